@@ -1,0 +1,71 @@
+"""Everything ci-gate raises on purpose, each with the exit code it ends the process with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+EXIT_PASS = 0
+EXIT_FAIL = 1
+EXIT_BAD_INPUT = 2
+EXIT_PROVES_NOTHING = 3
+EXIT_OUTSIDE_WORLD = 4
+EXIT_OUR_BUG = 70
+
+
+class GateError(Exception):
+    """Base of all deliberate errors. ``str(error)`` is what the user reads."""
+
+    exit_code: ClassVar[int] = EXIT_OUR_BUG
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Problem:
+    """An error in a file: where (1-based line and column), what is wrong, what is allowed instead."""
+
+    file: str
+    line: int
+    column: int
+    message: str
+    allowed: str = ""
+
+    def __str__(self) -> str:
+        """``file:line:column: message (allowed: ...)``, the form that editors and CI logs link."""
+        allowed = f" (allowed: {self.allowed})" if self.allowed else ""
+        return f"{self.file}:{self.line}:{self.column}: {self.message}{allowed}"
+
+
+class BadInputError(GateError):
+    """The user's input is wrong. Carries every Problem found, sorted by position."""
+
+    exit_code = EXIT_BAD_INPUT
+
+    def __init__(self, *problems: Problem) -> None:
+        self.problems = tuple(sorted(problems))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class UsageError(GateError):
+    """The command line asks for something that cannot be: an unknown scenario, a folder that is not evidence."""
+
+    exit_code = EXIT_BAD_INPUT
+
+
+class EvidenceError(GateError):
+    """An evidence folder or verdict file that cannot be trusted: missing, malformed, hostile, too large."""
+
+    exit_code = EXIT_BAD_INPUT
+
+
+class OutsideError(GateError):
+    """Something that ci-gate depends on failed: Docker, the network, the disk, an API."""
+
+    exit_code = EXIT_OUTSIDE_WORLD
+
+
+class ServiceError(OutsideError):
+    """The service under test did not start, or did not get ready. ``log_tail`` holds its last lines."""
+
+    def __init__(self, message: str, log_tail: str = "") -> None:
+        self.log_tail = log_tail
+        super().__init__(f"{message}\n--- last lines of the service's log ---\n{log_tail}" if log_tail else message)

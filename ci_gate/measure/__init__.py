@@ -1,0 +1,1 @@
+"""Measuring: puts the load on and writes evidence. Decides nothing."""

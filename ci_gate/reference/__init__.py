@@ -1,0 +1,1 @@
+"""The reference service that this repository gates. The gate never imports it."""

@@ -1,0 +1,1 @@
+"""Reporting: pure functions from a verdict to text."""

@@ -1,0 +1,143 @@
+"""thresholds.yaml as frozen values. `parse_thresholds` makes them, or reports every Problem at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+ALL_ENDPOINTS = "all"
+"""The pseudo-endpoint whose limits are judged on all requests of a scenario together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """Where a value stands in thresholds.yaml; line and column count from 1."""
+
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """An absolute ceiling or floor on head.
+
+    ``bound`` is in ms for latencies, a share from 0 to 1 for failures and successes, per second for rate.
+    ``text`` is the bound as the user wrote it (``200ms``).
+    ``at`` is None for a default that stands in no file.
+    """
+
+    endpoint: str
+    metric: str  # "p50", "p99.9", "failures", "successes" or "rate"
+    bound: float
+    text: str
+    at: Position | None
+
+    @property
+    def is_floor(self) -> bool:
+        """True where a measured value below the bound is the breach."""
+        return self.metric in {"rate", "successes"}
+
+    @property
+    def quantile(self) -> float | None:
+        """0.99 for p99; None where the metric is no percentile."""
+        return float(self.metric[1:]) / 100 if self.metric[0] == "p" else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tolerance:
+    """How much worse head may be than base: 0.1 is 10 %."""
+
+    metric: str
+    ratio: float
+    at: Position
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """Error statuses that count as success for one endpoint."""
+
+    endpoint: str
+    statuses: tuple[int, ...]
+    at: Position
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserCount:
+    """How many users of one class run. Nothing else may run."""
+
+    user_class: str
+    count: int
+    at: Position
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """One workload and what is acceptable under it."""
+
+    name: str
+    locustfile: str
+    users: tuple[UserCount, ...]
+    spawn_rate: float  # users per second
+    accept: tuple[Accepted, ...]
+    expected: tuple[str, ...]  # endpoints that must be called and succeed, beside those in limits and accept
+    limits: tuple[Limit, ...]
+    regression: tuple[Tolerance, ...]
+    at: Position
+
+    @property
+    def user_count(self) -> int:
+        return sum(user.count for user in self.users)
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """Every endpoint that the scenario names, in order of appearance, without ``all``."""
+        named = [*(x.endpoint for x in self.limits), *(x.endpoint for x in self.accept), *self.expected]
+        return tuple(dict.fromkeys(name for name in named if name != ALL_ENDPOINTS))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """How long a scenario runs: the steady phase, and the warm-up between the last spawn and it."""
+
+    name: str
+    duration_s: float
+    warmup_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """How the service under test is started, and when it is ready.
+
+    ``kind`` says what ``target`` is: a command line with ``{port}``, an image reference, the path of a
+    Dockerfile, or the URL of a service that already runs and is not ours to stop.
+    """
+
+    kind: Literal["command", "image", "dockerfile", "url"]
+    target: str
+    ready: str  # path that answers below 400 once the service can serve
+    ready_timeout_s: float
+    port: int  # the port the service listens on inside its container; unused by the other kinds
+    env: tuple[tuple[str, str], ...]  # unexpanded: ${VAR} and ${VAR:-default} are resolved when it starts
+    before_each: str | None  # command that resets state before each scenario
+    cpus: float | None  # container CPU limit
+    memory_bytes: int | None  # container memory limit
+    at: Position
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thresholds:
+    """A whole thresholds.yaml. ``sha256`` is of its text, so that evidence can say what it was judged by."""
+
+    file: str
+    text: str
+    sha256: str
+    service: Service
+    profiles: tuple[Profile, ...]
+    scenarios: tuple[Scenario, ...]
+    on_inconclusive: Literal["warn", "block"]
+
+    def profile(self, name: str) -> Profile | None:
+        return next((profile for profile in self.profiles if profile.name == name), None)
+
+    def scenario(self, name: str) -> Scenario | None:
+        return next((scenario for scenario in self.scenarios if scenario.name == name), None)
