@@ -1,0 +1,226 @@
+"""The evidence folder: the contract between measuring and judging.
+
+One recording is one Locust run against one side of one scenario::
+
+    RUN/run.json                       what was planned, by which thresholds, where
+    RUN/<scenario>/<recording>/
+        samples.bin strings.jsonl      every request (see samples.py)
+        marks.jsonl                    when a phase began: started, spawned, steady, stopping, ended
+        readings.jsonl                 the generator once a second: users, CPU, event-loop lag
+        machine.jsonl                  host and service once a second: CPU, memory, alive
+        totals.json                    Locust's own totals, to check the samples against
+        locust.log service.log
+
+All but run.json and totals.json only grow, so whatever happens to the writer, what it wrote stays readable.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final, Literal, Self, TypeVar
+
+import msgspec
+
+from ci_gate.errors import EvidenceError
+from ci_gate.samples import read_samples
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+RUN_SCHEMA: Final = 1
+_MAX_JSON_BYTES: Final = 64 * 1024**2
+
+
+class _Value(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A value that is written to a file, and read back only if it is exactly what was written."""
+
+
+class Mark(_Value, frozen=True):
+    """The moment a phase began, on both clocks, so that a jump of the wall clock shows."""
+
+    name: Literal["started", "spawned", "spawn_timeout", "no_users", "steady", "stopping", "ended"]
+    wall_s: float
+    monotonic_s: float
+
+
+class Reading(_Value, frozen=True):
+    """The generator in the second before ``wall_s``."""
+
+    wall_s: float
+    monotonic_s: float
+    users: dict[str, int]  # running users by class
+    ready: int  # users whose on_start has ended well
+    cpu_percent: float  # of one core
+    lag_ms: float  # the longest time by which the event loop was late
+    memory_bytes: int
+    in_flight: int
+
+
+class MachineReading(_Value, frozen=True):
+    """Host and service in the second before ``wall_s``; None where it could not be read."""
+
+    wall_s: float
+    host_cpu_percent: float  # of all cores, 0 to 100
+    load_average: float
+    service_alive: bool
+    service_cpu_percent: float | None  # of one core
+    service_memory_bytes: int | None
+
+
+class EndpointTotal(_Value, frozen=True):
+    """Locust's own count for one endpoint."""
+
+    endpoint: str
+    requests: int
+    failures: int
+
+
+class ErrorCount(_Value, frozen=True):
+    """How often something went wrong in the same way."""
+
+    subject: str  # a user class, or a task
+    error: str
+    count: int
+
+
+class Totals(_Value, frozen=True):
+    """What Locust itself counted, from its first request to its last."""
+
+    endpoints: tuple[EndpointTotal, ...]
+    start_failures: tuple[ErrorCount, ...]  # users that died in on_start, by class
+    task_errors: tuple[ErrorCount, ...]  # tasks that ended by an exception
+    listener_errors: int
+    locust_version: str
+
+
+class RecordingPlan(_Value, frozen=True):
+    """What one Locust run is to do; run.json keeps it, and the recorder is started with it."""
+
+    scenario: str
+    recording: str
+    locustfile: str
+    users: dict[str, int]
+    spawn_rate: float
+    warmup_s: float
+    duration_s: float
+    drain_s: float  # how long requests in flight at the end are awaited
+    spawn_timeout_s: float
+    seed: int
+
+
+class RunInfo(_Value, frozen=True):
+    """run.json: enough to judge the evidence again, and to know where it comes from."""
+
+    schema: int
+    ci_gate_version: str
+    profile: str
+    started_at: str  # ISO 8601, UTC
+    ended_at: str | None  # None: the run is going on, or was killed
+    interrupted: bool
+    thresholds_file: str
+    thresholds_text: str
+    recordings: tuple[RecordingPlan, ...]
+    failures: dict[str, str]  # scenario -> why it could not be measured to its end
+    host: dict[str, str]
+    versions: dict[str, str]
+    git: dict[str, str]
+
+
+class Recording(msgspec.Struct, frozen=True, kw_only=True):
+    """One recording read back. ``strings[i]`` is the text with id i; ``strings[0]`` is empty."""
+
+    samples: NDArray[np.void]
+    strings: tuple[str, ...]
+    marks: tuple[Mark, ...]
+    readings: tuple[Reading, ...]
+    machine: tuple[MachineReading, ...]
+    totals: Totals | None  # None: Locust did not live to write them
+    truncated_bytes: int  # of a last sample cut short
+
+    def mark(self, name: str) -> Mark | None:
+        """The first mark with this name."""
+        return next((mark for mark in self.marks if mark.name == name), None)
+
+
+class LineWriter:
+    """Appends one JSON value a line, each readable by others at once."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+
+    def write(self, value: msgspec.Struct) -> None:
+        os.write(self._file, msgspec.json.encode(value) + b"\n")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        os.close(self._file)
+
+
+_T = TypeVar("_T")
+
+
+def write_json(path: Path, value: msgspec.Struct) -> None:
+    """Replace ``path`` at once: a reader sees the old text or the new, never half of one."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n")
+    temporary.replace(path)
+
+
+def read_json(path: Path, kind: type[_T]) -> _T:
+    """One strictly typed JSON file. Raises EvidenceError where it is missing or not exactly ``kind``."""
+    return _decode(_read_bounded(path), kind, str(path))
+
+
+def read_lines(path: Path, kind: type[_T]) -> tuple[_T, ...]:
+    """Every complete line of a .jsonl file; () where there is no file. Raises EvidenceError on a bad line."""
+    text = _read_bounded(path) if path.exists() else b""
+    complete = text[: text.rfind(b"\n") + 1].splitlines()
+    return tuple(_decode(line, kind, f"{path}:{number}") for number, line in enumerate(complete, start=1))
+
+
+def _decode(text: bytes, kind: type[_T], where: str) -> _T:
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise EvidenceError(f"{where}: {error}") from error
+
+
+def _read_bounded(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > _MAX_JSON_BYTES:
+            raise EvidenceError(f"{path} is larger than {_MAX_JSON_BYTES} bytes")
+        return path.read_bytes()
+    except OSError as error:
+        raise EvidenceError(f"{path}: {error.strerror}") from error
+
+
+def read_recording(folder: Path) -> Recording:
+    """Read one recording, finished or not. Raises EvidenceError where a file is not what we write."""
+    samples, truncated_bytes = read_samples(folder / "samples.bin")
+    strings = read_lines(folder / "strings.jsonl", str)
+    for field in ("endpoint", "error", "user_class"):
+        if samples.size and int(samples[field].max()) >= len(strings):
+            raise EvidenceError(f"{folder}: a sample's {field} is beyond the {len(strings)} known texts")
+    totals = folder / "totals.json"
+    return Recording(
+        samples=samples,
+        strings=strings,
+        marks=read_lines(folder / "marks.jsonl", Mark),
+        readings=read_lines(folder / "readings.jsonl", Reading),
+        machine=read_lines(folder / "machine.jsonl", MachineReading),
+        totals=read_json(totals, Totals) if totals.exists() else None,
+        truncated_bytes=truncated_bytes,
+    )
+
+
+def read_run(folder: Path) -> RunInfo:
+    """run.json of an evidence folder. Raises EvidenceError, also for another schema version."""
+    run = read_json(folder / "run.json", RunInfo)
+    if run.schema != RUN_SCHEMA:
+        raise EvidenceError(f"{folder / 'run.json'}: schema {run.schema}; this version reads {RUN_SCHEMA}")
+    return run
