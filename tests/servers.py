@@ -1,0 +1,126 @@
+"""Real PostgreSQL and Redis servers for tests, each on an ephemeral port of the loopback interface."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+READY_TIMEOUT_S = 30
+# A server that lost the race for its port is started again on another one, this many times in all.
+START_ATTEMPTS = 3
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def skip_or_fail(reason: str) -> None:
+    """Skip the calling test, or fail it where CI_GATE_REQUIRE_ALL=1 says that nothing may be missing."""
+    if os.environ.get("CI_GATE_REQUIRE_ALL") == "1":
+        pytest.fail(f"CI_GATE_REQUIRE_ALL=1, but {reason}")
+    pytest.skip(reason)
+
+
+def postgres_bin() -> Path | None:
+    """The folder of initdb and pg_ctl: on PATH, or where Debian keeps them."""
+    on_path = shutil.which("initdb")
+    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    found = [Path(on_path).resolve()] if on_path else debian[-1:]
+    return found[0].parent if found else None
+
+
+@contextmanager
+def running_postgres(log_folder: Path, *, fsync: bool = False) -> Iterator[str]:
+    """Yield ``postgresql://postgres@127.0.0.1:PORT/postgres`` of a fresh server that ends with the block."""
+    binaries = postgres_bin()
+    if binaries is None:
+        skip_or_fail("PostgreSQL (initdb) is not installed")
+        return
+    # Not below pytest's own folder: the server's user could not traverse it, and a socket path is short.
+    folder = Path(tempfile.mkdtemp(prefix="ci-gate-pg-"))
+    try:
+        as_owner = _own_for_postgres(folder)
+        data = str(folder / "data")
+        _run([*as_owner, str(binaries / "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-N"], cwd=folder)
+        pg_ctl = [*as_owner, str(binaries / "pg_ctl"), "-D", data]
+        port = _start_postgres(pg_ctl, folder, log_folder, fsync=fsync)
+        try:
+            yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
+        finally:
+            _run([*pg_ctl, "-m", "immediate", "-w", "stop"], cwd=folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _own_for_postgres(folder: Path) -> list[str]:
+    """PostgreSQL refuses to run as root: hand the folder to another user, return the command prefix to be it."""
+    if os.geteuid() != 0:
+        return []
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    owner = pwd.getpwnam("postgres" if "postgres" in names else "nobody")
+    os.chown(folder, owner.pw_uid, owner.pw_gid)
+    return ["setpriv", f"--reuid={owner.pw_uid}", f"--regid={owner.pw_gid}", "--clear-groups"]
+
+
+def _start_postgres(pg_ctl: list[str], folder: Path, log_folder: Path, *, fsync: bool) -> int:
+    log = folder / "postgres.log"
+    for attempt in range(1, START_ATTEMPTS + 1):
+        port = free_port()
+        options = f"-p {port} -k {folder} -h 127.0.0.1 -c max_connections=200 -c fsync={'on' if fsync else 'off'}"
+        try:
+            _run([*pg_ctl, "-l", str(log), "-o", options, "-w", "-t", str(READY_TIMEOUT_S), "start"], cwd=folder)
+        except subprocess.CalledProcessError:
+            if attempt == START_ATTEMPTS:
+                shutil.copy(log, log_folder / "postgres.log")
+                raise
+        else:
+            return port
+    raise AssertionError("unreachable")
+
+
+@contextmanager
+def running_redis(folder: Path) -> Iterator[str]:
+    """Yield ``redis://127.0.0.1:PORT/0`` of a fresh server, without persistence, that ends with the block."""
+    binary = shutil.which("redis-server")
+    if binary is None:
+        skip_or_fail("redis-server is not installed")
+        return
+    port = free_port()
+    with (folder / "redis.log").open("wb") as log:
+        server = subprocess.Popen(
+            [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
+            cwd=folder,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        _await_port(port, server)
+        yield f"redis://127.0.0.1:{port}/0"
+    finally:
+        server.terminate()
+        server.wait(timeout=READY_TIMEOUT_S)
+
+
+def _await_port(port: int, server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    while time.monotonic() < deadline and server.poll() is None:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.02)
+    raise TimeoutError(f"nothing listens on port {port}; the server's exit code is {server.poll()}")
+
+
+def _run(command: list[str], *, cwd: Path) -> None:
+    subprocess.run(command, cwd=cwd, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=120)
