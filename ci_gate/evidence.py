@@ -56,7 +56,6 @@ class Reading(_Value, frozen=True):
     cpu_percent: float  # of one core
     lag_ms: float  # the longest time by which the event loop was late
     memory_bytes: int
-    in_flight: int
 
 
 class MachineReading(_Value, frozen=True):
@@ -138,7 +137,6 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
     readings: tuple[Reading, ...]
     machine: tuple[MachineReading, ...]
     totals: Totals | None  # None: Locust did not live to write them
-    truncated_bytes: int  # of a last sample cut short
 
     def mark(self, name: str) -> Mark | None:
         """The first mark with this name."""
@@ -201,7 +199,7 @@ def _read_bounded(path: Path) -> bytes:
 
 def read_recording(folder: Path) -> Recording:
     """Read one recording, finished or not. Raises EvidenceError where a file is not what we write."""
-    samples, truncated_bytes = read_samples(folder / "samples.bin")
+    samples = read_samples(folder / "samples.bin")
     strings = read_lines(folder / "strings.jsonl", str)
     for field in ("endpoint", "error", "user_class"):
         if samples.size and int(samples[field].max()) >= len(strings):
@@ -214,7 +212,6 @@ def read_recording(folder: Path) -> Recording:
         readings=read_lines(folder / "readings.jsonl", Reading),
         machine=read_lines(folder / "machine.jsonl", MachineReading),
         totals=read_json(totals, Totals) if totals.exists() else None,
-        truncated_bytes=truncated_bytes,
     )
 
 

