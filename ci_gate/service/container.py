@@ -1,0 +1,217 @@
+"""A container of the service: guarded by its label before it is created, removed whatever happens."""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+import threading
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from docker.errors import DockerException, NotFound
+from requests import RequestException
+
+from ci_gate.containers import remove_containers
+from ci_gate.errors import OutsideError, ServiceError
+from ci_gate.service.image import explain_docker_errors
+from ci_gate.service.process import describe_status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from docker import DockerClient
+    from docker.models.containers import Container
+
+    from ci_gate.service.log import ServiceLog
+    from ci_gate.thresholds import Service
+    from ci_gate.watchdog import Watchdog
+
+LABEL = "ci-gate.run"
+LOG_DRAIN_S = 5.0
+EXEC_POLL_S = 0.05
+_SIGNAL_BASE = 128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardedContainer:
+    """``started_at`` tells a restart from outside."""
+
+    client: DockerClient
+    container: Container
+    started_at: str
+    memory_bytes: int | None
+    log_copy: threading.Thread
+
+    @property
+    def container_id(self) -> str:
+        return str(self.container.id)
+
+    def process_ids(self) -> tuple[int, ...]:
+        """The container's first process as the host sees it; empty once it has ended."""
+        pid = self._state().get("Pid", 0)
+        return (pid,) if pid else ()
+
+    def stats(self) -> dict[str, Any]:
+        """One reading as the Docker API gives it: cpu_stats with throttling, memory_stats, pids_stats."""
+        with explain_docker_errors("read the container's statistics"):
+            return dict(self.client.api.stats(self.container_id, stream=False, one_shot=True))
+
+    def exit_status(self) -> int | None:
+        """None while it runs."""
+        state = self._state()
+        return None if state.get("Running") else int(state.get("ExitCode", -1))
+
+    def ended(self) -> str | None:
+        """How it ended in words, None while it runs."""
+        state = self._state()
+        if state.get("Running"):
+            return None
+        self.log_copy.join(LOG_DRAIN_S)
+        return self._describe_end(state)
+
+    def restarts(self) -> int:
+        """How often something else has started it again."""
+        state = self._state()
+        count = int(self.container.attrs.get("RestartCount", 0))
+        return count + int(state.get("StartedAt", self.started_at) != self.started_at)
+
+    def run_inside(
+        self, words: tuple[str, ...], env: Mapping[str, str], timeout_s: float
+    ) -> tuple[int | None, bytes]:
+        """Runs a command in the container. Returns exit status (None: still running) and what it printed."""
+        with explain_docker_errors("run a command in the container"):
+            api = self.client.api
+            exec_id = api.exec_create(self.container_id, list(words), environment=dict(env))["Id"]
+            printed: list[bytes] = []
+            reader = threading.Thread(
+                target=_read_all, args=(api.exec_start(exec_id, stream=True), printed), daemon=True
+            )
+            reader.start()
+            reader.join(timeout_s)
+            state = api.exec_inspect(exec_id)
+            return (None if state["Running"] else int(state["ExitCode"])), b"".join(printed)
+
+    def _describe_end(self, state: dict[str, Any]) -> str:
+        if state.get("OOMKilled"):
+            limit = f" of {self.memory_bytes / 2**20:g} MiB" if self.memory_bytes else ""
+            return f"killed because it needed more than its memory limit{limit}"
+        if not state:
+            return "its container was removed by something else"
+        status = int(state.get("ExitCode", 0))
+        error = f" ({state['Error']})" if state.get("Error") else ""
+        return describe_status(_SIGNAL_BASE - status if status > _SIGNAL_BASE else status) + error
+
+    def _state(self) -> dict[str, Any]:
+        """Empty if the container is no more."""
+        with explain_docker_errors("inspect the container"):
+            try:
+                self.container.reload()
+            except NotFound:
+                return {}
+        return dict(self.container.attrs["State"])
+
+
+@contextlib.contextmanager
+def start_container(
+    client: DockerClient,
+    image: str,
+    *,
+    service: Service,
+    env: Mapping[str, str],
+    log: ServiceLog,
+    watchdog: Watchdog,
+    grace_s: float,
+) -> Iterator[GuardedContainer]:
+    """Runs an image with the limits of ``service``, its port published on a free one of 127.0.0.1 only.
+
+    Raises ServiceError if it does not start, and OutsideError if the engine does not do as asked.
+    """
+    label = f"{LABEL}={uuid.uuid4().hex}"
+    guard = watchdog.guard_container(label)
+    container: Container | None = None
+    running: GuardedContainer | None = None
+    try:
+        with explain_docker_errors("create the service's container"):
+            container = client.containers.create(image, **_options(service, env, label))
+        running = _begin(client, container, service, log)
+        yield running
+    finally:
+        with explain_docker_errors(f"remove the service's container (label {label})"):
+            if container is not None:
+                _stop(container, grace_s)
+            if running is not None:
+                running.log_copy.join(LOG_DRAIN_S)
+            remove_containers(client, label)
+        # A creation that was interrupted may still go on in the engine: then the watchdog looks again.
+        if container is not None:
+            watchdog.release(guard)
+
+
+def published_url(running: GuardedContainer, port: int) -> str:
+    """``http://127.0.0.1:PORT``. Raises ServiceError if it ended too soon to have one."""
+    bindings = running.container.ports.get(f"{port}/tcp")
+    if not bindings:
+        how = running.ended() or f"port {port} is not published"
+        raise ServiceError(f"the service ended before it was ready: {how}")
+    return f"http://127.0.0.1:{bindings[0]['HostPort']}"
+
+
+def _options(service: Service, env: Mapping[str, str], label: str) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        "labels": [label],
+        "environment": dict(env),
+        "ports": {f"{service.port}/tcp": ("127.0.0.1", None)},
+        "init": True,
+        # For databases that run beside ci-gate.
+        "extra_hosts": {"host.docker.internal": "host-gateway"},
+    }
+    if service.cpus is not None:
+        options["nano_cpus"] = round(service.cpus * 1e9)
+    if service.memory_bytes is not None:
+        # The second includes swap: equal means none.
+        options |= {"mem_limit": service.memory_bytes, "memswap_limit": service.memory_bytes}
+    return options
+
+
+def _begin(client: DockerClient, container: Container, service: Service, log: ServiceLog) -> GuardedContainer:
+    try:
+        with explain_docker_errors("start the service's container"):
+            container.start()
+            container.reload()
+            thread = _copy_log(container, log)
+    except OutsideError as error:
+        raise ServiceError(str(error)) from error
+    return GuardedContainer(
+        client=client,
+        container=container,
+        started_at=container.attrs["State"]["StartedAt"],
+        memory_bytes=service.memory_bytes,
+        log_copy=thread,
+    )
+
+
+def _copy_log(container: Container, log: ServiceLog) -> threading.Thread:
+    lines = container.logs(stream=True, follow=True, stdout=True, stderr=True)
+
+    def copy() -> None:
+        try:
+            with log.path.open("ab", 0) as file:
+                for chunk in lines:
+                    file.write(chunk)
+        except Exception:  # noqa: BLE001 - whatever breaks the copy of a log must not break the run
+            lines.close()
+
+    thread = threading.Thread(target=copy, name="service log", daemon=True)
+    thread.start()
+    return thread
+
+
+def _stop(container: Container, grace_s: float) -> None:
+    with contextlib.suppress(NotFound):
+        container.stop(timeout=max(0, round(grace_s)))
+
+
+def _read_all(chunks: Iterator[bytes], into: list[bytes]) -> None:
+    with contextlib.suppress(OSError, DockerException, RequestException, struct.error):
+        into.extend(chunks)

@@ -1,0 +1,107 @@
+"""What thresholds.yaml leaves open about a service: {port}, {url}, {state}, {side} and ${VARIABLE}."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ci_gate.errors import BadInputError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from ci_gate.thresholds import Service
+
+# Not after a dollar sign: ${port} is a variable.
+_PLACEHOLDER = re.compile(r"(?<!\$)\{(port|url|state|side)\}")
+_VARIABLE = re.compile(
+    r"\$\{(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}|(?P<malformed>[^}]*\}?))"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """Where a service is started, and as which side of a comparison.
+
+    ``environ`` is ci-gate's own environment. ``log_path`` is appended to. ``thresholds_file`` is the name
+    that Problems carry.
+    """
+
+    side: str
+    repository: Path
+    state_dir: Path
+    log_path: Path
+    environ: Mapping[str, str] = field(repr=False)
+    thresholds_file: str = "thresholds.yaml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placeholders:
+    """What ``{port}``, ``{url}``, ``{state}`` and ``{side}`` stand for to the process that reads them."""
+
+    port: int
+    url: str
+    state: str
+    side: str
+
+    def fill(self, text: str) -> str:
+        """Other braces stay as they are, so that JSON can stand in a value."""
+        return _PLACEHOLDER.sub(lambda match: str(getattr(self, match[1])), text)
+
+
+def expand_variables(text: str, *, service: Service, placement: Placement, where: str) -> str:
+    """Resolves ``${VAR}`` and ``${VAR:-default}``; as in a shell, the default also replaces an empty value.
+
+    ``where`` names the key in thresholds.yaml. Raises BadInputError for a variable that is not set.
+    """
+
+    def resolve(match: re.Match[str]) -> str:
+        name, default = match["name"], match["default"]
+        if name is None:
+            raise _problem(
+                service, placement, f"{where}: {match[0]} is no variable", "${NAME} or ${NAME:-default}"
+            )
+        value = placement.environ.get(name)
+        if default is not None:
+            return value or default
+        if value is None:
+            message = f"{where}: the environment variable {name} is not set"
+            raise _problem(service, placement, message, f"set it, or give a default: ${{{name}:-...}}")
+        return value
+
+    return _VARIABLE.sub(resolve, text)
+
+
+def expand_env(service: Service, placement: Placement, placeholders: Placeholders) -> dict[str, str]:
+    """The values of ``service.env``, all resolved.
+
+    Placeholders are filled before *and* after variables are expanded: a default may hold one, and so may a
+    variable (``DATABASE_URL=postgresql://localhost/app_{side}`` gives each side its own database).
+    Raises BadInputError.
+    """
+    expanded = {}
+    for key, value in service.env:
+        text = expand_variables(
+            placeholders.fill(value), service=service, placement=placement, where=f"service.env.{key}"
+        )
+        expanded[key] = placeholders.fill(text)
+    return expanded
+
+
+def reset_env(placeholders: Placeholders) -> dict[str, str]:
+    """What ``before_each`` is told beside the service's own environment."""
+    return {
+        "CI_GATE_URL": placeholders.url,
+        "CI_GATE_PORT": str(placeholders.port),
+        "CI_GATE_STATE": placeholders.state,
+        "CI_GATE_SIDE": placeholders.side,
+    }
+
+
+def _problem(service: Service, placement: Placement, message: str, allowed: str) -> BadInputError:
+    line, column = service.at.line, service.at.column
+    return BadInputError(
+        Problem(file=placement.thresholds_file, line=line, column=column, message=message, allowed=allowed)
+    )

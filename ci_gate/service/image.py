@@ -1,0 +1,122 @@
+"""The image of a service: found, pulled, or built from a Dockerfile. And the engine that does it."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from typing import TYPE_CHECKING, Any
+
+import docker
+from docker.errors import APIError, DockerException, ImageNotFound
+from requests import RequestException
+
+from ci_gate.errors import OutsideError, ServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+CALL_TIMEOUT_S = 60
+BUILD_SILENCE_S = 900
+"""How long one step of a build may print nothing."""
+BUILD_LABEL = "ci-gate.build"
+_BUILDKIT_HINT = """
+The builder inside the engine is used: build with `docker buildx build --load --tag NAME .`
+and set `image: NAME`."""
+_IMAGE_ID = re.compile(r"Successfully built ([0-9a-f]+)")
+
+
+@contextlib.contextmanager
+def connect_docker(environ: Mapping[str, str]) -> Iterator[docker.DockerClient]:
+    """Raises OutsideError if no engine answers."""
+    try:
+        client = docker.from_env(environment=dict(environ), timeout=CALL_TIMEOUT_S)
+    except (DockerException, ValueError) as error:
+        raise OutsideError(_no_engine(error)) from error
+    with contextlib.closing(client):
+        try:
+            client.ping()
+        except (DockerException, RequestException) as error:
+            raise OutsideError(_no_engine(error)) from error
+        yield client
+
+
+@contextlib.contextmanager
+def explain_docker_errors(doing: str) -> Iterator[None]:
+    """Turns what the engine or the connection to it raises into an OutsideError that says what was tried."""
+    try:
+        yield
+    except APIError as error:
+        raise OutsideError(f"Docker could not {doing}: {error.explanation or error}") from error
+    except (DockerException, RequestException) as error:
+        raise OutsideError(f"Docker did not answer when asked to {doing}: {error}") from error
+
+
+def find_image(client: docker.DockerClient, reference: str, on_progress: Callable[[str], None]) -> str:
+    """The id of a local image, pulled if it is not there. Raises OutsideError."""
+    try:
+        with explain_docker_errors(f"look up the image {reference}"):
+            return _image_id(client, reference)
+    except OutsideError as error:
+        if not isinstance(error.__cause__, ImageNotFound):
+            raise
+    on_progress(f"pulling {reference}")
+    with explain_docker_errors(f"pull the image {reference}, which is not on this machine"):
+        client.images.pull(*_split_tag(reference))
+        return _image_id(client, reference)
+
+
+def build_image(
+    client: docker.DockerClient, dockerfile: Path, repository: Path, on_progress: Callable[[str], None]
+) -> str:
+    """Builds with the whole repository as context (less .dockerignore) and returns the image's id.
+
+    The image has no tag: it stays as a cache until ``docker image prune``. Raises ServiceError with the
+    last lines of the build.
+    """
+    if not dockerfile.is_file():
+        raise ServiceError(f"there is no Dockerfile at {dockerfile}")
+    lines: list[str] = []
+    with explain_docker_errors(f"build {dockerfile}"):
+        messages = client.api.build(
+            path=str(repository),
+            dockerfile=str(dockerfile),
+            rm=True,
+            forcerm=True,
+            decode=True,
+            timeout=BUILD_SILENCE_S,
+            labels={BUILD_LABEL: "1"},
+        )
+        for message in messages:
+            _keep_build_message(message, lines, dockerfile)
+            on_progress(lines[-1] if lines else "")
+    found = [match[1] for line in lines if (match := _IMAGE_ID.search(line))]
+    if not found:
+        raise ServiceError(f"the build of {dockerfile} ended without an image", "\n".join(lines[-20:]))
+    return found[-1]
+
+
+def _keep_build_message(message: dict[str, Any], lines: list[str], dockerfile: Path) -> None:
+    if error := message.get("error"):
+        hint = _BUILDKIT_HINT if "BuildKit" in error else ""
+        raise ServiceError(f"the build of {dockerfile} failed: {error}{hint}", "\n".join(lines[-20:]))
+    lines.extend(line for line in str(message.get("stream", "")).splitlines() if line.strip())
+
+
+def _image_id(client: docker.DockerClient, reference: str) -> str:
+    return str(client.images.get(reference).id)
+
+
+def _split_tag(reference: str) -> tuple[str, str | None]:
+    """Without a tag, docker would pull every tag there is."""
+    name, colon, tag = reference.rpartition(":")
+    if not colon or "/" in tag or "@" in reference:
+        return reference, None if "@" in reference else "latest"
+    return name, tag
+
+
+def _no_engine(error: Exception) -> str:
+    return (
+        "no Docker engine answers, and the service is an image or a Dockerfile: start Docker,"
+        f" point DOCKER_HOST at an engine, or use `command:` in thresholds.yaml ({error})"
+    )

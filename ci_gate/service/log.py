@@ -1,0 +1,56 @@
+"""The log of one start of a service: a file that is appended to as it happens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ci_gate.errors import OutsideError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TAIL_BYTES = 64 * 1024
+LINE_LENGTH = 500
+_PORT_IN_USE = ("address already in use", "eaddrinuse", "port is already allocated")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceLog:
+    """``offset`` is where this start begins: earlier starts may have written to the same file."""
+
+    path: Path
+    offset: int
+
+    def tail(self, lines: int = 20) -> str:
+        """The last lines of this start, each cut at 500 characters; control characters are made visible."""
+        return "\n".join(_printable(line)[:LINE_LENGTH] for line in self._read_end().splitlines()[-lines:])
+
+    def says_port_in_use(self) -> bool:
+        text = self._read_end().lower()
+        return any(phrase in text for phrase in _PORT_IN_USE)
+
+    def _read_end(self) -> str:
+        try:
+            with self.path.open("rb") as file:
+                size = file.seek(0, 2)
+                file.seek(max(self.offset, size - TAIL_BYTES))
+                return file.read(TAIL_BYTES).decode(errors="replace")
+        except OSError:
+            return ""
+
+
+def open_log(path: Path) -> ServiceLog:
+    """Makes the file and its folder. Raises OutsideError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        return ServiceLog(path=path, offset=path.stat().st_size)
+    except OSError as error:
+        raise OutsideError(f"cannot write the service's log {path}: {error.strerror}") from error
+
+
+def _printable(line: str) -> str:
+    return "".join(
+        char if char.isprintable() or char == "\t" else "\N{REPLACEMENT CHARACTER}" for char in line
+    )

@@ -1,0 +1,115 @@
+"""Waits until a service answers below 400 on its ready path."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import socket
+import threading
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
+
+from ci_gate.errors import ServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+PROBE_TIMEOUT_S = 3.0
+FIRST_PAUSE_S = 0.02
+LONGEST_PAUSE_S = 0.25
+BODY_LIMIT = 64 * 1024
+"""Bytes of the answer that are read, so that a small one ends in peace; the rest is not downloaded."""
+_BAD_STATUS = 400
+
+
+class Clock(Protocol):
+    """What the module ``time`` offers."""
+
+    def monotonic(self) -> float: ...
+    def sleep(self, seconds: float, /) -> None: ...
+
+
+def await_ready(
+    probe: Callable[[float], str | None], ended: Callable[[], str | None], *, timeout_s: float, clock: Clock
+) -> float:
+    """Polls until ``probe`` finds nothing wrong, and returns the seconds that took.
+
+    ``probe`` is given the seconds it may take and says what is wrong; ``ended`` says how the service ended,
+    None while it runs. Raises ServiceError as soon as it has ended, or after ``timeout_s``.
+    """
+    started = clock.monotonic()
+    pause_s = FIRST_PAUSE_S
+    while True:
+        left_s = timeout_s - (clock.monotonic() - started)
+        wrong = probe(max(0.1, min(PROBE_TIMEOUT_S, left_s)))
+        # Asked after the probe: what answered may be another program that took the port.
+        if (how := ended()) is not None:
+            raise ServiceError(f"the service ended before it was ready: {how}")
+        elapsed_s = clock.monotonic() - started
+        if wrong is None:
+            return elapsed_s
+        if elapsed_s >= timeout_s:
+            raise ServiceError(f"the service was not ready after {timeout_s:g} s: {wrong}")
+        clock.sleep(min(pause_s, timeout_s - elapsed_s))
+        pause_s = min(pause_s * 1.5, LONGEST_PAUSE_S)
+
+
+def probe_http(url: str, timeout_s: float) -> str | None:
+    """One GET. None if the status is below 400, else what is wrong with the answer.
+
+    Takes at most ``timeout_s`` after the name is resolved, even if bytes drip in one by one.
+    """
+    parts = urlsplit(url)
+    make = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = make(parts.hostname or "", parts.port, timeout=timeout_s)
+    late = threading.Event()
+    try:
+        connection.connect()
+        with _cut_off(connection.sock, timeout_s, late):
+            status = _get(connection, f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}")
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        return f"GET {url}: {'no answer in time' if late.is_set() else _reason(error)}"
+    finally:
+        connection.close()
+    return None if status < _BAD_STATUS else f"GET {url} answered {status}"
+
+
+def _get(connection: http.client.HTTPConnection, target: str) -> int:
+    connection.request("GET", target, headers={"Connection": "close", "User-Agent": "ci-gate"})
+    response = connection.getresponse()
+    # The status is the answer; a body that breaks off is for the load to find.
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        response.read(BODY_LIMIT)
+    return response.status
+
+
+@contextlib.contextmanager
+def _cut_off(sock: socket.socket, timeout_s: float, late: threading.Event) -> Iterator[None]:
+    """A socket's own timeout begins anew with each byte; this one does not."""
+
+    def cut() -> None:
+        late.set()
+        with contextlib.suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(timeout_s, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _reason(error: Exception) -> str:
+    match error:
+        case ConnectionRefusedError():
+            return "nothing listens there yet"
+        case TimeoutError():
+            return "no answer in time"
+        case http.client.RemoteDisconnected() | ConnectionResetError():
+            return "the connection was closed without an answer"
+        case http.client.BadStatusLine() | http.client.LineTooLong():
+            return "the answer is not HTTP"
+        case _:
+            return str(error) or type(error).__name__

@@ -1,0 +1,64 @@
+"""Fresh state before each scenario: runs ``before_each`` where the service runs."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from ci_gate.errors import OutsideError, ServiceError
+from ci_gate.service.container import GuardedContainer
+from ci_gate.service.environment import reset_env
+from ci_gate.service.log import ServiceLog, open_log
+from ci_gate.service.process import describe_status, split_command, start_process
+
+if TYPE_CHECKING:
+    from ci_gate.service.running import RunningService
+    from ci_gate.watchdog import Watchdog
+
+RESET_TIMEOUT_S = 120.0
+LOG_LINES = 20
+
+
+def run_before_each(
+    running: RunningService, *, watchdog: Watchdog, timeout_s: float = RESET_TIMEOUT_S
+) -> None:
+    """Does nothing without a ``before_each``.
+
+    Inside the container for an image or a Dockerfile, else on this machine; with the service's environment
+    and CI_GATE_URL, CI_GATE_PORT, CI_GATE_STATE and CI_GATE_SIDE as seen from there. What it prints goes to
+    ``<log>.before_each.log``. Raises ServiceError with the last lines of that if it fails or takes too long.
+    """
+    command = running.service.before_each
+    if command is None:
+        return
+    words = split_command(command, service=running.service, placement=running.placement, key="before_each")
+    path = running.log.path
+    log = open_log(path.with_name(f"{path.stem}.before_each.log"))
+    status = _run(running, tuple(running.inside.fill(word) for word in words), log, watchdog, timeout_s)
+    if status == 0:
+        return
+    how = f"did not end within {timeout_s:g} s" if status is None else f"failed: {describe_status(status)}"
+    raise ServiceError(f"before_each {how}: {shlex.join(words)}", log.tail(LOG_LINES))
+
+
+def _run(
+    running: RunningService, words: tuple[str, ...], log: ServiceLog, watchdog: Watchdog, timeout_s: float
+) -> int | None:
+    told = reset_env(running.inside)
+    if isinstance(running.runtime, GuardedContainer):
+        status, printed = running.runtime.run_inside(words, told, timeout_s)
+        _append(log, printed)
+        return status
+    env = {**running.placement.environ, **dict(running.env), **told}
+    with start_process(
+        words, env=env, cwd=running.placement.repository, log=log, watchdog=watchdog, grace_s=1.0
+    ) as process:
+        return process.wait(timeout_s)
+
+
+def _append(log: ServiceLog, printed: bytes) -> None:
+    try:
+        with log.path.open("ab") as file:
+            file.write(printed)
+    except OSError as error:
+        raise OutsideError(f"cannot write {log.path}: {error.strerror}") from error

@@ -1,0 +1,213 @@
+"""Starts the service under test in the way thresholds.yaml says, waits until it is ready, and ends it."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from ci_gate.errors import OutsideError, ServiceError
+from ci_gate.service.container import published_url, start_container
+from ci_gate.service.environment import Placeholders, expand_env, expand_variables
+from ci_gate.service.image import build_image, connect_docker, find_image
+from ci_gate.service.log import open_log
+from ci_gate.service.process import split_command, start_process
+from ci_gate.service.ready import await_ready, probe_http
+from ci_gate.service.running import RunningService
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from docker import DockerClient
+
+    from ci_gate.service.environment import Placement
+    from ci_gate.service.log import ServiceLog
+    from ci_gate.service.ready import Clock
+    from ci_gate.service.running import Runtime
+    from ci_gate.thresholds import Service
+    from ci_gate.watchdog import Watchdog
+
+STOP_GRACE_S = 10.0
+PORT_ATTEMPTS = 5
+CONTAINER_STATE = "/tmp"  # noqa: S108 - inside a container that is removed with all it holds
+LOG_LINES = 20
+_CONTAINER_HINT = " (inside its container it must listen on 0.0.0.0, port {port})"
+
+
+@contextlib.contextmanager
+def start_service(
+    service: Service,
+    placement: Placement,
+    *,
+    watchdog: Watchdog,
+    on_progress: Callable[[str], None] = lambda _: None,
+    stop_grace_s: float = STOP_GRACE_S,
+    clock: Clock = time,
+) -> Iterator[RunningService]:
+    """Yields the service once it is ready; leaving it, however, ends and removes all of it.
+
+    ``on_progress`` is given lines that say what is going on. Raises BadInputError for a variable that is not
+    set, ServiceError if the service does not get ready (with its last log lines), OutsideError if Docker or
+    the disk does not do as asked.
+    """
+    log = open_log(placement.log_path)
+    try:
+        placement.state_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutsideError(f"cannot make the state folder {placement.state_dir}: {error.strerror}") from error
+    start = _Start(
+        service=service,
+        placement=placement,
+        watchdog=watchdog,
+        on_progress=on_progress,
+        grace_s=stop_grace_s,
+        clock=clock,
+    )
+    with contextlib.ExitStack() as stack:
+        match service.kind:
+            case "command":
+                yield _start_command(start, log, stack)
+            case "url":
+                yield _use_url(start, log)
+            case "image" | "dockerfile":
+                yield _start_container(start, log, stack)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Start:
+    service: Service
+    placement: Placement
+    watchdog: Watchdog
+    on_progress: Callable[[str], None]
+    grace_s: float
+    clock: Clock
+
+
+def _start_command(start: _Start, log: ServiceLog, stack: contextlib.ExitStack) -> RunningService:
+    for attempts_left in reversed(range(PORT_ATTEMPTS)):
+        with contextlib.ExitStack() as attempt:
+            try:
+                running = _start_on_port(start, _find_free_port(), log, attempt)
+            except ServiceError:
+                if not attempts_left or not log.says_port_in_use():
+                    raise
+                start.on_progress("another program took the service's port: trying the next")
+            else:
+                stack.enter_context(attempt.pop_all())
+                return running
+        log = open_log(start.placement.log_path)
+    raise AssertionError  # pragma: no cover - the last attempt returns or raises
+
+
+def _start_on_port(start: _Start, port: int, log: ServiceLog, stack: contextlib.ExitStack) -> RunningService:
+    service, placement = start.service, start.placement
+    state = str(placement.state_dir.resolve())
+    inside = Placeholders(port=port, url=f"http://127.0.0.1:{port}", state=state, side=placement.side)
+    env = expand_env(service, placement, inside)
+    words = split_command(service.target, service=service, placement=placement, key="command")
+    process = stack.enter_context(
+        start_process(
+            tuple(inside.fill(word) for word in words),
+            env={**placement.environ, **env},
+            cwd=placement.repository,
+            log=log,
+            watchdog=start.watchdog,
+            grace_s=start.grace_s,
+        )
+    )
+    return _await_running(start, inside.url, process, log=log, inside=inside, env=env)
+
+
+def _start_container(start: _Start, log: ServiceLog, stack: contextlib.ExitStack) -> RunningService:
+    service, placement = start.service, start.placement
+    port = service.port
+    inside = Placeholders(
+        port=port, url=f"http://127.0.0.1:{port}", state=CONTAINER_STATE, side=placement.side
+    )
+    env = expand_env(service, placement, inside)
+    client = stack.enter_context(connect_docker(placement.environ))
+    container = stack.enter_context(
+        start_container(
+            client,
+            _make_image(start, client),
+            service=service,
+            env=env,
+            log=log,
+            watchdog=start.watchdog,
+            grace_s=start.grace_s,
+        )
+    )
+    try:
+        url = published_url(container, port)
+    except ServiceError as error:
+        raise ServiceError(str(error), log.tail(LOG_LINES)) from error
+    return _await_running(start, url, container, log=log, inside=inside, env=env)
+
+
+def _use_url(start: _Start, log: ServiceLog) -> RunningService:
+    service, placement = start.service, start.placement
+    target = expand_variables(service.target, service=service, placement=placement, where="service.url")
+    url = target.rstrip("/")
+    parts = urlsplit(url)
+    port = parts.port or {"https": 443}.get(parts.scheme, 80)
+    inside = Placeholders(port=port, url=url, state=str(placement.state_dir.resolve()), side=placement.side)
+    env = expand_env(service, placement, inside)
+    return _await_running(start, url, None, log=log, inside=inside, env=env)
+
+
+def _make_image(start: _Start, client: DockerClient) -> str:
+    service, placement = start.service, start.placement
+    if service.kind == "dockerfile":
+        start.on_progress(f"building {service.target}")
+        return build_image(
+            client, placement.repository / service.target, placement.repository, start.on_progress
+        )
+    reference = expand_variables(service.target, service=service, placement=placement, where="service.image")
+    return find_image(client, reference, start.on_progress)
+
+
+def _await_running(
+    start: _Start,
+    url: str,
+    runtime: Runtime | None,
+    *,
+    log: ServiceLog,
+    inside: Placeholders,
+    env: dict[str, str],
+) -> RunningService:
+    service = start.service
+    start.on_progress(f"waiting for {url}{service.ready}")
+    try:
+        ready_after_s = await_ready(
+            lambda timeout_s: probe_http(url + service.ready, timeout_s),
+            runtime.ended if runtime else lambda: None,
+            timeout_s=service.ready_timeout_s,
+            clock=start.clock,
+        )
+    except ServiceError as error:
+        hint = (
+            _CONTAINER_HINT.format(port=service.port)
+            if runtime and runtime.ended() is None and service.kind != "command"
+            else ""
+        )
+        raise ServiceError(f"{error}{hint}", log.tail(LOG_LINES)) from error
+    return RunningService(
+        service=service,
+        placement=start.placement,
+        url=url,
+        runtime=runtime,
+        log=log,
+        inside=inside,
+        env=tuple(env.items()),
+        ready_after_s=ready_after_s,
+    )
+
+
+def _find_free_port() -> int:
+    """Free now: another program may take it before the service does."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])

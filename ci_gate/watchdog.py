@@ -1,0 +1,175 @@
+"""Ends what ci-gate started when ci-gate itself is killed and cannot do it.
+
+A small process holds the reading end of a pipe. Whatever ends ci-gate closes the pipe, and the watchdog
+then ends every guarded process and removes every guarded container. One JSON object per line:
+``{"guard": KEY, "mark": ..., "pgid": ..., "started": ..., "label": ...}`` or ``{"release": KEY}``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, Self
+
+from ci_gate.errors import OutsideError
+from ci_gate.process_group import ProcessGroup, end_groups, read_stat
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+CLOSE_TIMEOUT_S = 60.0
+PROCESS_GRACE_S = 3.0
+SETTLE_S = 0.1
+"""A child that was being forked when its parent was killed carries its mark only after exec."""
+READY = b"ready\n"
+
+
+class Guard(NamedTuple):
+    """What ``release`` takes."""
+
+    key: int
+
+
+class Watchdog:
+    """A context manager around the process. Leaving it ends whatever has not been released.
+
+    Guard *before* starting where a mark or a label can be given beforehand: then there is no moment at
+    which a kill leaves something behind. All methods may be called from any thread.
+    """
+
+    def __init__(self, environ: Mapping[str, str] | None = None) -> None:
+        self._environ = dict(os.environ if environ is None else environ)
+        self._keys = itertools.count(1)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        """Raises OutsideError if the process does not come up."""
+        root = str(Path(__file__).parents[1])
+        paths = [root, *filter(None, [self._environ.get("PYTHONPATH")])]
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "ci_gate.watchdog"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            # Held open, it would keep the reader of ci-gate's own standard error waiting.
+            stderr=subprocess.DEVNULL,
+            env={**self._environ, "PYTHONPATH": os.pathsep.join(paths)},
+            cwd="/",
+            bufsize=0,
+            start_new_session=True,
+        )
+        greeting = _stream(self._process.stdout).read(len(READY))
+        if greeting != READY:
+            self.close()
+            raise OutsideError(f"the watchdog process did not start: {sys.executable} -m ci_gate.watchdog")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int:
+        return self._running().pid
+
+    def guard_marked(self, mark: str) -> Guard:
+        """Guards all processes that have CI_GATE_GUARD=mark in their environment, now or later."""
+        return self._guard(mark=mark)
+
+    def guard_process_group(self, pid: int) -> Guard:
+        """Guards the process group that ``pid`` leads. A later process with the same number is safe."""
+        stat = read_stat(pid)
+        return self._guard(pgid=pid, started=stat.started if stat else None)
+
+    def guard_container(self, label: str) -> Guard:
+        """Guards all containers with this ``key=value`` label, now or later."""
+        return self._guard(label=label)
+
+    def release(self, *guards: Guard) -> None:
+        """Says that these have been ended. Never fails: it is called while cleaning up."""
+        for guard in guards:
+            with contextlib.suppress(OSError, OutsideError):
+                self._send({"release": guard.key})
+
+    def close(self) -> None:
+        """Ends whatever is still guarded, and the watchdog. Waits until that is done."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        _stream(process.stdin).close()
+        _stream(process.stdout).close()
+        # Past that it goes on by itself.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(CLOSE_TIMEOUT_S)
+
+    def _guard(self, **what: str | int | None) -> Guard:
+        guard = Guard(next(self._keys))
+        try:
+            self._send({"guard": guard.key, **what})
+        except OSError as error:
+            raise OutsideError(f"the watchdog process has ended ({error}): something killed it") from error
+        return guard
+
+    def _send(self, order: dict[str, Any]) -> None:
+        # One write below PIPE_BUF is never torn and never mixed with another thread's.
+        os.write(_stream(self._running().stdin).fileno(), json.dumps(order).encode() + b"\n")
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            raise OutsideError("the watchdog is not running")
+        return self._process
+
+
+def read_guards(lines: Iterable[bytes]) -> tuple[dict[str, Any], ...]:
+    """What is still guarded once the pipe is closed."""
+    guards: dict[int, dict[str, Any]] = {}
+    for line in lines:
+        order = json.loads(line)
+        if "guard" in order:
+            guards[order["guard"]] = order
+        else:
+            guards.pop(order["release"], None)
+    return tuple(guards.values())
+
+
+def end_guarded(guards: Iterable[dict[str, Any]]) -> None:
+    """Ends processes first: that needs no engine which may not answer."""
+    left = tuple(guards)
+    groups = [
+        ProcessGroup(mark=order.get("mark"), pgid=order.get("pgid"), started=order.get("started"))
+        for order in left
+        if "label" not in order
+    ]
+    # Twice: what was forked but had not yet its mark the first time has it now.
+    if groups:
+        end_groups(*groups, grace_s=PROCESS_GRACE_S)
+        time.sleep(SETTLE_S)
+        end_groups(*groups, grace_s=0)
+    if labels := [order["label"] for order in left if "label" in order]:
+        # Only now: importing the Docker SDK takes longer than all of the watchdog's start.
+        from ci_gate.containers import remove_until_settled  # noqa: PLC0415
+
+        remove_until_settled(labels)
+
+
+def _stream(stream: IO[bytes] | None) -> IO[bytes]:
+    if stream is None:  # pragma: no cover - both pipes are always asked for
+        raise OutsideError("the watchdog has no pipe")
+    return stream
+
+
+def main() -> None:
+    """The process itself."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    os.write(1, READY)
+    end_guarded(read_guards(sys.stdin.buffer))
+
+
+if __name__ == "__main__":
+    main()
