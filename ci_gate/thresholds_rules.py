@@ -1,0 +1,160 @@
+"""What thresholds.yaml must keep beyond its shape: rules between values, which a JSON Schema cannot say.
+
+Each rule reads plain data whose values have the right form but may be missing or None, and yields Problems.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import shlex
+from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
+
+from ci_gate.errors import Problem
+from ci_gate.quantities import parse_bytes, parse_share
+from ci_gate.yaml_source import Path, Section
+
+PLACEHOLDERS = {
+    "port": "the free port that the service must listen on",
+    "url": "the address at which the service is called",
+    "state": "a fresh private directory, one per scenario and side",
+    "side": "base or head",
+}
+"""What may stand in braces in command, before_each and the values of env. ``${VAR}`` is no placeholder."""
+
+MAX_USERS = 1_000_000
+MIN_MEMORY_BYTES = 6 * 1024**2  # Docker refuses less
+
+_PLACEHOLDER = re.compile(r"(?<!\$)\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_BROKEN_VARIABLE = re.compile(r"\$\{(?![A-Za-z_][A-Za-z0-9_]*(?::-[^}]*)?\})")
+_HTTP_METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})
+
+
+def find_rule_problems(root: Section) -> set[Problem]:
+    """Every broken rule. ``root`` holds nothing of a wrong form (see `find_shape_problems`)."""
+    service = root.section("service")
+    problems = {problem for rule in _SERVICE_RULES for problem in rule(service)}
+    for scenario in root.sections("scenarios"):
+        problems.update(problem for rule in _SCENARIO_RULES for problem in rule(scenario))
+    return problems
+
+
+def _check_command_names_its_port(service: Section) -> Iterator[Problem]:
+    command = service.get("command", "{port}")
+    if not {"port", "url"} & set(_PLACEHOLDER.findall(command)):
+        message = "'command' does not say where to listen"
+        yield service.value_problem("command", message, "a command with {port} or {url}")
+
+
+def _check_placeholders(service: Section) -> Iterator[Problem]:
+    env = service.section("env")
+    allowed = ", ".join(f"{{{known}}}" for known in PLACEHOLDERS) + ", or ${VAR} for an environment variable"
+    for section, key in ((service, "command"), (service, "before_each"), *((env, name) for name in env.data)):
+        for name in dict.fromkeys(_PLACEHOLDER.findall(section.get(key, ""))):
+            if name not in PLACEHOLDERS:
+                message = f"unknown placeholder {{{name[:60]}}} in {key!r}"
+                yield section.value_problem(key, message, allowed)
+
+
+def _check_variables(service: Section) -> Iterator[Problem]:
+    env = service.section("env")
+    for section, key in ((service, "image"), (service, "url"), *((env, name) for name in env.data)):
+        if _BROKEN_VARIABLE.search(section.get(key, "")):
+            message = f"'${{' begins no variable in {key!r}"
+            yield section.value_problem(key, message, "${VAR} or ${VAR:-default}")
+
+
+def _check_quotes(service: Section) -> Iterator[Problem]:
+    for key in ("command", "before_each"):
+        try:
+            shlex.split(service.get(key, ""))
+        except ValueError as error:
+            message = f"{key!r} cannot be split into words: {str(error).lower()}"
+            yield service.value_problem(key, message, "the quoting of a POSIX shell")
+
+
+def _check_url(service: Section) -> Iterator[Problem]:
+    url = service.get("url", "${}")
+    if "${" not in url and not _has_host_and_port(url):
+        yield service.value_problem(
+            "url", "'url' holds no valid host and port", "such as http://127.0.0.1:8000"
+        )
+
+
+def _has_host_and_port(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _check_memory(service: Section) -> Iterator[Problem]:
+    memory = service.get("memory")
+    if memory is not None and parse_bytes(memory) < MIN_MEMORY_BYTES:
+        yield service.value_problem(
+            "memory", f"'memory' cannot be {memory}", "6MiB at least, as Docker demands"
+        )
+
+
+def _check_total_users(scenario: Section) -> Iterator[Problem]:
+    total = int(sum(count or 0 for count in scenario.section("users").data.values()))
+    if total > MAX_USERS:
+        message = f"'users' asks for {total} users in total"
+        yield scenario.problem("users", message, f"{MAX_USERS} at most")
+
+
+def _check_method_case(scenario: Section) -> Iterator[Problem]:
+    limits, accept = scenario.section("limits"), scenario.section("accept")
+    named: list[tuple[Path, str]] = [
+        ((*part.path, name), name) for part in (limits, accept) for name in part.data
+    ]
+    named += [
+        ((*scenario.path, "expected", i), name) for i, name in enumerate(scenario.get("expected", ())) if name
+    ]
+    for path, endpoint in named:
+        method, _, name = endpoint.partition(" ")
+        if name and method != method.upper() and method.upper() in _HTTP_METHODS:
+            message = f"HTTP method {method!r} is not in upper case"
+            yield scenario.source.problem(path, message, f"{method.upper()} {name}"[:80])
+
+
+def _check_repetitions(scenario: Section) -> Iterator[Problem]:
+    accept = scenario.section("accept")
+    for section, key in ((scenario, "expected"), *((accept, name) for name in accept.data)):
+        seen: set[object] = set()
+        for index, value in enumerate(section.get(key, ())):
+            if value in seen and value is not None:
+                message = f"{value!r} stands twice in {key!r}"
+                yield section.source.problem((*section.path, key, index), message, "each once")
+            seen.add(value)
+
+
+def _check_failures_against_successes(scenario: Section) -> Iterator[Problem]:
+    for bounds in scenario.sections("limits"):
+        failures, successes = bounds.get("failures"), bounds.get("successes")
+        if failures is None or successes is None:
+            continue
+        if not math.isclose(parse_share(failures) + parse_share(successes), 1):
+            later = max(("failures", "successes"), key=list(bounds.data).index)
+            message = f"failures {failures} and successes {successes} contradict each other"
+            allowed = "one of them, or two that add up to 100%"
+            yield bounds.problem(later, message, allowed)
+
+
+_Rule = Callable[[Section], Iterator[Problem]]
+_SERVICE_RULES: tuple[_Rule, ...] = (
+    _check_command_names_its_port,
+    _check_placeholders,
+    _check_variables,
+    _check_quotes,
+    _check_url,
+    _check_memory,
+)
+_SCENARIO_RULES: tuple[_Rule, ...] = (
+    _check_total_users,
+    _check_method_case,
+    _check_repetitions,
+    _check_failures_against_successes,
+)
