@@ -34,11 +34,11 @@ RUN_SCHEMA: Final = 1
 _MAX_JSON_BYTES: Final = 64 * 1024**2
 
 
-class _Value(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class StrictValue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A value that is written to a file, and read back only if it is exactly what was written."""
 
 
-class Mark(_Value, frozen=True):
+class Mark(StrictValue, frozen=True):
     """The moment a phase began, on both clocks, so that a jump of the wall clock shows."""
 
     name: Literal["started", "spawned", "spawn_timeout", "no_users", "steady", "stopping", "ended"]
@@ -46,7 +46,7 @@ class Mark(_Value, frozen=True):
     monotonic_s: float
 
 
-class Reading(_Value, frozen=True):
+class Reading(StrictValue, frozen=True):
     """The generator in the second before ``wall_s``."""
 
     wall_s: float
@@ -58,7 +58,7 @@ class Reading(_Value, frozen=True):
     memory_bytes: int
 
 
-class MachineReading(_Value, frozen=True):
+class MachineReading(StrictValue, frozen=True):
     """Host and service in the second before ``wall_s``; None where it could not be read."""
 
     wall_s: float
@@ -69,7 +69,7 @@ class MachineReading(_Value, frozen=True):
     service_memory_bytes: int | None
 
 
-class EndpointTotal(_Value, frozen=True):
+class EndpointTotal(StrictValue, frozen=True):
     """Locust's own count for one endpoint."""
 
     endpoint: str
@@ -77,7 +77,7 @@ class EndpointTotal(_Value, frozen=True):
     failures: int
 
 
-class ErrorCount(_Value, frozen=True):
+class ErrorCount(StrictValue, frozen=True):
     """How often something went wrong in the same way."""
 
     subject: str  # a user class, or a task
@@ -85,7 +85,7 @@ class ErrorCount(_Value, frozen=True):
     count: int
 
 
-class Totals(_Value, frozen=True):
+class Totals(StrictValue, frozen=True):
     """What Locust itself counted, from its first request to its last."""
 
     endpoints: tuple[EndpointTotal, ...]
@@ -95,7 +95,7 @@ class Totals(_Value, frozen=True):
     locust_version: str
 
 
-class RecordingPlan(_Value, frozen=True):
+class RecordingPlan(StrictValue, frozen=True):
     """What one Locust run is to do; run.json keeps it, and the recorder is started with it."""
 
     scenario: str
@@ -110,7 +110,7 @@ class RecordingPlan(_Value, frozen=True):
     seed: int
 
 
-class RunInfo(_Value, frozen=True):
+class RunInfo(StrictValue, frozen=True):
     """run.json: enough to judge the evidence again, and to know where it comes from."""
 
     schema: int

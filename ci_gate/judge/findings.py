@@ -1,0 +1,53 @@
+"""What a validity rule is, what it may look at, and the finding it yields."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from ci_gate.evidence import Recording, RecordingPlan, StrictValue
+from ci_gate.judge.limits import LimitResult
+from ci_gate.judge.summary import EndpointSummary, SteadyPhase
+from ci_gate.thresholds import Scenario
+
+Effect = Literal["distrust", "unproven", "note"]
+"""``distrust``: the measurement itself is wrong, the run is INVALID whatever it shows. ``unproven``: something
+was not shown, the run is INVALID unless a breach says more. ``note``: worth knowing, changes no verdict."""
+
+
+class Finding(StrictValue, frozen=True):
+    """A statement about the run itself: what was seen, and what would fix it."""
+
+    code: str
+    effect: Effect
+    subject: str  # an endpoint, a user class, or the scenario
+    message: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """All that a rule may look at."""
+
+    scenario: Scenario
+    plan: RecordingPlan
+    recording: Recording
+    steady: SteadyPhase
+    summaries: tuple[EndpointSummary, ...]
+    limits: tuple[LimitResult, ...]
+
+
+Seen = tuple[str, str]
+"""Subject and message of one finding."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One validity rule: ``find`` yields a Seen for each time it is broken."""
+
+    code: str
+    effect: Effect
+    find: Callable[[Case], Iterator[Seen]]
+    meaning: str
+    remedy: str

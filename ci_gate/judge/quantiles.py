@@ -1,0 +1,25 @@
+"""Exact percentiles, and how many samples it takes to speak of one."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+MIN_TAIL_SAMPLES: Final = 10
+"""Samples that must lie beyond a percentile for it to be judged; with fewer, one slow reply moves it."""
+
+
+def compute_quantile(values: NDArray[np.float64], quantile: float) -> float | None:
+    """The quantile (0 to 1) of all values by linear interpolation, numpy's default; None without values.
+
+    Hyndman and Fan (1996), definition 7.
+    """
+    return float(np.quantile(values, quantile)) if values.size else None
+
+
+def needed_samples(quantile: float) -> int:
+    """The least n with n(1 - quantile) >= MIN_TAIL_SAMPLES: 1,000 for p99, 20 for p50."""
+    return math.ceil(round(MIN_TAIL_SAMPLES / (1 - quantile), 6))  # 10 / (1 - 0.99) is 1000.0000000000009

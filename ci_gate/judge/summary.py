@@ -1,0 +1,147 @@
+"""What one recording shows of its steady phase: per endpoint and for all, on exact samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ci_gate.evidence import Recording, StrictValue
+from ci_gate.judge.quantiles import compute_quantile
+from ci_gate.samples import ENDED_BY_STATUS, ENDED_WELL, NOT_HTTP
+from ci_gate.thresholds import ALL_ENDPOINTS, Accepted
+
+_FIRST_ERROR_STATUS: Final = 400
+_KEPT_ERRORS: Final = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SteadyPhase:
+    """The samples that count: sent after all users were warm and before they were told to stop.
+
+    ``success`` is aligned with ``samples``; ``duration_s`` is 0 where the phase never began.
+    """
+
+    samples: NDArray[np.void]
+    success: NDArray[np.bool_]
+    strings: tuple[str, ...]
+    begin_s: float
+    duration_s: float
+
+    def rows_of(self, endpoint: str) -> NDArray[np.bool_]:
+        """Which samples belong to ``endpoint``; every one for ``all``."""
+        if endpoint == ALL_ENDPOINTS:
+            return np.ones(len(self.samples), dtype=np.bool_)
+        ids = [number for number, text in enumerate(self.strings) if text == endpoint]
+        return np.isin(self.samples["endpoint"], ids)
+
+
+class ErrorSummary(StrictValue, frozen=True):
+    """One kind of failure and how often it came."""
+
+    error: str
+    count: int
+
+
+class EndpointSummary(StrictValue, frozen=True):
+    """One row of the endpoints table. Latencies are of successes in ms, None where there is none.
+
+    ``rate_per_s`` counts successes only: a service that fails fast serves nobody.
+    """
+
+    endpoint: str
+    requests: int
+    successes: int
+    rate_per_s: float
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    max_ms: float | None
+    statuses: dict[str, int]  # HTTP status, or "no reply" or "not HTTP", to how often
+    errors: tuple[ErrorSummary, ...]
+
+    @property
+    def failures(self) -> int:
+        return self.requests - self.successes
+
+    @property
+    def failure_share(self) -> float | None:
+        return self.failures / self.requests if self.requests else None
+
+
+def select_steady_phase(recording: Recording, accept: Iterable[Accepted]) -> SteadyPhase:
+    """The steady phase of a recording, each sample with whether it is a success.
+
+    A run that was cut off counts up to its last sample.
+    """
+    begin, end = recording.mark("steady"), recording.mark("stopping")
+    samples, begin_s = recording.samples, begin.wall_s if begin else np.inf
+    last_s = float(samples["start_s"].max()) if samples.size else 0.0
+    end_s = end.wall_s if end else max(last_s, begin_s)
+    samples = samples[(samples["start_s"] >= begin_s) & (samples["start_s"] < end_s)]
+    return SteadyPhase(
+        samples=samples,
+        success=_find_successes(samples, recording.strings, accept),
+        strings=recording.strings,
+        begin_s=begin_s,
+        duration_s=max(end_s - begin_s, 0.0) if begin else 0.0,
+    )
+
+
+def _find_successes(
+    samples: NDArray[np.void], strings: tuple[str, ...], accept: Iterable[Accepted]
+) -> NDArray[np.bool_]:
+    """A status below 400 or accepted for its endpoint, and no failed check of the scenario's own.
+
+    That the scenario called ``success()`` on another status does not help it.
+    """
+    status = samples["status"]
+    good = ((status > 0) & (status < _FIRST_ERROR_STATUS)) | (status == NOT_HTTP)
+    for accepted in accept:
+        ids = [number for number, text in enumerate(strings) if text == accepted.endpoint]
+        good |= np.isin(samples["endpoint"], ids) & np.isin(status, accepted.statuses)
+    failed_at_most_by_status = (samples["ending"] == ENDED_WELL) | (samples["ending"] == ENDED_BY_STATUS)
+    not_http_failure = (status == NOT_HTTP) & (samples["ending"] != ENDED_WELL)
+    success: NDArray[np.bool_] = good & failed_at_most_by_status & ~not_http_failure
+    return success
+
+
+def summarise(steady: SteadyPhase) -> tuple[EndpointSummary, ...]:
+    """A summary of all requests together, then one per endpoint in alphabetical order."""
+    names = sorted(steady.strings[number] for number in np.unique(steady.samples["endpoint"]))
+    return tuple(_summarise_endpoint(steady, endpoint) for endpoint in (ALL_ENDPOINTS, *names))
+
+
+def _summarise_endpoint(steady: SteadyPhase, endpoint: str) -> EndpointSummary:
+    rows = steady.rows_of(endpoint)
+    samples, success = steady.samples[rows], steady.success[rows]
+    times_ms = np.sort(samples["response_ms"][success])
+    return EndpointSummary(
+        endpoint=endpoint,
+        requests=len(samples),
+        successes=len(times_ms),
+        rate_per_s=len(times_ms) / steady.duration_s if steady.duration_s else 0.0,
+        p50_ms=compute_quantile(times_ms, 0.50),
+        p95_ms=compute_quantile(times_ms, 0.95),
+        p99_ms=compute_quantile(times_ms, 0.99),
+        max_ms=float(times_ms[-1]) if times_ms.size else None,
+        statuses={_name_status(int(status)): int(count) for status, count in _count(samples["status"])},
+        errors=_count_errors(samples[~success], steady.strings),
+    )
+
+
+def _count_errors(failures: NDArray[np.void], strings: tuple[str, ...]) -> tuple[ErrorSummary, ...]:
+    counted = sorted(_count(failures["error"]), key=lambda pair: -pair[1])[:_KEPT_ERRORS]
+    return tuple(ErrorSummary(error=strings[number], count=int(count)) for number, count in counted if number)
+
+
+def _count(values: NDArray[np.generic]) -> list[tuple[int, int]]:
+    found, counts = np.unique(values, return_counts=True)
+    return list(zip(found.tolist(), counts.tolist(), strict=True))
+
+
+def _name_status(status: int) -> str:
+    return {0: "no reply", NOT_HTTP: "not HTTP"}.get(status, str(status))

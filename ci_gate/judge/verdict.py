@@ -1,0 +1,210 @@
+"""From thresholds and evidence to a verdict: a pure function, so old evidence can be judged again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, Literal
+
+import msgspec
+
+from ci_gate.errors import EXIT_FAIL, EXIT_PASS, EXIT_PROVES_NOTHING, EvidenceError
+from ci_gate.evidence import Recording, RecordingPlan, RunInfo, StrictValue
+from ci_gate.judge.findings import Case, Finding
+from ci_gate.judge.limits import LimitResult, judge_limit
+from ci_gate.judge.summary import EndpointSummary, select_steady_phase, summarise
+from ci_gate.judge.validity import check_validity
+from ci_gate.thresholds import Scenario, Thresholds
+
+VERDICT_SCHEMA: Final = 1
+MAX_VERDICT_BYTES: Final = 16 * 1024**2
+
+Outcome = Literal["PASS", "FAIL", "INVALID", "INCONCLUSIVE"]
+
+
+class ScenarioVerdict(StrictValue, frozen=True):
+    """What one scenario showed. ``endpoints[0]`` is all of them together; empty if nothing was measured."""
+
+    name: str
+    outcome: Outcome
+    users: int
+    duration_s: float
+    endpoints: tuple[EndpointSummary, ...]
+    limits: tuple[LimitResult, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def breaches(self) -> tuple[LimitResult, ...]:
+        return tuple(limit for limit in self.limits if limit.outcome == "breached")
+
+
+class Verdict(StrictValue, frozen=True):
+    """verdict.json: everything a report says."""
+
+    schema: int
+    ci_gate_version: str
+    outcome: Outcome
+    blocks: bool
+    profile: str
+    started_at: str
+    thresholds_file: str
+    thresholds_sha256: str
+    git: dict[str, str]
+    scenarios: tuple[ScenarioVerdict, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def exit_code(self) -> int:
+        if not self.blocks:
+            return EXIT_PASS
+        return EXIT_FAIL if self.outcome == "FAIL" else EXIT_PROVES_NOTHING
+
+
+def judge(thresholds: Thresholds, run: RunInfo, recordings: Mapping[str, Recording]) -> Verdict:
+    """Judge every scenario that the run planned. ``recordings`` maps a scenario to the recording of head."""
+    scenarios = tuple(
+        _judge_planned(thresholds, run, plan, recordings.get(plan.scenario)) for plan in run.recordings
+    )
+    findings = tuple(_find_in_run(thresholds, run))
+    outcome = _worst([*(scenario.outcome for scenario in scenarios), _outcome_of(findings, breached=False)])
+    return Verdict(
+        schema=VERDICT_SCHEMA,
+        ci_gate_version=run.ci_gate_version,
+        outcome=outcome,
+        blocks=outcome in {"FAIL", "INVALID"}
+        or (outcome == "INCONCLUSIVE" and thresholds.on_inconclusive == "block"),
+        profile=run.profile,
+        started_at=run.started_at,
+        thresholds_file=thresholds.file,
+        thresholds_sha256=thresholds.sha256,
+        git=run.git,
+        scenarios=scenarios,
+        findings=findings,
+    )
+
+
+def judge_scenario(scenario: Scenario, plan: RecordingPlan, recording: Recording) -> ScenarioVerdict:
+    """Judge one scenario on one recording of head."""
+    steady = select_steady_phase(recording, scenario.accept)
+    summaries = summarise(steady)
+    limits = tuple(judge_limit(limit, steady) for limit in scenario.limits)
+    case = Case(
+        scenario=scenario, plan=plan, recording=recording, steady=steady, summaries=summaries, limits=limits
+    )
+    findings = check_validity(case)
+    return ScenarioVerdict(
+        name=scenario.name,
+        outcome=_outcome_of(findings, breached=any(limit.outcome == "breached" for limit in limits)),
+        users=scenario.user_count,
+        duration_s=steady.duration_s,
+        endpoints=summaries,
+        limits=limits,
+        findings=findings,
+    )
+
+
+def _judge_planned(
+    thresholds: Thresholds, run: RunInfo, plan: RecordingPlan, recording: Recording | None
+) -> ScenarioVerdict:
+    scenario = thresholds.scenario(plan.scenario)
+    if scenario is None or recording is None or plan.scenario in run.failures:
+        why = run.failures.get(plan.scenario) or (
+            "thresholds.yaml does not have this scenario"
+            if scenario is None
+            else "there is no evidence of it"
+        )
+        judged = judge_scenario(scenario, plan, recording) if scenario and recording else None
+        return _without_proof(plan, judged, why)
+    return judge_scenario(scenario, plan, recording)
+
+
+def _without_proof(plan: RecordingPlan, judged: ScenarioVerdict | None, why: str) -> ScenarioVerdict:
+    finding = Finding(
+        code="not-measured",
+        effect="distrust",
+        subject="scenario",
+        message=why,
+        remedy="mend what stopped the measurement, and run again",
+    )
+    return ScenarioVerdict(
+        name=plan.scenario,
+        outcome="INVALID",
+        users=sum(plan.users.values()),
+        duration_s=judged.duration_s if judged else 0.0,
+        endpoints=judged.endpoints if judged else (),
+        limits=judged.limits if judged else (),
+        findings=(finding, *(judged.findings if judged else ())),
+    )
+
+
+def _find_in_run(thresholds: Thresholds, run: RunInfo) -> Iterator[Finding]:
+    if run.interrupted or run.ended_at is None:
+        how = "was interrupted" if run.interrupted else "did not end: ci-gate is still running, or was killed"
+        yield Finding(
+            code="run-not-finished",
+            effect="distrust",
+            subject="run",
+            message=f"the run {how}",
+            remedy="run again, to the end",
+        )
+    for plan in run.recordings:
+        scenario = thresholds.scenario(plan.scenario)
+        if scenario and (difference := _differs(scenario, plan)):
+            yield Finding(
+                code="other-load",
+                effect="distrust",
+                subject=plan.scenario,
+                message=f"the evidence was measured with other {difference} than these thresholds ask for",
+                remedy="measure again with these thresholds",
+            )
+    measured = {plan.scenario for plan in run.recordings}
+    left_out = [scenario.name for scenario in thresholds.scenarios if scenario.name not in measured]
+    if left_out:
+        yield Finding(
+            code="scenarios-left-out",
+            effect="note",
+            subject="run",
+            message=f"not run: {', '.join(left_out)}",
+            remedy="run without --scenario",
+        )
+
+
+def _differs(scenario: Scenario, plan: RecordingPlan) -> str:
+    pairs = {
+        "users": ({user.user_class: user.count for user in scenario.users}, plan.users),
+        "locustfile": (scenario.locustfile, plan.locustfile),
+        "spawn_rate": (scenario.spawn_rate, plan.spawn_rate),
+    }
+    return ", ".join(name for name, (asked, measured) in pairs.items() if asked != measured)
+
+
+def _outcome_of(findings: tuple[Finding, ...], *, breached: bool) -> Outcome:
+    effects = {finding.effect for finding in findings}
+    if "distrust" in effects:
+        return "INVALID"
+    if breached:
+        return "FAIL"
+    return "INVALID" if "unproven" in effects else "PASS"
+
+
+def _worst(outcomes: Iterable[Outcome]) -> Outcome:
+    """A proven regression says more than a run that proves nothing, and that more than a doubt."""
+    ranks: tuple[Outcome, ...] = ("PASS", "INCONCLUSIVE", "INVALID", "FAIL")
+    return max(outcomes, key=ranks.index)
+
+
+def encode_verdict(verdict: Verdict) -> bytes:
+    """verdict.json, indented by one, with a final newline."""
+    return msgspec.json.format(msgspec.json.encode(verdict), indent=1) + b"\n"
+
+
+def decode_verdict(text: bytes) -> Verdict:
+    """The reverse, for text that may be hostile. Raises EvidenceError for anything but a verdict we wrote."""
+    if len(text) > MAX_VERDICT_BYTES:
+        raise EvidenceError(f"the verdict is larger than {MAX_VERDICT_BYTES} bytes")
+    try:
+        verdict = msgspec.json.decode(text, type=Verdict)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise EvidenceError(f"not a verdict: {error}") from error
+    if verdict.schema != VERDICT_SCHEMA:
+        raise EvidenceError(f"a verdict of schema {verdict.schema}; this version reads {VERDICT_SCHEMA}")
+    return verdict

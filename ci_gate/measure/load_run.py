@@ -1,0 +1,105 @@
+"""Puts load on services: one headless Locust with the recorder for each, all at once, until they are done."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ci_gate.errors import OutsideError
+from ci_gate.evidence import RecordingPlan, write_json
+from ci_gate.measure.machine import MachineMeter
+from ci_gate.service import RunningService
+from ci_gate.service.log import open_log
+from ci_gate.service.process import GuardedProcess, start_process
+from ci_gate.watchdog import Watchdog
+
+_POLL_S = 0.1
+_START_ALLOWANCE_S = 60.0  # for Locust to start and to write its totals, on a slow machine
+_INTERRUPT_GRACE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One Locust run: what to do, where to write, against which service."""
+
+    plan: RecordingPlan
+    folder: Path
+    service: RunningService
+
+
+def record(
+    jobs: tuple[Job, ...],
+    *,
+    repository: Path,
+    environ: Mapping[str, str],
+    watchdog: Watchdog,
+    on_second: Callable[[], None],
+) -> None:
+    """Run all jobs at once, to their end or past it: one that hangs is ended, and its marks then say so.
+
+    ``on_second`` is called about once a second. Whatever interrupts this, what was measured stays.
+    Raises OutsideError where a folder or log cannot be written, or Locust cannot be started.
+    """
+    with contextlib.ExitStack() as stack:
+        meters = [_prepare(job) for job in jobs]
+        generators = [
+            stack.enter_context(_start_locust(job, repository=repository, environ=environ, watchdog=watchdog))
+            for job in jobs
+        ]
+        deadline = time.monotonic() + max(_longest_s(job.plan) for job in jobs)
+        next_second = time.monotonic() + 1
+        while any(generator.exit_status() is None for generator in generators):
+            time.sleep(_POLL_S)
+            if time.monotonic() >= next_second:
+                next_second += 1
+                for meter in meters:
+                    meter.take_reading()
+                on_second()
+            if time.monotonic() > deadline:
+                break
+
+
+def _prepare(job: Job) -> MachineMeter:
+    try:
+        job.folder.mkdir(parents=True)
+        write_json(job.folder / "plan.json", job.plan)
+        return MachineMeter(job.folder / "machine.jsonl", job.service)
+    except OSError as error:
+        raise OutsideError(f"cannot write evidence to {job.folder}: {error.strerror}") from error
+
+
+def _start_locust(
+    job: Job, *, repository: Path, environ: Mapping[str, str], watchdog: Watchdog
+) -> contextlib.AbstractContextManager[GuardedProcess]:
+    return start_process(
+        locust_command(job.plan, job.folder.resolve(), job.service.url),
+        # Locust also takes options from LOCUST_* variables: a run is what its plan says, and nothing else.
+        env={name: value for name, value in environ.items() if not name.startswith("LOCUST_")},
+        cwd=repository,
+        log=open_log(job.folder / "locust.log"),
+        watchdog=watchdog,
+        grace_s=_INTERRUPT_GRACE_S,
+    )
+
+
+def locust_command(plan: RecordingPlan, folder: Path, host: str) -> tuple[str, ...]:
+    """The command line of one recorded, headless Locust run."""
+    options = {
+        "--locustfile": plan.locustfile,
+        "--host": host,
+        "--users": str(sum(plan.users.values())),
+        "--spawn-rate": f"{plan.spawn_rate:g}",
+        "--exit-code-on-error": "0",
+        "--loglevel": "INFO",
+    }
+    flat = (word for option in options.items() for word in option)
+    recorder = (sys.executable, "-P", "-m", "ci_gate.measure.recorder", str(folder))
+    return (*recorder, *flat, "--headless", "--only-summary", *plan.users)
+
+
+def _longest_s(plan: RecordingPlan) -> float:
+    return plan.spawn_timeout_s + plan.warmup_s + plan.duration_s + plan.drain_s + _START_ALLOWANCE_S
