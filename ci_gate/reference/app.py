@@ -1,0 +1,219 @@
+"""The application: its parts wired together, its routes, its life from start to end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from http import HTTPStatus
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.exceptions import RedisError
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ci_gate.reference.admission import Admission
+from ci_gate.reference.database import Database, PoolTimeoutError
+from ci_gate.reference.endpoints import Endpoints, UserHandler
+from ci_gate.reference.injection import LOGIN_PATH, Injection
+from ci_gate.reference.metrics import Metrics
+from ci_gate.reference.passwords import PasswordChecker
+from ci_gate.reference.replies import ApiError, error_reply, json_reply
+from ci_gate.reference.seed import ensure_state
+from ci_gate.reference.sessions import KEY_PREFIX, MemorySessions, RedisSessions
+from ci_gate.reference.settings import Settings, parse_settings
+from ci_gate.reference.throttle import MemoryThrottle, RedisThrottle
+
+_LARGEST_BODY_BYTES = 64 * 1024
+_RETRY_EVERY_S = 0.5
+_REDIS_CONNECTIONS = 20
+_LABEL = "reference.endpoint"
+
+_log = logging.getLogger("uvicorn.error")
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Service:
+    """Everything that one process holds: opened here, closed by ``run``."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.metrics = Metrics()
+        self._database = Database(settings, self.metrics)
+        self._passwords = PasswordChecker()
+        self._redis = open_redis(settings.redis_url)
+        lifetime_s = settings.session_lifetime_s
+        if self._redis is None:
+            self._admission = Admission(
+                settings, MemorySessions(lifetime_s), MemoryThrottle(), self._passwords, self.metrics
+            )
+        else:
+            sessions, throttle = RedisSessions(self._redis, lifetime_s), RedisThrottle(self._redis)
+            self._admission = Admission(settings, sessions, throttle, self._passwords, self.metrics)
+        self._injection = Injection(settings.faults)
+        self._is_prepared = False
+
+    @asynccontextmanager
+    async def run(self, _app: Starlette) -> AsyncIterator[None]:
+        preparing = asyncio.create_task(self._prepare())
+        yield
+        preparing.cancel()
+        with suppress(asyncio.CancelledError):
+            await preparing
+        self._database.close()
+        self._passwords.close()
+        if self._redis is not None:
+            await self._redis.aclose()
+
+    def routes(self) -> list[Route]:
+        statements_per_row = self._settings.faults.n_plus_one or 0
+        endpoints = Endpoints(self._database, self._admission, statements_per_row=statements_per_row)
+        api = [
+            Route(path, self._guard(f"{method} {path}", partial(self._with_user, handler)), methods=[method])
+            for method, path, handler in endpoints.for_users()
+        ]
+        sign_in = self._guard(f"POST {LOGIN_PATH}", endpoints.sign_in)
+        return [
+            *api,
+            Route(LOGIN_PATH, sign_in, methods=["POST"]),
+            Route("/healthz", self.tell_health),
+            Route("/metrics", self.show_metrics),
+        ]
+
+    async def tell_health(self, _request: Request) -> Response:
+        """200 when a request could be served now: prepared, and the database and Redis answer."""
+        if not self._is_ready:
+            return error_reply(HTTPStatus.SERVICE_UNAVAILABLE, "starting", "not ready yet")
+        try:
+            await self._database.read(lambda connection: connection.execute(text("SELECT 1")).scalar())
+            if self._redis is not None:
+                await self._redis.get(KEY_PREFIX)
+        except (SQLAlchemyError, PoolTimeoutError, RedisError) as error:
+            return error_reply(HTTPStatus.SERVICE_UNAVAILABLE, "not_ready", str(error))
+        return json_reply({"status": "ready"})
+
+    async def show_metrics(self, _request: Request) -> Response:
+        return Response(self.metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    @property
+    def _is_ready(self) -> bool:
+        return self._is_prepared and not self._injection.is_starting
+
+    def _guard(self, label: str, handler: Handler) -> Handler:
+        """The handler behind what every API request passes: readiness, throttle, faults."""
+
+        async def endpoint(request: Request) -> Response:
+            request.scope[_LABEL] = label
+            if not self._is_ready:
+                raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, "starting", "not ready yet")
+            await self._admission.admit_address(request)
+            struck = await self._injection.strike(request)
+            return struck if struck is not None else await handler(request)
+
+        return endpoint
+
+    async def _with_user(self, handler: UserHandler, request: Request) -> Response:
+        return await handler(request, await self._admission.admit_user(request))
+
+    async def _prepare(self) -> None:
+        """Until it works: the database may start after the service, and two workers may both try."""
+        while not self._is_prepared:
+            try:
+                await self._database.prepare(lambda engine: ensure_state(engine, self._settings))
+                self._is_prepared = True
+            except SQLAlchemyError as error:
+                _log.warning("database not ready: %s", error)
+                await asyncio.sleep(_RETRY_EVERY_S)
+
+
+class Observation:
+    """Middleware: measures every request, whatever answers it."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        status = int(HTTPStatus.INTERNAL_SERVER_ERROR)
+        began_s = time.perf_counter()
+
+        async def observed_send(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        self._metrics.in_progress.inc()
+        try:
+            await self._app(scope, receive, observed_send)
+        finally:
+            self._metrics.in_progress.dec()
+            self._metrics.observe(scope.get(_LABEL, "other"), status, time.perf_counter() - began_s)
+
+
+def open_redis(url: str | None) -> Redis | None:
+    """A client that waits for a free connection instead of opening one for each request in flight."""
+    if url is None:
+        return None
+    return Redis(
+        connection_pool=BlockingConnectionPool.from_url(url, max_connections=_REDIS_CONNECTIONS, timeout=5)
+    )
+
+
+def build_app(settings: Settings) -> Starlette:
+    """The ASGI application; its connections open when it starts."""
+    service = Service(settings)
+    return Starlette(
+        routes=service.routes(),
+        lifespan=service.run,
+        middleware=[Middleware(Observation, metrics=service.metrics)],
+        exception_handlers={
+            ApiError: _reply_api_error,
+            HTTPException: _reply_http_error,
+            PoolTimeoutError: _reply_pool_timeout,
+            Exception: _reply_crash,
+        },
+        max_body_size=_LARGEST_BODY_BYTES,
+    )
+
+
+def build_app_from_environment() -> Starlette:
+    """What each worker of uvicorn calls."""
+    return build_app(parse_settings(os.environ))
+
+
+async def _reply_api_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)  # noqa: S101  # registered for this type
+    return error_reply(error.status, error.code, str(error), error.headers)
+
+
+async def _reply_http_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101  # registered for this type
+    code = HTTPStatus(error.status_code).name.lower()
+    return error_reply(error.status_code, code, error.detail, error.headers)
+
+
+async def _reply_pool_timeout(_request: Request, error: Exception) -> Response:
+    # Without Retry-After: this is no throttling, and nobody knows when a connection comes free.
+    return error_reply(HTTPStatus.SERVICE_UNAVAILABLE, "pool_timeout", str(error))
+
+
+async def _reply_crash(_request: Request, _error: Exception) -> Response:
+    return error_reply(
+        HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "the service failed; its log says why"
+    )
