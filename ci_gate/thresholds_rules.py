@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from ci_gate.errors import Problem
 from ci_gate.quantities import parse_bytes, parse_share
+from ci_gate.yaml_nodes import quote
 from ci_gate.yaml_source import Path, Section
 
 PLACEHOLDERS = {
@@ -53,7 +54,7 @@ def _check_placeholders(service: Section) -> Iterator[Problem]:
     for section, key in ((service, "command"), (service, "before_each"), *((env, name) for name in env.data)):
         for name in dict.fromkeys(_PLACEHOLDER.findall(section.get(key, ""))):
             if name not in PLACEHOLDERS:
-                message = f"unknown placeholder {{{name[:60]}}} in {key!r}"
+                message = f"unknown placeholder {{{name[:60]}}} in {quote(key)}"
                 yield section.value_problem(key, message, allowed)
 
 
@@ -61,7 +62,7 @@ def _check_variables(service: Section) -> Iterator[Problem]:
     env = service.section("env")
     for section, key in ((service, "image"), (service, "url"), *((env, name) for name in env.data)):
         if _BROKEN_VARIABLE.search(section.get(key, "")):
-            message = f"'${{' begins no variable in {key!r}"
+            message = f"'${{' begins no variable in {quote(key)}"
             yield section.value_problem(key, message, "${VAR} or ${VAR:-default}")
 
 
@@ -126,7 +127,7 @@ def _check_repetitions(scenario: Section) -> Iterator[Problem]:
         seen: set[object] = set()
         for index, value in enumerate(section.get(key, ())):
             if value in seen and value is not None:
-                message = f"{value!r} stands twice in {key!r}"
+                message = f"{quote(value) if isinstance(value, str) else value} stands twice in {quote(key)}"
                 yield section.source.problem((*section.path, key, index), message, "each once")
             seen.add(value)
 

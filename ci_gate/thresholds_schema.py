@@ -18,10 +18,10 @@ from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
 
 from ci_gate.errors import Problem
+from ci_gate.yaml_nodes import MAX_QUOTED, quote
 from ci_gate.yaml_source import Path, YamlSource
 
 _Found = tuple[Path | None, Problem]  # the path of the wrong value; None where nothing stands that is wrong
-_MAX_SHOWN = 60
 
 
 def schema_text() -> str:
@@ -80,7 +80,7 @@ def _explain(error: ValidationError, source: YamlSource) -> Iterator[_Found]:
 
 def _explain_value(error: ValidationError, path: Path, source: YamlSource) -> Problem:
     value, schema = error.instance, _schema_of(error)
-    name = repr(next((step for step in reversed(path) if isinstance(step, str)), "")) if path else "the file"
+    name = quote(next(step for step in reversed(path) if isinstance(step, str))) if path else "the file"
     if value is None or value in ({}, []):
         message = f"{name} is empty"
     elif "x-units" in schema and isinstance(value, int | float) and not isinstance(value, bool):
@@ -112,7 +112,7 @@ def _explain_missing_keys(error: ValidationError, path: Path, source: YamlSource
     schema = _schema_of(error)
     for key in schema["required"]:
         if key not in _mapping_of(error):
-            inside = f" in {path[-1]!r}" if path else ""
+            inside = f" in {_show(path[-1])}" if path else ""
             allowed = _allowed(_resolve(schema["properties"][key]))
             yield None, source.problem(path, f"key {key!r} is missing{inside}", allowed)
 
@@ -160,7 +160,7 @@ def _allowed(schema: dict[str, Any]) -> str:
 
 
 def _did_you_mean(key: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(key, known, n=1) if len(key) <= _MAX_SHOWN else []
+    close = difflib.get_close_matches(key, known, n=1) if len(key) <= MAX_QUOTED else []
     return f", did you mean {close[0]!r}?" if close else ""
 
 
@@ -168,5 +168,5 @@ def _show(value: Any) -> str:  # noqa: ANN401  plain data of any kind
     if isinstance(value, dict | list):
         return "a mapping" if isinstance(value, dict) else "a list"
     if isinstance(value, str):
-        return repr(value if len(value) <= _MAX_SHOWN else f"{value[: _MAX_SHOWN - 3]}...")
+        return quote(value)
     return json.dumps(value)

@@ -16,6 +16,8 @@ MAX_DEPTH = 50
 MAX_NODES = 20_000
 MAX_NUMBER_LENGTH = 40
 MAX_BAD_CHARACTERS = 20
+MAX_QUOTED = 60
+MAX_SYNTAX_MESSAGE = 200
 
 BAD_CHARACTER = re.compile(
     # What YAML calls unprintable (lone surrogates too); line breaks that editors do not count; bidi controls.
@@ -71,6 +73,11 @@ def resolve_plain(text: str) -> str | int | float | bool | None:
     return number
 
 
+def quote(text: str) -> str:
+    """In quotes, on one line, cut to a length that a message can carry."""
+    return repr(text if len(text) <= MAX_QUOTED else f"{text[: MAX_QUOTED - 3]}...")
+
+
 def problem_at(file: str, mark: yaml.Mark, message: str, allowed: str = "") -> Problem:
     """A Problem at PyYAML's 0-based mark."""
     return Problem(file=file, line=mark.line + 1, column=mark.column + 1, message=message, allowed=allowed)
@@ -117,7 +124,10 @@ def _syntax_problem(file: str, mark: yaml.Mark, error: yaml.MarkedYAMLError) -> 
         return problem_at(file, mark, "not valid YAML: a tab cannot stand here", "spaces")
     if "single document" in context:
         return problem_at(file, mark, "a second YAML document begins here", "one document")
-    return problem_at(file, mark, f"not valid YAML: {words} {context}".rstrip())
+    if "duplicate anchor" in context:
+        return problem_at(file, mark, "an anchor name stands twice", "each anchor name once")
+    begin = f" that begins at line {error.context_mark.line + 1}" if error.context_mark and context else ""
+    return problem_at(file, mark, f"not valid YAML: {words} {context}".rstrip()[:MAX_SYNTAX_MESSAGE] + begin)
 
 
 def _check_size(text: str, file: str) -> None:

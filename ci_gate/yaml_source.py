@@ -27,6 +27,7 @@ from ci_gate.yaml_nodes import (
     check_cap,
     compose,
     problem_at,
+    quote,
     resolve_plain,
 )
 
@@ -191,7 +192,7 @@ class _Conversion:
             if key in data:
                 first = self.key_at[key_path]
                 where = f"first at line {first.line}, column {first.column}"
-                self._refuse(key_node, f"key {key!r} stands twice; {where}", "each key once")
+                self._refuse(key_node, f"key {quote(key)} stands twice; {where}", "each key once")
                 continue
             self.key_at[key_path] = _position(key_node)
             data[key] = self.convert(value_node, key_path)

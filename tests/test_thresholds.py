@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from ci_gate.errors import BadInputError
+from ci_gate.thresholds import (
+    Accepted,
+    Limit,
+    Position,
+    Profile,
+    Service,
+    Tolerance,
+    UserCount,
+    parse_thresholds,
+)
+
+OK = Path(__file__).with_name("thresholds") / "ok"
+MINIMAL = (OK / "minimal.yaml").read_text(encoding="utf-8")
+
+
+def parse(name):
+    return parse_thresholds((OK / f"{name}.yaml").read_text(encoding="utf-8"), f"{name}.yaml")
+
+
+def limits_of(text):
+    (scenario,) = parse_thresholds(text, "t.yaml").scenarios
+    return {(limit.endpoint, limit.metric): limit for limit in scenario.limits}
+
+
+def at(line, column):
+    return Position(line=line, column=column)
+
+
+def test_minimal_file__gets_the_defaults():
+    thresholds = parse("minimal")
+    assert thresholds.file == "minimal.yaml"
+    assert thresholds.text == MINIMAL
+    assert thresholds.sha256 == hashlib.sha256(MINIMAL.encode()).hexdigest()
+    assert thresholds.on_inconclusive == "warn"
+    assert thresholds.service == Service(
+        kind="command",
+        target="shop --port {port}",
+        ready="/",
+        ready_timeout_s=60.0,
+        port=8080,
+        env=(),
+        before_each=None,
+        cpus=None,
+        memory_bytes=None,
+        at=at(2, 1),
+    )
+    assert thresholds.profiles == (Profile(name="quick", duration_s=20.0, warmup_s=0.0),)
+    (burst,) = thresholds.scenarios
+    assert (burst.accept, burst.expected, burst.regression) == ((), (), ())
+    assert burst.limits == (
+        Limit(endpoint="GET /", metric="p95", bound=300.0, text="300ms", at=at(12, 15)),
+        Limit(endpoint="all", metric="failures", bound=0.01, text="1%", at=None),
+    )
+
+
+def test_every_key__is_read():
+    thresholds = parse("every-key")
+    assert thresholds.on_inconclusive == "block"
+    assert thresholds.service == Service(
+        kind="dockerfile",
+        target="docker/Dockerfile",
+        ready="/healthz?deep=1",
+        ready_timeout_s=90.0,
+        port=9000,
+        env=(
+            ("MODE", "on"),
+            ("DATABASE_URL", "${DATABASE_URL:-sqlite:///{state}/{side}.sqlite3}"),
+            ("JSON", '{"a": 1}'),
+        ),
+        before_each="python -m shop reset --quietly 'it is {url}'",
+        cpus=2.0,
+        memory_bytes=1_610_612_736,
+        at=at(4, 1),
+    )
+    assert thresholds.profiles == (
+        Profile(name="p_1-a", duration_s=1.5, warmup_s=0.0),
+        Profile(name="full", duration_s=1800.0, warmup_s=60.0),
+    )
+
+
+def test_every_key__of_a_scenario_is_read():
+    (scenario,) = parse("every-key").scenarios
+    assert (scenario.name, scenario.at) == ("every-key", at(22, 3))
+    assert scenario.locustfile == "load tests/ünï/every.py"
+    assert scenario.users == (
+        UserCount(user_class="First", count=1, at=at(24, 13)),
+        UserCount(user_class="Second_2", count=999_999, at=at(24, 23)),
+    )
+    assert scenario.user_count == 1_000_000
+    assert scenario.spawn_rate == 12.5
+    assert scenario.accept == (
+        Accepted(endpoint="GET /a/{id}", statuses=(404, 409), at=at(27, 7)),
+        Accepted(endpoint="grpc shop.Orders/List", statuses=(503,), at=at(28, 7)),
+    )
+    assert scenario.expected == ("POST /login", "task-1 x y  z")
+    assert scenario.limits == (
+        Limit(endpoint="all", metric="p0.1", bound=1.0, text="1ms", at=at(31, 13)),
+        Limit(endpoint="all", metric="p50", bound=200.0, text="0.2s", at=at(31, 24)),
+        Limit(endpoint="all", metric="p99.999", bound=60_000.0, text="1m", at=at(31, 35)),
+        Limit(endpoint="all", metric="successes", bound=0.999, text="99.9%", at=at(31, 48)),
+        Limit(endpoint="all", metric="rate", bound=0.5, text="0.5/s", at=at(31, 66)),
+        Limit(endpoint="GET /a/{id}", metric="failures", bound=0.0, text="0%", at=at(32, 21)),
+    )
+    assert scenario.regression == (
+        Tolerance(metric="p50", ratio=1.5, at=at(33, 18)),
+        Tolerance(metric="p99.9", ratio=0.0, at=at(33, 29)),
+        Tolerance(metric="failures", ratio=0.1, at=at(33, 40)),
+        Tolerance(metric="rate", ratio=0.055, at=at(33, 55)),
+    )
+
+
+def test_example_of_the_design__is_read():
+    thresholds = parse("design")
+    assert [profile.name for profile in thresholds.profiles] == ["quick", "pull_request", "full"]
+    (scenario,) = thresholds.scenarios
+    assert scenario.endpoints == ("POST /api/v1/deployments", "GET /api/v1/deployments/{id}")
+    assert {(limit.endpoint, limit.metric): limit.bound for limit in scenario.limits} == {
+        ("all", "p50"): 200.0,
+        ("all", "p99"): 500.0,
+        ("all", "failures"): 0.01,
+        ("all", "rate"): 50.0,
+        ("POST /api/v1/deployments", "p95"): 300.0,
+    }
+
+
+def test_aliases__give_each_scenario_its_own_limits():
+    thresholds = parse("aliases")
+    first, second = thresholds.scenarios
+    assert first.limits == second.limits
+    assert first.limits[0].at == at(11, 13)
+    assert thresholds.service.kind == "url"
+    assert thresholds.service.target == "${SHOP_URL:-http://127.0.0.1:8000/shop}"
+
+
+def test_scalars__are_those_of_yaml_1_2():
+    thresholds = parse("yaml-1.2-scalars")
+    assert dict(thresholds.service.env) == {
+        "A": "yes", "B": "off", "C": "1:30", "D": "2024-01-01", "E": "1_000", "F": "", "G": "~x",
+        "H": "=", "I": "<<",
+    }  # fmt: skip
+    assert [profile.name for profile in thresholds.profiles] == ["404", "null", "true"]
+    (scenario,) = thresholds.scenarios
+    assert [user.count for user in scenario.users] == [10, 8, 10]
+    assert all(type(user.count) is int for user in scenario.users)
+    assert scenario.spawn_rate == 0.5
+
+
+@pytest.mark.parametrize("given", ["failures: 0.1%", "successes: 99%", "failures: 100%"])
+def test_default_failures__give_way_to_what_the_scenario_says(given):
+    limits = limits_of(MINIMAL + f"      all: {{{given}}}\n")
+    assert len(limits) == 2
+    assert limits["all", given.partition(":")[0]].at is not None
+
+
+@pytest.mark.parametrize("line", ["      all: {p50: 1s}\n", "      GET /x: {failures: 2%}\n"])
+def test_default_failures__stay_where_all_has_none(line):
+    limit = limits_of(MINIMAL + line)["all", "failures"]
+    assert (limit.bound, limit.text, limit.at) == (0.01, "1%", None)
+
+
+@pytest.mark.parametrize(
+    ("metric", "quantile"), [("p50", 0.5), ("p99.9", 0.999), ("p0.1", 0.001), ("p95", 0.95)]
+)
+def test_quantile__is_the_nearest_float(metric, quantile):
+    limit = Limit(endpoint="all", metric=metric, bound=1.0, text="1ms", at=None)
+    assert limit.quantile == quantile
+
+
+def test_one_problem__reads_as_a_line_that_editors_link():
+    with pytest.raises(BadInputError) as caught:
+        parse_thresholds(MINIMAL.replace("300ms", "300"), "load/thresholds.yaml")
+    assert str(caught.value) == (
+        "load/thresholds.yaml:12:20: 'p95' has no unit: 300 "
+        "(allowed: a number above 0 with one of the units ms, s, m, h, such as 200ms or 5m)"
+    )
+
+
+def test_windows_line_ends__change_nothing_but_the_hash():
+    unix, windows = (
+        parse("every-key"),
+        (OK / "every-key.yaml").read_text(encoding="utf-8").replace("\n", "\r\n"),
+    )
+    parsed = parse_thresholds(windows, "every-key.yaml")
+    assert (parsed.service, parsed.profiles, parsed.scenarios) == (
+        unix.service,
+        unix.profiles,
+        unix.scenarios,
+    )
+    assert parsed.sha256 != unix.sha256

@@ -1,0 +1,167 @@
+"""The shipped JSON Schema and the parser agree: editors say no exactly where the parser does."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from importlib import resources
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from ci_gate.errors import BadInputError
+from ci_gate.thresholds import parse_thresholds, schema_text
+from ci_gate.thresholds_rules import find_rule_problems
+from ci_gate.thresholds_schema import find_shape_problems
+from ci_gate.yaml_source import read_yaml
+
+SCHEMA = json.loads(schema_text())
+VALIDATOR = Draft202012Validator(SCHEMA)
+OK = Path(__file__).with_name("thresholds") / "ok"
+DOCUMENTS = [
+    read_yaml(path.read_text(encoding="utf-8"), path.name).data for path in sorted(OK.glob("*.yaml"))
+]
+
+HOSTILE = st.one_of(
+    st.sampled_from(
+        [
+            None, True, 0, -1, 1, 1.0, 10**38, 0.5, "", " ", "1s", "0s", "10", "10%", "0%", "101%",
+            "5/s", "0/s", "1GiB",
+            "200 ms", "all", "GET /x", "get /x", "GET  /x", "/x", "/", "x.py", "../x.py", "a/../x.py",
+            "a//x.py", "x",
+            "{port}", "{prot}", "${A}", "${", "http://h", "http://h:99999", "http://[", "warn", "block",
+            "it's",
+            [], {}, [404], [404, 404], [399], ["GET /x"], {"all": {"p50": "1s"}}, {"a": 1}, {"A": "1"},
+            {"failures": "1%"},
+        ]
+    ),
+    st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S")), max_size=6),
+    st.integers(-(10**38), 10**38),
+)  # fmt: skip
+KEYS = st.one_of(
+    st.sampled_from(
+        [
+            "schema", "service", "command", "image", "url", "limits", "users", "accept", "expected",
+            "env", "memory",
+            "p50", "p99.90", "p100", "p0.01", "p100.5", "rate", "failures", "successes", "all",
+            "GET /x", "a-b", "A", "a b",
+        ]
+    ),
+    st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S")), max_size=6),
+)  # fmt: skip
+
+
+def containers(value):
+    """Every mapping and list inside ``value``."""
+    if isinstance(value, dict | list):
+        yield value
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from containers(inner)
+
+
+@st.composite
+def documents(draw):
+    """A good document after up to three changes: a value replaced, an entry added, removed or renamed."""
+    document = copy.deepcopy(draw(st.sampled_from(DOCUMENTS)))
+    for _ in range(draw(st.integers(0, 3))):
+        container = draw(st.sampled_from(list(containers(document))))
+        if isinstance(container, list):
+            container.append(copy.deepcopy(draw(HOSTILE)))
+        elif container and draw(st.booleans()):
+            key = draw(st.sampled_from(sorted(container)))
+            container[key] = copy.deepcopy(draw(HOSTILE))
+        elif container and draw(st.booleans()):
+            value = container.pop(draw(st.sampled_from(sorted(container))))
+            if draw(st.booleans()):
+                container[draw(KEYS)] = value
+        else:
+            container[draw(KEYS)] = copy.deepcopy(draw(HOSTILE))
+    return document
+
+
+def is_refused(text):
+    try:
+        parse_thresholds(text, "t.yaml")
+    except BadInputError:
+        return True
+    return False
+
+
+@settings(max_examples=400)
+@given(document=documents())
+def test_parser_and_schema__agree_on_any_document(document):
+    text = json.dumps(document, ensure_ascii=False)
+    source = read_yaml(text, "t.yaml")
+    assert source.data == document
+    shape_problems, wrong = find_shape_problems(source)
+    assert VALIDATOR.is_valid(document) is (not shape_problems)
+    rule_problems = find_rule_problems(source.without(wrong).root())
+    assert is_refused(text) is bool(shape_problems or rule_problems)
+
+
+def test_schema__is_a_valid_one():
+    Draft202012Validator.check_schema(SCHEMA)
+
+
+def test_schema__is_shipped_in_the_package():
+    assert resources.files("ci_gate").joinpath("thresholds.schema.json").is_file()
+
+
+def schemas_in(schema, path=()):
+    """Every schema that can refuse a value, with its path."""
+    if isinstance(schema, dict):
+        if {"type", "const", "enum", "$ref"} & set(schema):
+            yield path, schema
+        for key, inner in schema.items():
+            yield from schemas_in(inner, (*path, key))
+
+
+ALL_SCHEMAS = [pytest.param(schema, id="/".join(path) or "root") for path, schema in schemas_in(SCHEMA)]
+
+
+@pytest.mark.parametrize("schema", ALL_SCHEMAS)
+def test_schema__says_in_words_what_it_allows(schema):
+    assert "description" in schema or "$ref" in schema
+
+
+@pytest.mark.parametrize("schema", ALL_SCHEMAS)
+def test_schema__takes_its_own_examples(schema):
+    if "pattern" in schema:
+        assert schema["pattern"].startswith("^")
+        assert schema["pattern"].endswith("$")
+        assert all(re.search(schema["pattern"], example) for example in schema.get("examples", ()))
+
+
+@pytest.mark.parametrize("schema", ALL_SCHEMAS)
+def test_schema__closes_every_mapping(schema):
+    if schema.get("type") == "object":
+        assert schema.get("additionalProperties") is False or "propertyNames" in schema
+
+
+@pytest.mark.parametrize(("value", "line"), [("300ms\\n", 12), ("300ms\\r\\n", 12)])
+def test_pattern__ends_at_the_very_end_as_in_editors(value, line):
+    text = (OK / "minimal.yaml").read_text(encoding="utf-8").replace("300ms", f'"{value}"')
+    with pytest.raises(BadInputError) as caught:
+        parse_thresholds(text, "t.yaml")
+    assert [problem.line for problem in caught.value.problems] == [line]
+
+
+@pytest.mark.parametrize("name", ["service", "profiles", "scenarios"])
+def test_wrong_type_of_a_whole_section__is_one_problem(name):
+    for value in ("5", "[]", "[a]", "text", "true", "{}"):
+        rest = {
+            "service": {"url": "http://h"},
+            "profiles": {"q": {"duration": "1s"}},
+            "scenarios": DOCUMENTS[0]["scenarios"],
+        }
+        del rest[name]
+        text = f"schema: 1\n{name}: {value}\n" + "".join(
+            f"{key}: {json.dumps(inner)}\n" for key, inner in rest.items()
+        )
+        with pytest.raises(BadInputError) as caught:
+            parse_thresholds(text, "t.yaml")
+        assert [problem.line for problem in caught.value.problems] == [2]
