@@ -12,8 +12,11 @@ from ci_gate.judge.summary import EndpointSummary, SteadyPhase
 from ci_gate.thresholds import Scenario
 
 Effect = Literal["distrust", "unproven", "note"]
-"""``distrust``: the measurement itself is wrong, the run is INVALID whatever it shows. ``unproven``: something
-was not shown, the run is INVALID unless a breach says more. ``note``: worth knowing, changes no verdict."""
+"""What a broken rule means for the verdict.
+
+``distrust``: the measurement itself is wrong, the run is INVALID whatever it shows. ``unproven``: something
+was not shown, the run is INVALID unless a breach says more. ``note``: worth knowing, changes no verdict.
+"""
 
 
 class Finding(StrictValue, frozen=True):

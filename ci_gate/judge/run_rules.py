@@ -71,11 +71,8 @@ def _find_disagreement(case: Case) -> Iterator[Seen]:
         rows = counted[counted["endpoint"] == ids.get(total.endpoint, _NO_ID)]
         ours = len(rows), int((rows["ending"] != ENDED_WELL).sum())
         if ours != (total.requests, total.failures):
-            yield (
-                total.endpoint,
-                f"{ours[0]:,} samples with {ours[1]:,} failures, "
-                + f"but Locust counted {total.requests:,} with {total.failures:,}",
-            )
+            theirs = f"Locust counted {total.requests:,} with {total.failures:,}"
+            yield total.endpoint, f"{ours[0]:,} samples with {ours[1]:,} failures, but {theirs}"
 
 
 def _find_unreported(case: Case) -> Iterator[Seen]:

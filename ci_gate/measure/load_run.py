@@ -65,7 +65,7 @@ def record(
 
 def _prepare(job: Job) -> MachineMeter:
     try:
-        job.folder.mkdir(parents=True)
+        job.folder.mkdir(parents=True, exist_ok=True)
         write_json(job.folder / "plan.json", job.plan)
         return MachineMeter(job.folder / "machine.jsonl", job.service)
     except OSError as error:

@@ -1,0 +1,128 @@
+"""Before any load: can the scenarios run as thresholds.yaml says, and could their limits ever be shown?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from ci_gate.errors import Problem
+from ci_gate.judge.quantiles import needed_samples
+from ci_gate.thresholds import ALL_ENDPOINTS, Limit, Position, Profile, Scenario, Thresholds
+from ci_gate.workload import UserClass, Workload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unprovable:
+    """A percentile that a profile is too short for, even if every reply came at once."""
+
+    scenario: str
+    profile: str
+    limit: Limit
+    expected: float
+    needed: int
+    duration_s: float  # the least steady phase that would do
+
+    def __str__(self) -> str:
+        asked = f"{self.scenario}: {self.limit.endpoint} {self.limit.metric} takes {self.needed:,} successes"
+        brings = f"profile {self.profile} brings at most {self.expected:,.0f}"
+        return f"{asked}, {brings}; a duration of {self.duration_s:,.0f}s would do"
+
+
+def find_problems(thresholds: Thresholds, workloads: Mapping[str, Workload]) -> tuple[Problem, ...]:
+    """Locustfiles that do not load, unknown user classes, rate floors beyond what the users can offer.
+
+    ``workloads`` maps each scenario's locustfile to what it says.
+    """
+    found: list[Problem] = []
+    for scenario in thresholds.scenarios:
+        workload = workloads[scenario.locustfile]
+        if workload.error:
+            message = f"{scenario.name}: {scenario.locustfile}: {workload.error}"
+            found.append(_problem(thresholds, scenario.at, message, "a locustfile that loads"))
+        else:
+            found += _find_unknown_classes(thresholds, scenario, workload)
+            found += _find_unreachable_floors(thresholds, scenario, workload)
+    return tuple(found)
+
+
+def find_unprovable(thresholds: Thresholds, workloads: Mapping[str, Workload]) -> tuple[Unprovable, ...]:
+    """Every percentile limit that some profile is too short for."""
+    return tuple(
+        unprovable
+        for scenario in thresholds.scenarios
+        for profile in thresholds.profiles
+        for limit in scenario.limits
+        if (unprovable := _judge_provable(scenario, profile, limit, workloads[scenario.locustfile]))
+    )
+
+
+def offered_rate(scenario: Scenario, workload: Workload, endpoint: str) -> float | None:
+    """The requests per second that the users could send to ``endpoint`` if every reply came at once.
+
+    Users / mean wait x requests per task. None where a wait time or a task's requests cannot be told.
+    """
+    classes = {user_class.name: user_class for user_class in workload.classes}
+    rates = [
+        _class_rate(classes[user.user_class], user.count, endpoint)
+        for user in scenario.users
+        if user.user_class in classes
+    ]
+    known = [rate for rate in rates if rate is not None]
+    return sum(known) if len(known) == len(scenario.users) else None
+
+
+def _class_rate(user_class: UserClass, count: int, endpoint: str) -> float | None:
+    if user_class.wait is None or not user_class.wait.mean_s:
+        return None
+    requests_per_task = 0.0
+    for task in user_class.tasks:
+        if task.endpoints is None:
+            return None
+        calls = len(task.endpoints) if endpoint == ALL_ENDPOINTS else task.endpoints.count(endpoint)
+        requests_per_task += task.share * calls
+    return count / user_class.wait.mean_s * requests_per_task
+
+
+def _find_unknown_classes(
+    thresholds: Thresholds, scenario: Scenario, workload: Workload
+) -> Iterator[Problem]:
+    known = [user_class.name for user_class in workload.classes]
+    for user in scenario.users:
+        if user.user_class not in known:
+            message = f"{scenario.locustfile} has no user class {user.user_class!r}"
+            yield _problem(thresholds, user.at, message, ", ".join(known) or "none is there")
+
+
+def _find_unreachable_floors(
+    thresholds: Thresholds, scenario: Scenario, workload: Workload
+) -> Iterator[Problem]:
+    for limit in scenario.limits:
+        if limit.metric != "rate" or limit.at is None:
+            continue
+        offered = offered_rate(scenario, workload, limit.endpoint)
+        if offered is not None and limit.bound > offered:
+            message = f"{limit.endpoint}: a rate of {limit.text} is beyond users / mean wait"
+            yield _problem(thresholds, limit.at, message, f"at most {offered:,.1f}/s, or more users")
+
+
+def _judge_provable(
+    scenario: Scenario, profile: Profile, limit: Limit, workload: Workload
+) -> Unprovable | None:
+    rate = offered_rate(scenario, workload, limit.endpoint)
+    if limit.quantile is None or not rate:
+        return None
+    needed, expected = needed_samples(limit.quantile), rate * profile.duration_s
+    if expected >= needed:
+        return None
+    return Unprovable(
+        scenario=scenario.name,
+        profile=profile.name,
+        limit=limit,
+        expected=expected,
+        needed=needed,
+        duration_s=needed / rate,
+    )
+
+
+def _problem(thresholds: Thresholds, at: Position, message: str, allowed: str) -> Problem:
+    return Problem(file=thresholds.file, line=at.line, column=at.column, message=message, allowed=allowed)

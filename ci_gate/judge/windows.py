@@ -1,0 +1,193 @@
+"""Paired effects: what head changed against base, from time windows that both sides lived through together.
+
+An effect lives on the scale on which it is symmetric: log(head/base) for percentiles and rate, head - base
+for shares. Its standard error is that of batch means over at most `BLOCKS` blocks of windows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import stats
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+BLOCKS = 24
+"""Batches behind a standard error: 10 to 30 do (Schmeiser 1982, Operations Research 30:556)."""
+
+TRIM = 0.2
+"""Share of the windows trimmed at each end: what a burst did to one side alone."""
+
+MIN_WINDOW_S = 1.0
+BEYOND_QUANTILE = 10
+"""Successes that each side needs beyond a quantile, n(1-q), before it is compared."""
+
+_FINEST = 1e-9  # no effect is known better than this: keeps constant samples from dividing by zero
+_CLOCK_MS = 1e-3  # finest response time a clock tells from 0, whose logarithm there is not
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SideSamples:
+    """Requests of one side in any order; four arrays of one length.
+
+    ``endpoint`` holds codes that index the endpoints' names, ``start_s`` Unix seconds, ``ok`` success.
+    """
+
+    endpoint: NDArray[np.integer]
+    start_s: NDArray[np.float64]
+    response_ms: NDArray[np.float64]
+    ok: NDArray[np.bool_]
+
+    def pick(self, mask: NDArray[np.bool_]) -> SideSamples:
+        return SideSamples(
+            endpoint=self.endpoint[mask],
+            start_s=self.start_s[mask],
+            response_ms=self.response_ms[mask],
+            ok=self.ok[mask],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phase:
+    """The wall-clock span in which both sides were under steady load, in Unix seconds."""
+
+    start_s: float
+    end_s: float
+
+    @property
+    def most_blocks(self) -> int:
+        return min(BLOCKS, int((self.end_s - self.start_s) / MIN_WINDOW_S))
+
+    def indices(self, times_s: NDArray[np.float64], count: int) -> NDArray[np.intp]:
+        """Which of ``count`` equal windows each time falls into; outside 0..count-1 for times out of the phase."""
+        share = (times_s - self.start_s) / (self.end_s - self.start_s)
+        return np.floor(share * count).astype(np.intp)
+
+    def counts(self, times_s: NDArray[np.float64], count: int) -> NDArray[np.int64]:
+        index = self.indices(times_s, count)
+        return np.bincount(index[(index >= 0) & (index < count)], minlength=count)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """What was measured of one metric of one endpoint, before any decision.
+
+    ``base`` and ``head`` are the plain figures over the phase; ``estimate`` is the paired effect, ``df`` the
+    degrees of freedom of Student's t for estimate / ``error``.
+    """
+
+    base: float
+    head: float
+    estimate: float
+    error: float
+    df: int
+    windows: int
+
+    def bound(self, tail: float) -> float:
+        """How far from the estimate the truth lies with probability ``tail`` at most, on one side."""
+        return float(stats.t.isf(tail, self.df)) * self.error
+
+    @property
+    def p_value(self) -> float:
+        """One-sided, in the direction of the estimate: at most 0.5, and the same from base's side."""
+        return float(stats.t.sf(abs(self.estimate) / self.error, self.df))
+
+
+def measure_percentile(base: SideSamples, head: SideSamples, quantile: float, phase: Phase) -> Effect:
+    """Trimmed mean over windows of log(head's quantile / base's quantile), successes only.
+
+    Standard error of Tukey and McLaughlin (1963), Yuen (1974), with blocks of windows as the units.
+    Needs ``BEYOND_QUANTILE`` successes beyond the quantile on both sides.
+    """
+    sides = base.pick(base.ok), head.pick(head.ok)
+    beyond = min(side.ok.size for side in sides) * (1 - quantile)
+    blocks = min(phase.most_blocks, int(beyond))
+    # Rare events do not move a median, so short windows only sharpen it; a tail may be made of rare events,
+    # which would be trimmed away unless windows are long enough for most of them to have one.
+    per_block = max(1, min(int(10 * (1 - quantile)), int((phase.end_s - phase.start_s) / blocks / MIN_WINDOW_S)))
+    logs = [_window_log_quantiles(side, quantile, phase, blocks * per_block) for side in sides]
+    estimate, error, df = _trimmed_mean(logs[1] - logs[0], per_block)
+    plain = [float(np.quantile(side.response_ms, quantile)) for side in sides]
+    return Effect(
+        base=plain[0], head=plain[1], estimate=estimate, error=error, df=df, windows=blocks * per_block
+    )
+
+
+def measure_rate(base: SideSamples, head: SideSamples, phase: Phase) -> Effect:
+    """log of the ratio of successes completed in the phase; both sides need some."""
+    blocks = phase.most_blocks
+    ends = [side.start_s[side.ok] + side.response_ms[side.ok] / 1000 for side in (base, head)]
+    per_block = [phase.counts(end_s, blocks) for end_s in ends]
+    total = [int(counts.sum()) for counts in per_block]
+    influence = per_block[1] / total[1] - per_block[0] / total[0]
+    duration_s = phase.end_s - phase.start_s
+    return Effect(
+        base=total[0] / duration_s,
+        head=total[1] / duration_s,
+        estimate=float(np.log(total[1]) - np.log(total[0])),
+        error=max(_error_of_sum(influence), _FINEST),
+        df=blocks - 1,
+        windows=blocks,
+    )
+
+
+def measure_share(base: SideSamples, head: SideSamples, phase: Phase, *, of_failures: bool) -> Effect:
+    """Difference of the shares of requests that failed (or succeeded); both sides need requests.
+
+    The error is at least that of independent requests with half a failure added, so that two sides without
+    any failure still have an interval.
+    """
+    blocks = phase.most_blocks
+    requests = [phase.counts(side.start_s, blocks) for side in (base, head)]
+    hits = [phase.counts(side.start_s[side.ok != of_failures], blocks) for side in (base, head)]
+    size = [int(counts.sum()) for counts in requests]
+    share = [float(counts.sum() / n) for counts, n in zip(hits, size, strict=True)]
+    residual = [(hits[i] - share[i] * requests[i]) / size[i] for i in (0, 1)]
+    failed = [n * (s if of_failures else 1 - s) for s, n in zip(share, size, strict=True)]
+    pooled = (sum(failed) + 0.5) / (sum(size) + 1)
+    independent = float(np.sqrt(pooled * (1 - pooled) * (1 / size[0] + 1 / size[1])))
+    return Effect(
+        base=share[0],
+        head=share[1],
+        estimate=share[1] - share[0],
+        error=max(_error_of_sum(residual[1] - residual[0]), independent),
+        df=blocks - 1,
+        windows=blocks,
+    )
+
+
+def _window_log_quantiles(
+    side: SideSamples, quantile: float, phase: Phase, count: int
+) -> NDArray[np.float64]:
+    """NaN where the window has no request."""
+    index = phase.indices(side.start_s, count)
+    order = np.argsort(index, kind="stable")
+    edges = np.searchsorted(index[order], np.arange(count + 1))
+    values = side.response_ms[order]
+    quantiles = [
+        np.quantile(values[low:high], quantile) if high > low else np.nan
+        for low, high in zip(edges[:-1], edges[1:], strict=True)
+    ]
+    return np.log(np.maximum(quantiles, _CLOCK_MS))
+
+
+def _trimmed_mean(differences: NDArray[np.float64], per_block: int) -> tuple[float, float, int]:
+    """Trimmed mean, its standard error and degrees of freedom; windows without a value are left out."""
+    known = np.isfinite(differences)
+    block = np.arange(differences.size)[known] // per_block
+    values = differences[known]
+    ordered = np.sort(values)
+    cut = int(TRIM * values.size)
+    winsorised = np.clip(values, ordered[cut], ordered[values.size - cut - 1])
+    sums = np.bincount(block, winsorised - winsorised.mean())[np.unique(block)]
+    error = _error_of_sum(sums) / (values.size - 2 * cut)
+    df = sums.size - 2 * int(TRIM * sums.size) - 1
+    return float(stats.trim_mean(values, TRIM)), max(error, _FINEST), df
+
+
+def _error_of_sum(parts: NDArray[np.float64]) -> float:
+    """Standard error of the sum of independent, equally spread parts that add up to about 0."""
+    return float(np.std(parts, ddof=1) * np.sqrt(parts.size))

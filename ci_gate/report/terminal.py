@@ -1,0 +1,76 @@
+"""The verdict as plain text for a terminal or a log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tabulate import tabulate
+
+from ci_gate.judge.findings import Finding
+from ci_gate.judge.verdict import ScenarioVerdict, Verdict
+from ci_gate.report.cells import NOTHING, format_bound, format_measured, format_ms, format_rate, format_share
+
+HEADERS = ("scenario", "verdict", "users", "requests", "rate", "p50", "p95", "p99", "failures")
+
+
+def render_terminal(verdict: Verdict) -> str:
+    """A table with a row per scenario, then every breach and finding, then the verdict in a sentence."""
+    rows = [scenario_row(scenario) for scenario in verdict.scenarios]
+    parts = [
+        tabulate(rows, headers=HEADERS, disable_numparse=True, colalign=("left", "left", *["right"] * 7))
+    ]
+    for scenario in verdict.scenarios:
+        lines = list(_explain(scenario))
+        if lines:
+            parts.append("\n".join([f"{scenario.name}:", *lines]))
+    if verdict.findings:
+        parts.append("\n".join(_describe(finding) for finding in verdict.findings))
+    return "\n\n".join([*parts, headline(verdict)]) + "\n"
+
+
+def scenario_row(scenario: ScenarioVerdict) -> tuple[str, ...]:
+    """The cells under HEADERS for one scenario."""
+    first = (scenario.name, scenario.outcome, f"{scenario.users:,}")
+    if not scenario.endpoints:
+        return (*first, *[NOTHING] * (len(HEADERS) - len(first)))
+    total = scenario.endpoints[0]
+    return (
+        *first,
+        f"{total.requests:,}",
+        format_rate(total.rate_per_s),
+        *(format_ms(value) for value in (total.p50_ms, total.p95_ms, total.p99_ms)),
+        format_share(total.failure_share),
+    )
+
+
+def headline(verdict: Verdict) -> str:
+    """The verdict in a sentence."""
+    counts = [
+        f"{sum(1 for scenario in verdict.scenarios if scenario.outcome == outcome)} {outcome}"
+        for outcome in ("FAIL", "INVALID", "INCONCLUSIVE", "PASS")
+        if any(scenario.outcome == outcome for scenario in verdict.scenarios)
+    ]
+    what = {
+        "PASS": "every limit was measured and kept",
+        "FAIL": "a limit is broken",
+        "INVALID": "the run proves nothing until the findings are mended",
+        "INCONCLUSIVE": "the comparison could not tell within its budget",
+    }[verdict.outcome]
+    return f"{verdict.outcome}: {what} ({', '.join(counts) or 'no scenario'}; profile {verdict.profile})"
+
+
+def explain_breach(scenario: ScenarioVerdict) -> Iterator[str]:
+    """One sentence for each limit that was broken."""
+    for limit in scenario.breaches:
+        yield f"{limit.endpoint} {limit.metric}: {format_measured(limit)}, limit {format_bound(limit)}"
+
+
+def _explain(scenario: ScenarioVerdict) -> Iterator[str]:
+    yield from (f"  BREACH  {sentence}" for sentence in explain_breach(scenario))
+    yield from map(_describe, scenario.findings)
+
+
+def _describe(finding: Finding) -> str:
+    label = "note   " if finding.effect == "note" else "INVALID"
+    remedy = "" if finding.effect == "note" else f"\n          -> {finding.remedy}"
+    return f"  {label} [{finding.code}] {finding.subject}: {finding.message}{remedy}"

@@ -1,0 +1,41 @@
+"""What a locustfile says about the load it puts on: its user classes, their waits and their tasks."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ci_gate.evidence import StrictValue
+
+
+class Wait(StrictValue, frozen=True):
+    """The time between a user's tasks. ``pause``: slept after a task; ``pacing``: from start to start."""
+
+    kind: Literal["pause", "pacing"]
+    mean_s: float
+
+
+class Task(StrictValue, frozen=True):
+    """One task with its share of the class's tasks, and the endpoints it calls.
+
+    ``endpoints`` is None where the source does not say.
+    """
+
+    name: str
+    share: float
+    endpoints: tuple[str, ...] | None
+
+
+class UserClass(StrictValue, frozen=True):
+    """One runnable user class; ``wait`` is None where its wait time is the author's own function."""
+
+    name: str
+    wait: Wait | None
+    tasks: tuple[Task, ...]
+
+
+class Workload(StrictValue, frozen=True):
+    """One locustfile; ``error`` says why it could not be loaded."""
+
+    locustfile: str
+    classes: tuple[UserClass, ...]
+    error: str | None
