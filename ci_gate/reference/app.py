@@ -35,7 +35,6 @@ from ci_gate.reference.sessions import KEY_PREFIX, MemorySessions, RedisSessions
 from ci_gate.reference.settings import Settings, parse_settings
 from ci_gate.reference.throttle import MemoryThrottle, RedisThrottle
 
-_LARGEST_BODY_BYTES = 64 * 1024
 _RETRY_EVERY_S = 0.5
 _REDIS_CONNECTIONS = 20
 _LABEL = "reference.endpoint"
@@ -188,7 +187,6 @@ def build_app(settings: Settings) -> Starlette:
             PoolTimeoutError: _reply_pool_timeout,
             Exception: _reply_crash,
         },
-        max_body_size=_LARGEST_BODY_BYTES,
     )
 
 

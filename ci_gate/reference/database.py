@@ -146,4 +146,6 @@ def _configure_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401
 
 def _begin_sqlite(connection: Connection) -> None:
     if connection.get_execution_options().get("sqlite_writes"):
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        # Past SQLAlchemy's own execution: no statement to count or compile, as on PostgreSQL.
+        driver: Any = connection.connection.dbapi_connection
+        driver.execute("BEGIN IMMEDIATE")

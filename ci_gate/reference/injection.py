@@ -28,7 +28,7 @@ class Injection:
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
         self._numbers = count(1)
-        self._random = random.Random(0)  # noqa: S311  # the same requests of two runs fail
+        self._random = random.Random(0)  # noqa: S311  # seeded, so that two runs fail alike
         self._ready_at_s = time.monotonic() + (faults.slow_start or 0.0)
 
     @property

@@ -12,6 +12,8 @@ from starlette.responses import Response
 
 Body = TypeVar("Body")
 
+LARGEST_BODY_BYTES = 64 * 1024
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -44,13 +46,23 @@ def error_reply(status: int, code: str, message: str, headers: Mapping[str, str]
 
 
 async def decode_body(request: Request, decoder: msgspec.json.Decoder[Body]) -> Body:
-    """The request's body. Raises ApiError 422 for JSON that does not fit, 400 for what is no JSON."""
+    """The request's body. Raises ApiError: 422 for JSON that does not fit, 400 for no JSON, 413 for too much."""
     try:
-        return decoder.decode(await request.body())
+        return decoder.decode(await _read_body(request))
     except msgspec.ValidationError as error:
         raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_body", str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ApiError(HTTPStatus.BAD_REQUEST, "malformed_json", str(error)) from None
+
+
+async def _read_body(request: Request) -> bytearray:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST_BODY_BYTES:
+            message = f"a body may have {LARGEST_BODY_BYTES} bytes"
+            raise ApiError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", message)
+    return body
 
 
 def read_number(values: Mapping[str, Any], name: str, *, default: int, lowest: int, highest: int) -> int:

@@ -50,6 +50,8 @@ def serve(settings: Settings, *, host: str, port: int, workers: int) -> None:
             http="httptools",
             backlog=_BACKLOG,
             access_log=False,
+            # Nothing in front of the service may say which address a request comes from.
+            proxy_headers=False,
             log_level="warning",
         )
 

@@ -1,3 +1,4 @@
+# ruff: noqa: S311  # load is drawn at random; nothing here is a secret
 """Scenario 2, cab-approvals: members of change advisory boards work through their board's queue.
 
 Two of the 50 users share each of 25 boards, as reset seeds them. Each decides on real ids of the list that

@@ -1,3 +1,4 @@
+# ruff: noqa: S311  # load is drawn at random; nothing here is a secret
 """Scenario 3, connector-scaling: deployments are published to five planes, checked and remediated."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# ruff: noqa: S311  # load is drawn at random; nothing here is a secret
 """Scenario 1, concurrent-deployments: people create deployments, list them and look at one."""
 
 from __future__ import annotations
