@@ -23,7 +23,6 @@ BAD_CHARACTER = re.compile(
     # What YAML calls unprintable (lone surrogates too); line breaks that editors do not count; bidi controls.
     r"[^\t\n\r\x20-\x7e\xa0-\u2027\u202f-\u2065\u206a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 )
-_BOM = "\ufeff"
 _NULL = re.compile(r"(?:~|null|Null|NULL|)")
 _BOOLEAN = re.compile(r"(?:true|True|TRUE|false|False|FALSE)")
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
@@ -37,7 +36,6 @@ def compose(text: str, file: str) -> tuple[yaml.Node | None, list[Problem]]:
     Raises BadInputError where the text cannot be read at all: too large, bad characters, bad syntax, caps.
     """
     _check_size(text, file)
-    text = text.removeprefix(_BOM)
     bad_characters = tuple(_find_bad_characters(text, file))
     if bad_characters:
         raise BadInputError(*bad_characters)

@@ -5,7 +5,7 @@ The rules, chosen so that a reviewer, an editor and this reader see the same thi
 - Plain scalars mean what YAML 1.2 (core schema) says: ``yes``, ``on``, ``1:30`` and ``2024-01-01`` are text.
 - Keys are always text. Tags, merge keys (``<<``), non-finite and over-long numbers are Problems.
 - Aliases may be used; what they expand to counts against the same caps as if it were written out.
-- Invisible characters that reorder, hide or break lines are Problems.
+- Control characters, those that reorder text (bidi) and line breaks that editors do not count are Problems.
 - One document of at most 256 KiB, 50 levels and 20,000 values.
 """
 

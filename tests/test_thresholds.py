@@ -183,6 +183,38 @@ def test_one_problem__reads_as_a_line_that_editors_link():
     )
 
 
+def test_percentile_out_of_range__gets_no_suggestion():
+    with pytest.raises(BadInputError) as caught:
+        parse_thresholds(MINIMAL.replace("p95", "p100.5"), "t.yaml")
+    (problem,) = caught.value.problems
+    assert problem.message == "'p100.5' cannot be a key here"
+
+
+def test_values_at_their_borders__are_read():
+    thresholds = parse("borders")
+    assert thresholds.service.target == "shop --listen {url}"
+    assert thresholds.service.memory_bytes == 6 * 1024**2
+    assert thresholds.profiles[0].duration_s == 1e-9
+    (scenario,) = thresholds.scenarios
+    assert len(scenario.name) == 64
+    assert scenario.user_count == 1_000_000
+    assert [limit.metric for limit in scenario.limits] == ["p99.999", "successes", "failures"]
+
+
+def test_names__find_their_profile_and_scenario():
+    thresholds = parse("aliases")
+    assert thresholds.profile("quick") is thresholds.profiles[0]
+    assert thresholds.scenario("second") is thresholds.scenarios[1]
+    assert thresholds.profile("second") is thresholds.scenario("quick") is None
+
+
+@pytest.mark.parametrize(
+    ("metric", "is_floor"), [("rate", True), ("successes", True), ("failures", False), ("p50", False)]
+)
+def test_direction__follows_from_the_metric(metric, is_floor):
+    assert Limit(endpoint="all", metric=metric, bound=1.0, text="1", at=None).is_floor is is_floor
+
+
 def test_windows_line_ends__change_nothing_but_the_hash():
     unix, windows = (
         parse("every-key"),

@@ -99,6 +99,10 @@ def test_keys__are_text_whatever_they_look_like():
     }
 
 
+def test_quoted_merge_key__is_a_key():
+    assert read_yaml("'<<': 1", "f.yaml").data == {"<<": 1}
+
+
 def test_byte_order_mark__moves_nothing():
     assert read_yaml("\ufeffa: 1", "f.yaml").key_at == {("a",): at(1, 1)}
 
@@ -159,10 +163,14 @@ def test_visible_characters__of_any_script_are_read(character):
 @pytest.mark.parametrize(
     ("within", "beyond", "words"),
     [
-        ("#" * MAX_TEXT_BYTES, "#" * (MAX_TEXT_BYTES + 1), "the file is too large"),
+        ("#" * MAX_TEXT_BYTES, "#" * (MAX_TEXT_BYTES + 1), "1:1 the file is too large"),
         ("#" + "ä" * (MAX_TEXT_BYTES // 2 - 1), "#" + "ä" * (MAX_TEXT_BYTES // 2), "the file is too large"),
         ("[" * MAX_DEPTH + "]" * MAX_DEPTH, "[" * (MAX_DEPTH + 2) + "]" * (MAX_DEPTH + 2), "nested too deep"),
-        (f"[{'1,' * (MAX_NODES - 1)}]", f"[{'1,' * MAX_NODES}]", "too many values"),
+        (
+            f"[{'1,' * (MAX_NODES - 1)}]",
+            f"[{'1,' * MAX_NODES}]",
+            f"1:{2 * MAX_NODES} the file holds too many values",
+        ),
         ("1" * MAX_NUMBER_LENGTH, None, ""),
     ],
     ids=["bytes", "bytes of long characters", "depth", "nodes", "number"],
@@ -171,7 +179,7 @@ def test_cap__holds_exactly(within, beyond, words):
     assert read_yaml(within, "f.yaml").problems == ()
     if beyond is not None:
         (problem,) = problems_of(beyond)
-        assert words in problem
+        assert problem.endswith(words)
 
 
 def test_long_number__is_a_problem():
