@@ -1,0 +1,161 @@
+"""Each fault does what README.md says when it is on, and nothing when it is off."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import requests
+
+from ci_gate.reference.faults import FAULT_NAMES
+from ci_gate.reference.injection import CRASH_EXIT_CODE
+from tests.reference.processes import PASSWORD, Client, RunningService, await_health, reset, started_service
+
+README = Path(__file__).parents[2] / "ci_gate" / "reference" / "README.md"
+SAFE = {"application": "editor", "version": "1.0", "ring": "canary", "device_count": 10}
+
+
+def duration_s(work: Callable[[], object], *, at_once: int) -> float:
+    began_s = time.perf_counter()
+    with ThreadPoolExecutor(at_once) as threads:
+        for future in [threads.submit(work) for _ in range(at_once)]:
+            future.result()
+    return time.perf_counter() - began_s
+
+
+def create(client: Client) -> requests.Response:
+    return client.post("/api/v1/deployments", SAFE)
+
+
+def read(client: Client) -> requests.Response:
+    return client.get("/api/v1/deployments/1")
+
+
+def grown(service: RunningService, name: str, work: Callable[[], object]) -> float:
+    before = service.metrics().get(name, 0.0)
+    work()
+    return service.metrics()[name] - before
+
+
+def test_readme__has_a_row_for_each_fault() -> None:
+    rows = [line for line in README.read_text().splitlines() if line.startswith("| `")]
+    documented = {row.split("`")[1].partition("=")[0] for row in rows}
+    assert documented >= set(FAULT_NAMES)
+
+
+def test_no_fault__is_fast_and_counts_few_statements(service: RunningService, client: Client) -> None:
+    assert service.metrics()["reference_db_pool_size"] == 5
+    assert duration_s(lambda: create(client), at_once=5) < 0.5
+    assert grown(service, "reference_db_statements_total", lambda: client.get("/api/v1/approvals")) == 1
+    assert grown(service, "reference_db_statements_total", lambda: client.get("/api/v1/deployments")) == 1
+    assert grown(service, "process_cpu_seconds_total", lambda: [read(client) for _ in range(10)]) < 0.3
+
+
+def test_tiny_pool__makes_units_of_work_wait_for_the_one_connection(
+    backend: Mapping[str, str], tmp_path: Path
+) -> None:
+    settings = {**backend, "FAULTS": "tiny_pool=100ms", "POOL_TIMEOUT_S": "1"}
+    with started_service(settings, tmp_path) as service:
+        client = Client(service)
+        assert duration_s(lambda: read(client), at_once=5) >= 0.5
+        with ThreadPoolExecutor(20) as threads:
+            replies = list(threads.map(lambda _: read(client), range(20)))
+        refused = [reply for reply in replies if reply.status_code == 503]
+        assert 5 <= len(refused) <= 15
+        assert {reply.json()["error"] for reply in refused} == {"pool_timeout"}
+        assert not any("Retry-After" in reply.headers for reply in refused)
+        metrics = service.metrics()
+        assert metrics["reference_db_pool_size"] == 1
+        assert metrics["reference_db_pool_waits_total"] >= 20
+        assert metrics["reference_db_pool_timeouts_total"] == len(refused)
+        assert metrics["reference_db_pool_waiting"] == 0
+
+
+def test_n_plus_one__sends_statements_for_each_row(backend: Mapping[str, str], tmp_path: Path) -> None:
+    with started_service({**backend, "FAULTS": "n_plus_one=3"}, tmp_path) as service:
+        client = Client(service)
+        for path in ("/api/v1/approvals?limit=120", "/api/v1/deployments?limit=120"):
+            sent = grown(service, "reference_db_statements_total", lambda path=path: client.get(path))
+            assert sent == 1 + 3 * 120
+
+
+def test_extra_cpu__burns_cpu_for_each_request(embedded: Mapping[str, str], tmp_path: Path) -> None:
+    with started_service({**embedded, "FAULTS": "extra_cpu=50ms"}, tmp_path) as service:
+        client = Client(service)
+        burnt_s = grown(service, "process_cpu_seconds_total", lambda: [read(client) for _ in range(10)])
+        assert 0.5 <= burnt_s < 0.9
+
+
+def test_lock_contention__lets_one_writer_at_a_time_pass_and_spares_readers(
+    backend: Mapping[str, str], tmp_path: Path
+) -> None:
+    with started_service({**backend, "FAULTS": "lock_contention=100ms"}, tmp_path) as service:
+        client = Client(service)
+        assert duration_s(lambda: create(client), at_once=5) >= 0.5
+        assert duration_s(lambda: read(client), at_once=5) < 0.1
+
+
+def test_throttle__refuses_with_retry_after(backend: Mapping[str, str], tmp_path: Path) -> None:
+    reset(backend, tmp_path)
+    with started_service({**backend, "FAULTS": "throttle=3/m"}, tmp_path) as service:
+        client = Client(service)
+        replies = [read(client) for _ in range(4)]
+        assert [reply.status_code for reply in replies] == [200, 200, 429, 429]
+        assert int(replies[-1].headers["Retry-After"]) >= 1
+
+
+def test_login_broken__refuses_the_right_password(embedded: Mapping[str, str], tmp_path: Path) -> None:
+    with started_service({**embedded, "FAULTS": "login_broken"}, tmp_path) as service:
+        credentials = {"username": "user-0001", "password": PASSWORD}
+        reply = Client(service, user=None).post("/api/v1/login", credentials)
+        assert (reply.status_code, reply.json()["error"]) == (401, "bad_credentials")
+
+
+def test_routes_missing__answers_404_but_lets_sign_in(embedded: Mapping[str, str], tmp_path: Path) -> None:
+    with started_service({**embedded, "FAULTS": "routes_missing"}, tmp_path) as service:
+        client = Client(service)
+        assert (create(client).status_code, read(client).status_code) == (404, 404)
+
+
+def test_slow_start__is_not_ready_until_then(embedded: Mapping[str, str], tmp_path: Path) -> None:
+    reset(embedded, tmp_path)
+    with started_service({**embedded, "FAULTS": "slow_start=1500ms"}, tmp_path, ready=False) as service:
+        assert requests.get(f"{service.url}/healthz", timeout=10).status_code == 503
+        assert requests.post(f"{service.url}/api/v1/login", json={}, timeout=10).status_code == 503
+        await_health(service.url, service.process, statuses={200})
+        assert read(Client(service)).status_code == 200
+
+
+def test_crash_after__ends_the_process_hard(embedded: Mapping[str, str], tmp_path: Path) -> None:
+    with started_service({**embedded, "FAULTS": "crash_after=3"}, tmp_path) as service:
+        client = Client(service)
+        assert [read(client).status_code for _ in range(2)] == [200, 200]
+        with pytest.raises(requests.ConnectionError):
+            read(client)
+        assert service.process.wait(timeout=5) == CRASH_EXIT_CODE
+
+
+def test_debug_error_pages__answer_a_share_with_html(embedded: Mapping[str, str], tmp_path: Path) -> None:
+    with started_service(embedded, tmp_path) as service:
+        Client(service)
+    with started_service({**embedded, "FAULTS": "debug_error_pages=50%"}, tmp_path) as service:
+        anonymous = Client(service, user=None)
+        replies = [read(anonymous) for _ in range(60)]
+        pages = [reply for reply in replies if reply.status_code == 500]
+        assert 15 <= len(pages) <= 45
+        assert {reply.status_code for reply in replies} == {500, 401}
+        assert all(90_000 < len(page.content) < 130_000 for page in pages)
+        assert all(page.headers["content-type"].startswith("text/html") for page in pages)
+
+
+def test_slow_dependency__delays_posts_without_holding_a_connection(
+    embedded: Mapping[str, str], tmp_path: Path
+) -> None:
+    with started_service({**embedded, "FAULTS": "slow_dependency=300ms"}, tmp_path) as service:
+        client = Client(service)
+        assert 0.3 <= duration_s(lambda: create(client), at_once=10) < 0.6
+        assert duration_s(lambda: read(client), at_once=10) < 0.2
+        assert service.metrics()["reference_db_pool_timeouts_total"] == 0
