@@ -84,11 +84,14 @@ class GuardedContainer:
             api = self.client.api
             exec_id = api.exec_create(self.container_id, list(words), environment=dict(env))["Id"]
             printed: list[bytes] = []
-            reader = threading.Thread(
-                target=_read_all, args=(api.exec_start(exec_id, stream=True), printed), daemon=True
-            )
+            output = api.exec_start(exec_id, stream=True)
+            reader = threading.Thread(target=_read_all, args=(output, printed), daemon=True)
             reader.start()
             reader.join(timeout_s)
+            output.close()
+            reader.join(LOG_DRAIN_S)
+            # close() alone leaves the socket to the garbage collector.
+            getattr(output, "_response", output).close()
             state = api.exec_inspect(exec_id)
             return (None if state["Running"] else int(state["ExitCode"])), b"".join(printed)
 
@@ -127,13 +130,14 @@ def start_container(
 
     Raises ServiceError if it does not start, and OutsideError if the engine does not do as asked.
     """
-    label = f"{LABEL}={uuid.uuid4().hex}"
+    run_id = uuid.uuid4().hex
+    label = f"{LABEL}={run_id}"
     guard = watchdog.guard_container(label)
     container: Container | None = None
     running: GuardedContainer | None = None
     try:
         with explain_docker_errors("create the service's container"):
-            container = client.containers.create(image, **_options(service, env, label))
+            container = client.containers.create(image, **_options(service, env, run_id))
         running = _begin(client, container, service, log)
         yield running
     finally:
@@ -157,9 +161,9 @@ def published_url(running: GuardedContainer, port: int) -> str:
     return f"http://127.0.0.1:{bindings[0]['HostPort']}"
 
 
-def _options(service: Service, env: Mapping[str, str], label: str) -> dict[str, Any]:
+def _options(service: Service, env: Mapping[str, str], run_id: str) -> dict[str, Any]:
     options: dict[str, Any] = {
-        "labels": [label],
+        "labels": {LABEL: run_id},
         "environment": dict(env),
         "ports": {f"{service.port}/tcp": ("127.0.0.1", None)},
         "init": True,
@@ -199,7 +203,9 @@ def _copy_log(container: Container, log: ServiceLog) -> threading.Thread:
             with log.path.open("ab", 0) as file:
                 for chunk in lines:
                     file.write(chunk)
-        except Exception:  # noqa: BLE001 - whatever breaks the copy of a log must not break the run
+        except Exception:  # noqa: BLE001, S110 - whatever breaks the copy of a log must not break the run
+            pass
+        finally:
             lines.close()
 
     thread = threading.Thread(target=copy, name="service log", daemon=True)
@@ -213,5 +219,5 @@ def _stop(container: Container, grace_s: float) -> None:
 
 
 def _read_all(chunks: Iterator[bytes], into: list[bytes]) -> None:
-    with contextlib.suppress(OSError, DockerException, RequestException, struct.error):
+    with contextlib.suppress(OSError, DockerException, RequestException, struct.error, ValueError):
         into.extend(chunks)

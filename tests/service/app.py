@@ -1,0 +1,88 @@
+"""A small HTTP service that misbehaves as asked. Standard library only: it also runs in containers."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import socket
+import sys
+import time
+
+CHUNK = b"x" * 65536
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--status", default="200 OK")
+    parser.add_argument("--say", default="")
+    parser.add_argument("--body-bytes", type=int, default=2)
+    parser.add_argument("--answer", choices=("http", "close", "drip", "nonsense", "silence"), default="http")
+    parser.add_argument("--wait", type=float, default=0, help="seconds before it listens")
+    parser.add_argument("--fork", type=int, default=0, help="children in the same group")
+    parser.add_argument("--detach", action="store_true", help="a grandchild in a session of its own")
+    parser.add_argument("--ignore-sigterm", action="store_true")
+    parser.add_argument("--allocate-mib", type=int, default=0)
+    parser.add_argument("--exit", type=int, help="exit status, instead of serving")
+    return parser.parse_args()
+
+
+def main() -> None:
+    asked = parse_arguments()
+    if asked.ignore_sigterm:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for _ in range(asked.fork):
+        if os.fork() == 0:
+            signal.pause()
+    if asked.detach and os.fork() == 0:
+        os.setsid()
+        if os.fork():
+            os._exit(0)
+        signal.pause()
+    if asked.say:
+        say(asked.say)
+    hoard = [bytearray(os.urandom(1 << 20)) for _ in range(asked.allocate_mib)]
+    time.sleep(asked.wait)
+    if asked.exit is not None:
+        sys.exit(asked.exit)
+    with socket.create_server((asked.host, asked.port)) as server:
+        say(f"listening, {len(hoard)} MiB")
+        while True:
+            connection, _ = server.accept()
+            with connection, contextlib.suppress(OSError):
+                answer(connection, asked)
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def answer(connection: socket.socket, asked: argparse.Namespace) -> None:
+    if asked.answer == "close":
+        return
+    connection.recv(65536)
+    if asked.answer == "silence":
+        time.sleep(60)
+    if asked.answer == "nonsense":
+        connection.sendall(b"\x00\x01 what?\r\n\r\n")
+        return
+    head = (
+        f"HTTP/1.1 {asked.status}\r\nContent-Length: {asked.body_bytes}\r\nConnection: close\r\n\r\n".encode()
+    )
+    if asked.answer == "drip":
+        for byte in head:
+            connection.sendall(bytes([byte]))
+            time.sleep(0.2)
+    connection.sendall(head)
+    left = asked.body_bytes
+    while left > 0:
+        left -= connection.send(CHUNK[:left])
+    say(f"sent all {asked.body_bytes} bytes")
+
+
+if __name__ == "__main__":
+    main()

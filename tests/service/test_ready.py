@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from ci_gate.errors import ServiceError
+from ci_gate.service.ready import await_ready, probe_http
+from tests.service.services import APP
+
+
+class FakeClock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds >= 0
+        self.now += seconds
+
+
+def wait(clock: FakeClock, ready_at: float, ended_at: float = 1e9, timeout_s: float = 10) -> float:
+    def probe(timeout_s: float) -> str | None:
+        assert 0 < timeout_s <= 3
+        clock.now += 0.01
+        return None if clock.now - 1000 >= ready_at else "answered 503"
+
+    def ended() -> str | None:
+        return "exit status 3" if clock.now - 1000 >= ended_at else None
+
+    return await_ready(probe, ended, timeout_s=timeout_s, clock=clock)
+
+
+def test_await_ready__returns_how_long_it_took():
+    assert wait(FakeClock(), ready_at=2) == pytest.approx(2, abs=0.3)
+
+
+def test_await_ready__gives_up_after_the_timeout_with_the_last_reason():
+    clock = FakeClock()
+    with pytest.raises(ServiceError, match=r"^the service was not ready after 10 s: answered 503$"):
+        wait(clock, ready_at=100)
+    assert clock.now - 1000 == pytest.approx(10, abs=0.1)
+
+
+def test_await_ready__fails_at_once_when_the_service_has_ended():
+    clock = FakeClock()
+    with pytest.raises(ServiceError, match=r"ended before it was ready: exit status 3$"):
+        wait(clock, ready_at=100, ended_at=1)
+    assert clock.now - 1000 < 1.5
+
+
+def test_await_ready__is_not_fooled_by_another_program_on_the_port():
+    with pytest.raises(ServiceError, match="ended before it was ready"):
+        wait(FakeClock(), ready_at=0, ended_at=0)
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., str]]:
+    started = []
+
+    def start(*arguments: str) -> str:
+        with socket.socket() as sock:
+            sock.bind(("127.0.0.1", 0))
+            port = sock.getsockname()[1]
+        words = [sys.executable, str(APP), "--port", str(port), *arguments]
+        process = subprocess.Popen(words, stdout=subprocess.PIPE)
+        started.append(process)
+        assert process.stdout.readline().startswith(b"listening")
+        return f"http://127.0.0.1:{port}/healthz"
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [("200 OK", None), ("204 No Content", None), ("302 Found", None), ("399 Odd", None)]
+    + [(status, f"answered {status}") for status in ("400", "404", "503")],
+)
+def test_probe_http__is_content_below_400(serve, status, expected):
+    url = serve("--status", status, "--body-bytes", "0")
+    assert probe_http(url, 3) == (expected and f"GET {url} {expected}")
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ("close", "the connection was closed without an answer"),
+        ("nonsense", "the answer is not HTTP"),
+        ("silence", "no answer in time"),
+        ("drip", "no answer in time"),
+    ],
+)
+def test_probe_http__says_what_is_wrong(serve, answer, reason):
+    url = serve("--answer", answer)
+    started = time.monotonic()
+    assert probe_http(url, 0.7) == f"GET {url}: {reason}"
+    assert time.monotonic() - started < 1.5
+
+
+def test_probe_http__says_that_nothing_listens():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{sock.getsockname()[1]}/"
+    assert probe_http(url, 1) == f"GET {url}: nothing listens there yet"
+
+
+def test_probe_http__does_not_download_a_body_of_100_megabytes(serve, tmp_path):
+    url = serve("--body-bytes", "100000000")
+    started = time.monotonic()
+    assert probe_http(url, 3) is None
+    assert time.monotonic() - started < 0.5
+
+
+def test_probe_http__is_content_with_a_status_whose_body_never_ends(serve):
+    url = serve("--body-bytes", "60000", "--answer", "http")
+    assert probe_http(url, 3) is None
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:1/ x", "http://no-such-host.invalid/", "https://127.0.0.1:1/"]
+)
+def test_probe_http__survives_any_url(url):
+    assert probe_http(url, 1).startswith(f"GET {url}: ")
