@@ -113,6 +113,7 @@ def run(
         thresholds=thresholds,
         profile=profile,
         scenarios=scenarios,
+        workloads=workloads,
         out=out,
         repository=thresholds_file.resolve().parent,
         environ=_environment(),

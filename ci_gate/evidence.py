@@ -108,6 +108,7 @@ class RecordingPlan(StrictValue, frozen=True):
     drain_s: float  # how long requests in flight at the end are awaited
     spawn_timeout_s: float
     seed: int
+    offered_per_s: float | None  # what the users could send if every reply came at once; None: cannot be told
 
 
 class RunInfo(StrictValue, frozen=True):

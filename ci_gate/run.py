@@ -19,12 +19,14 @@ import psutil
 import ci_gate
 from ci_gate.errors import EvidenceError, OutsideError, ServiceError, UsageError
 from ci_gate.evidence import RUN_SCHEMA, Recording, RecordingPlan, RunInfo, read_recording, write_json
+from ci_gate.judge.feasibility import offered_rate
 from ci_gate.measure.live import RecordingTail
 from ci_gate.measure.load_run import Job, record
 from ci_gate.progress import ProgressPrinter
 from ci_gate.service import Placement, run_before_each, start_service
-from ci_gate.thresholds import Profile, Scenario, Thresholds
+from ci_gate.thresholds import ALL_ENDPOINTS, Profile, Scenario, Thresholds
 from ci_gate.watchdog import Watchdog
+from ci_gate.workload import Workload
 
 DRAIN_S = 30.0
 SPAWN_ALLOWANCE_S = 60.0  # beyond users / spawn_rate, for slow logins
@@ -38,6 +40,7 @@ class RunRequest:
     thresholds: Thresholds
     profile: Profile
     scenarios: tuple[Scenario, ...]
+    workloads: Mapping[str, Workload]  # by locustfile
     out: Path
     repository: Path
     environ: Mapping[str, str]
@@ -132,7 +135,7 @@ def _make_folder(out: Path) -> None:
         )
 
 
-def plan_recording(scenario: Scenario, profile: Profile) -> RecordingPlan:
+def plan_recording(scenario: Scenario, profile: Profile, workload: Workload) -> RecordingPlan:
     """What Locust is to do for one scenario under one profile."""
     return RecordingPlan(
         scenario=scenario.name,
@@ -145,6 +148,7 @@ def plan_recording(scenario: Scenario, profile: Profile) -> RecordingPlan:
         drain_s=DRAIN_S,
         spawn_timeout_s=scenario.user_count / scenario.spawn_rate + SPAWN_ALLOWANCE_S,
         seed=1,
+        offered_per_s=offered_rate(scenario, workload, ALL_ENDPOINTS),
     )
 
 
@@ -158,7 +162,10 @@ def _describe_run(request: RunRequest) -> RunInfo:
         interrupted=False,
         thresholds_file=request.thresholds.file,
         thresholds_text=request.thresholds.text,
-        recordings=tuple(plan_recording(scenario, request.profile) for scenario in request.scenarios),
+        recordings=tuple(
+            plan_recording(scenario, request.profile, request.workloads[scenario.locustfile])
+            for scenario in request.scenarios
+        ),
         failures={},
         host=_describe_host(),
         versions={"python": platform.python_version(), "locust": version("locust")},

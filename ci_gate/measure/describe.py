@@ -78,16 +78,21 @@ def _find_endpoints(
     except (OSError, SyntaxError):
         return None
     names = {**function.__globals__, **bound}
+    names |= {name: value for name, value in _find_constants(tree, names) if value is not None}
     endpoints: list[str] = []
     for call in _find_calls(tree):
-        if _is_request(call):
-            found = _name_endpoint(call, names)
-        else:
-            found = _follow(user_class, call, names, depth)
+        found = _name_endpoint(call, names) if _is_request(call) else _follow(user_class, call, names, depth)
         if found is None:
             return None
         endpoints += found
     return tuple(endpoints)
+
+
+def _find_constants(tree: ast.AST, names: dict[str, Any]) -> Iterator[tuple[str, str | None]]:
+    """Local names such as ``name = f"{API}/{{id}}"``."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            yield node.targets[0].id, _evaluate(node.value, names)
 
 
 def _find_calls(tree: ast.AST) -> Iterator[ast.Call]:
@@ -120,7 +125,7 @@ def _bind(method: Any, call: ast.Call, names: dict[str, Any]) -> Iterator[tuple[
     yield from ((word.arg, _evaluate(word.value, names)) for word in call.keywords if word.arg)
 
 
-def _name_endpoint(call: ast.Call, names: dict[str, Any]) -> tuple[str] | None:
+def _name_endpoint(call: ast.Call, names: dict[str, Any]) -> tuple[str, ...] | None:
     assert isinstance(call.func, ast.Attribute)  # noqa: S101 - only such calls are found
     method: str | None = call.func.attr.upper()
     arguments = list(call.args)
