@@ -25,6 +25,8 @@ def terminate(*_: object) -> None:
 def main() -> None:
     kind, target, folder, *grace = sys.argv[1:]
     signal.signal(signal.SIGTERM, terminate)
+    # A parent that was itself run in the background passes on that SIGINT is ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     service = Service(
         kind=kind,  # type: ignore[arg-type]
         target=target,
