@@ -68,4 +68,6 @@ class ServiceError(OutsideError):
 
     def __init__(self, message: str, log_tail: str = "") -> None:
         self.log_tail = log_tail
-        super().__init__(f"{message}\n--- last lines of the service's log ---\n{log_tail}" if log_tail else message)
+        super().__init__(
+            f"{message}\n--- last lines of the service's log ---\n{log_tail}" if log_tail else message
+        )

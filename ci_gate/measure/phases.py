@@ -51,7 +51,6 @@ class Conductor:
 
     def listen(self, events: Events) -> None:
         """Attach to the events of the Locust that is about to run."""
-        logging.getLogger().addHandler(self._listener_errors)
         events.init.add_listener(self._prepare)
         events.test_start.add_listener(self._begin)
         events.spawning_complete.add_listener(self._note_spawned)
@@ -59,6 +58,7 @@ class Conductor:
         events.test_stopping.add_listener(self._stop)
 
     def _prepare(self, environment: Environment, **_more: Any) -> None:
+        logging.getLogger().addHandler(self._listener_errors)  # not before: Locust sets logging up anew
         environment.shape_class = None  # thresholds.yaml says how many users run, nothing else
         environment.stop_timeout = self._plan.drain_s + 2 * _POLL_S  # self._end_drain comes first
         for user_class in environment.user_classes:
@@ -125,8 +125,9 @@ class Conductor:
         self._all_spawned = True
 
     def _note_user_error(self, user_instance: Any, exception: BaseException, **_more: Any) -> None:
-        if getattr(user_instance, _READY, False):
-            self._task_errors[type(user_instance).__name__, repr(exception)] += 1
+        user = getattr(user_instance, "user", user_instance)  # from a task, Locust names its TaskSet
+        if getattr(user, _READY, False):
+            self._task_errors[type(user).__name__, repr(exception)] += 1
 
     def _mark(self, name: Any) -> None:
         self._marks.write(Mark(name=name, wall_s=time.time(), monotonic_s=time.monotonic()))

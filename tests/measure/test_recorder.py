@@ -1,0 +1,189 @@
+"""The recorder inside a real Locust against a real server, with locustfiles that know nothing of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from ci_gate.samples import (
+    ENDED_BY_CHECK,
+    ENDED_BY_STATUS,
+    ENDED_NEVER,
+    ENDED_UNREPORTED,
+    ENDED_WELL,
+    ENDED_WITHOUT_REPLY,
+    FLAG_HTML,
+    FLAG_RETRY_AFTER,
+    NOT_HTTP,
+)
+
+EVERY_ENDING = """
+    from locust import {base}, constant, task
+
+    class Visitor({base}):
+        wait_time = constant(0.05)
+        host = "http://127.0.0.1:9"
+
+        @task
+        def visit(self):
+            self.client.get("/", name="/home")
+            self.client.get("/status/404", name="/missing")
+            self.client.get("/throttled")
+            self.client.get("/html")
+            self.client.get("/size/10000")
+            self.client.get("http://127.0.0.1:9/", name="/refused")
+            with self.client.post("/ok", name="/checked", catch_response=True) as reply:
+                reply.failure("not what was asked")
+            with self.client.get("/status/404", name="/forgiven", catch_response=True) as reply:
+                reply.success()
+            self.client.get("/ok", name="/forgotten", catch_response=True)
+            try:
+                with self.client.get("/ok", name="/raises", catch_response=True) as reply:
+                    reply.json()["no such key"]
+            except KeyError:
+                pass
+"""
+
+
+def rows_of(recording, endpoint):
+    return recording.samples[recording.samples["endpoint"] == recording.strings.index(endpoint)]
+
+
+@pytest.mark.parametrize("base", ["FastHttpUser", "HttpUser"])
+def test_recorder__every_ending_of_a_request(run_locust, base):
+    recording = run_locust(EVERY_ENDING.replace("{base}", base), users={"Visitor": 2})
+    expected = {
+        "GET /home": (200, ENDED_WELL),
+        "GET /missing": (404, ENDED_BY_STATUS),
+        "GET /throttled": (429, ENDED_BY_STATUS),
+        "GET /html": (500, ENDED_BY_STATUS),
+        "GET /size/10000": (200, ENDED_WELL),
+        "GET /refused": (0, ENDED_WITHOUT_REPLY),
+        "POST /checked": (200, ENDED_BY_CHECK),
+        "GET /forgiven": (404, ENDED_WELL),
+        "GET /forgotten": (200, ENDED_UNREPORTED),
+        "GET /raises": (200, ENDED_UNREPORTED),
+    }
+    seen = {
+        endpoint: {(int(row["status"]), int(row["ending"])) for row in rows_of(recording, endpoint)}
+        for endpoint in expected
+    }
+    assert seen == {endpoint: {pair} for endpoint, pair in expected.items()}
+    assert set(rows_of(recording, "GET /throttled")["flags"]) == {FLAG_RETRY_AFTER}
+    assert set(rows_of(recording, "GET /html")["flags"]) == {FLAG_HTML}
+    assert set(rows_of(recording, "GET /size/10000")["bytes"]) == {10000}
+    assert set(recording.samples["user_class"]) == {recording.strings.index("Visitor")}
+    assert len({int(row["body_crc"]) for row in rows_of(recording, "GET /home")}) == 1
+
+
+@pytest.mark.parametrize("base", ["FastHttpUser", "HttpUser"])
+def test_recorder__agrees_with_locust(run_locust, base):
+    recording = run_locust(EVERY_ENDING.replace("{base}", base), users={"Visitor": 2})
+    reported = recording.samples[recording.samples["ending"] != ENDED_UNREPORTED]
+    ours = Counter(recording.strings[number] for number in reported["endpoint"])
+    failed = Counter(recording.strings[row["endpoint"]] for row in reported if row["ending"] != ENDED_WELL)
+    theirs = {total.endpoint: (total.requests, total.failures) for total in recording.totals.endpoints}
+    assert {endpoint: (count, failed[endpoint]) for endpoint, count in ours.items()} == theirs
+
+
+def test_recorder__exact_times(run_locust):
+    recording = run_locust(
+        """
+        from locust import FastHttpUser, constant, events, task
+        import json, pathlib
+
+        SEEN = pathlib.Path(__file__).with_name("seen.jsonl").open("a", buffering=1)
+
+        @events.request.add_listener
+        def note(start_time, response_time, **_):
+            SEEN.write(json.dumps([start_time, response_time]) + "\\n")
+
+        class Visitor(FastHttpUser):
+            wait_time = constant(0.01)
+
+            @task
+            def visit(self):
+                self.client.get("/sleep/0.12")
+        """,
+        users={"Visitor": 3},
+    )
+    assert len(recording.samples) > 10
+    assert (recording.samples["response_ms"] >= 120).all()
+    # Locust itself rounds times above 100 ms to two digits.
+    assert len(np.unique(np.round(recording.samples["response_ms"], -1))) < len(
+        np.unique(recording.samples["response_ms"])
+    )
+
+
+def test_recorder__requests_that_never_end_are_kept_with_the_time_waited(run_locust):
+    recording = run_locust(
+        """
+        from locust import FastHttpUser, constant, task
+
+        class Patient(FastHttpUser):
+            wait_time = constant(0.05)
+
+            @task
+            def visit(self):
+                self.client.get("/hang", name="/hang")
+        """,
+        users={"Patient": 3},
+        drain_s=1.0,
+    )
+    hanging = rows_of(recording, "GET /hang")
+    assert len(hanging) == 3
+    assert set(hanging["ending"]) == {ENDED_NEVER}
+    assert (hanging["response_ms"] > 1900).all()  # warm-up, steady phase and drain
+    assert recording.mark("ended") is not None
+
+
+def test_recorder__slow_replies_are_awaited(run_locust):
+    recording = run_locust(
+        """
+        from locust import HttpUser, constant, task
+
+        class Patient(HttpUser):
+            wait_time = constant(0)
+
+            @task
+            def visit(self):
+                self.client.get("/sleep/1.5", name="/slow")
+        """,
+        users={"Patient": 2},
+    )
+    last = rows_of(recording, "GET /slow")
+    assert set(last["ending"]) == {ENDED_WELL}
+    assert (last["start_s"] + last["response_ms"] / 1000).max() > recording.mark("stopping").wall_s
+
+
+def test_recorder__other_protocols_and_child_greenlets(run_locust):
+    recording = run_locust(
+        """
+        import gevent, time
+        from locust import User, constant, task
+
+        class Caller(User):
+            wait_time = constant(0.05)
+
+            def call(self, name, exception=None):
+                self.environment.events.request.fire(
+                    request_type="RPC", name=name, response_time=5.5, response_length=0,
+                    exception=exception, context={}, start_time=time.time(), response=None,
+                )
+
+            @task
+            def visit(self):
+                self.call("good")
+                gevent.spawn(self.call, "bad", ValueError("no")).join()
+        """,
+        users={"Caller": 2},
+    )
+    assert set(rows_of(recording, "RPC good")["status"]) == {NOT_HTTP}
+    assert set(rows_of(recording, "RPC good")["ending"]) == {ENDED_WELL}
+    bad = rows_of(recording, "RPC bad")
+    assert set(bad["ending"]) == {ENDED_BY_CHECK}
+    classes = Counter(recording.strings[number] for number in bad["user_class"])
+    assert classes["Caller"] >= len(bad) - 2  # a child that outlives its user at the very end has none
+    assert {recording.strings[number] for number in bad["error"]} == {"ValueError('no')"}

@@ -1,0 +1,107 @@
+"""Who may import whom. A module that is not in the table fails; so does a pure one that reaches outside."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "ci_gate"
+
+# A unit is a module or a sub-package of ci_gate; what it may import of ci_gate beside itself.
+MAY_IMPORT: dict[str, set[str]] = {
+    "__init__": set(),
+    "errors": set(),
+    "samples": {"errors"},
+    "evidence": {"errors", "samples"},
+    "workload": {"evidence"},
+    "quantities": {"errors"},
+    "yaml_nodes": {"errors"},
+    "yaml_source": {"errors", "yaml_nodes"},
+    "thresholds_schema": {"errors", "yaml_nodes", "yaml_source"},
+    "thresholds_rules": {"errors", "quantities", "yaml_nodes", "yaml_source"},
+    "thresholds": {"errors", "quantities", "yaml_source", "thresholds_schema", "thresholds_rules"},
+    "process_group": set(),
+    "containers": {"errors"},
+    "watchdog": {"errors", "process_group", "containers"},
+    "service": {"errors", "thresholds", "process_group", "containers", "watchdog"},
+    "measure": {"errors", "samples", "evidence", "workload", "service", "watchdog"},
+    "judge": {"errors", "samples", "evidence", "workload", "thresholds"},
+    "report": {"evidence", "judge"},
+    "progress": {"measure"},
+    "run": {
+        *("__init__", "errors", "evidence", "judge", "measure", "progress", "service", "thresholds"),
+        *("watchdog", "workload"),
+    },
+    "cli": {
+        *("__init__", "errors", "evidence", "judge", "measure", "progress", "report", "run", "thresholds"),
+    },
+    "reference": set(),
+}
+PURE = {"judge", "report", "thresholds", "thresholds_schema", "thresholds_rules", "quantities", "yaml_source"}
+EDGES = {"os", "time", "random", "pathlib", "subprocess", "socket", "requests", "datetime", "sys", "click"}
+# Where each library with side effects is known; everybody else goes through that unit.
+ONLY_IN = {
+    "locust": {"measure", "reference"},
+    "gevent": {"measure"},
+    "docker": {"service", "containers"},
+    "requests": {"containers", "github", "measure", "service"},
+    "click": {"cli"},
+    "sqlalchemy": {"reference"},
+    "starlette": {"reference"},
+}
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def unit_of(path: Path) -> str:
+    first = path.relative_to(PACKAGE).parts[0]
+    return first.removesuffix(".py")
+
+
+def imports_of(path: Path) -> set[str]:
+    """Full names of everything imported, also inside functions and under TYPE_CHECKING."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative imports hide who imports whom"
+            assert node.module is not None
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return names
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports__allowed(path):
+    unit = unit_of(path)
+    assert unit in MAY_IMPORT, f"{unit} is new: add it to the table"
+    ours = {name.split(".")[1] for name in imports_of(path) if name.startswith("ci_gate.")}
+    known = {other if other in MAY_IMPORT else "__init__" for other in ours}
+    assert known <= MAY_IMPORT[unit] | {unit}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports__pure_units_reach_nothing_outside(path):
+    roots = {name.split(".")[0] for name in imports_of(path)}
+    if unit_of(path) in PURE:
+        assert not roots & EDGES
+    for library, units in ONLY_IN.items():
+        assert library not in roots or unit_of(path) in units
+
+
+def test_table__has_no_cycle():
+    done: set[str] = set()
+    while len(done) < len(MAY_IMPORT):
+        ready = {unit for unit, needs in MAY_IMPORT.items() if needs <= done} - done
+        assert ready, f"a cycle among {sorted(set(MAY_IMPORT) - done)}"
+        done |= ready
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_size__modules_and_functions_stay_small(path):
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 260
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert (node.end_lineno or 0) - node.lineno + 1 <= 50, f"{node.name} is too long"
