@@ -29,7 +29,7 @@ NO_FAULTS = Faults()
 
 _PARAMETERS: dict[str, tuple[Callable[[str], object], str]] = {
     "tiny_pool": (parse_duration_s, "25ms"),
-    "n_plus_one": (parse_count, "20"),
+    "n_plus_one": (parse_count, "40"),
     "extra_cpu": (parse_duration_s, "5ms"),
     "lock_contention": (parse_duration_s, "25ms"),
     "throttle": (parse_rate, "10/s"),

@@ -46,7 +46,7 @@ def error_reply(status: int, code: str, message: str, headers: Mapping[str, str]
 
 
 async def decode_body(request: Request, decoder: msgspec.json.Decoder[Body]) -> Body:
-    """The request's body. Raises ApiError: 422 for JSON that does not fit, 400 for no JSON, 413 for too much."""
+    """The request's body. Raises ApiError 400 (no JSON), 413 (too large) or 422 (does not fit)."""
     try:
         return decoder.decode(await _read_body(request))
     except msgspec.ValidationError as error:

@@ -34,7 +34,7 @@ def backend(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     else:
         urls = (request.getfixturevalue("postgres_url"), request.getfixturevalue("redis_url"))
         settings = dict(zip(("DATABASE_URL", "REDIS_URL"), urls, strict=True))
-    reset(settings, folder)
+    reset(settings)
     return settings
 
 

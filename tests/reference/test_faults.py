@@ -99,7 +99,7 @@ def test_lock_contention__lets_one_writer_at_a_time_pass_and_spares_readers(
 
 
 def test_throttle__refuses_with_retry_after(backend: Mapping[str, str], tmp_path: Path) -> None:
-    reset(backend, tmp_path)
+    reset(backend)
     with started_service({**backend, "FAULTS": "throttle=3/m"}, tmp_path) as service:
         client = Client(service)
         replies = [read(client) for _ in range(4)]
@@ -121,7 +121,7 @@ def test_routes_missing__answers_404_but_lets_sign_in(embedded: Mapping[str, str
 
 
 def test_slow_start__is_not_ready_until_then(embedded: Mapping[str, str], tmp_path: Path) -> None:
-    reset(embedded, tmp_path)
+    reset(embedded)
     with started_service({**embedded, "FAULTS": "slow_start=1500ms"}, tmp_path, ready=False) as service:
         assert requests.get(f"{service.url}/healthz", timeout=10).status_code == 503
         assert requests.post(f"{service.url}/api/v1/login", json={}, timeout=10).status_code == 503

@@ -29,7 +29,6 @@ def test_start__seeds_an_empty_database(embedded: Mapping[str, str], tmp_path: P
 
 
 def test_start__leaves_a_filled_database_as_it_is(embedded: Mapping[str, str], tmp_path: Path) -> None:
-    reset(embedded, tmp_path)
     with started_service(embedded, tmp_path) as service:
         body = {"application": "kept", "version": "1", "ring": "canary", "device_count": 1}
         created = Client(service).post("/api/v1/deployments", body).json()["id"]
@@ -52,7 +51,6 @@ def test_start__is_not_ready_until_the_database_is_there(tmp_path: Path) -> None
         assert Client(service).get("/api/v1/deployments/1").status_code == 200
 
 
-@pytest.mark.redis
 def test_health__fails_when_redis_is_gone(embedded: Mapping[str, str], tmp_path: Path) -> None:
     settings = {**embedded, "REDIS_URL": "redis://127.0.0.1:1/0"}
     with started_service(settings, tmp_path, ready=False) as service:
@@ -61,25 +59,25 @@ def test_health__fails_when_redis_is_gone(embedded: Mapping[str, str], tmp_path:
 
 
 def test_reset__is_idempotent_and_empties(backend: Mapping[str, str], tmp_path: Path) -> None:
-    reset(backend, tmp_path)
+    reset(backend)
     with started_service(backend, tmp_path) as service:
         fresh = Client(service).get("/api/v1/approvals?limit=200").json()
         body = {"application": "forgotten", "version": "1", "ring": "canary", "device_count": 1}
         created = Client(service).post("/api/v1/deployments", body).json()["id"]
         Client(service).post(f"/api/v1/approvals/{fresh['items'][0]['id']}/approve")
     for _ in range(2):
-        reset(backend, tmp_path)
+        reset(backend)
     with started_service(backend, tmp_path) as service:
         assert Client(service).get("/api/v1/approvals?limit=200").json() == fresh
         assert Client(service).get(f"/api/v1/deployments/{created}").status_code == 404
 
 
 def test_reset__while_the_service_runs(backend: Mapping[str, str], tmp_path: Path) -> None:
-    reset(backend, tmp_path)
+    reset(backend)
     with started_service(backend, tmp_path) as service:
         body = {"application": "forgotten", "version": "1", "ring": "canary", "device_count": 1}
         first = Client(service).post("/api/v1/deployments", body).json()["id"]
-        reset(backend, tmp_path)
+        reset(backend)
         assert Client(service).post("/api/v1/deployments", body).json()["id"] == first
 
 
@@ -93,18 +91,29 @@ def test_reset__forgets_our_keys_in_redis_and_no_others(
         with started_service(settings, tmp_path) as service:
             client = Client(service, "user-0007")
             assert [client.get("/api/v1/deployments/1").status_code for _ in range(3)] == [200, 200, 429]
-            reset(settings, tmp_path)
+            reset(settings)
             assert client.get("/api/v1/deployments/1").status_code == 401
             assert Client(service, "user-0007").get("/api/v1/deployments/1").status_code == 200
         assert redis.get("somebody else's") == b"value"
 
 
 def test_passwords__are_stored_as_argon2id(embedded: Mapping[str, str], tmp_path: Path) -> None:
-    reset(embedded, tmp_path)
+    reset(embedded)
     database = sqlite3.connect(tmp_path / "reference.sqlite3")
     hashes = {row[0] for row in database.execute("SELECT password_hash FROM users")}
     database.close()
     assert all(value.startswith("$argon2id$") and PASSWORD not in value for value in hashes)
+
+
+def test_command__resets(embedded: Mapping[str, str], tmp_path: Path) -> None:
+    for _ in range(2):
+        assert run_service_command("reset", settings=embedded, cwd=tmp_path).returncode == 0
+    database = sqlite3.connect(tmp_path / "reference.sqlite3")
+    counts = [
+        database.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("users", "approvals")
+    ]
+    database.close()
+    assert counts == [20, 3500]
 
 
 def test_command__reports_every_wrong_variable(tmp_path: Path) -> None:
@@ -122,7 +131,7 @@ def test_command__refuses_several_workers_without_redis(embedded: Mapping[str, s
 @pytest.mark.redis
 def test_workers__share_sessions_and_metrics(postgres_url: str, redis_url: str, tmp_path: Path) -> None:
     settings = {"DATABASE_URL": postgres_url, "REDIS_URL": redis_url}
-    reset(settings, tmp_path)
+    reset(settings)
     with started_service(settings, tmp_path, "--workers", "2") as service:
         client = Client(service)
         with ThreadPoolExecutor(8) as threads:

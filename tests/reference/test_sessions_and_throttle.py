@@ -89,7 +89,7 @@ def test_redis_throttle__lets_a_period_s_count_pass_and_then_its_rate(redis_url:
 
 
 def test_service__throttles_each_user_apart(backend: Mapping[str, str], tmp_path: Path) -> None:
-    reset(backend, tmp_path)
+    reset(backend)
     with started_service({**backend, "THROTTLE_USER": "4/m"}, tmp_path) as service:
         ada, grace = Client(service, "user-0001"), Client(service, "user-0002")
         statuses = [ada.get("/api/v1/deployments/1").status_code for _ in range(4)]
@@ -111,7 +111,7 @@ def test_service__throttles_guessing_of_passwords(embedded: Mapping[str, str], t
 
 
 def test_service__throttles_an_address_whoever_calls(backend: Mapping[str, str], tmp_path: Path) -> None:
-    reset(backend, tmp_path)
+    reset(backend)
     with started_service({**backend, "THROTTLE_ADDRESS": "3/m"}, tmp_path) as service:
         clients = [Client(service, f"user-{n:04}") for n in range(3)]
         assert {client.get("/api/v1/deployments").status_code for client in clients} == {429}

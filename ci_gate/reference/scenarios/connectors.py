@@ -25,10 +25,7 @@ class ConnectorUser(SignedInUser):
         super().on_start()
         self.deployment_ids: tuple[int, ...] = ()
         self.publications: deque[tuple[str, int]] = deque(maxlen=50)  # plane and id
-        path = "/api/v1/deployments"
-        with self.client.get(f"{path}?status=approved", name=path, catch_response=True) as response:
-            page = read_json(response, HTTPStatus.OK)
-            self.deployment_ids = tuple(item["id"] for item in page["items"]) if page else ()
+        self._list_approved()
         self.read_status()
 
     @task(2)
@@ -73,6 +70,9 @@ class ConnectorUser(SignedInUser):
     @task(1)
     def remediate(self) -> None:
         """Apply a known publication again."""
+        if not self.publications:
+            self.read_status()
+            return
         plane, publication_id = random.choice(self.publications)
         name = f"{CONNECTORS}/{{plane}}/remediate"
         body = {"publication_id": publication_id}
@@ -83,7 +83,16 @@ class ConnectorUser(SignedInUser):
             if remediated is not None and remediated["status"] != "remediated":
                 response.failure(f"is {remediated['status']}")
 
+    def _list_approved(self) -> None:
+        path = "/api/v1/deployments"
+        with self.client.get(f"{path}?status=approved", name=path, catch_response=True) as response:
+            page = read_json(response, HTTPStatus.OK)
+            self.deployment_ids = tuple(item["id"] for item in page["items"]) if page else ()
+
     def _publish(self, plane: str) -> None:
+        if not self.deployment_ids:
+            self._list_approved()
+            return
         body = {"deployment_id": random.choice(self.deployment_ids)}
         with self.client.post(f"{CONNECTORS}/{plane}/publish", json=body, catch_response=True) as response:
             published = read_json(response, HTTPStatus.CREATED)

@@ -54,6 +54,9 @@ class DeploymentUser(SignedInUser):
     @task(1)
     def get_deployment(self) -> None:
         """One that was created before, by this user or another."""
+        if not self.known_ids:
+            self.list_deployments()
+            return
         wanted = random.choice(self.known_ids)
         with self.client.get(
             f"{DEPLOYMENTS}/{wanted}", name=f"{DEPLOYMENTS}/{{id}}", catch_response=True
