@@ -24,6 +24,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--wait", type=float, default=0, help="seconds before it listens")
     parser.add_argument("--fork", type=int, default=0, help="children in the same group")
     parser.add_argument("--detach", action="store_true", help="a grandchild in a session of its own")
+    parser.add_argument("--last-words-mib", type=int, default=0, help="printed on SIGTERM")
     parser.add_argument("--ignore-sigterm", action="store_true")
     parser.add_argument("--allocate-mib", type=int, default=0)
     parser.add_argument("--exit", type=int, help="exit status, instead of serving")
@@ -34,6 +35,8 @@ def main() -> None:
     asked = parse_arguments()
     if asked.ignore_sigterm:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if asked.last_words_mib:
+        signal.signal(signal.SIGTERM, lambda *_: speak_last(asked.last_words_mib))
     for _ in range(asked.fork):
         if os.fork() == 0:
             signal.pause()
@@ -59,6 +62,13 @@ def main() -> None:
 def say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
+
+
+def speak_last(mib: int) -> None:
+    for _ in range(mib * 1024):
+        sys.stdout.write("x" * 1023 + "\n")
+    say("the end")
+    os._exit(0)
 
 
 def answer(connection: socket.socket, asked: argparse.Namespace) -> None:

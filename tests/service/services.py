@@ -52,6 +52,17 @@ def pids_with(text: str) -> list[int]:
     return found
 
 
+def pids_running(text: str) -> list[int]:
+    """Processes that have the text in their command line, this one excepted."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and int(folder.name) != os.getpid():
+            with contextlib.suppress(OSError):
+                if text.encode() in (folder / "cmdline").read_bytes():
+                    found.append(int(folder.name))
+    return found
+
+
 def await_true(condition: Callable[[], bool], timeout_s: float = 10.0) -> bool:
     deadline = time.monotonic() + timeout_s
     while not condition():

@@ -118,6 +118,15 @@ def test_container__that_ignores_sigterm_is_killed_after_the_grace(engine, app_i
     assert containers_of(engine, image) == []
 
 
+def test_container__last_words_are_in_the_log(app_image, placement, watchdog):
+    image = app_image("--last-words-mib", "24")
+    with start_service(make_service("image", image), placement, watchdog=watchdog):
+        pass
+    text = placement.log_path.read_bytes()
+    assert text.endswith(b"the end\n")
+    assert text.count(b"\n") > 24 * 1024
+
+
 @pytest.mark.parametrize("error", [RuntimeError("boom"), KeyboardInterrupt()])
 def test_container__is_removed_whatever_is_raised_inside(engine, app_image, placement, watchdog, error):
     image = app_image()

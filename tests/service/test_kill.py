@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.service.services import app_command, await_true, containers_of, pids_with, unique
+from tests.service.services import app_command, await_true, containers_of, pids_running, pids_with, unique
 
 DRIVER = Path(__file__).with_name("driver.py")
 # From before the service is started until it is ready and beyond.
@@ -49,6 +49,13 @@ def test_kill_9__of_ci_gate_at_any_moment_leaves_no_process(tmp_path):
         process = drive(tag, tmp_path, "command", app_command("--fork", "2", "--detach"))
         assert signal_after(process, b"starting", delay_s, signal.SIGKILL) == -signal.SIGKILL
     assert await_true(lambda: pids_with(tag) == []), pids_with(tag)
+
+
+def test_kill_9__of_ci_gate_ends_a_service_that_cleared_its_environment(tmp_path):
+    name = unique()
+    process = drive(name, tmp_path, "command", f"env -i {app_command('--say', name)}")
+    assert signal_after(process, b"ready", 0, signal.SIGKILL) == -signal.SIGKILL
+    assert await_true(lambda: pids_running(name) == []), pids_running(name)
 
 
 @pytest.mark.parametrize(
