@@ -1,31 +1,75 @@
-"""Makes text from a run, which a hostile pull request may have written, safe to show."""
+"""Makes text from a run, which a hostile pull request may have written, safe to show on GitHub.
+
+GitHub renders Markdown first and then looks for mentions, issue references, commits and emoji codes in the
+text that came out, except inside code. So names go into code, and prose gets characters in between that
+nobody sees and no such search crosses.
+"""
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from typing import Final
 
-_MARKUP = frozenset("\\`*_[]()#+!|<>~@:&$\"'")
-_REFERENCES = frozenset("@#")
-_UNSEEN = frozenset({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"})
-_ZERO_WIDTH_SPACE = "&#8203;"
-_LONGEST = 300
+LONGEST_NAME: Final = 120
+LONGEST_TEXT: Final = 600
+
+_MARKUP: Final = frozenset("\\`*_[]<>&~|$#@!")
+_NOT_IN_CODE_SPAN: Final = frozenset("`\\|")
+_UNSEEN_CATEGORIES: Final = frozenset({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"})
+# Of other categories, but drawn as nothing: fillers, an empty braille cell, joiners, variation selectors.
+_UNSEEN: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | {
+    chr(code) for code in (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0), *range(0x180B, 0x1810))
+}
+_MARK_CATEGORIES: Final = frozenset({"Mn", "Me"})
+_MOST_MARKS: Final = 2
+_REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
+_BREAK: Final = "\N{ZERO WIDTH SPACE}"
+_BREAKS: Final = re.compile(
+    r"""(?<=[@\#])                        # mention, e-mail address, issue reference
+    | (?<=\bgh-)(?=\d)                    # issue reference
+    | (?<=:)(?=//) | (?<=www)(?=\.)       # bare link
+    | (?<=:)(?=[\w+-]+:)                  # emoji code
+    | (?<=[0-9a-f]{6})(?=[0-9a-f])        # commit
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
 
 
 def escape_markdown(text: str) -> str:
-    """Text that GitHub shows letter by letter: no markup, HTML, link, mention, issue reference or emoji code.
+    """Prose on one line that GitHub shows letter by letter: no markup, HTML, link, reference or emoji code.
 
-    Control, bidirectional and invisible characters become U+FFFD, so that a name cannot disguise another;
-    anything beyond 300 characters is cut.
+    Not for the beginning of a line. White space becomes single spaces; control, bidirectional and invisible
+    characters become U+FFFD, so that a name cannot disguise another; beyond LONGEST_TEXT it is cut.
     """
-    cut = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
-    return "".join(map(_escape_character, cut))
+    return _escape(clean(text, LONGEST_TEXT))
 
 
-def _escape_character(character: str) -> str:
-    if character in _MARKUP:
-        # To Markdown a numeric reference is text whatever stands around it. GitHub looks for mentions and
-        # issue references later, in the rendered text: only a character in between stops it there.
-        return f"&#{ord(character)};" + (_ZERO_WIDTH_SPACE if character in _REFERENCES else "")
-    if unicodedata.category(character) in _UNSEEN:
-        return "\N{REPLACEMENT CHARACTER}"
-    return character
+def code_span(name: str) -> str:
+    """A name in code, for Markdown text and table cells; cut beyond LONGEST_NAME characters."""
+    shown = clean(name, LONGEST_NAME)
+    return code_element(name) if _NOT_IN_CODE_SPAN.intersection(shown) else f"`{shown}`"
+
+
+def code_element(name: str) -> str:
+    """A name in code, for HTML and Markdown alike."""
+    return f"<code>{_escape(clean(name, LONGEST_NAME))}</code>"
+
+
+def clean(text: str, longest: int) -> str:
+    """Visible characters on one line, ``longest`` at most; never empty."""
+    words = " ".join(text[: 4 * longest].split())
+    cut = words if len(words) <= longest else words[: longest - 1] + "…"
+    shown: list[str] = []
+    marks = 0
+    for character in cut:
+        category = unicodedata.category(character)
+        marks = marks + 1 if category in _MARK_CATEGORIES else 0
+        unseen = category in _UNSEEN_CATEGORIES or character in _UNSEEN or marks > _MOST_MARKS
+        shown.append(_REPLACEMENT if unseen else character)
+    return "".join(shown) or "(empty)"
+
+
+def _escape(cleaned: str) -> str:
+    # To Markdown a numeric reference is text, whatever stands around it.
+    return "".join(f"&#{ord(each)};" if each in _MARKUP else each for each in _BREAKS.sub(_BREAK, cleaned))
