@@ -33,6 +33,9 @@ ALL_ENDPOINTS = "all"
 DEFAULT_FAILURES = "1%"
 """The limit on ``all`` where a scenario says nothing about its failures; ``failures: 100%`` lifts it."""
 
+DEFAULT_LOOSENING_LABEL = "thresholds-approved"
+"""The label that approves a loosening where base's thresholds.yaml names none."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
@@ -152,6 +155,7 @@ class Thresholds:
     profiles: tuple[Profile, ...]
     scenarios: tuple[Scenario, ...]
     on_inconclusive: Literal["warn", "block"]
+    loosening_label: str  # of a pull request; counts as it stands in base
 
     def profile(self, name: str) -> Profile | None:
         return next((profile for profile in self.profiles if profile.name == name), None)
@@ -182,6 +186,7 @@ def parse_thresholds(text: str, file: str) -> Thresholds:
         profiles=tuple(_profile(profile) for profile in root.sections("profiles")),
         scenarios=tuple(_scenario(scenario) for scenario in root.sections("scenarios")),
         on_inconclusive=root.get("on_inconclusive", "warn"),
+        loosening_label=root.section("changes").section("loosening").get("label", DEFAULT_LOOSENING_LABEL),
     )
 
 

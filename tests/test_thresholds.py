@@ -40,6 +40,7 @@ def test_minimal_file__gets_the_defaults():
     assert thresholds.text == MINIMAL
     assert thresholds.sha256 == hashlib.sha256(MINIMAL.encode()).hexdigest()
     assert thresholds.on_inconclusive == "warn"
+    assert thresholds.loosening_label == "thresholds-approved"
     assert thresholds.service == Service(
         kind="command",
         target="shop --port {port}",
@@ -64,6 +65,7 @@ def test_minimal_file__gets_the_defaults():
 def test_every_key__is_read():
     thresholds = parse("every-key")
     assert thresholds.on_inconclusive == "block"
+    assert thresholds.loosening_label == "perf: agreed"
     assert thresholds.service == Service(
         kind="dockerfile",
         target="docker/Dockerfile",
