@@ -67,6 +67,7 @@ class MachineReading(StrictValue, frozen=True):
     service_alive: bool
     service_cpu_percent: float | None  # of one core
     service_memory_bytes: int | None
+    service_restarts: int | None = None  # how often something else has started it again
 
 
 class EndpointTotal(StrictValue, frozen=True):
@@ -109,6 +110,7 @@ class RecordingPlan(StrictValue, frozen=True):
     spawn_timeout_s: float
     seed: int
     offered_per_s: float | None  # what the users could send if every reply came at once; None: cannot be told
+    least_offered_per_s: dict[str, float] = {}  # the same at least, by user class; absent: cannot be told
 
 
 class RunInfo(StrictValue, frozen=True):

@@ -19,7 +19,7 @@ import psutil
 import ci_gate
 from ci_gate.errors import EvidenceError, OutsideError, ServiceError, UsageError
 from ci_gate.evidence import RUN_SCHEMA, Recording, RecordingPlan, RunInfo, read_recording, write_json
-from ci_gate.judge.feasibility import offered_rate
+from ci_gate.judge.feasibility import least_rates, offered_rate
 from ci_gate.measure.live import RecordingTail
 from ci_gate.measure.load_run import Job, record
 from ci_gate.progress import ProgressPrinter
@@ -149,6 +149,7 @@ def plan_recording(scenario: Scenario, profile: Profile, workload: Workload) -> 
         spawn_timeout_s=scenario.user_count / scenario.spawn_rate + SPAWN_ALLOWANCE_S,
         seed=1,
         offered_per_s=offered_rate(scenario, workload, ALL_ENDPOINTS),
+        least_offered_per_s=least_rates(scenario, workload),
     )
 
 

@@ -17,12 +17,14 @@ class Wait(StrictValue, frozen=True):
 class Task(StrictValue, frozen=True):
     """One task with its share of the class's tasks, and the endpoints it calls.
 
-    ``endpoints`` is None where the source does not say.
+    ``endpoints`` is what a run calls at most, None where the source does not say; ``fewest`` is how many
+    requests a run makes at least, 0 where that or the time it takes cannot be told.
     """
 
     name: str
     share: float
     endpoints: tuple[str, ...] | None
+    fewest: int
 
 
 class UserClass(StrictValue, frozen=True):

@@ -71,6 +71,20 @@ def offered_rate(scenario: Scenario, workload: Workload, endpoint: str) -> float
     return sum(known) if len(known) == len(scenario.users) else None
 
 
+def least_rates(scenario: Scenario, workload: Workload) -> dict[str, float]:
+    """The requests per second that the users of a class surely send if every reply comes at once, by class.
+
+    Classes of which this cannot be told are left out.
+    """
+    classes = {user_class.name: user_class for user_class in workload.classes}
+    return {
+        user.user_class: user.count / described.wait.mean_s * fewest
+        for user in scenario.users
+        if (described := classes.get(user.user_class)) and described.wait and described.wait.mean_s
+        if (fewest := sum(task.share * task.fewest for task in described.tasks))
+    }
+
+
 def _class_rate(user_class: UserClass, count: int, endpoint: str) -> float | None:
     if user_class.wait is None or not user_class.wait.mean_s:
         return None

@@ -18,6 +18,8 @@ class Metered(Protocol):
 
     def alive(self) -> bool: ...
 
+    def restarts(self) -> int | None: ...
+
     def process_ids(self) -> tuple[int, ...]: ...
 
 
@@ -47,6 +49,7 @@ class MachineMeter:
                 service_alive=self._service.alive(),
                 service_cpu_percent=100 * used_s / passed_s if processes and passed_s else None,
                 service_memory_bytes=sum(map(_memory_bytes, processes)) if processes else None,
+                service_restarts=self._service.restarts(),
             )
         )
 
