@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import pytest
+
+SITE = Path(__file__).with_name("site.py")
+
+SERVICE = f"""
+import importlib.util, sys, time
+spec = importlib.util.spec_from_file_location("site_for_tests", {str(SITE)!r})
+site = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(site)
+with site.Server(("127.0.0.1", int(sys.argv[1])), site.Handler) as server:
+    server.serve_forever(poll_interval=0.05)
+"""
+
+LOCUSTFILE = """
+from locust import FastHttpUser, constant, task
+
+class Visitor(FastHttpUser):
+    wait_time = constant(0.05)
+
+    @task
+    def visit(self):
+        self.client.get("/ok")
+"""
+
+THRESHOLDS = """
+schema: 1
+service:
+  command: python service.py {port}
+  ready: /
+profiles:
+  pull_request: {duration: 2s, warmup: 0s}
+  long: {duration: 60s, warmup: 0s}
+scenarios:
+  visits:
+    locustfile: visits.py
+    users: {Visitor: 5}
+    spawn_rate: 100
+    limits:
+      GET /ok: {p50: 500ms}
+"""
+
+
+class Repository:
+    """A repository of a small web service that the gate can run on."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.write("service.py", SERVICE)
+        self.write("visits.py", LOCUSTFILE)
+        self.write("thresholds.yaml", THRESHOLDS)
+
+    @property
+    def thresholds(self) -> Path:
+        return self.folder / "thresholds.yaml"
+
+    def write(self, name: str, text: str) -> None:
+        (self.folder / name).write_text(textwrap.dedent(text).lstrip("\n"))
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        text = (self.folder / name).read_text()
+        assert old in text
+        (self.folder / name).write_text(text.replace(old, new))
+
+
+@pytest.fixture
+def repository(tmp_path):
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    return Repository(folder)

@@ -1,0 +1,206 @@
+"""The command line as its users meet it: in process, with a real service and a real Locust."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from ci_gate.cli import run_cli
+from ci_gate.judge.verdict import decode_verdict
+
+EXIT = {"pass": 0, "fail": 1, "bad input": 2, "proves nothing": 3, "outside": 4, "bug": 70}
+
+LONG_RUN = ("--profile", "long", "--out")
+
+
+@pytest.fixture
+def call(capfd):
+    """Runs ci-gate in process; returns exit code, standard output and standard error."""
+
+    def run(*arguments):
+        handler = signal.getsignal(signal.SIGTERM)
+        try:
+            with pytest.raises(SystemExit) as ended:
+                run_cli([str(argument) for argument in arguments])
+        finally:
+            signal.signal(signal.SIGTERM, handler)
+        out, err = capfd.readouterr()
+        return ended.value.code, out, err
+
+    return run
+
+
+def test_run__passes_and_keeps_everything(repository, call, tmp_path):
+    out = tmp_path / "out"
+    code, table, progress = call("run", "--thresholds", repository.thresholds, "--out", out)
+    assert code == EXIT["pass"], table + progress
+    assert "visits" in table
+    assert "PASS: every limit was measured and kept (1 PASS; profile pull_request)" in table
+    assert "visits: 5 users: about 2 s" in progress
+    verdict = decode_verdict((out / "verdict.json").read_bytes())
+    assert verdict.outcome == "PASS"
+    assert verdict.scenarios[0].endpoints[0].requests > 100
+    assert (out / "report.md").read_text().startswith("## ✅ PASS")
+    assert json.loads((out / "run.json").read_text())["ended_at"] is not None
+
+
+def test_run__fails_when_a_limit_breaks(repository, call, tmp_path):
+    repository.edit("thresholds.yaml", "{p50: 500ms}", "{p50: 0.001ms}")
+    code, table, _ = call("run", "--quiet", "--thresholds", repository.thresholds, "--out", tmp_path / "out")
+    assert code == EXIT["fail"]
+    assert "BREACH  GET /ok p50: " in table
+    assert "limit at most 0.001ms" in table
+
+
+def test_run__proves_nothing_when_a_named_endpoint_is_never_called(repository, call, tmp_path):
+    repository.edit("thresholds.yaml", "GET /ok:", "GET /other:")
+    code, table, _ = call("run", "--quiet", "--thresholds", repository.thresholds, "--out", tmp_path / "out")
+    assert code == EXIT["proves nothing"]
+    assert "[endpoint-never-called] GET /other" in table
+
+
+def test_run__a_service_that_does_not_start_is_invalid_and_shows_its_log(repository, call, tmp_path):
+    repository.write("service.py", "raise SystemExit('no database')")
+    code, table, progress = call("run", "--thresholds", repository.thresholds, "--out", tmp_path / "out")
+    assert code == EXIT["proves nothing"]
+    assert "[not-measured]" in table
+    assert "no database" in progress
+
+
+def test_run__bad_arguments_and_files(repository, call, tmp_path):
+    assert call("run", "--thresholds", tmp_path / "absent.yaml")[0] == EXIT["bad input"]
+    assert call("run", "--thresholds", repository.thresholds, "--profile", "nightly")[0] == EXIT["bad input"]
+    assert call("run", "--thresholds", repository.thresholds, "--scenario", "nope")[0] == EXIT["bad input"]
+    assert call("run", "--no-such-option")[0] == EXIT["bad input"]
+    assert call("judge", tmp_path)[0] == EXIT["bad input"]
+    (tmp_path / "verdict.json").write_text("{}")
+    assert call("report", tmp_path / "verdict.json")[0] == EXIT["bad input"]
+
+
+def test_run__never_writes_over_evidence(repository, call, tmp_path):
+    (tmp_path / "kept").write_text("evidence")
+    code, _, err = call("run", "--thresholds", repository.thresholds, "--out", tmp_path)
+    assert code == EXIT["bad input"]
+    assert "is not empty" in err
+
+
+def test_run__an_unexpected_error_is_our_bug(repository, call, tmp_path, monkeypatch):
+    monkeypatch.setattr("ci_gate.cli.run_scenarios", lambda *_: 1 / 0)
+    code, _, err = call("run", "--thresholds", repository.thresholds, "--out", tmp_path / "out")
+    assert code == EXIT["bug"]
+    assert "ZeroDivisionError" in err
+    assert "please report" in err
+
+
+def test_check__good(repository, call):
+    code, out, _ = call("check", "--thresholds", repository.thresholds)
+    assert code == EXIT["pass"]
+    assert "visits: 5 users offer at most 100.0/s" in out
+
+
+def test_check__every_problem_at_once(repository, call):
+    repository.edit("thresholds.yaml", "Visitor: 5", "Visitr: 5, Other: 1")
+    code, _, err = call("check", "--thresholds", repository.thresholds)
+    assert code == EXIT["bad input"]
+    assert f"{repository.thresholds}:11:13: visits.py has no user class 'Visitr' (allowed: Visitor)" in err
+    assert "'Other'" in err
+
+
+def test_check__a_rate_beyond_the_users_and_a_percentile_beyond_the_time(repository, call):
+    repository.edit("thresholds.yaml", "{p50: 500ms}", "{p50: 500ms, rate: 101/s}")
+    code, _, err = call("check", "--thresholds", repository.thresholds)
+    assert code == EXIT["bad input"]
+    assert "a rate of 101/s is beyond users / mean wait (allowed: at most 100.0/s, or more users)" in err
+    repository.edit("thresholds.yaml", "rate: 101/s", "rate: 99/s, p99: 1s")
+    code, out, _ = call("check", "--thresholds", repository.thresholds)
+    assert code == EXIT["pass"]
+    assert (
+        "GET /ok p99 takes 1,000 successes, profile pull_request brings at most 200; a duration of 10s" in out
+    )
+
+
+def test_judge__again_without_load_gives_the_same_verdict(repository, call, tmp_path):
+    out = tmp_path / "out"
+    call("run", "--quiet", "--thresholds", repository.thresholds, "--out", out)
+    first = (out / "verdict.json").read_bytes()
+    (out / "verdict.json").unlink()
+    code, _, _ = call("judge", out)
+    assert code == EXIT["pass"]
+    assert (out / "verdict.json").read_bytes() == first
+    repository.edit("thresholds.yaml", "{p50: 500ms}", "{p50: 0.001ms}")
+    assert call("judge", out, "--thresholds", repository.thresholds)[0] == EXIT["fail"]
+    repository.edit("thresholds.yaml", "Visitor: 5", "Visitor: 6")
+    code, table, _ = call("judge", out, "--thresholds", repository.thresholds)
+    assert code == EXIT["proves nothing"]
+    assert "[other-load]" in table
+
+
+def test_report__renders_a_verdict(repository, call, tmp_path):
+    out = tmp_path / "out"
+    call("run", "--quiet", "--thresholds", repository.thresholds, "--out", out)
+    assert call("report", out / "verdict.json")[1] == (out / "report.md").read_text()
+    assert "visits" in call("report", out / "verdict.json", "--format", "text")[1]
+
+
+def start_long_run(repository, out):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ci_gate.cli", "run", "--thresholds", repository.thresholds, *LONG_RUN, out],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    samples = out / "visits" / "head" / "samples.bin"
+    deadline = time.monotonic() + 30
+    while not (samples.exists() and (samples.parent / "readings.jsonl").exists()):
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.1)
+    time.sleep(1)
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert len(children) >= 3  # service, Locust, watchdog
+    return process, children
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_run__an_interrupt_ends_everything_and_leaves_readable_evidence(repository, tmp_path, call, number):
+    out = tmp_path / "out"
+    process, children = start_long_run(repository, out)
+    os.kill(process.pid, number)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == EXIT["proves nothing"]
+    assert "interrupted" in err
+    assert "Traceback" not in err
+    psutil.wait_procs(children, timeout=5)
+    assert not [child for child in children if child.is_running()]
+    code, table, _ = call("judge", out)
+    assert code == EXIT["proves nothing"]
+    assert "[run-not-finished]" in table
+    assert decode_verdict((out / "verdict.json").read_bytes()).scenarios[0].endpoints[0].requests > 10
+
+
+def test_run__kill_9_leaves_no_process_and_readable_evidence(repository, tmp_path, call):
+    out = tmp_path / "out"
+    process, children = start_long_run(repository, out)
+    process.kill()
+    process.communicate(timeout=30)
+    psutil.wait_procs(children, timeout=15)
+    assert not [child for child in children if child.is_running()]
+    code, table, _ = call("judge", out)
+    assert code == EXIT["proves nothing"]
+    assert "[run-not-finished]" in table
+    assert decode_verdict((out / "verdict.json").read_bytes()).scenarios[0].endpoints[0].requests > 10
+
+
+def test_help__teaches(call):
+    code, out, _ = call("--help")
+    assert code == EXIT["pass"]
+    for word in ("check", "run", "judge", "report", "Exit codes", "INVALID"):
+        assert word in out
