@@ -42,7 +42,7 @@ def test_dockerfile__whose_build_fails_shows_the_step_and_its_output(placement, 
 
 
 @pytest.mark.docker
-def test_dockerfile__with_a_syntax_error_or_that_is_missing(placement, watchdog):
+def test_dockerfile__with_a_syntax_error_or_that_is_missing(engine, placement, watchdog):
     service = make_service("dockerfile", "Dockerfile")
     with (
         pytest.raises(ServiceError, match="no Dockerfile at"),
