@@ -1,0 +1,203 @@
+"""What an edit of thresholds.yaml asks for: more, less, or something else. Both files as values, no I/O.
+
+Each file becomes a table of settings, each with how much it demands; a change compares one row of both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from math import inf
+from typing import Final, Literal
+
+from ci_gate.thresholds import Limit, Profile, Scenario, Service, Thresholds
+
+Effect = Literal["loosened", "changed", "tightened"]
+"""``changed``: whether it asks for more or less cannot be told, such as another locustfile."""
+
+_EFFECTS: Final[tuple[Effect, ...]] = ("loosened", "changed", "tightened")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThresholdChange:
+    """One setting that differs. ``old`` is None for one that was added, ``new`` for one that was removed.
+
+    ``scenario`` is empty for what holds for all, ``endpoint`` for what holds for no endpoint alone.
+    ``line`` is where the new file says it, None where no line does.
+    """
+
+    scenario: str
+    endpoint: str
+    setting: str
+    old: str | None
+    new: str | None
+    effect: Effect
+    line: int | None
+
+    @property
+    def action(self) -> Literal["added", "removed", "edited"]:
+        if self.old is None:
+            return "added"
+        return "removed" if self.new is None else "edited"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """Whether the loosened settings of a change are agreed to."""
+
+    label: str
+    loosened: int
+    is_given: bool
+
+    @property
+    def is_missing(self) -> bool:
+        return self.loosened > 0 and not self.is_given
+
+
+def compare_thresholds(
+    old: Thresholds,
+    new: Thresholds,
+    *,
+    old_files: Mapping[str, str] | None = None,
+    new_files: Mapping[str, str] | None = None,
+) -> tuple[ThresholdChange, ...]:
+    """Every difference that can move a verdict: what is loosened first, then what cannot be told.
+
+    The files map paths of locustfiles and workflows to digests of their content. Comments, order and another
+    way to write the same value (``0.3s``, ``300ms``) are no change.
+    """
+    before = {**_settings_of(old, new), **_file_settings(old_files or {})}
+    after = {**_settings_of(new, old), **_file_settings(new_files or {})}
+    changes = (_compare(key, before.get(key), after.get(key)) for key in sorted({*before, *after}))
+    return tuple(sorted(filter(None, changes), key=lambda change: _EFFECTS.index(change.effect)))
+
+
+def judge_approval(changes: Iterable[ThresholdChange], label: str, labels: Iterable[str]) -> Approval:
+    """``label`` is base's ``loosening_label``, ``labels`` are the pull request's; case does not count."""
+    return Approval(
+        label=label,
+        loosened=sum(change.effect == "loosened" for change in changes),
+        is_given=label.casefold() in {each.casefold() for each in labels},
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Setting:
+    """``demand`` grows with what is asked, None if it has no direction; ``presence``: so does being there."""
+
+    text: str
+    demand: float | None = None
+    presence: Literal[-1, 0, 1] = 0
+    line: int | None = None
+
+
+_Key = tuple[str, str, str]
+_Row = tuple[_Key, _Setting]
+
+
+def _compare(key: _Key, old: _Setting | None, new: _Setting | None) -> ThresholdChange | None:
+    direction = _direction(old, new)
+    if direction is None:
+        return None
+    scenario, endpoint, setting = key
+    return ThresholdChange(
+        scenario=scenario,
+        endpoint=endpoint,
+        setting=setting,
+        old=old.text if old else None,
+        new=new.text if new else None,
+        effect=_EFFECTS[direction + 1],
+        line=new.line if new else None,
+    )
+
+
+def _direction(old: _Setting | None, new: _Setting | None) -> int | None:
+    """-1, 0 or 1 as in _EFFECTS; None for no change."""
+    if old is None or new is None:
+        return (new.presence if new else 0) - (old.presence if old else 0)
+    if old.demand is None or new.demand is None:
+        return None if old.text == new.text else 0
+    return (new.demand > old.demand) - (new.demand < old.demand) or None
+
+
+def _settings_of(thresholds: Thresholds, other: Thresholds) -> dict[_Key, _Setting]:
+    rows = [*_gate_rows(thresholds), *_service_rows(thresholds.service)]
+    for profile in thresholds.profiles:
+        rows += _profile_rows(profile)
+    for scenario in thresholds.scenarios:
+        if other.scenario(scenario.name) is None:  # one row says it all
+            whole = _Setting(text=f"{len(scenario.limits)} limits", presence=1, line=scenario.at.line)
+            rows.append(((scenario.name, "", "scenario"), whole))
+        else:
+            rows += _scenario_rows(scenario)
+    return dict(rows)
+
+
+def _gate_rows(thresholds: Thresholds) -> Iterator[_Row]:
+    blocks = thresholds.on_inconclusive == "block"
+    yield ("", "", "on_inconclusive"), _Setting(text=thresholds.on_inconclusive, demand=float(blocks))
+    yield ("", "", "label for loosening"), _Setting(text=thresholds.loosening_label)
+
+
+def _service_rows(service: Service) -> Iterator[_Row]:
+    line = service.at.line
+    texts = {
+        service.kind: service.target,
+        "ready": service.ready,
+        "ready_timeout": f"{service.ready_timeout_s:.15g} s",
+        "port": str(service.port),
+        "before_each": service.before_each or "none",
+        **{f"env {name}": value for name, value in service.env},
+    }
+    for name, text in texts.items():
+        yield ("", "", f"service {name}"), _Setting(text=text, line=line)
+    for name, size in (("cpus", service.cpus), ("memory", service.memory_bytes)):
+        text = "unlimited" if size is None else f"{size:,.15g}{' bytes' if name == 'memory' else ''}"
+        demand = -inf if size is None else -size
+        yield ("", "", f"service {name}"), _Setting(text=text, demand=demand, line=line)
+
+
+def _profile_rows(profile: Profile) -> Iterator[_Row]:
+    for name, size_s, demand in (
+        ("duration", profile.duration_s, profile.duration_s),
+        ("warmup", profile.warmup_s, -profile.warmup_s),  # what happens in it is not judged
+    ):
+        setting = _Setting(text=f"{size_s:.15g} s", demand=demand)
+        yield ("", "", f"profile {profile.name} {name}"), setting
+
+
+def _scenario_rows(scenario: Scenario) -> Iterator[_Row]:
+    name, line = scenario.name, scenario.at.line
+    yield (name, "", "locustfile"), _Setting(text=scenario.locustfile, line=line)
+    rate = scenario.spawn_rate
+    yield (name, "", "spawn_rate"), _Setting(text=f"{rate:.15g}/s", demand=rate, line=line)
+    for user in scenario.users:
+        setting = _Setting(text=str(user.count), demand=user.count, presence=1, line=user.at.line)
+        yield (name, "", f"users {user.user_class}"), setting
+    for accepted in scenario.accept:
+        for status in accepted.statuses:
+            setting = _Setting(text="accepted", presence=-1, line=accepted.at.line)
+            yield (name, accepted.endpoint, f"accept {status}"), setting
+    for endpoint in scenario.expected:
+        yield (name, endpoint, "expected"), _Setting(text="expected", presence=1, line=line)
+    for tolerance in scenario.regression:
+        text = f"{tolerance.ratio * 100:.12g}%"
+        setting = _Setting(text=text, demand=-tolerance.ratio, presence=1, line=tolerance.at.line)
+        yield (name, "", f"tolerance {tolerance.metric}"), setting
+    for limit in scenario.limits:
+        metric = "failures" if limit.metric == "successes" else limit.metric
+        yield (name, limit.endpoint, metric), _limit_setting(limit)
+
+
+def _limit_setting(limit: Limit) -> _Setting:
+    """``successes: 99%`` is another way to write ``failures: 1%``."""
+    if limit.metric == "successes":
+        text, demand = f"successes {limit.text}", -round(1 - limit.bound, 12)
+    else:
+        text, demand = limit.text, limit.bound if limit.is_floor else -limit.bound
+    text += "" if limit.at else " (default)"
+    return _Setting(text=text, demand=demand, presence=1, line=limit.at.line if limit.at else None)
+
+
+def _file_settings(files: Mapping[str, str]) -> dict[_Key, _Setting]:
+    return {("", "", f"file {path}"): _Setting(text=digest[:12]) for path, digest in files.items()}

@@ -1,0 +1,297 @@
+from __future__ import annotations
+
+import copy
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ci_gate.judge.threshold_changes import compare_thresholds, judge_approval
+from ci_gate.thresholds import parse_thresholds
+
+DOCUMENT = {
+    "schema": 1,
+    "service": {"command": "shop --port {port}", "env": {"MODE": "a"}, "cpus": 2},
+    "profiles": {"quick": {"duration": "20s", "warmup": "3s"}},
+    "scenarios": {
+        "checkout": {
+            "locustfile": "load/checkout.py",
+            "users": {"Buyer": 10, "Reader": 5},
+            "spawn_rate": 5,
+            "accept": {"GET /a": [404]},
+            "expected": ["POST /login"],
+            "limits": {
+                "all": {"p50": "200ms", "failures": "1%", "rate": "50/s"},
+                "GET /a": {"p95": "300ms"},
+            },
+            "regression": {"p50": "10%"},
+        },
+        "burst": {
+            "locustfile": "load/burst.py",
+            "users": {"Buyer": 10},
+            "spawn_rate": 5,
+            "limits": {"all": {"p50": "1s"}},
+        },
+    },
+}
+TEXT = """schema: 1
+service: {url: 'http://shop'}
+profiles: {quick: {duration: 20s}}
+scenarios:
+  burst:
+    locustfile: burst.py
+    users: {Buyer: 10}
+    spawn_rate: 5
+    limits:
+      all: {p50: 1s}
+      GET /: {p50: 1s}"""
+INVERSE = {"loosened": "tightened", "tightened": "loosened", "changed": "changed"}
+
+
+def parse(document):
+    return parse_thresholds(json.dumps(document), "thresholds.yaml")
+
+
+def edit(*steps, to=None):
+    """DOCUMENT with the value at ``steps`` replaced, or removed where ``to`` is None."""
+    document = copy.deepcopy(DOCUMENT)
+    inner = document
+    for step in steps[:-1]:
+        inner = inner.setdefault(step, {})
+    if to is None:
+        del inner[steps[-1]]
+    else:
+        inner[steps[-1]] = to
+    return document
+
+
+def describe(changes):
+    return [
+        (change.effect, change.scenario, change.endpoint, change.setting, change.old, change.new)
+        for change in changes
+    ]
+
+
+CHECKOUT = ("scenarios", "checkout")
+ALL = (*CHECKOUT, "limits", "all")
+EDITS = [
+    ((*ALL, "p50"), "250ms", ("loosened", "checkout", "all", "p50", "200ms", "250ms")),
+    ((*ALL, "p50"), "150ms", ("tightened", "checkout", "all", "p50", "200ms", "150ms")),
+    ((*ALL, "p50"), None, ("loosened", "checkout", "all", "p50", "200ms", None)),
+    ((*ALL, "p99"), "1s", ("tightened", "checkout", "all", "p99", None, "1s")),
+    ((*ALL, "rate"), "40/s", ("loosened", "checkout", "all", "rate", "50/s", "40/s")),
+    ((*ALL, "rate"), "60/s", ("tightened", "checkout", "all", "rate", "50/s", "60/s")),
+    ((*ALL, "failures"), "2%", ("loosened", "checkout", "all", "failures", "1%", "2%")),
+    (
+        ("scenarios", "burst", "limits", "all", "failures"),
+        "100%",
+        ("loosened", "burst", "all", "failures", "1% (default)", "100%"),
+    ),
+    (
+        ("scenarios", "burst", "limits", "all", "successes"),
+        "98%",
+        ("loosened", "burst", "all", "failures", "1% (default)", "successes 98%"),
+    ),
+    ((*CHECKOUT, "limits", "GET /a"), None, ("loosened", "checkout", "GET /a", "p95", "300ms", None)),
+    ((*CHECKOUT, "users", "Buyer"), 9, ("loosened", "checkout", "", "users Buyer", "10", "9")),
+    ((*CHECKOUT, "users", "Buyer"), 11, ("tightened", "checkout", "", "users Buyer", "10", "11")),
+    ((*CHECKOUT, "users", "Reader"), None, ("loosened", "checkout", "", "users Reader", "5", None)),
+    ((*CHECKOUT, "spawn_rate"), 2.5, ("loosened", "checkout", "", "spawn_rate", "5/s", "2.5/s")),
+    (
+        (*CHECKOUT, "locustfile"),
+        "load/b.py",
+        ("changed", "checkout", "", "locustfile", "load/checkout.py", "load/b.py"),
+    ),
+    (
+        (*CHECKOUT, "accept", "GET /a"),
+        [404, 409],
+        ("loosened", "checkout", "GET /a", "accept 409", None, "accepted"),
+    ),
+    ((*CHECKOUT, "accept"), None, ("tightened", "checkout", "GET /a", "accept 404", "accepted", None)),
+    ((*CHECKOUT, "expected"), None, ("loosened", "checkout", "POST /login", "expected", "expected", None)),
+    ((*CHECKOUT, "regression"), None, ("loosened", "checkout", "", "tolerance p50", "10%", None)),
+    (
+        (*CHECKOUT, "regression", "p50"),
+        "15%",
+        ("loosened", "checkout", "", "tolerance p50", "10%", "15%"),
+    ),
+    (
+        (*CHECKOUT, "regression", "p95"),
+        "15%",
+        ("tightened", "checkout", "", "tolerance p95", None, "15%"),
+    ),
+    (("scenarios", "burst"), None, ("loosened", "burst", "", "scenario", "2 limits", None)),
+    (
+        ("profiles", "quick", "duration"),
+        "10s",
+        ("loosened", "", "", "profile quick duration", "20 s", "10 s"),
+    ),
+    (("profiles", "quick", "warmup"), "10s", ("loosened", "", "", "profile quick warmup", "3 s", "10 s")),
+    (
+        ("service", "command"),
+        "x {port}",
+        ("changed", "", "", "service command", "shop --port {port}", "x {port}"),
+    ),
+    (("service", "env", "MODE"), "b", ("changed", "", "", "service env MODE", "a", "b")),
+    (("service", "env", "NEW"), "b", ("changed", "", "", "service env NEW", None, "b")),
+    (("service", "cpus"), 4, ("loosened", "", "", "service cpus", "2", "4")),
+    (("service", "cpus"), None, ("loosened", "", "", "service cpus", "2", "unlimited")),
+    (
+        ("service", "memory"),
+        "1GiB",
+        ("tightened", "", "", "service memory", "unlimited", "1,073,741,824 bytes"),
+    ),
+    (("service", "ready"), "/up", ("changed", "", "", "service ready", "/", "/up")),
+    (("on_inconclusive",), "block", ("tightened", "", "", "on_inconclusive", "warn", "block")),
+    (
+        ("changes",),
+        {"loosening": {"label": "ok"}},
+        ("changed", "", "", "label for loosening", "thresholds-approved", "ok"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("path", "to", "expected"), EDITS, ids=lambda value: str(value)[:60])
+def test_edit__is_one_change_with_its_direction(path, to, expected):
+    assert describe(compare_thresholds(parse(DOCUMENT), parse(edit(*path, to=to)))) == [expected]
+
+
+@pytest.mark.parametrize(("path", "to", "expected"), EDITS, ids=lambda value: str(value)[:60])
+def test_edit__undone_is_the_inverse(path, to, expected):
+    effect, scenario, endpoint, setting, old, new = expected
+    undone = (INVERSE[effect], scenario, endpoint, setting, new, old)
+    assert describe(compare_thresholds(parse(edit(*path, to=to)), parse(DOCUMENT))) == [undone]
+
+
+@pytest.mark.parametrize(
+    ("path", "to"),
+    [
+        ((*ALL, "p50"), "0.2s"),
+        (("profiles", "quick", "duration"), "20000ms"),
+        (("scenarios", "burst", "limits", "all", "failures"), "1%"),
+        (("scenarios", "burst", "limits", "all", "successes"), "99%"),
+        (("service", "ready"), "/"),
+        (("service", "ready_timeout"), "1m"),
+        (("on_inconclusive",), "warn"),
+        (("changes",), {"loosening": {"label": "thresholds-approved"}}),
+    ],
+    ids=str,
+)
+def test_another_way_to_write_the_same__is_no_change(path, to):
+    assert compare_thresholds(parse(DOCUMENT), parse(edit(*path, to=to))) == ()
+
+
+def test_line__is_where_the_new_file_says_it():
+    old = parse_thresholds(TEXT, "t.yaml")
+    new = parse_thresholds(TEXT.replace("GET /: {p50: 1s", "GET /: {p50: 2s"), "t.yaml")
+    (change,) = compare_thresholds(old, new)
+    assert (change.line, change.action) == (11, "edited")
+    (removed,) = compare_thresholds(old, parse_thresholds(TEXT.rpartition("\n")[0], "t.yaml"))
+    assert (removed.line, removed.action) == (None, "removed")
+
+
+def test_files__are_shown_but_have_no_direction():
+    thresholds = parse(DOCUMENT)
+    changes = compare_thresholds(
+        thresholds,
+        thresholds,
+        old_files={"load/checkout.py": "a" * 40, "same.py": "c" * 40, "gone.yml": "d" * 40},
+        new_files={"load/checkout.py": "b" * 40, "same.py": "c" * 40},
+    )
+    assert describe(changes) == [
+        ("changed", "", "", "file gone.yml", "d" * 12, None),
+        ("changed", "", "", "file load/checkout.py", "a" * 12, "b" * 12),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "to", "labels", "is_missing"),
+    [
+        ((*ALL, "p50"), "250ms", (), True),
+        ((*ALL, "p50"), "250ms", ("bug", "Thresholds-Approved"), False),
+        ((*ALL, "p50"), "250ms", ("thresholds-approved-not",), True),
+        ((*ALL, "p50"), "150ms", (), False),
+        (("service", "env", "MODE"), "b", (), False),
+    ],
+)
+def test_approval__is_missing_where_something_is_loosened_without_the_label(path, to, labels, is_missing):
+    old = parse(DOCUMENT)
+    approval = judge_approval(compare_thresholds(old, parse(edit(*path, to=to))), old.loosening_label, labels)
+    assert approval.is_missing is is_missing
+
+
+ENDPOINTS = st.sampled_from(["all", "GET /a", "POST /b"])
+BOUNDS = st.fixed_dictionaries(
+    {"p50": st.sampled_from(["100ms", "0.1s", "200ms"])},
+    optional={"rate": st.sampled_from(["5/s", "6/s"]), "failures": st.sampled_from(["0%", "1%", "100%"])},
+)
+SCENARIOS = st.fixed_dictionaries(
+    {
+        "locustfile": st.sampled_from(["a.py", "b.py"]),
+        "users": st.dictionaries(st.sampled_from(["A", "B"]), st.integers(1, 3), min_size=1),
+        "spawn_rate": st.sampled_from([1, 1.0, 2]),
+        "limits": st.dictionaries(ENDPOINTS, BOUNDS, min_size=1),
+    },
+    optional={
+        "accept": st.dictionaries(
+            ENDPOINTS.filter(lambda name: name != "all"),
+            st.lists(st.sampled_from([404, 409]), min_size=1, unique=True),
+        ),
+        "expected": st.lists(st.sampled_from(["GET /a", "POST /b"]), unique=True),
+        "regression": st.dictionaries(
+            st.sampled_from(["p50", "rate"]), st.sampled_from(["5%", "10%"]), min_size=1
+        ),
+    },
+)
+DOCUMENTS = st.fixed_dictionaries(
+    {
+        "schema": st.just(1),
+        "service": st.one_of(
+            st.just({"url": "http://shop"}),
+            st.fixed_dictionaries({"image": st.just("shop")}, optional={"cpus": st.integers(1, 2)}),
+        ),
+        "profiles": st.dictionaries(
+            st.sampled_from(["quick", "full"]),
+            st.fixed_dictionaries({"duration": st.sampled_from(["1s", "1000ms", "2s"])}),
+            min_size=1,
+        ),
+        "scenarios": st.dictionaries(st.sampled_from(["one", "two"]), SCENARIOS, min_size=1),
+    },
+    optional={"on_inconclusive": st.sampled_from(["warn", "block"])},
+)
+
+
+def shuffled(document, draw):
+    if isinstance(document, dict):
+        keys = draw(st.permutations(sorted(document)))
+        return {key: shuffled(document[key], draw) for key in keys}
+    return document
+
+
+@settings(max_examples=60, deadline=None)
+@given(DOCUMENTS, DOCUMENTS)
+def test_loosened__is_the_inverse_of_tightened(old, new):
+    there = compare_thresholds(parse(old), parse(new))
+    back = compare_thresholds(parse(new), parse(old))
+    undone = [(INVERSE[effect], *key, new, old) for effect, *key, old, new in describe(there)]
+    assert sorted(map(repr, describe(back))) == sorted(map(repr, undone))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_order_of_keys__does_not_matter(data):
+    document = data.draw(DOCUMENTS)
+    again = shuffled(document, data.draw)
+    assert compare_thresholds(parse(document), parse(again)) == ()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_changes__come_in_one_order_whatever_the_order_of_keys(data):
+    old, new = data.draw(DOCUMENTS), data.draw(DOCUMENTS)
+    again = shuffled(new, data.draw)
+    first = compare_thresholds(parse(old), parse(new))
+    assert describe(first) == describe(compare_thresholds(parse(old), parse(again)))
+    effects = [change.effect for change in first]
+    assert effects == sorted(effects, key=["loosened", "changed", "tightened"].index)
