@@ -109,6 +109,8 @@ class RecordingPlan(StrictValue, frozen=True):
     drain_s: float  # how long requests in flight at the end are awaited
     spawn_timeout_s: float
     seed: int
+    arrivals_per_s: float | None  # of an open workload
+    ramp_s: float  # of the arrivals
     offered_per_s: float | None  # what the users could send if every reply came at once; None: cannot be told
     least_offered_per_s: dict[str, float] = {}  # the same at least, by user class; absent: cannot be told
 

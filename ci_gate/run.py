@@ -81,7 +81,7 @@ def _run_scenario(
     progress: ProgressPrinter,
 ) -> None:
     folder = recording_folder(request.out, plan)
-    ramp_s = scenario.user_count / scenario.spawn_rate
+    ramp_s = scenario.user_count / scenario.spawn_rate + scenario.ramp_s
     progress.start(
         f"{scenario.name}: {scenario.user_count:,} users", ramp_s + plan.warmup_s + plan.duration_s
     )
@@ -148,6 +148,8 @@ def plan_recording(scenario: Scenario, profile: Profile, workload: Workload) -> 
         drain_s=DRAIN_S,
         spawn_timeout_s=scenario.user_count / scenario.spawn_rate + SPAWN_ALLOWANCE_S,
         seed=1,
+        arrivals_per_s=scenario.arrivals_per_s,
+        ramp_s=scenario.ramp_s,
         offered_per_s=offered_rate(scenario, workload, ALL_ENDPOINTS),
         least_offered_per_s=least_rates(scenario, workload),
     )

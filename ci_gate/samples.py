@@ -50,6 +50,7 @@ ENDED_BY_CHECK: Final = 3  # the scenario's own check failed it
 ENDED_WITHOUT_REPLY: Final = 4  # connection error, time-out, unreadable reply
 ENDED_NEVER: Final = 5  # still waiting when the run was stopped; response_ms is the time waited
 ENDED_UNREPORTED: Final = 6  # a reply came, but the scenario never reported it to Locust (catch_response)
+UNSENT: Final = "(not sent)"  # endpoint of an arrival for which no user was free
 FLAG_HTML: Final = 1
 FLAG_RETRY_AFTER: Final = 2
 

@@ -98,6 +98,10 @@ class Scenario:
     locustfile: str
     users: tuple[UserCount, ...]
     spawn_rate: float  # users per second
+    arrivals_per_s: (
+        float | None
+    )  # of an open workload: tasks begun per second; None: users wait by themselves
+    ramp_s: float  # how long arrivals take to rise to their rate
     accept: tuple[Accepted, ...]
     expected: tuple[str, ...]  # endpoints that must be called and succeed, beside those in limits and accept
     limits: tuple[Limit, ...]
@@ -231,6 +235,8 @@ def _scenario(scenario: Section) -> Scenario:
             UserCount(user_class=name, count=int(count), at=at) for name, count, at in scenario.items("users")
         ),
         spawn_rate=float(scenario.get("spawn_rate")),
+        arrivals_per_s=parse_rate_per_s(scenario.get("arrivals")) if "arrivals" in scenario.data else None,
+        ramp_s=parse_duration_s(scenario.get("ramp", "0s")),
         accept=tuple(
             Accepted(endpoint=name, statuses=tuple(int(status) for status in statuses), at=at)
             for name, statuses, at in scenario.items("accept")

@@ -106,6 +106,12 @@ def _check_total_users(scenario: Section) -> Iterator[Problem]:
         yield scenario.problem("users", message, f"{MAX_USERS} at most")
 
 
+def _check_ramp(scenario: Section) -> Iterator[Problem]:
+    if "ramp" in scenario.data and "arrivals" not in scenario.data:
+        allowed = "spawn_rate for users that wait by themselves, or 'arrivals' beside it"
+        yield scenario.value_problem("ramp", "'ramp' is of 'arrivals', which is missing", allowed)
+
+
 def _check_method_case(scenario: Section) -> Iterator[Problem]:
     limits, accept = scenario.section("limits"), scenario.section("accept")
     named: list[tuple[Path, str]] = [
@@ -155,6 +161,7 @@ _SERVICE_RULES: tuple[_Rule, ...] = (
 )
 _SCENARIO_RULES: tuple[_Rule, ...] = (
     _check_total_users,
+    _check_ramp,
     _check_method_case,
     _check_repetitions,
     _check_failures_against_successes,

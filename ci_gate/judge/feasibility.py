@@ -59,11 +59,14 @@ def find_unprovable(thresholds: Thresholds, workloads: Mapping[str, Workload]) -
 def offered_rate(scenario: Scenario, workload: Workload, endpoint: str) -> float | None:
     """The requests per second that the users could send to ``endpoint`` if every reply came at once.
 
-    Users / mean wait x requests per task. None where a wait time or a task's requests cannot be told.
+    Users / mean wait x requests per task, or in an open workload arrivals x requests per task. None where a
+    wait time or a task's requests cannot be told.
     """
     classes = {user_class.name: user_class for user_class in workload.classes}
     rates = [
-        _class_rate(classes[user.user_class], user.count, endpoint)
+        _class_rate(
+            classes[user.user_class], _task_rate(scenario, classes[user.user_class], user.count), endpoint
+        )
         for user in scenario.users
         if user.user_class in classes
     ]
@@ -78,15 +81,25 @@ def least_rates(scenario: Scenario, workload: Workload) -> dict[str, float]:
     """
     classes = {user_class.name: user_class for user_class in workload.classes}
     return {
-        user.user_class: user.count / described.wait.mean_s * fewest
+        user.user_class: tasks_per_s * fewest
         for user in scenario.users
-        if (described := classes.get(user.user_class)) and described.wait and described.wait.mean_s
+        if (described := classes.get(user.user_class))
+        if (tasks_per_s := _task_rate(scenario, described, user.count))
         if (fewest := sum(task.share * task.fewest for task in described.tasks))
     }
 
 
-def _class_rate(user_class: UserClass, count: int, endpoint: str) -> float | None:
+def _task_rate(scenario: Scenario, user_class: UserClass, count: int) -> float | None:
+    """Tasks begun per second by ``count`` users of the class; free users take the next arrival in turn."""
+    if scenario.arrivals_per_s is not None:
+        return scenario.arrivals_per_s * count / scenario.user_count
     if user_class.wait is None or not user_class.wait.mean_s:
+        return None
+    return count / user_class.wait.mean_s
+
+
+def _class_rate(user_class: UserClass, tasks_per_s: float | None, endpoint: str) -> float | None:
+    if tasks_per_s is None:
         return None
     requests_per_task = 0.0
     for task in user_class.tasks:
@@ -94,7 +107,7 @@ def _class_rate(user_class: UserClass, count: int, endpoint: str) -> float | Non
             return None
         calls = len(task.endpoints) if endpoint == ALL_ENDPOINTS else task.endpoints.count(endpoint)
         requests_per_task += task.share * calls
-    return count / user_class.wait.mean_s * requests_per_task
+    return tasks_per_s * requests_per_task
 
 
 def _find_unknown_classes(
@@ -115,7 +128,7 @@ def _find_unreachable_floors(
             continue
         offered = offered_rate(scenario, workload, limit.endpoint)
         if offered is not None and limit.bound > offered:
-            message = f"{limit.endpoint}: a rate of {limit.text} is beyond users / mean wait"
+            message = f"{limit.endpoint}: a rate of {limit.text} is beyond what the users can offer"
             yield _problem(thresholds, limit.at, message, f"at most {offered:,.1f}/s, or more users")
 
 

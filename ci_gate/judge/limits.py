@@ -32,7 +32,7 @@ class LimitResult(StrictValue, frozen=True):
 def judge_limit(limit: Limit, steady: SteadyPhase) -> LimitResult:
     """Compare one limit with the steady phase; equality keeps a limit."""
     rows = steady.rows_of(limit.endpoint)
-    successes = steady.samples["response_ms"][rows & steady.success]
+    successes = steady.latency_ms[rows & steady.success]
     requests = int(rows.sum())
     quantile = limit.quantile
     measured: float | None

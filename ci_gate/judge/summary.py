@@ -22,10 +22,12 @@ _KEPT_ERRORS: Final = 5
 class SteadyPhase:
     """The samples that count: sent after all users were warm and before they were told to stop.
 
-    ``success`` is aligned with ``samples``; ``duration_s`` is 0 where the phase never began.
+    ``success`` and ``latency_ms`` are aligned with ``samples``. ``latency_ms`` counts from the intended
+    start, which only in an open workload is before the send. ``duration_s`` is 0 where the phase never began.
     """
 
     samples: NDArray[np.void]
+    latency_ms: NDArray[np.float64]
     success: NDArray[np.bool_]
     strings: tuple[str, ...]
     begin_s: float
@@ -46,10 +48,19 @@ class ErrorSummary(StrictValue, frozen=True):
     count: int
 
 
+class SentLatency(StrictValue, frozen=True):
+    """Latencies of successes in ms from when the request was sent, as a plain Locust shows them."""
+
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+
+
 class EndpointSummary(StrictValue, frozen=True):
     """One row of the endpoints table. Latencies are of successes in ms, None where there is none.
 
-    ``rate_per_s`` counts successes only: a service that fails fast serves nobody.
+    They count from the intended start; ``sent`` has those from the send, None in a closed workload, where
+    both are the same. ``rate_per_s`` counts successes only: a service that fails fast serves nobody.
     """
 
     endpoint: str
@@ -60,6 +71,7 @@ class EndpointSummary(StrictValue, frozen=True):
     p95_ms: float | None
     p99_ms: float | None
     max_ms: float | None
+    sent: SentLatency | None
     statuses: dict[str, int]  # HTTP status, or "no reply" or "not HTTP", to how often
     errors: tuple[ErrorSummary, ...]
 
@@ -81,9 +93,10 @@ def select_steady_phase(recording: Recording, accept: Iterable[Accepted]) -> Ste
     samples, begin_s = recording.samples, begin.wall_s if begin else np.inf
     last_s = float(samples["start_s"].max()) if samples.size else 0.0
     end_s = end.wall_s if end else max(last_s, begin_s)
-    samples = samples[(samples["start_s"] >= begin_s) & (samples["start_s"] < end_s)]
+    samples = samples[(samples["intended_s"] >= begin_s) & (samples["intended_s"] < end_s)]
     return SteadyPhase(
         samples=samples,
+        latency_ms=samples["response_ms"] + (samples["start_s"] - samples["intended_s"]) * 1000,
         success=_find_successes(samples, recording.strings, accept),
         strings=recording.strings,
         begin_s=begin_s,
@@ -118,7 +131,7 @@ def summarise(steady: SteadyPhase) -> tuple[EndpointSummary, ...]:
 def _summarise_endpoint(steady: SteadyPhase, endpoint: str) -> EndpointSummary:
     rows = steady.rows_of(endpoint)
     samples, success = steady.samples[rows], steady.success[rows]
-    times_ms = np.sort(samples["response_ms"][success])
+    times_ms = np.sort(steady.latency_ms[rows][success])
     return EndpointSummary(
         endpoint=endpoint,
         requests=len(samples),
@@ -128,8 +141,20 @@ def _summarise_endpoint(steady: SteadyPhase, endpoint: str) -> EndpointSummary:
         p95_ms=compute_quantile(times_ms, 0.95),
         p99_ms=compute_quantile(times_ms, 0.99),
         max_ms=float(times_ms[-1]) if times_ms.size else None,
+        sent=_summarise_sent(samples[success]),
         statuses={_name_status(int(status)): int(count) for status, count in _count(samples["status"])},
         errors=_count_errors(samples[~success], steady.strings),
+    )
+
+
+def _summarise_sent(successes: NDArray[np.void]) -> SentLatency | None:
+    if np.array_equal(successes["start_s"], successes["intended_s"]):
+        return None
+    times_ms = successes["response_ms"]
+    return SentLatency(
+        p50_ms=compute_quantile(times_ms, 0.50),
+        p95_ms=compute_quantile(times_ms, 0.95),
+        p99_ms=compute_quantile(times_ms, 0.99),
     )
 
 

@@ -173,6 +173,7 @@ def _differs(scenario: Scenario, plan: RecordingPlan) -> str:
         "users": ({user.user_class: user.count for user in scenario.users}, plan.users),
         "locustfile": (scenario.locustfile, plan.locustfile),
         "spawn_rate": (scenario.spawn_rate, plan.spawn_rate),
+        "arrivals": (scenario.arrivals_per_s, plan.arrivals_per_s),
     }
     return ", ".join(name for name, (asked, measured) in pairs.items() if asked != measured)
 

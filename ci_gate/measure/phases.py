@@ -33,14 +33,27 @@ class SampleKeeper(Protocol):
 
     def write_waiting(self) -> None: ...
 
+    def write_unsent(self) -> None: ...
+
     def finish(self) -> None: ...
+
+
+class Pacer(Protocol):
+    """What the conductor needs of an open workload."""
+
+    def pace(self) -> None: ...
+
+    def begin(self) -> None: ...
 
 
 class Conductor:
     """Sets the users that the plan names, and no others; starts, marks and ends the phases."""
 
-    def __init__(self, plan: RecordingPlan, folder: Path, samples: SampleKeeper) -> None:
+    def __init__(
+        self, plan: RecordingPlan, folder: Path, samples: SampleKeeper, arrivals: Pacer | None
+    ) -> None:
         self._plan = plan
+        self._arrivals = arrivals
         self._folder = folder
         self._samples = samples
         self._marks = LineWriter(folder / "marks.jsonl")
@@ -64,6 +77,8 @@ class Conductor:
         for user_class in environment.user_classes:
             user_class.fixed_count = self._plan.users[user_class.__name__]
             self._watch_start(user_class)
+        if self._arrivals:
+            self._arrivals.pace()
         environment.events.quit.add_listener(functools.partial(self._finish, environment))
 
     def _watch_start(self, user_class: type[Any]) -> None:
@@ -77,6 +92,8 @@ class Conductor:
                 self._start_failures[user_class.__name__, repr(error)] += 1
                 raise
             setattr(user, _READY, True)
+            if self._arrivals:
+                user.wait()  # for its first task too
 
         user_class.on_start = watched
 
@@ -92,7 +109,9 @@ class Conductor:
         outcome = self._await_users(runner)
         self._mark(outcome)
         if outcome != "no_users":
-            gevent.sleep(self._plan.warmup_s)
+            if self._arrivals:
+                self._arrivals.begin()
+            gevent.sleep(self._plan.ramp_s + self._plan.warmup_s)
             self._mark("steady")
             self._sleep_while_users_live(runner)
         runner.quit()
@@ -115,6 +134,7 @@ class Conductor:
 
     def _stop(self, environment: Environment, **_more: Any) -> None:
         self._mark("stopping")
+        self._samples.write_unsent()
         gevent.spawn_later(self._plan.drain_s, self._end_drain, environment.runner)
 
     def _end_drain(self, runner: Any) -> None:

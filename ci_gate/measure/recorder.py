@@ -15,15 +15,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import gevent
 import locust.main
 from locust import events
 from locust.contrib.fasthttp import LocustBadStatusCode
 from requests.exceptions import HTTPError
 
 from ci_gate.evidence import RecordingPlan, read_json
+from ci_gate.measure.arrivals import Arrivals, take_intended
 from ci_gate.measure.phases import Conductor
-from ci_gate.measure.unreported import OpenReplies, find_current_user, find_waiting_requests
+from ci_gate.measure.schedule import Schedule
+from ci_gate.measure.unreported import (
+    OpenReplies,
+    UnreportedRequest,
+    find_current_user,
+    find_waiting_requests,
+)
 from ci_gate.samples import (
     BODY_PREFIX,
     ENDED_BY_CHECK,
@@ -35,6 +41,7 @@ from ci_gate.samples import (
     FLAG_HTML,
     FLAG_RETRY_AFTER,
     NOT_HTTP,
+    UNSENT,
     SampleWriter,
 )
 
@@ -46,10 +53,11 @@ _REMEMBERED = 4096
 class Recorder:
     """Turns Locust's request events, and requests that end without one, into samples."""
 
-    def __init__(self, writer: SampleWriter) -> None:
+    def __init__(self, writer: SampleWriter, arrivals: Arrivals | None) -> None:
         self._writer = writer
+        self._arrivals = arrivals
         self._open_replies = OpenReplies()
-        self._class_ids: dict[type, int] = {}
+        self._class_ids: dict[type, int] = {type(None): 0}
         self._body_flags: dict[int, int] = {}
 
     def listen(self) -> None:
@@ -59,7 +67,8 @@ class Recorder:
 
     def _make_listener(self) -> Callable[..., None]:
         write, text_id, body_flags = self._writer.write, self._writer.string_id, self._body_flags
-        forget, user_class_id, crc32 = self._open_replies.forget, self._user_class_id, zlib.crc32
+        forget, class_ids, crc32 = self._open_replies.forget, self._class_ids, zlib.crc32
+        is_open = self._arrivals is not None
         endpoint_ids: dict[tuple[str, str], int] = {}
 
         def on_request(  # noqa: PLR0913 - the arguments are Locust's
@@ -88,31 +97,24 @@ class Recorder:
             if exception or status in _THROTTLING:
                 flags |= _flag_throttling(response, status)
             start_s = start_time or time.time() - (response_time or 0) / 1000
+            user = find_current_user()
+            if type(user) not in class_ids:
+                class_ids[type(user)] = text_id(type(user).__name__)
             write(
                 start_s,
-                start_s,
+                (take_intended(user) if is_open and user else None) or start_s,
                 response_time or 0,
                 response_length or 0,
                 endpoint,
                 text_id(repr(exception)) if exception else 0,
                 crc,
-                user_class_id(),
+                class_ids[type(user)],
                 status or 0,
                 flags,
                 _ending(status, exception) if exception else ENDED_WELL,
             )
 
         return on_request
-
-    def _user_class_id(self) -> int:
-        """Id of the class of the user that is making a request right now."""
-        arguments = getattr(gevent.getcurrent(), "args", None)
-        if arguments and (known := self._class_ids.get(type(arguments[0]))):
-            return known
-        user = find_current_user()
-        if user is None:
-            return 0
-        return self._class_ids.setdefault(type(user), self._writer.string_id(type(user).__name__))
 
     def _flag_body(self, crc: int, body: bytes) -> int:
         flags = FLAG_HTML if body[:BODY_PREFIX].lstrip().lower().startswith(_HTML_STARTS) else 0
@@ -123,24 +125,42 @@ class Recorder:
     def write_waiting(self) -> None:
         """Write the requests that users still wait for; for the moment before the users are killed."""
         for request in find_waiting_requests():
-            waited_ms = (time.time() - request.start_s) * 1000
-            endpoint, user_class = (
-                self._writer.string_id(request.endpoint),
-                self._writer.string_id(request.user_class),
+            intended_s = (take_intended(request.user) if self._arrivals else None) or request.start_s
+            self._write_unreported(request, intended_s, (time.time() - request.start_s) * 1000, ENDED_NEVER)
+
+    def write_unsent(self) -> None:
+        """Write the arrivals for which no user was free in time; for the end of the steady phase."""
+        for intended_s in self._arrivals.take_overdue() if self._arrivals else ():
+            waited_ms = (time.time() - intended_s) * 1000
+            unsent = UnreportedRequest(
+                endpoint=UNSENT, user=None, start_s=intended_s, response_ms=0.0, status=0
             )
-            self._writer.write(
-                request.start_s, request.start_s, waited_ms, 0, endpoint, 0, 0, user_class, 0, 0, ENDED_NEVER
-            )
+            self._write_unreported(unsent, intended_s, waited_ms, ENDED_NEVER)
+
+    def _write_unreported(
+        self, request: UnreportedRequest, intended_s: float, response_ms: float, ending: int
+    ) -> None:
+        endpoint = self._writer.string_id(request.endpoint)
+        user_class = self._writer.string_id(type(request.user).__name__ if request.user else "")
+        row = (
+            request.start_s,
+            intended_s,
+            response_ms,
+            0,
+            endpoint,
+            0,
+            0,
+            user_class,
+            request.status,
+            0,
+            ending,
+        )
+        self._writer.write(*row)
 
     def finish(self) -> None:
         """Write the replies that no scenario ever reported, and close the file."""
         for reply in self._open_replies.take():
-            endpoint, user_class = (
-                self._writer.string_id(reply.endpoint),
-                self._writer.string_id(reply.user_class),
-            )
-            start_s, row = reply.start_s, (reply.response_ms, 0, endpoint, 0, 0, user_class, reply.status)
-            self._writer.write(start_s, start_s, *row, 0, ENDED_UNREPORTED)
+            self._write_unreported(reply, reply.start_s, reply.response_ms, ENDED_UNREPORTED)
         self._writer.close()
 
 
@@ -159,9 +179,10 @@ def main() -> None:
     """Run Locust with the recorder in it; ends the process with Locust's exit code."""
     folder, arguments = Path(sys.argv[1]), sys.argv[2:]
     plan = read_json(folder / "plan.json", RecordingPlan)
-    recorder = Recorder(SampleWriter(folder))
+    arrivals = Arrivals(Schedule(plan.arrivals_per_s, plan.ramp_s)) if plan.arrivals_per_s else None
+    recorder = Recorder(SampleWriter(folder), arrivals)
     recorder.listen()
-    Conductor(plan, folder, recorder).listen(events)
+    Conductor(plan, folder, recorder, arrivals).listen(events)
     random.seed(plan.seed)
     sys.argv = ["locust", *arguments]
     locust.main.main()

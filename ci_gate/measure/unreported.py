@@ -26,7 +26,7 @@ class UnreportedRequest:
     """A request without an event; ``response_ms`` and ``status`` are 0 where no reply came."""
 
     endpoint: str
-    user_class: str
+    user: User | None
     start_s: float
     response_ms: float
     status: int
@@ -69,7 +69,7 @@ class OpenReplies:
     def _add(self, meta: dict[str, Any]) -> None:
         reply = UnreportedRequest(
             endpoint=f"{meta['request_type']} {meta['name']}",
-            user_class=type(user).__name__ if (user := find_current_user()) else "",
+            user=find_current_user(),
             start_s=meta["start_time"],
             response_ms=meta["response_time"],
             status=meta["response"].status_code or 0,
@@ -112,7 +112,7 @@ def _read_frame(frame: FrameType) -> UnreportedRequest:
     session = values["self"]
     return UnreportedRequest(
         endpoint=f"{values['method']} {values['name'] or values['url']}",
-        user_class=type(session.user).__name__ if isinstance(session.user, User) else "",
+        user=session.user if isinstance(session.user, User) else None,
         start_s=values["start_time"],
         response_ms=0.0,
         status=0,

@@ -22,7 +22,7 @@ def site():
 def run_locust(site, tmp_path):
     """Runs a locustfile under the recorder, as load_run does, and reads the recording back."""
 
-    def run(locustfile: str, *, users: dict[str, int], **changes):
+    def run(locustfile: str, *, users: dict[str, int], host: str = site, **changes):
         path = tmp_path / "scenario.py"
         path.write_text(textwrap.dedent(locustfile))
         plan = make_plan(str(path), users, **changes)
@@ -31,7 +31,7 @@ def run_locust(site, tmp_path):
         write_json(folder / "plan.json", plan)
         with (folder / "locust.log").open("wb") as log:
             process = subprocess.run(
-                locust_command(plan, folder, site),
+                locust_command(plan, folder, host),
                 cwd=tmp_path,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -58,6 +58,8 @@ def make_plan(locustfile: str, users: dict[str, int], **changes) -> RecordingPla
         "drain_s": 2.0,
         "spawn_timeout_s": 5.0,
         "seed": 1,
+        "arrivals_per_s": None,
+        "ramp_s": 0.0,
         "offered_per_s": None,
     }
     return RecordingPlan(**{**plan, **changes})

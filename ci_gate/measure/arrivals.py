@@ -1,0 +1,67 @@
+"""An open workload on unmodified user classes: tasks begin at fixed times, however slow the replies are.
+
+In a closed workload a service that stalls also stops being asked, and the stall is measured once per user
+(coordinated omission; G. Tene, "How NOT to Measure Latency", 2015). Here each task has an intended start on
+a schedule, and a late task carries its lateness. Runs inside Locust.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable
+from typing import Any
+
+from locust.user.task import TaskSet
+
+from ci_gate.measure.schedule import Schedule
+
+_INTENDED = "_ci_gate_intended_s"
+_IDLE_S = 0.2
+
+
+class Arrivals:
+    """Hands the next intended start to whichever user is free. Before ``begin`` nobody starts a task."""
+
+    def __init__(self, schedule: Schedule, clock: Callable[[], float] = time.time) -> None:
+        self._schedule = schedule
+        self._clock = clock
+        self._next = 0
+        self._begin_s: float | None = None
+
+    def begin(self) -> None:
+        """Start the schedule, as soon as every idle user has looked."""
+        self._begin_s = self._clock() + _IDLE_S
+
+    def pace(self) -> None:
+        """Make every user wait for the schedule, whatever its own wait time is."""
+        wait: Any = TaskSet.wait
+
+        @functools.wraps(wait)
+        def scheduled_wait(tasks: Any) -> None:
+            tasks.wait_time = lambda: _IDLE_S
+            while self._begin_s is None:
+                wait(tasks)
+            intended_s = self._begin_s + self._schedule.start_of(self._next)
+            self._next += 1
+            tasks.wait_time = lambda: max(intended_s - self._clock(), 0.0)
+            wait(tasks)
+            setattr(tasks.user, _INTENDED, intended_s)
+
+        TaskSet.wait = scheduled_wait  # type: ignore[method-assign]
+
+    def take_overdue(self) -> tuple[float, ...]:
+        """Take the intended starts that have passed without a user being free for them."""
+        if self._begin_s is None:
+            return ()
+        overdue = []
+        while (intended_s := self._begin_s + self._schedule.start_of(self._next)) <= self._clock():
+            overdue.append(intended_s)
+            self._next += 1
+        return tuple(overdue)
+
+
+def take_intended(user: Any) -> float | None:
+    """The intended start of the task that ``user`` is in, for its first request; None for those after it."""
+    intended_s: float | None = user.__dict__.pop(_INTENDED, None)
+    return intended_s

@@ -1,0 +1,129 @@
+"""Open workloads: the schedule, its exactness in a real Locust, and what a stall of the service shows."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ci_gate.judge.summary import select_steady_phase, summarise
+from ci_gate.measure.schedule import Schedule
+from ci_gate.samples import ENDED_NEVER, UNSENT
+from tests.conftest import SERVICE
+
+VISITOR = """
+    from locust import FastHttpUser, between, task
+
+    class Visitor(FastHttpUser):
+        wait_time = between(5, 9)  # of its own accord it would hardly ever call
+
+        @task
+        def visit(self):
+            self.client.get("/ok")
+"""
+
+
+@given(rate=st.floats(0.1, 10_000), ramp_s=st.floats(0, 100), number=st.integers(0, 100_000))
+def test_schedule__is_the_inverse_of_the_arrivals_so_far(rate, ramp_s, number):
+    start_s = Schedule(rate, ramp_s).start_of(number)
+    if start_s < ramp_s:
+        begun = rate * start_s**2 / (2 * ramp_s)
+    else:
+        begun = rate * ramp_s / 2 + rate * (start_s - ramp_s)
+    assert begun == pytest.approx(number, abs=1e-6, rel=1e-9)
+    assert Schedule(rate, ramp_s).start_of(number + 1) > start_s
+
+
+def test_arrivals__keep_their_rate_on_unmodified_users(run_locust):
+    recording = run_locust(VISITOR, users={"Visitor": 20}, arrivals_per_s=100.0, duration_s=3.0)
+    steady = select_steady_phase(recording, ())
+    assert len(steady.samples) == pytest.approx(300, abs=3)
+    intended = np.sort(steady.samples["intended_s"])
+    assert np.diff(intended) == pytest.approx(0.01, abs=1e-6)
+    assert (steady.samples["start_s"] >= intended[0]).all()
+    assert summarise(steady)[0].sent is not None
+
+
+def test_arrivals__rise_over_the_ramp(run_locust):
+    recording = run_locust(VISITOR, users={"Visitor": 20}, arrivals_per_s=100.0, ramp_s=2.0, duration_s=1.0)
+    begin_s = recording.samples["intended_s"].min()
+    begun = [(recording.samples["intended_s"] < begin_s + after_s).sum() for after_s in (1.0, 2.0)]
+    assert begun == pytest.approx([25, 100], abs=2)
+
+
+def test_arrivals__without_a_free_user_are_failures(run_locust):
+    recording = run_locust(
+        VISITOR.replace("/ok", "/hang"),
+        users={"Visitor": 2},
+        arrivals_per_s=50.0,
+        duration_s=1.0,
+        drain_s=0.5,
+    )
+    steady = select_steady_phase(recording, ())
+    unsent = steady.samples[steady.samples["endpoint"] == recording.strings.index(UNSENT)]
+    assert len(unsent) == pytest.approx(50, abs=2)
+    assert set(unsent["ending"]) == {ENDED_NEVER}
+    assert summarise(steady)[0].successes == 0
+
+
+STALL_AFTER_S, STALL_S, DURATION_S, RATE = 5.0, 1.0, 20.0, 100.0
+
+
+@pytest.mark.slow
+def test_arrivals__a_stall_shows_as_the_schedule_implies(tmp_path, run_locust, monkeypatch):
+    """SIGSTOP for one second in a run of 20 s: the tail from the intended start is that of the schedule."""
+    (tmp_path / "service.py").write_text(SERVICE)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    service = subprocess.Popen([sys.executable, str(tmp_path / "service.py"), str(port)])
+    stopped: list[float] = []
+
+    def stall():
+        marks = tmp_path / "head" / "marks.jsonl"
+        while not marks.exists() or "steady" not in marks.read_text():
+            time.sleep(0.05)
+        time.sleep(STALL_AFTER_S)
+        os.kill(service.pid, signal.SIGSTOP)
+        stopped.append(time.time())
+        time.sleep(STALL_S)
+        os.kill(service.pid, signal.SIGCONT)
+        stopped.append(time.time())
+
+    stalling = threading.Thread(target=stall)
+    try:
+        stalling.start()
+        locustfile = VISITOR.replace("wait_time", f'host = "http://127.0.0.1:{port}"\n        wait_time')
+        recording = run_locust(
+            locustfile,
+            host=f"http://127.0.0.1:{port}",
+            users={"Visitor": 2},  # a stall is then two slow replies to those who only time replies
+            arrivals_per_s=RATE,
+            duration_s=DURATION_S,
+        )
+    finally:
+        service.send_signal(signal.SIGCONT)
+        service.kill()
+        service.wait()
+        stalling.join()
+
+    steady = select_steady_phase(recording, ())
+    intended = steady.samples["intended_s"]
+    implied_ms = np.where(
+        (intended >= stopped[0]) & (intended < stopped[1]), (stopped[1] - intended) * 1000, 0
+    )
+    for quantile in (0.99, 0.999):
+        implied, seen = np.quantile(implied_ms, quantile), np.quantile(steady.latency_ms, quantile)
+        plain = np.quantile(steady.samples["response_ms"], quantile)
+        print(f"p{quantile:%}: implied {implied:.0f} ms, measured {seen:.0f} ms, plain {plain:.0f} ms")
+        assert seen == pytest.approx(implied, rel=0.05)
+        assert plain != pytest.approx(implied, rel=0.05)
