@@ -7,7 +7,8 @@ for shares. Its standard error is that of batch means over at most `BLOCKS` bloc
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import stats
@@ -22,8 +23,9 @@ TRIM = 0.2
 """Share of the windows trimmed at each end: what a burst did to one side alone."""
 
 MIN_WINDOW_S = 1.0
-BEYOND_QUANTILE = 10
-"""Successes that each side needs beyond a quantile, n(1-q), before it is compared."""
+MIN_BLOCK_S = 2.0
+MIN_BLOCKS = 10
+"""Fewer blocks with requests of both sides are no comparison."""
 
 _FINEST = 1e-9  # no effect is known better than this: keeps constant samples from dividing by zero
 _CLOCK_MS = 1e-3  # finest response time a clock tells from 0, whose logarithm there is not
@@ -49,6 +51,10 @@ class SideSamples:
             ok=self.ok[mask],
         )
 
+    def within(self, phase: Phase) -> SideSamples:
+        """The requests that started in the phase."""
+        return self.pick((self.start_s >= phase.start_s) & (self.start_s < phase.end_s))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phase:
@@ -59,16 +65,15 @@ class Phase:
 
     @property
     def most_blocks(self) -> int:
-        return min(BLOCKS, int((self.end_s - self.start_s) / MIN_WINDOW_S))
+        return min(BLOCKS, int((self.end_s - self.start_s) / MIN_BLOCK_S))
 
     def indices(self, times_s: NDArray[np.float64], count: int) -> NDArray[np.intp]:
-        """Which of ``count`` equal windows each time falls into; outside 0..count-1 for times out of the phase."""
+        """Which of ``count`` equal windows each time of the phase falls into."""
         share = (times_s - self.start_s) / (self.end_s - self.start_s)
-        return np.floor(share * count).astype(np.intp)
+        return np.minimum((share * count).astype(np.intp), count - 1)  # share may round up to 1
 
     def counts(self, times_s: NDArray[np.float64], count: int) -> NDArray[np.int64]:
-        index = self.indices(times_s, count)
-        return np.bincount(index[(index >= 0) & (index < count)], minlength=count)
+        return np.bincount(self.indices(times_s, count), minlength=count)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,20 +101,24 @@ class Effect:
         return float(stats.t.sf(abs(self.estimate) / self.error, self.df))
 
 
-def measure_percentile(base: SideSamples, head: SideSamples, quantile: float, phase: Phase) -> Effect:
+def measure_percentile(base: SideSamples, head: SideSamples, quantile: float, phase: Phase) -> Effect | None:
     """Trimmed mean over windows of log(head's quantile / base's quantile), successes only.
 
     Standard error of Tukey and McLaughlin (1963), Yuen (1974), with blocks of windows as the units.
-    Needs ``BEYOND_QUANTILE`` successes beyond the quantile on both sides.
+    Both sides need `needed_samples` of the quantile; None where too few windows have requests of both.
     """
     sides = base.pick(base.ok), head.pick(head.ok)
     beyond = min(side.ok.size for side in sides) * (1 - quantile)
-    blocks = min(phase.most_blocks, int(beyond))
+    blocks = min(phase.most_blocks, int(round(beyond, 6)))  # 100 * (1 - 0.9) is 9.999999999999998
     # Rare events do not move a median, so short windows only sharpen it; a tail may be made of rare events,
     # which would be trimmed away unless windows are long enough for most of them to have one.
-    per_block = max(1, min(int(10 * (1 - quantile)), int((phase.end_s - phase.start_s) / blocks / MIN_WINDOW_S)))
+    longest = int((phase.end_s - phase.start_s) / blocks / MIN_WINDOW_S)
+    per_block = max(1, min(round(10 * (1 - quantile)), longest))
     logs = [_window_log_quantiles(side, quantile, phase, blocks * per_block) for side in sides]
-    estimate, error, df = _trimmed_mean(logs[1] - logs[0], per_block)
+    differences = logs[1] - logs[0]
+    if np.isfinite(differences).reshape(blocks, per_block).any(axis=1).sum() < MIN_BLOCKS:
+        return None
+    estimate, error, df = _trimmed_mean(differences, per_block)
     plain = [float(np.quantile(side.response_ms, quantile)) for side in sides]
     return Effect(
         base=plain[0], head=plain[1], estimate=estimate, error=error, df=df, windows=blocks * per_block
@@ -117,10 +126,9 @@ def measure_percentile(base: SideSamples, head: SideSamples, quantile: float, ph
 
 
 def measure_rate(base: SideSamples, head: SideSamples, phase: Phase) -> Effect:
-    """log of the ratio of successes completed in the phase; both sides need some."""
+    """Log of the ratio of successes; both sides need some."""
     blocks = phase.most_blocks
-    ends = [side.start_s[side.ok] + side.response_ms[side.ok] / 1000 for side in (base, head)]
-    per_block = [phase.counts(end_s, blocks) for end_s in ends]
+    per_block = [phase.counts(side.start_s[side.ok], blocks) for side in (base, head)]
     total = [int(counts.sum()) for counts in per_block]
     influence = per_block[1] / total[1] - per_block[0] / total[0]
     duration_s = phase.end_s - phase.start_s
@@ -168,8 +176,7 @@ def _window_log_quantiles(
     edges = np.searchsorted(index[order], np.arange(count + 1))
     values = side.response_ms[order]
     quantiles = [
-        np.quantile(values[low:high], quantile) if high > low else np.nan
-        for low, high in zip(edges[:-1], edges[1:], strict=True)
+        np.quantile(values[low:high], quantile) if high > low else np.nan for low, high in pairwise(edges)
     ]
     return np.log(np.maximum(quantiles, _CLOCK_MS))
 
@@ -182,12 +189,12 @@ def _trimmed_mean(differences: NDArray[np.float64], per_block: int) -> tuple[flo
     ordered = np.sort(values)
     cut = int(TRIM * values.size)
     winsorised = np.clip(values, ordered[cut], ordered[values.size - cut - 1])
-    sums = np.bincount(block, winsorised - winsorised.mean())[np.unique(block)]
+    sums = np.bincount(block, weights=winsorised - winsorised.mean())[np.unique(block)]
     error = _error_of_sum(sums) / (values.size - 2 * cut)
     df = sums.size - 2 * int(TRIM * sums.size) - 1
     return float(stats.trim_mean(values, TRIM)), max(error, _FINEST), df
 
 
-def _error_of_sum(parts: NDArray[np.float64]) -> float:
+def _error_of_sum(parts: NDArray[np.number[Any]]) -> float:
     """Standard error of the sum of independent, equally spread parts that add up to about 0."""
     return float(np.std(parts, ddof=1) * np.sqrt(parts.size))

@@ -1,0 +1,393 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ci_gate.judge.comparison import Comparison, compare, decide, holm_levels
+from ci_gate.judge.looks import Look
+from ci_gate.judge.windows import SideSamples
+from tests.judge.duets import (
+    ENDPOINTS,
+    HOSTILE,
+    QUIET,
+    START_S,
+    change_response,
+    phase,
+    simulate,
+)
+
+TOLERANCES = {"p50": 0.1, "p95": 0.2, "rate": 0.05, "failures": 0.01}
+WIDE = {"p50": 0.6, "p95": 0.6}
+LAST = Look(duration_s=60, alpha=0.01, share=1.0, is_last=True)
+FIRST = Look(duration_s=60, alpha=0.01, share=1 / 3, is_last=False)
+
+
+def compared(
+    base, head, *, tolerances=TOLERANCES, endpoints=ENDPOINTS, duration_s=60.0, look=LAST, alpha=0.01
+):
+    return compare(
+        base,
+        head,
+        endpoints=endpoints,
+        tolerances=tolerances,
+        phase=phase(duration_s),
+        look=look,
+        alpha=alpha,
+    )
+
+
+def change_of(comparison, metric, endpoint="all"):
+    return next(c for c in comparison.changes if (c.endpoint, c.metric) == (endpoint, metric))
+
+
+def missing_of(comparison, metric, endpoint="all"):
+    return next(c for c in comparison.not_compared if (c.endpoint, c.metric) == (endpoint, metric))
+
+
+def duet(seed=1, duration_s=60.0, noise=QUIET, **options):
+    return simulate(np.random.default_rng(seed), duration_s, noise, **options)
+
+
+def fail_some(samples: SideSamples, share: float, seed=3) -> SideSamples:
+    return replace(samples, ok=np.random.default_rng(seed).random(samples.ok.size) >= share)
+
+
+def even_load(response_ms: float, *, per_second=20, duration_s=60) -> SideSamples:
+    """Every request alike, at even distances."""
+    count = per_second * duration_s
+    return SideSamples(
+        endpoint=np.zeros(count, dtype=int),
+        start_s=START_S + (np.arange(count) + 0.5) / per_second,
+        response_ms=np.full(count, response_ms),
+        ok=np.ones(count, dtype=bool),
+    )
+
+
+# What does not matter
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10**6), st.floats(0.7, 1.4), st.floats(0, 0.1))
+def test_comparison__swapping_the_sides_mirrors_it(seed, slower, failing):
+    base, head = duet(seed, noise=HOSTILE, slower=slower)
+    head = fail_some(head, failing)
+    tolerances = TOLERANCES | {"successes": 0.01}
+    there = compared(base, head, tolerances=tolerances).changes
+    back = compared(head, base, tolerances=tolerances).changes
+    assert len(there) == len(back) == 17
+    for one, other in zip(there, back, strict=True):
+        is_share = one.metric in {"failures", "successes"}
+        assert (one.base, one.head) == (other.head, other.base)
+        assert (one.windows, one.is_real) == (other.windows, other.is_real)
+        assert one.p_value == pytest.approx(other.p_value, rel=1e-6)
+        for name, mirrored in (("change", "change"), ("low", "high"), ("high", "low")):
+            mine, its = getattr(one, name), getattr(other, mirrored)
+            assert mine == pytest.approx(-its if is_share else 1 / (1 + its) - 1, rel=1e-6, abs=1e-12)
+        assert one.mde == pytest.approx(other.mde, rel=1e-6)
+
+
+def test_comparison__sample_order_does_not_matter():
+    base, head = duet(noise=HOSTILE)
+    head = fail_some(head, 0.02)
+    order = np.random.default_rng(5).permutation(head.ok.size)
+    assert compared(base, head.pick(order)) == compared(base, head)
+
+
+@pytest.mark.parametrize("factor", [0.125, 1024.0])
+def test_comparison__the_unit_of_time_does_not_matter(factor):
+    base, head = duet(noise=HOSTILE)
+    plain = compared(base, head).changes
+    scaled = compared(*(replace(s, response_ms=s.response_ms * factor) for s in (base, head))).changes
+    for one, other in zip(plain, scaled, strict=True):
+        assert (one.change, one.low, one.high, one.p_value) == pytest.approx(
+            (other.change, other.low, other.high, other.p_value), rel=1e-9
+        )
+        if one.metric.startswith("p"):
+            assert (one.base * factor, one.head * factor) == (other.base, other.head)
+
+
+def test_comparison__requests_outside_the_phase_do_not_count():
+    base, head = duet(duration_s=90.0)
+    outside = head.start_s >= START_S + 60
+    spoilt = replace(head, response_ms=np.where(outside, 1e6, head.response_ms), ok=head.ok & ~outside)
+    assert compared(base, spoilt) == compared(base, head)
+
+
+def test_comparison__base_and_head_are_the_plain_figures():
+    base, head = duet()
+    comparison = compared(base, head)
+    assert change_of(comparison, "p95").base == np.quantile(base.response_ms, 0.95)
+    assert change_of(comparison, "p95").head == np.quantile(head.response_ms, 0.95)
+    mine = base.response_ms[base.endpoint == 2]
+    assert change_of(comparison, "p50", ENDPOINTS[2]).base == np.quantile(mine, 0.5)
+    assert change_of(comparison, "rate").base == base.ok.size / 60
+
+
+# What is asked
+
+
+def test_questions__every_metric_of_all_and_of_each_endpoint_but_no_rate_of_an_endpoint():
+    asked = {(c.endpoint, c.metric) for c in compared(*duet()).changes}
+    assert asked == {("all", metric) for metric in TOLERANCES} | {
+        (endpoint, metric) for endpoint in ENDPOINTS for metric in TOLERANCES if metric != "rate"
+    }
+
+
+def test_questions__a_single_endpoint_is_not_asked_twice():
+    base, head = (replace(s, endpoint=np.zeros_like(s.endpoint)) for s in duet())
+    assert {c.endpoint for c in compared(base, head, endpoints=("GET /",)).changes} == {"all"}
+
+
+def test_compare__refuses_a_phase_of_too_few_blocks():
+    base, head = duet(duration_s=20.0)
+    assert compared(base, head, duration_s=20.0).changes
+    with pytest.raises(ValueError, match="20 s of load"):
+        compared(base, head, duration_s=19.9)
+
+
+# What is decided
+
+
+def test_outcome__a_real_change_beyond_its_tolerance_fails():
+    comparison = compared(*duet(slower=1.3), tolerances={"p50": 0.1})
+    change = change_of(comparison, "p50")
+    assert (change.outcome, change.is_real) == ("fail", True)
+    assert change.low > 0
+    assert decide(comparison, LAST) == decide(comparison, FIRST) == "fail"
+
+
+def test_outcome__a_real_change_within_its_tolerance_passes():
+    change = change_of(compared(*duet(slower=1.3), tolerances={"p50": 0.5}), "p50")
+    assert (change.outcome, change.is_real) == ("pass", True)
+    assert change.change == pytest.approx(0.3, abs=0.05)
+
+
+def test_outcome__an_improvement_passes_however_large():
+    comparison = compared(*duet(slower=0.5))
+    assert change_of(comparison, "p50").is_real
+    assert decide(comparison, LAST) == "pass"
+
+
+def test_outcome__a_change_beyond_the_tolerance_that_may_be_noise_is_inconclusive():
+    base, head = duet(5, noise=HOSTILE, slower=1.05)
+    comparison = compared(base, head, tolerances={"p50": 0.02}, endpoints=())
+    change = change_of(comparison, "p50")
+    assert (change.outcome, change.is_real) == ("inconclusive", False)
+    assert change.low < 0 < change.high
+    assert decide(comparison, LAST) == "inconclusive"
+    assert decide(comparison, FIRST) == "extend"
+
+
+def test_outcome__passes_where_the_worst_is_within_the_tolerance_though_the_interval_is_not():
+    change = change_of(compared(*duet(2, noise=HOSTILE), tolerances={"p50": 0.14}), "p50")
+    assert change.worst < 0.14 < change.mde
+    assert change.high > change.worst
+    assert change.outcome == "pass"
+
+
+def test_outcome__passes_where_the_estimate_is_within_and_a_breach_would_have_been_seen():
+    base, head = duet(slower=1.09)
+    change = change_of(compared(base, head, tolerances={"p50": 0.1}), "p50")
+    assert change.change < 0.1 < change.worst
+    assert change.mde < 0.1
+    assert change.outcome == "pass"
+
+
+def test_outcome__no_change_is_inconclusive_where_a_breach_would_not_have_been_seen():
+    change = change_of(compared(*duet(noise=HOSTILE), tolerances={"p50": 0.001}), "p50")
+    assert change.mde > 0.001
+    assert change.outcome == "inconclusive"
+
+
+def test_outcome__a_lower_rate_is_worse_and_a_higher_one_is_not():
+    base, head = duet()
+    fewer = head.pick(np.random.default_rng(2).random(head.ok.size) < 0.7)
+    slower = change_of(compared(base, fewer), "rate")
+    assert slower.outcome == "fail"
+    assert slower.change == pytest.approx(-0.3, abs=0.05)
+    assert slower.worst < slower.change
+    assert change_of(compared(fewer, base), "rate").outcome == "pass"
+
+
+def test_decide__nothing_compared_is_no_pass():
+    assert decide(Comparison(changes=(), not_compared=()), LAST) == "inconclusive"
+
+
+# Failures
+
+
+def test_failures__none_on_either_side_is_no_change():
+    change = change_of(compared(*duet()), "failures")
+    assert (change.base, change.head, change.change, change.p_value) == (0, 0, 0, 0.5)
+    assert change.low < 0 < change.high
+    assert change.outcome == "pass"
+
+
+def test_failures__none_against_many_fails_and_many_against_none_passes():
+    base, head = duet()
+    broken = fail_some(head, 0.05)
+    change = change_of(compared(base, broken), "failures")
+    assert change.outcome == "fail"
+    assert change.change == pytest.approx(0.05, abs=0.015)
+    assert change_of(compared(broken, base), "failures").outcome == "pass"
+
+
+def test_failures__a_single_one_is_no_change():
+    base, head = duet()
+    one = replace(head, ok=np.arange(head.ok.size) != 7)
+    change = change_of(compared(base, one, tolerances={"failures": 0.0}), "failures")
+    assert (change.outcome, change.is_real) == ("inconclusive", False)
+
+
+def test_failures__all_requests_failing_fails_and_says_that_percentiles_were_not_compared():
+    base, head = duet()
+    comparison = compared(base, replace(head, ok=np.zeros_like(head.ok)))
+    assert change_of(comparison, "failures").change == 1
+    assert missing_of(comparison, "p50").outcome == "inconclusive"
+    assert missing_of(comparison, "rate").head_samples == 0
+    assert decide(comparison, LAST) == "fail"
+
+
+def test_failures__do_not_count_in_percentiles():
+    base, head = duet()
+    failed = np.random.default_rng(1).random(head.ok.size) < 0.3
+    slow_failures = replace(head, ok=~failed, response_ms=np.where(failed, 30_000, head.response_ms))
+    assert change_of(compared(base, slow_failures), "p95").outcome == "pass"
+
+
+def test_successes__fewer_of_them_are_worse():
+    base, head = duet()
+    tolerances = {"successes": 0.01}
+    change = change_of(compared(base, fail_some(head, 0.05), tolerances=tolerances), "successes")
+    assert (change.outcome, change.base) == ("fail", 1)
+    assert change.change < -0.01
+    assert change_of(compared(base, head, tolerances=tolerances), "successes").outcome == "pass"
+
+
+# Too few samples
+
+
+def test_missing__a_percentile_without_enough_successes_is_named_not_dropped():
+    base, head = duet(duration_s=20.0)
+    comparison = compared(base, head, tolerances={"p50": 0.3, "p99": 0.2}, duration_s=20.0)
+    missing = missing_of(comparison, "p99")
+    assert (missing.lacking, missing.needed, missing.base_samples) == ("samples", 1000, base.ok.size)
+    assert missing.outcome == decide(comparison, LAST) == "inconclusive"
+    assert change_of(comparison, "p50").outcome == "pass"
+
+
+@pytest.mark.parametrize(("metric", "needed"), [("p50", 20), ("p90", 100), ("p95", 200), ("p99", 1000)])
+def test_missing__exactly_the_successes_needed_are_enough_and_one_less_is_not(metric, needed):
+    enough = even_load(5.0, per_second=needed, duration_s=60)
+    enough = enough.pick(np.arange(enough.ok.size) % 60 == 0)
+    assert enough.ok.size == needed
+    tolerances = {metric: 0.1}
+    assert len(compared(enough, enough, tolerances=tolerances, endpoints=()).changes) == 1
+    short = enough.pick(np.arange(needed) > 0)
+    assert (
+        missing_of(compared(enough, short, tolerances=tolerances, endpoints=()), metric).lacking == "samples"
+    )
+
+
+def rare(samples: SideSamples, every: int) -> SideSamples:
+    """Keeps few requests of the third endpoint."""
+    return samples.pick((samples.endpoint != 2) | (np.arange(samples.ok.size) % every == 0))
+
+
+def test_missing__an_endpoint_too_rare_on_both_sides_does_not_keep_a_run_from_passing():
+    base, head = (rare(s, 100) for s in duet())
+    comparison = compared(base, head, tolerances=WIDE)
+    assert missing_of(comparison, "p95", ENDPOINTS[2]).outcome == "pass"
+    assert decide(comparison, LAST) == decide(comparison, FIRST) == "pass"
+
+
+def test_missing__waits_while_more_load_would_bring_enough():
+    base, head = (rare(s, 4) for s in duet())
+    comparison = compared(base, head, tolerances=WIDE, look=FIRST)
+    missing = missing_of(comparison, "p95", ENDPOINTS[2])
+    assert missing.needed / 3 < min(missing.base_samples, missing.head_samples) < missing.needed
+    assert decide(comparison, FIRST) == "extend"
+    assert decide(compared(base, head, tolerances=WIDE), LAST) == "pass"
+
+
+def test_missing__one_side_without_an_endpoint_is_inconclusive():
+    base, head = duet()
+    comparison = compared(base, rare(head, 100), tolerances=WIDE)
+    assert missing_of(comparison, "p95", ENDPOINTS[2]).outcome == "inconclusive"
+    assert decide(comparison, LAST) == "inconclusive"
+
+
+def test_missing__sides_that_were_never_called_at_the_same_time_are_not_compared():
+    base, head = duet()
+    early = base.pick(base.start_s < START_S + 37)
+    late = head.pick(head.start_s >= START_S + 23)  # in common: 14 windows of the median, but 6 blocks
+    missing = missing_of(compared(early, late), "p50")
+    assert (missing.lacking, missing.outcome) == ("windows", "inconclusive")
+    later = head.pick(head.start_s >= START_S + 5)
+    assert change_of(compared(early, later), "p50")
+
+
+# Odd samples
+
+
+def test_constant_times__equal_sides_are_no_change_and_unequal_ones_are_real():
+    same = compared(even_load(5.0), even_load(5.0), endpoints=("GET /",))
+    assert {(c.change, c.p_value, c.outcome) for c in same.changes} == {(0, 0.5, "pass")}
+    slower = change_of(compared(even_load(5.0), even_load(6.0), endpoints=("GET /",)), "p50")
+    assert slower.p_value < 1e-99
+    assert slower.outcome == "fail"
+    assert (slower.low, slower.high) == pytest.approx((0.2, 0.2))
+
+
+def test_extreme_times__stay_finite_and_survive_json():
+    comparison = compared(even_load(0.0), even_load(1e9), endpoints=("GET /",))
+    assert msgspec.json.decode(msgspec.json.encode(comparison), type=Comparison) == comparison
+    assert change_of(comparison, "p50").outcome == "fail"
+
+
+def test_stalls__that_leave_most_seconds_alone_are_found_in_the_tail():
+    base, head = duet(duration_s=120.0)
+
+    def stall(at_s, response_ms):
+        into_s = at_s % 8
+        return np.where(into_s < 1, response_ms + (1 - into_s) * 1000, response_ms)
+
+    comparison = compared(base, change_response(head, stall), duration_s=120.0)
+    assert change_of(comparison, "p95").outcome == "fail"
+    assert change_of(comparison, "p50").outcome == "pass"
+
+
+# Family
+
+
+def test_holm_levels__by_hand():
+    p_values = [0.011, 0.02, 0.001, 0.3, 0.012]
+    # sorted: 0.001 <= 0.05/5, 0.011 <= 0.05/4, 0.012 <= 0.05/3, 0.02 <= 0.05/2, 0.3 > 0.05/1
+    assert holm_levels(p_values, 0.05) == pytest.approx([0.05 / 4, 0.05 / 2, 0.05 / 5, 0.05, 0.05 / 3])
+    # sorted: 0.001 <= 0.02/5, 0.011 > 0.02/4, and the rest stay at that level
+    assert holm_levels(p_values, 0.02) == pytest.approx([0.005, 0.005, 0.004, 0.005, 0.005])
+    assert holm_levels([], 0.05) == []
+
+
+@given(st.lists(st.floats(0, 0.5), min_size=1, max_size=30), st.floats(0.001, 0.2))
+def test_holm_levels__reject_what_adjusted_p_values_reject(p_values, alpha):
+    count = len(p_values)
+    adjusted, so_far = {}, 0.0
+    for rank, index in enumerate(sorted(range(count), key=lambda i: p_values[i])):
+        so_far = max(so_far, p_values[index] * (count - rank))
+        adjusted[index] = so_far
+    levels = holm_levels(p_values, alpha)
+    for index, p_value in enumerate(p_values):
+        if abs(adjusted[index] - alpha) > 1e-12:
+            assert (p_value <= levels[index]) == (adjusted[index] <= alpha)
+
+
+@pytest.mark.parametrize("slower", [1.0, 1.05, 1.1, 1.3])
+def test_interval__excludes_zero_exactly_where_the_change_is_real(slower):
+    changes = [c for seed in range(6) for c in compared(*duet(seed, slower=slower)).changes]
+    assert [c.is_real for c in changes] == [not c.low <= 0 <= c.high for c in changes]
