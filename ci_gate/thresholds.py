@@ -98,9 +98,7 @@ class Scenario:
     locustfile: str
     users: tuple[UserCount, ...]
     spawn_rate: float  # users per second
-    arrivals_per_s: (
-        float | None
-    )  # of an open workload: tasks begun per second; None: users wait by themselves
+    arrivals_per_s: float | None  # tasks begun per second; None: a closed workload, users wait by themselves
     ramp_s: float  # how long arrivals take to rise to their rate
     accept: tuple[Accepted, ...]
     expected: tuple[str, ...]  # endpoints that must be called and succeed, beside those in limits and accept
