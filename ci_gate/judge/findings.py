@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from ci_gate.evidence import Recording, RecordingPlan, StrictValue
+from ci_gate.evidence import Reading, Recording, RecordingPlan, StrictValue
 from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.summary import EndpointSummary, SteadyPhase
 from ci_gate.thresholds import Scenario
@@ -40,6 +40,12 @@ class Case:
     summaries: tuple[EndpointSummary, ...]
     limits: tuple[LimitResult, ...]
 
+    @property
+    def steady_readings(self) -> tuple[Reading, ...]:
+        """The generator's readings of the steady phase."""
+        begin_s, end_s = self.steady.begin_s, self.steady.begin_s + self.steady.duration_s
+        return tuple(each for each in self.recording.readings if begin_s < each.wall_s < end_s)
+
 
 Seen = tuple[str, str]
 """Subject and message of one finding."""
@@ -47,10 +53,16 @@ Seen = tuple[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One validity rule: ``find`` yields a Seen for each time it is broken."""
+    """One validity rule: ``find`` yields a Seen for each time it is broken.
+
+    ``limit`` says in words from where on. What is not ``relaxable`` holds in every scenario: without it there
+    is no measurement to speak of.
+    """
 
     code: str
     effect: Effect
     find: Callable[[Case], Iterator[Seen]]
     meaning: str
+    limit: str
     remedy: str
+    relaxable: bool = True

@@ -5,10 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ci_gate.judge.findings import Case, Rule, Seen
+from ci_gate.samples import FLAG_HTML, FLAG_RETRY_AFTER
 from ci_gate.thresholds import ALL_ENDPOINTS
 
 _FIRST_ERROR_STATUS: Final = 400
+_TOO_MANY_REQUESTS: Final = 429
+_THROTTLING_WITH_RETRY_AFTER: Final = (403, 503)
+_NO_PERMISSION: Final = (401, 403)
+_MOST_REFUSED: Final = 0.01
+_MOST_HTML_FAILURES: Final = 0.01
+_MOST_HTML: Final = 0.5
+_FEWEST_SAME_BODIES: Final = 10
 
 
 def _find_uncalled(case: Case) -> Iterator[Seen]:
@@ -25,9 +36,18 @@ def _find_never_successful(case: Case) -> Iterator[Seen]:
             yield summary.endpoint, f"not one success in {summary.requests:,} requests ({statuses})"
 
 
+def _find_only_accepted_errors(case: Case) -> Iterator[Seen]:
+    for endpoint, rows in _split(case, case.steady.success):
+        statuses = case.steady.samples["status"][rows]
+        if statuses.size and statuses.min() >= _FIRST_ERROR_STATUS:
+            found = ", ".join(str(status) for status in np.unique(statuses))
+            yield endpoint, f"all {len(statuses):,} successes are errors that accept lists ({found})"
+
+
 def _find_too_few(case: Case) -> Iterator[Seen]:
+    called = {summary.endpoint for summary in case.summaries if summary.requests}
     for limit in case.limits:
-        if limit.outcome == "unproven" and limit.samples:
+        if limit.outcome == "unproven" and limit.endpoint in called:
             yield (
                 limit.endpoint,
                 f"{limit.metric} takes {limit.needed:,} successes, there were {limit.samples:,}",
@@ -45,33 +65,151 @@ def _find_unaccepted_statuses(case: Case) -> Iterator[Seen]:
                 yield summary.endpoint, f"status {status} x {count:,} of {summary.requests:,} is not accepted"
 
 
+def _find_throttled(case: Case) -> Iterator[Seen]:
+    """In the ramp too: a throttled login decides what every later request is."""
+    samples = case.recording.samples
+    told_to_wait = (samples["flags"] & FLAG_RETRY_AFTER > 0) & np.isin(
+        samples["status"], _THROTTLING_WITH_RETRY_AFTER
+    )
+    throttled = ((samples["status"] == _TOO_MANY_REQUESTS) | told_to_wait) & _not_accepted(case)
+    for number in np.unique(samples["endpoint"][throttled]):
+        rows = samples["endpoint"] == number
+        statuses = ", ".join(str(status) for status in np.unique(samples["status"][rows & throttled]))
+        told = (
+            f"{int((rows & throttled).sum()):,} of {int(rows.sum()):,} requests were throttled ({statuses})"
+        )
+        yield case.recording.strings[number], told
+
+
+def _find_refused(case: Case) -> Iterator[Seen]:
+    samples = case.recording.samples
+    waiting = samples["flags"] & FLAG_RETRY_AFTER > 0  # that is throttling
+    refused = np.isin(samples["status"], _NO_PERMISSION) & ~waiting & _not_accepted(case)
+    for number in np.unique(samples["endpoint"][refused]):
+        rows = samples["endpoint"] == number
+        count, requests = int((rows & refused).sum()), int(rows.sum())
+        if count >= _MOST_REFUSED * requests:
+            statuses = ", ".join(str(status) for status in np.unique(samples["status"][rows & refused]))
+            yield (
+                case.recording.strings[number],
+                f"{count:,} of {requests:,} requests were refused ({statuses})",
+            )
+
+
+def _find_uniform_body(case: Case) -> Iterator[Seen]:
+    samples = case.steady.samples[case.steady.samples["body_crc"] > 0]
+    endpoints = np.unique(samples["endpoint"])
+    uniform = len(np.unique(samples["body_crc"])) == 1
+    if uniform and len(endpoints) > 1 and len(samples) >= _FEWEST_SAME_BODIES:
+        said = f"{len(samples):,} replies of {len(endpoints)} endpoints, and every one has the same body"
+        yield "scenario", f"{said} ({int(samples['bytes'].mean()):,} bytes)"
+
+
+def _find_html(case: Case) -> Iterator[Seen]:
+    """HTML of an API that answers otherwise: from a proxy, a login, a debugger, a route that catches all."""
+    html, has_body = case.steady.samples["flags"] & FLAG_HTML > 0, case.steady.samples["body_crc"] > 0
+    answers = list(_split(case, has_body & case.steady.success))
+    pages = sum(html[rows].mean() > _MOST_HTML for _, rows in answers)
+    if pages > _MOST_HTML * len(answers):
+        return  # a web site, and no API
+    for endpoint, rows in _split(case, has_body):
+        count, good = int((rows & html).sum()), int((rows & html & case.steady.success).sum())
+        if good or (count and count >= _MOST_HTML_FAILURES * rows.sum()):
+            yield endpoint, f"{count:,} of {int(rows.sum()):,} replies are HTML, {good:,} of them successes"
+
+
+def _split(case: Case, rows: NDArray[np.bool_]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Each endpoint of the steady phase with those of ``rows`` that are its own, where there are any."""
+    numbers = case.steady.samples["endpoint"]
+    for number in np.unique(numbers[rows]):
+        yield case.steady.strings[number], rows & (numbers == number)
+
+
+def _not_accepted(case: Case) -> NDArray[np.bool_]:
+    """Which samples of the whole recording have a status that accept does not list."""
+    samples = case.recording.samples
+    accepted = np.zeros(len(samples), dtype=np.bool_)
+    for entry in case.scenario.accept:
+        ids = [number for number, text in enumerate(case.recording.strings) if text == entry.endpoint]
+        accepted |= np.isin(samples["endpoint"], ids) & np.isin(samples["status"], entry.statuses)
+    return ~accepted
+
+
 REPLY_RULES: Final = (
     Rule(
         code="endpoint-never-called",
         effect="unproven",
         find=_find_uncalled,
         meaning="an endpoint that thresholds.yaml names was never called",
+        limit="always",
         remedy="name it as the locustfile does (METHOD and name=), or run longer",
+        relaxable=False,
     ),
     Rule(
         code="endpoint-never-succeeded",
         effect="unproven",
         find=_find_never_successful,
         meaning="an endpoint was called and never once succeeded",
+        limit="always",
         remedy="mend the service or the scenario; if the status is right, list it under accept",
+    ),
+    Rule(
+        code="only-accepted-errors",
+        effect="unproven",
+        find=_find_only_accepted_errors,
+        meaning="an endpoint never answered below 400: all its successes are errors that accept lists",
+        limit="always",
+        remedy="let the scenario ask for what exists; accept is for errors beside real successes",
     ),
     Rule(
         code="too-few-samples",
         effect="unproven",
         find=_find_too_few,
-        meaning="a percentile was asked of too few successes: n(1-q) must be at least 10",
+        meaning="a percentile was asked of too few successes",
+        limit="n(1-q) below 10: 20 for p50, 200 for p95, 1,000 for p99",
         remedy="a longer profile, more users, or a lower percentile; `ci-gate check` says how long it takes",
+        relaxable=False,
     ),
     Rule(
         code="status-not-accepted",
         effect="note",
         find=_find_unaccepted_statuses,
         meaning="error statuses that count as failures",
+        limit="a single one",
         remedy="if such a reply is right, list it under accept for this endpoint",
+    ),
+    Rule(
+        code="throttled",
+        effect="distrust",
+        find=_find_throttled,
+        meaning="the service refused requests as too many: 429, or 403 or 503 with Retry-After",
+        limit="a single one that accept does not list, in the ramp too",
+        remedy="configure the service under test for this load (exempt no users in its code), or accept the "
+        "status",
+    ),
+    Rule(
+        code="auth-failing",
+        effect="distrust",
+        find=_find_refused,
+        meaning="requests were refused for lack of a login or a permission (401, 403)",
+        limit=f"from {_MOST_REFUSED:.0%} of the requests of an endpoint on, in the ramp too",
+        remedy="check in on_start that the login worked, and send its token; or accept the status",
+    ),
+    Rule(
+        code="uniform-body",
+        effect="distrust",
+        find=_find_uniform_body,
+        meaning="every reply has the same body: an error page, a stub, a catch-all route",
+        limit=f"all of {_FEWEST_SAME_BODIES} or more replies of two or more endpoints",
+        remedy="look at one reply; check in the scenario that the reply is what was asked for",
+    ),
+    Rule(
+        code="html-replies",
+        effect="unproven",
+        find=_find_html,
+        meaning="HTML from a service that otherwise answers something else",
+        limit=f"a single success, or from {_MOST_HTML_FAILURES:.0%} of an endpoint's replies on; not where "
+        f"over {_MOST_HTML:.0%} of the endpoints answer HTML",
+        remedy="look at one reply: a proxy, a login page, a debugger or a catch-all route has answered",
     ),
 )

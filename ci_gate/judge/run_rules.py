@@ -1,17 +1,18 @@
-"""Validity rules about the run: were the right users there all the time, and was every request recorded?"""
+"""Validity rules about the run: were the right users and the service there all the time?"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
 
+from ci_gate.evidence import Mark, Reading
 from ci_gate.judge.findings import Case, Rule, Seen
-from ci_gate.samples import ENDED_NEVER, ENDED_UNREPORTED, ENDED_WELL
 
-_NO_ID: Final = -1
 _LEAST_SHARE_OF_PHASE: Final = 0.95
+_CLOCK_JUMP_S: Final = 0.5
 
 
 def _find_early_end(case: Case) -> Iterator[Seen]:
@@ -41,10 +42,9 @@ def _find_failed_starts(case: Case) -> Iterator[Seen]:
 def _find_missing_users(case: Case) -> Iterator[Seen]:
     if case.recording.mark("spawn_timeout") or case.recording.mark("no_users"):
         yield "scenario", f"not all {case.scenario.user_count} users ever ran and got through on_start"
-    begin_s, end_s = case.steady.begin_s, case.steady.begin_s + case.steady.duration_s
-    readings = [each for each in case.recording.readings if begin_s < each.wall_s < end_s]
     for user in case.scenario.users:
-        fewest = min((reading.users.get(user.user_class, 0) for reading in readings), default=0)
+        running = (reading.users.get(user.user_class, 0) for reading in case.steady_readings)
+        fewest = min(running, default=0)
         if fewest < user.count and case.steady.duration_s:
             yield user.user_class, f"{fewest} of {user.count} {user.user_class} at the lowest point"
 
@@ -60,42 +60,28 @@ def _find_wrong_users(case: Case) -> Iterator[Seen]:
             yield name, f"{name} made no request in the steady phase"
 
 
-def _find_disagreement(case: Case) -> Iterator[Seen]:
-    totals = case.recording.totals
-    if totals is None:
-        return
-    samples = case.recording.samples
-    counted = samples[(samples["ending"] != ENDED_NEVER) & (samples["ending"] != ENDED_UNREPORTED)]
-    ids = {text: number for number, text in enumerate(case.recording.strings)}
-    for total in totals.endpoints:
-        rows = counted[counted["endpoint"] == ids.get(total.endpoint, _NO_ID)]
-        ours = len(rows), int((rows["ending"] != ENDED_WELL).sum())
-        if ours != (total.requests, total.failures):
-            theirs = f"Locust counted {total.requests:,} with {total.failures:,}"
-            yield total.endpoint, f"{ours[0]:,} samples with {ours[1]:,} failures, but {theirs}"
-
-
-def _find_unreported(case: Case) -> Iterator[Seen]:
-    unreported = case.recording.samples[case.recording.samples["ending"] == ENDED_UNREPORTED]
-    for number in np.unique(unreported["endpoint"]):
-        count = int((unreported["endpoint"] == number).sum())
-        yield (
-            case.recording.strings[number],
-            f"{count:,} replies were taken with catch_response and never reported",
-        )
-
-
-def _find_listener_errors(case: Case) -> Iterator[Seen]:
-    totals = case.recording.totals
-    if totals and totals.listener_errors:
-        yield "locustfile", f"the scenario's own event listeners raised {totals.listener_errors:,} times"
-
-
 def _find_service_end(case: Case) -> Iterator[Seen]:
     down = [reading for reading in case.recording.machine if not reading.service_alive]
     if down:
         started = case.recording.marks[0].wall_s if case.recording.marks else down[0].wall_s
         yield "service", f"the service had ended {down[0].wall_s - started:.0f} s after the load began"
+
+
+def _find_service_restart(case: Case) -> Iterator[Seen]:
+    counts = [each.service_restarts for each in case.recording.machine if each.service_restarts is not None]
+    if counts and max(counts) > counts[0]:
+        yield "service", f"the service was started again {max(counts) - counts[0]} x while it was under load"
+
+
+def _find_clock_jump(case: Case) -> Iterator[Seen]:
+    """A clock that is slewed moves by 0.5 ms a second at most; what is larger was set, or slept."""
+    points: list[Mark | Reading] = [*case.recording.marks, *case.recording.readings]
+    points.sort(key=lambda point: point.monotonic_s)
+    for before, after in pairwise(points):
+        jump_s = (after.wall_s - before.wall_s) - (after.monotonic_s - before.monotonic_s)
+        if abs(jump_s) > _CLOCK_JUMP_S:
+            at_s = before.monotonic_s - points[0].monotonic_s
+            yield "clock", f"{at_s:.0f} s after the start the wall clock jumped by {jump_s:+.1f} s"
 
 
 RUN_RULES: Final = (
@@ -104,27 +90,34 @@ RUN_RULES: Final = (
         effect="distrust",
         find=_find_early_end,
         meaning="Locust crashed, was killed or hung",
+        limit="always",
         remedy="read locust.log in the evidence folder",
+        relaxable=False,
     ),
     Rule(
         code="phase-cut-short",
         effect="distrust",
         find=_find_short_phase,
         meaning="the steady phase is shorter than the profile says",
+        limit=f"below {_LEAST_SHARE_OF_PHASE:.0%} of its duration",
         remedy="see the other findings for what ended it; then run again",
+        relaxable=False,
     ),
     Rule(
         code="no-samples",
         effect="distrust",
         find=_find_no_samples,
         meaning="no request in the steady phase",
+        limit="always",
         remedy="run the locustfile by hand against the service; see locust.log",
+        relaxable=False,
     ),
     Rule(
         code="start-failed",
         effect="distrust",
         find=_find_failed_starts,
         meaning="users died in on_start",
+        limit="a single one",
         remedy="mend what on_start does (often the login), or the service behind it",
     ),
     Rule(
@@ -132,6 +125,7 @@ RUN_RULES: Final = (
         effect="distrust",
         find=_find_missing_users,
         meaning="fewer users than the scenario says were running in the steady phase",
+        limit="a single one, at any reading",
         remedy="see locust.log for why users end; a user must never leave by an exception",
     ),
     Rule(
@@ -139,34 +133,31 @@ RUN_RULES: Final = (
         effect="distrust",
         find=_find_wrong_users,
         meaning="a class ran that the scenario does not name, or a named one made no request",
+        limit="always",
         remedy="name the classes under users, and give each of them a task that makes requests",
-    ),
-    Rule(
-        code="samples-disagree",
-        effect="distrust",
-        find=_find_disagreement,
-        meaning="the samples and Locust's own totals differ",
-        remedy="samples were lost: look for a full disk, then report a bug in ci-gate",
-    ),
-    Rule(
-        code="unreported-replies",
-        effect="distrust",
-        find=_find_unreported,
-        meaning="replies that the scenario took with catch_response=True and never reported",
-        remedy="write `with self.client.get(..., catch_response=True) as reply:`, and let no exception out",
-    ),
-    Rule(
-        code="listener-errors",
-        effect="distrust",
-        find=_find_listener_errors,
-        meaning="the scenario's own event listeners raised exceptions",
-        remedy="mend the listener; locust.log has the traceback",
     ),
     Rule(
         code="service-ended",
         effect="distrust",
         find=_find_service_end,
         meaning="the service ended while it was under load",
+        limit="always",
         remedy="read service.log in the evidence folder",
+    ),
+    Rule(
+        code="service-restarted",
+        effect="distrust",
+        find=_find_service_restart,
+        meaning="something started the service again while it was under load",
+        limit="always, where it can be read (containers)",
+        remedy="read service.log for why it ended: a restart hides a crash, and loses what was in memory",
+    ),
+    Rule(
+        code="clock-jumped",
+        effect="distrust",
+        find=_find_clock_jump,
+        meaning="the wall clock was set, or the machine slept",
+        limit=f"more than {_CLOCK_JUMP_S:g} s between two readings",
+        remedy="run again on a machine whose clock is only slewed, and that is not suspended",
     ),
 )

@@ -9,10 +9,10 @@ import msgspec
 
 from ci_gate.errors import EXIT_FAIL, EXIT_PASS, EXIT_PROVES_NOTHING, EvidenceError
 from ci_gate.evidence import Recording, RecordingPlan, RunInfo, StrictValue
-from ci_gate.judge.findings import Case, Finding
+from ci_gate.judge.findings import Case, Finding, Rule
 from ci_gate.judge.limits import LimitResult, judge_limit
 from ci_gate.judge.summary import EndpointSummary, select_steady_phase, summarise
-from ci_gate.judge.validity import check_validity
+from ci_gate.judge.validity import RULES, check_validity
 from ci_gate.thresholds import Scenario, Thresholds
 
 VERDICT_SCHEMA: Final = 1
@@ -59,10 +59,15 @@ class Verdict(StrictValue, frozen=True):
         return EXIT_FAIL if self.outcome == "FAIL" else EXIT_PROVES_NOTHING
 
 
-def judge(thresholds: Thresholds, run: RunInfo, recordings: Mapping[str, Recording]) -> Verdict:
+def judge(
+    thresholds: Thresholds,
+    run: RunInfo,
+    recordings: Mapping[str, Recording],
+    rules: tuple[Rule, ...] = RULES,
+) -> Verdict:
     """Judge every scenario that the run planned. ``recordings`` maps a scenario to the recording of head."""
     scenarios = tuple(
-        _judge_planned(thresholds, run, plan, recordings.get(plan.scenario)) for plan in run.recordings
+        _judge_planned(thresholds, run, plan, recordings.get(plan.scenario), rules) for plan in run.recordings
     )
     findings = tuple(_find_in_run(thresholds, run))
     outcome = _worst([*(scenario.outcome for scenario in scenarios), _outcome_of(findings, breached=False)])
@@ -82,7 +87,9 @@ def judge(thresholds: Thresholds, run: RunInfo, recordings: Mapping[str, Recordi
     )
 
 
-def judge_scenario(scenario: Scenario, plan: RecordingPlan, recording: Recording) -> ScenarioVerdict:
+def judge_scenario(
+    scenario: Scenario, plan: RecordingPlan, recording: Recording, rules: tuple[Rule, ...] = RULES
+) -> ScenarioVerdict:
     """Judge one scenario on one recording of head."""
     steady = select_steady_phase(recording, scenario.accept)
     summaries = summarise(steady)
@@ -90,7 +97,7 @@ def judge_scenario(scenario: Scenario, plan: RecordingPlan, recording: Recording
     case = Case(
         scenario=scenario, plan=plan, recording=recording, steady=steady, summaries=summaries, limits=limits
     )
-    findings = check_validity(case)
+    findings = check_validity(case, rules)
     return ScenarioVerdict(
         name=scenario.name,
         outcome=_outcome_of(findings, breached=any(limit.outcome == "breached" for limit in limits)),
@@ -103,7 +110,11 @@ def judge_scenario(scenario: Scenario, plan: RecordingPlan, recording: Recording
 
 
 def _judge_planned(
-    thresholds: Thresholds, run: RunInfo, plan: RecordingPlan, recording: Recording | None
+    thresholds: Thresholds,
+    run: RunInfo,
+    plan: RecordingPlan,
+    recording: Recording | None,
+    rules: tuple[Rule, ...],
 ) -> ScenarioVerdict:
     scenario = thresholds.scenario(plan.scenario)
     if scenario is None or recording is None or plan.scenario in run.failures:
@@ -112,9 +123,9 @@ def _judge_planned(
             if scenario is None
             else "there is no evidence of it"
         )
-        judged = judge_scenario(scenario, plan, recording) if scenario and recording else None
+        judged = judge_scenario(scenario, plan, recording, rules) if scenario and recording else None
         return _without_proof(plan, judged, why)
-    return judge_scenario(scenario, plan, recording)
+    return judge_scenario(scenario, plan, recording, rules)
 
 
 def _without_proof(plan: RecordingPlan, judged: ScenarioVerdict | None, why: str) -> ScenarioVerdict:
@@ -145,6 +156,14 @@ def _find_in_run(thresholds: Thresholds, run: RunInfo) -> Iterator[Finding]:
             subject="run",
             message=f"the run {how}",
             remedy="run again, to the end",
+        )
+    if not run.recordings:
+        yield Finding(
+            code="nothing-measured",
+            effect="distrust",
+            subject="run",
+            message="the run planned no scenario at all",
+            remedy="measure again",
         )
     for plan in run.recordings:
         scenario = thresholds.scenario(plan.scenario)
