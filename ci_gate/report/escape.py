@@ -25,15 +25,16 @@ _MARK_CATEGORIES: Final = frozenset({"Mn", "Me"})
 _MOST_MARKS: Final = 2
 _REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 _BREAK: Final = "\N{ZERO WIDTH SPACE}"
+_LINKS: Final = r"(?<=@) | (?<=:)(?=//) | (?<=www)(?=\.)"
+_BREAKS_IN_CODE: Final = re.compile(_LINKS, re.VERBOSE | re.IGNORECASE)  # the parser links inside HTML too
 _BREAKS: Final = re.compile(
-    r"""(?<=[@\#])                        # mention, e-mail address, issue reference
-    | (?<=\bgh-)(?=\d)                    # issue reference
-    | (?<=:)(?=//) | (?<=www)(?=\.)       # bare link
-    | (?<=:)(?=[\w+-]+:)                  # emoji code
-    | (?<=[0-9a-f]{6})(?=[0-9a-f])        # commit
+    rf"""{_LINKS}
+    | (?<=\#) | (?<=\bgh-)(?=\d)         # issue reference
+    | (?<=:)(?=[\w+-]+:)                 # emoji code
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+_TOO_MUCH_OF_A_COMMIT: Final = re.compile(r"[0-9a-f]{6}(?=[0-9a-f])", re.IGNORECASE)
 
 
 def escape_markdown(text: str) -> str:
@@ -42,7 +43,8 @@ def escape_markdown(text: str) -> str:
     Not for the beginning of a line. White space becomes single spaces; control, bidirectional and invisible
     characters become U+FFFD, so that a name cannot disguise another; beyond LONGEST_TEXT it is cut.
     """
-    return _escape(clean(text, LONGEST_TEXT))
+    broken = _BREAKS.sub(_BREAK, clean(text, LONGEST_TEXT))
+    return _escape(_TOO_MUCH_OF_A_COMMIT.sub(rf"\g<0>{_BREAK}", broken))
 
 
 def code_span(name: str) -> str:
@@ -53,7 +55,7 @@ def code_span(name: str) -> str:
 
 def code_element(name: str) -> str:
     """A name in code, for HTML and Markdown alike."""
-    return f"<code>{_escape(clean(name, LONGEST_NAME))}</code>"
+    return f"<code>{_escape(_BREAKS_IN_CODE.sub(_BREAK, clean(name, LONGEST_NAME)))}</code>"
 
 
 def clean(text: str, longest: int) -> str:
@@ -70,6 +72,6 @@ def clean(text: str, longest: int) -> str:
     return "".join(shown) or "(empty)"
 
 
-def _escape(cleaned: str) -> str:
+def _escape(text: str) -> str:
     # To Markdown a numeric reference is text, whatever stands around it.
-    return "".join(f"&#{ord(each)};" if each in _MARKUP else each for each in _BREAKS.sub(_BREAK, cleaned))
+    return "".join(f"&#{ord(each)};" if each in _MARKUP else each for each in text)

@@ -1,0 +1,76 @@
+"""Workflow commands that put each breach beside its line of thresholds.yaml in the pull request's diff."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from ci_gate.judge.threshold_changes import ThresholdChange
+from ci_gate.judge.verdict import ScenarioVerdict
+from ci_gate.report.cells import format_bound, format_measured
+from ci_gate.report.comment import Report
+from ci_gate.report.escape import LONGEST_NAME, LONGEST_TEXT, clean
+
+MAX_ANNOTATIONS: Final = 10  # GitHub shows no more errors of one step
+
+
+def render_annotations(report: Report) -> tuple[str, ...]:
+    """Lines for standard output; the last says how many are left out, where there are too many."""
+    errors = tuple(_annotate(report))
+    if len(errors) <= MAX_ANNOTATIONS:
+        return errors
+    left_out = len(errors) - MAX_ANNOTATIONS + 1
+    more = _format_error("ci-gate", f"{left_out} more; the job summary has all of them", "", None)
+    return *errors[: MAX_ANNOTATIONS - 1], more
+
+
+def clean_log_line(text: str) -> str:
+    """Text for the log of a workflow that the runner takes for no command of its own."""
+    cleaned = clean(text, 4 * LONGEST_TEXT)
+    return cleaned.replace("##[", "# #[").replace("::", ": :")
+
+
+def _annotate(report: Report) -> Iterator[str]:
+    file = report.verdict.thresholds_file
+    if report.approval is not None and report.approval.is_missing:
+        for change in report.changes:
+            if change.effect == "loosened":
+                words = f"{_describe(change)}; approve it by the label {report.approval.label}"
+                yield _format_error("loosened without approval", words, file, change.line)
+    for scenario in report.verdict.scenarios:
+        yield from _annotate_scenario(scenario, file)
+    for finding in report.verdict.findings:
+        if finding.effect != "note":
+            yield _format_error("INVALID", f"{finding.subject}: {finding.message}", "", None)
+
+
+def _annotate_scenario(scenario: ScenarioVerdict, file: str) -> Iterator[str]:
+    for limit in scenario.breaches:
+        measured = (
+            f"{limit.endpoint} {limit.metric} was {format_measured(limit)}, must be {format_bound(limit)}"
+        )
+        yield _format_error(f"{scenario.name}: limit broken", measured, file, limit.line)
+    for finding in scenario.findings:
+        if finding.effect != "note":
+            words = f"{finding.subject}: {finding.message}. To mend it: {finding.remedy}"
+            yield _format_error(f"{scenario.name}: INVALID", words, "", None)
+
+
+def _describe(change: ThresholdChange) -> str:
+    where = " ".join(name for name in (change.scenario, change.endpoint, change.setting) if name)
+    return f"{where}: {change.old or 'nothing'} in base, {change.new or 'nothing'} here"
+
+
+def _format_error(title: str, message: str, file: str, line: int | None) -> str:
+    place = {"file": file, "line": str(line)} if file and line else {"file": file} if file else {}
+    properties = {**place, "title": clean(title, LONGEST_NAME)}
+    listed = ",".join(f"{name}={_escape_property(value)}" for name, value in properties.items())
+    return f"::error {listed}::{_escape_message(clean(message, LONGEST_TEXT))}"
+
+
+def _escape_message(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _escape_property(text: str) -> str:
+    return _escape_message(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,191 @@
+"""The reports whose comments are kept in golden/, one for each thing that a comment has to say well."""
+
+from __future__ import annotations
+
+from ci_gate.judge.threshold_changes import Approval, ThresholdChange
+from ci_gate.judge.under_base import UnderBase
+from ci_gate.report.comment import Report
+from tests.report.verdicts import endpoint, finding, limit, scenario, verdict
+
+RUN_URL = "https://github.com/shop/shop/actions/runs/42"
+
+DEPLOYMENTS = scenario(
+    "concurrent-deployments",
+    endpoints=(
+        endpoint(requests=4752, p50=38.2, p95=96.1, p99=142.0),
+        endpoint("GET /api/v1/deployments", 951, p50=31.0, p95=74.2, p99=101.0),
+        endpoint("GET /api/v1/deployments/{id}", 948, p50=22.4, p95=51.9, p99=77.1),
+        endpoint("POST /api/v1/deployments", 2853, p50=44.8, p95=108.3, p99=151.2),
+    ),
+    limits=(
+        limit(metric="p50", measured=38.2, text="200ms", line=38),
+        limit(metric="p99", measured=142.0, text="500ms", line=38),
+        limit(metric="failures", measured=0.0, text="1%", line=38),
+        limit(metric="rate", measured=79.2, text="50/s", line=38),
+        limit("POST /api/v1/deployments", measured=108.3, line=39),
+    ),
+    findings=(
+        finding(
+            "duplicates", "note", "scenario", "2 of 4,752 requests were sent twice by Locust", "nothing to do"
+        ),
+    ),
+)
+APPROVALS = scenario(
+    "cab-approvals",
+    "INVALID",
+    users=50,
+    endpoints=(endpoint(requests=1240, failures=148, p50=13.0, p95=41.0, p99=None),),
+    limits=(limit(metric="p99", measured=None, text="500ms", outcome="unproven", samples=1092, line=52),),
+    findings=(
+        finding(
+            "throttled",
+            "distrust",
+            "GET /api/v1/approvals",
+            "148 replies were 429 Too Many Requests (11.9 %)",
+            "raise the limit per user for the load test's own users in the configuration of the service",
+        ),
+    ),
+)
+BURST = scenario(
+    "burst-load",
+    "FAIL",
+    users=1000,
+    endpoints=(
+        endpoint(requests=12545, failures=9101, p50=19_400.0, p95=25_100.0, p99=27_300.0),
+        endpoint(
+            "POST /api/v1/deployments",
+            12545,
+            failures=9101,
+            p50=19_400.0,
+            p95=25_100.0,
+            p99=27_300.0,
+            statuses={"201": 3444, "403": 1834, "500": 7024, "no reply": 243},
+        ),
+    ),
+    limits=(
+        limit(metric="p50", measured=19_400.0, text="500ms", outcome="breached", line=76),
+        limit(metric="p99", measured=27_300.0, text="1s", outcome="breached", line=76),
+        limit(metric="failures", measured=0.7255, text="2%", outcome="breached", line=76),
+        limit("POST /api/v1/deployments", "p95", 25_100.0, "1s", outcome="breached", line=77),
+    ),
+)
+HOSTILE_NAMES = scenario(
+    "</summary></details><img src=x> @octocat #1",
+    "FAIL",
+    endpoints=(
+        endpoint(),
+        endpoint("GET /a|b`c`\\|d"),
+        endpoint("GET https://evil.example/ www.evil.example :tada:"),
+        endpoint("GET /\u202egpj.exe\u200b"),
+        endpoint("GET /" + "very-long-" * 40),
+    ),
+    limits=(limit("GET /a|b`c`\\|d", outcome="breached"),),
+    findings=(
+        finding(
+            subject="@octocat",
+            message="fixes #1, owner/repo#2, GH-3 and 0123456789abcdef by @octocat\n\n# heading [x](https://evil.example)",
+            remedy="<script>alert(1)</script> | see www.evil.example",
+        ),
+    ),
+)
+CHANGES = (
+    ThresholdChange(
+        scenario="burst-load",
+        endpoint="all",
+        setting="p50",
+        old="500ms",
+        new="20s",
+        effect="loosened",
+        line=76,
+    ),
+    ThresholdChange(
+        scenario="burst-load",
+        endpoint="POST /api/v1/deployments",
+        setting="p95",
+        old="1s",
+        new=None,
+        effect="loosened",
+        line=None,
+    ),
+    ThresholdChange(
+        scenario="",
+        endpoint="",
+        setting="file .github/workflows/load-gate.yml",
+        old="3f786850e387",
+        new="89e6c98d9288",
+        effect="changed",
+        line=None,
+    ),
+    ThresholdChange(
+        scenario="concurrent-deployments",
+        endpoint="GET /api/v1/deployments",
+        setting="p99",
+        old=None,
+        new="200ms",
+        effect="tightened",
+        line=40,
+    ),
+)
+UNDER_BASE = (
+    UnderBase(
+        scenario="burst-load",
+        base="FAIL",
+        head="PASS",
+        breaches=(limit(metric="p50", measured=19_400.0, text="500ms", outcome="breached"),),
+        unknown=("POST /api/v1/deployments p95",),
+    ),
+    UnderBase(scenario="concurrent-deployments", base="PASS", head="PASS", breaches=(), unknown=()),
+    UnderBase(scenario="new-one", base=None, head="PASS", breaches=(), unknown=()),
+)
+
+
+def approval(*, is_given):
+    return Approval(label="thresholds-approved", loosened=2, is_given=is_given)
+
+
+EXAMPLES = {
+    "pass": Report(verdict=verdict(DEPLOYMENTS, scenario("connector-scaling", users=200)), run_url=RUN_URL),
+    "fail": Report(verdict=verdict(DEPLOYMENTS, APPROVALS, BURST, outcome="FAIL"), run_url=RUN_URL),
+    "invalid": Report(
+        verdict=verdict(
+            scenario(
+                "cab-approvals",
+                "INVALID",
+                endpoints=(),
+                limits=(),
+                users=50,
+                findings=(
+                    finding(
+                        "not-measured",
+                        "distrust",
+                        "scenario",
+                        "the service did not start: [Errno 98] Address already in use",
+                        "mend what stopped the measurement, and run again",
+                    ),
+                ),
+            ),
+            outcome="INVALID",
+            findings=(
+                finding(
+                    "not-finished", "distrust", "run", "the run was interrupted", "run again, to the end"
+                ),
+            ),
+        ),
+        run_url=RUN_URL,
+    ),
+    "loosened": Report(
+        verdict=verdict(DEPLOYMENTS, scenario("burst-load", users=1000)),
+        changes=CHANGES,
+        under_base=UNDER_BASE,
+        approval=approval(is_given=False),
+        run_url=RUN_URL,
+    ),
+    "loosened-approved": Report(
+        verdict=verdict(DEPLOYMENTS, scenario("burst-load", users=1000)),
+        changes=CHANGES,
+        under_base=UNDER_BASE,
+        approval=approval(is_given=True),
+        run_url=RUN_URL,
+    ),
+    "hostile-names": Report(verdict=verdict(HOSTILE_NAMES, outcome="FAIL"), run_url=RUN_URL),
+}

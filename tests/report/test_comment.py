@@ -1,0 +1,223 @@
+"""The comment: the goldens, its size, and its tables whatever the names are.
+
+After a wanted change, write the goldens again with ``python -m tests.report.test_comment`` and look at them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ci_gate.report.comment import (
+    MAX_COMMENT_BYTES,
+    MAX_SUMMARY_BYTES,
+    Report,
+    render_report,
+    summarise_in_a_sentence,
+)
+from ci_gate.report.markdown import render_markdown
+from tests.report.examples import CHANGES, EXAMPLES, approval
+from tests.report.github_text import find_references, render
+from tests.report.test_escape import hostile_text
+from tests.report.verdicts import endpoint, finding, limit, scenario, verdict
+
+GOLDEN = Path(__file__).with_name("golden")
+GITHUB_MAX_CHARACTERS = 65_536
+TAGS = {
+    "h2", "p", "code", "strong", "em", "ul", "li", "table", "thead", "tbody", "tr", "th", "td", "details",
+    "summary", "sub", "pre", "a",
+}  # fmt: skip
+
+BROKEN_TWICE = scenario("a", "FAIL", limits=[limit(outcome="breached")] * 2)
+
+
+def comment(report):
+    return render_report(report, MAX_COMMENT_BYTES)
+
+
+def check_page(text, *, run_url=""):
+    """What holds of every comment, whoever wrote the names in it."""
+    rendered = render(text)
+    assert set(rendered.tags) <= TAGS
+    assert rendered.tags.count("a") == (1 if run_url else 0)
+    assert find_references(rendered) == {}
+    for rows in rendered.tables:
+        assert len(rows) >= 2
+        assert len(set(rows)) == 1
+    return rendered
+
+
+def shown(text):
+    return "".join(render(text).text).replace("\u200b", "").replace("\u00a0", " ")
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_comment__is_as_in_the_golden_file(name):
+    assert comment(EXAMPLES[name]) == (GOLDEN / f"{name}.md").read_text(encoding="utf-8")
+
+
+def test_golden_files__are_all_compared():
+    assert {path.stem for path in GOLDEN.glob("*.md")} == set(EXAMPLES)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_comment__is_safe_and_its_tables_whole(name):
+    check_page(comment(EXAMPLES[name]), run_url=EXAMPLES[name].run_url)
+
+
+@pytest.mark.parametrize(
+    ("report", "sentence"),
+    [
+        (Report(verdict=verdict()), "PASS: 1 scenario kept all 1 limit"),
+        (EXAMPLES["fail"], "FAIL: burst-load broke 4 limits, cab-approvals proved nothing"),
+        (EXAMPLES["invalid"], "INVALID: cab-approvals proved nothing"),
+        (EXAMPLES["loosened"], "FAIL: thresholds are loosened without approval"),
+        (EXAMPLES["loosened-approved"], "PASS: 2 scenarios kept all 6 limits"),
+        (
+            Report(verdict=verdict(scenario("a", "INCONCLUSIVE"), outcome="INCONCLUSIVE")),
+            "INCONCLUSIVE: a could not be told from base within the budget",
+        ),
+        (
+            Report(verdict=verdict(BROKEN_TWICE, outcome="FAIL")),
+            "FAIL: a broke 2 limits",
+        ),
+        (Report(verdict=verdict(outcome="INVALID", findings=[finding()])), "INVALID: the run proved nothing"),
+    ],
+)  # fmt: skip
+def test_headline__says_what_happened(report, sentence):
+    assert summarise_in_a_sentence(report) == sentence
+    assert sentence in shown(comment(report)).split("\n", 1)[0]
+
+
+def test_sentence__is_short_enough_for_a_commit_status():
+    long = Report(verdict=verdict(scenario("x" * 500, "INVALID"), outcome="INVALID"))
+    assert len(summarise_in_a_sentence(long)) <= 140
+
+
+def test_scenarios__come_worst_first():
+    scenarios = [scenario(name, name) for name in ("PASS", "INCONCLUSIVE", "INVALID", "FAIL")]
+    page = shown(comment(Report(verdict=verdict(*scenarios, outcome="FAIL"))))
+    places = [
+        page.index(name, page.index("failures")) for name in ("FAIL", "INVALID", "INCONCLUSIVE", "PASS")
+    ]
+    assert places == sorted(places)
+
+
+def test_scenario_without_evidence__has_a_whole_row():
+    bare = scenario("bare", "INVALID", endpoints=(), limits=())
+    (rows,) = check_page(comment(Report(verdict=verdict(bare, outcome="INVALID")))).tables
+    assert rows == [9, 9]
+
+
+def test_many_breaches__are_counted_and_folded():
+    breaches = [limit(f"GET /{number}", outcome="breached") for number in range(30)]
+    text = comment(Report(verdict=verdict(scenario(outcome="FAIL", limits=breaches), outcome="FAIL")))
+    assert text.count("must be at most") == 6
+    assert "- 24 more, folded below" in text
+    assert text.count("GET /29") == 1
+
+
+def test_default_limit__is_said_to_be_one():
+    text = comment(Report(verdict=verdict(scenario(limits=[limit(line=None)]))))
+    assert "(default)" in text
+
+
+def make_huge(*, scenarios=1, endpoints=1, findings=0, changes=0, name="GET /x|`y`\\"):
+    rows = [endpoint(f"{name}{number}") for number in range(endpoints)]
+    limits = [limit(f"{name}{number}", outcome="breached") for number in range(endpoints)]
+    found = [finding(message=f"{name} {number} " * 20) for number in range(findings)]
+    many = [
+        scenario(f"{name} {number}", "FAIL", endpoints=rows, limits=limits, findings=found)
+        for number in range(scenarios)
+    ]
+    return Report(
+        verdict=verdict(*many, outcome="FAIL", findings=found),
+        changes=CHANGES * changes,
+        approval=approval(is_given=False),
+    )
+
+
+@pytest.mark.parametrize(
+    ("size", "missing", "kept"),
+    [
+        ({"endpoints": 300}, "endpoint", "limits"),
+        ({"endpoints": 2000}, "limit", "threshold"),
+        ({"findings": 500}, "finding", "limit"),
+        ({"changes": 1000}, "threshold change", "must be"),
+        ({"scenarios": 2000}, "scenario", "loosened"),
+        ({"scenarios": 300, "endpoints": 20, "findings": 5}, "reason", "scenario"),
+    ],
+)
+def test_huge_comment__leaves_out_whole_rows_and_says_how_many(size, missing, kept):
+    text = comment(make_huge(**size))
+    assert len(text.encode()) <= MAX_COMMENT_BYTES < GITHUB_MAX_CHARACTERS
+    check_page(text)
+    (left_out,) = [line for line in text.split("\n") if line.startswith("*Left out to fit: ")]
+    assert missing in left_out
+    assert kept in text
+    assert "<sub>Profile" in text
+
+
+def test_what_fits__is_not_left_out():
+    report = make_huge(endpoints=30)
+    assert "Left out" not in comment(report)
+    assert comment(report).count("GET /x") > 60
+
+
+def test_order__endpoints_go_before_limits_and_those_before_reasons():
+    report = make_huge(scenarios=4, endpoints=60)
+    sizes = (60_000, 30_000, 12_000, 6_000)
+    pages = [render_report(report, size) for size in sizes]
+    assert all(len(page.encode()) <= size for page, size in zip(pages, sizes, strict=True))
+    assert [page.count("<summary>") for page in pages] == [3, 2, 2, 0]
+    assert all("must be at most" in page for page in pages[:3])
+    assert all(page.count("❌\u00a0FAIL") == 4 for page in pages)
+
+
+def test_left_out_rows__are_counted_exactly():
+    report = make_huge(scenarios=1, endpoints=400)
+    text = comment(report)
+    rows = len([line for line in text.split("\n") if line.startswith("| <code>GET")])
+    assert 0 < rows < 400
+    assert f"{400 - rows} endpoints" in text
+
+
+def test_summary__has_room_for_what_the_comment_leaves_out():
+    report = make_huge(endpoints=300)
+    assert "Left out" in comment(report)
+    assert "Left out" not in render_report(report, MAX_SUMMARY_BYTES)
+    assert "GET /x" in render_markdown(report.verdict)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    name=hostile_text,
+    subject=hostile_text,
+    count=st.sampled_from([1, 3, 50]),
+    max_bytes=st.sampled_from([20_000, MAX_COMMENT_BYTES]),
+)
+def test_hostile_verdict__is_always_within_the_size_with_whole_tables(name, subject, count, max_bytes):
+    rows = [endpoint(name, statuses={subject: 1, name: 2}) for _ in range(count)]
+    one = scenario(
+        subject,
+        "FAIL",
+        endpoints=rows,
+        limits=[limit(name, outcome="breached", text=subject, metric=name or "p")] * count,
+        findings=[finding(subject, subject=name, message=subject, remedy=name)] * count,
+    )
+    hostile = verdict(*[one] * count, outcome="FAIL", head=name, profile=subject, started_at=name)
+    text = render_report(Report(verdict=hostile), max_bytes)
+    assert len(text.encode()) <= max_bytes
+    check_page(text)
+
+
+def write_goldens():
+    for name, report in EXAMPLES.items():
+        (GOLDEN / f"{name}.md").write_text(comment(report), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_goldens()
