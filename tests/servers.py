@@ -53,7 +53,10 @@ def running_postgres(log_folder: Path, *, fsync: bool = False) -> Iterator[str]:
     try:
         as_owner = _own_for_postgres(folder)
         data = str(folder / "data")
-        _run([*as_owner, str(binaries / "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-N"], cwd=folder)
+        _run(
+            [*as_owner, str(binaries / "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-N"],
+            cwd=folder,
+        )
         pg_ctl = [*as_owner, str(binaries / "pg_ctl"), "-D", data]
         port = _start_postgres(pg_ctl, folder, log_folder, fsync=fsync)
         try:
@@ -65,7 +68,7 @@ def running_postgres(log_folder: Path, *, fsync: bool = False) -> Iterator[str]:
 
 
 def _own_for_postgres(folder: Path) -> list[str]:
-    """PostgreSQL refuses to run as root: hand the folder to another user, return the command prefix to be it."""
+    """PostgreSQL refuses to run as root: give the folder to another user, return a prefix that runs as it."""
     if os.geteuid() != 0:
         return []
     names = {entry.pw_name for entry in pwd.getpwall()}
@@ -78,9 +81,14 @@ def _start_postgres(pg_ctl: list[str], folder: Path, log_folder: Path, *, fsync:
     log = folder / "postgres.log"
     for attempt in range(1, START_ATTEMPTS + 1):
         port = free_port()
-        options = f"-p {port} -k {folder} -h 127.0.0.1 -c max_connections=200 -c fsync={'on' if fsync else 'off'}"
+        options = (
+            f"-p {port} -k {folder} -h 127.0.0.1 -c max_connections=200 -c fsync={'on' if fsync else 'off'}"
+        )
         try:
-            _run([*pg_ctl, "-l", str(log), "-o", options, "-w", "-t", str(READY_TIMEOUT_S), "start"], cwd=folder)
+            _run(
+                [*pg_ctl, "-l", str(log), "-o", options, "-w", "-t", str(READY_TIMEOUT_S), "start"],
+                cwd=folder,
+            )
         except subprocess.CalledProcessError:
             if attempt == START_ATTEMPTS:
                 shutil.copy(log, log_folder / "postgres.log")
@@ -123,4 +131,6 @@ def _await_port(port: int, server: subprocess.Popen[bytes]) -> None:
 
 
 def _run(command: list[str], *, cwd: Path) -> None:
-    subprocess.run(command, cwd=cwd, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=120)
+    subprocess.run(
+        command, cwd=cwd, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=120
+    )

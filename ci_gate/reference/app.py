@@ -31,7 +31,7 @@ from ci_gate.reference.metrics import Metrics
 from ci_gate.reference.passwords import PasswordChecker
 from ci_gate.reference.replies import ApiError, error_reply, json_reply
 from ci_gate.reference.seed import ensure_state
-from ci_gate.reference.sessions import KEY_PREFIX, MemorySessions, RedisSessions
+from ci_gate.reference.sessions import MemorySessions, RedisSessions
 from ci_gate.reference.settings import Settings, parse_settings
 from ci_gate.reference.throttle import MemoryThrottle, RedisThrottle
 
@@ -98,7 +98,7 @@ class Service:
         try:
             await self._database.read(lambda connection: connection.execute(text("SELECT 1")).scalar())
             if self._redis is not None:
-                await self._redis.get(KEY_PREFIX)
+                await self._redis.ping()
         except (SQLAlchemyError, PoolTimeoutError, RedisError) as error:
             return error_reply(HTTPStatus.SERVICE_UNAVAILABLE, "not_ready", str(error))
         return json_reply({"status": "ready"})
