@@ -82,6 +82,15 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Relaxed:
+    """A validity rule that is only a note in this scenario."""
+
+    code: str
+    reason: str
+    at: Position
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UserCount:
     """How many users of one class run. Nothing else may run."""
 
@@ -102,6 +111,7 @@ class Scenario:
     ramp_s: float  # how long arrivals take to rise to their rate
     accept: tuple[Accepted, ...]
     expected: tuple[str, ...]  # endpoints that must be called and succeed, beside those in limits and accept
+    relax: tuple[Relaxed, ...]
     limits: tuple[Limit, ...]
     regression: tuple[Tolerance, ...]
     at: Position
@@ -240,6 +250,7 @@ def _scenario(scenario: Section) -> Scenario:
             for name, statuses, at in scenario.items("accept")
         ),
         expected=tuple(scenario.get("expected", ())),
+        relax=tuple(Relaxed(code=code, reason=reason, at=at) for code, reason, at in scenario.items("relax")),
         limits=tuple(_limits(scenario.section("limits"))),
         regression=tuple(
             Tolerance(metric=metric, ratio=parse_percentage(text), at=at)

@@ -11,6 +11,7 @@ from ci_gate.thresholds import (
     Limit,
     Position,
     Profile,
+    Relaxed,
     Service,
     Tolerance,
     UserCount,
@@ -104,6 +105,10 @@ def test_every_key__of_a_scenario_is_read():
         Accepted(endpoint="grpc shop.Orders/List", statuses=(503,), at=at(28, 7)),
     )
     assert scenario.expected == ("POST /login", "task-1 x y  z")
+    assert scenario.relax == (
+        Relaxed(code="uniform-body", reason="both answer only whether it worked", at=at(37, 7)),
+        Relaxed(code="html-replies", reason='GET /a/{id} is a page: "ünï"', at=at(38, 7)),
+    )
     assert scenario.limits == (
         Limit(endpoint="all", metric="p0.1", bound=1.0, text="1ms", at=at(31, 13)),
         Limit(endpoint="all", metric="p50", bound=200.0, text="0.2s", at=at(31, 24)),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ci_gate.errors import Problem
 from ci_gate.judge.quantiles import needed_samples
+from ci_gate.judge.validity import RELAXABLE
 from ci_gate.thresholds import ALL_ENDPOINTS, Limit, Position, Profile, Scenario, Thresholds
 from ci_gate.workload import UserClass, Workload
 
@@ -29,13 +30,14 @@ class Unprovable:
 
 
 def find_problems(thresholds: Thresholds, workloads: Mapping[str, Workload]) -> tuple[Problem, ...]:
-    """Locustfiles that do not load, unknown user classes, rate floors beyond what the users can offer.
+    """Locustfiles that do not load, unknown user classes and rules, rate floors that no user can offer.
 
     ``workloads`` maps each scenario's locustfile to what it says.
     """
     found: list[Problem] = []
     for scenario in thresholds.scenarios:
         workload = workloads[scenario.locustfile]
+        found += _find_unknown_rules(thresholds, scenario)
         if workload.error:
             message = f"{scenario.name}: {scenario.locustfile}: {workload.error}"
             found.append(_problem(thresholds, scenario.at, message, "a locustfile that loads"))
@@ -108,6 +110,13 @@ def _class_rate(user_class: UserClass, tasks_per_s: float | None, endpoint: str)
         calls = len(task.endpoints) if endpoint == ALL_ENDPOINTS else task.endpoints.count(endpoint)
         requests_per_task += task.share * calls
     return tasks_per_s * requests_per_task
+
+
+def _find_unknown_rules(thresholds: Thresholds, scenario: Scenario) -> Iterator[Problem]:
+    for relaxed in scenario.relax:
+        if relaxed.code not in RELAXABLE:
+            message = f"no rule {relaxed.code!r} can be relaxed"
+            yield _problem(thresholds, relaxed.at, message, ", ".join(RELAXABLE))
 
 
 def _find_unknown_classes(

@@ -180,6 +180,9 @@ def _scenario_rows(scenario: Scenario) -> Iterator[_Row]:
             yield (name, accepted.endpoint, f"accept {status}"), setting
     for endpoint in scenario.expected:
         yield (name, endpoint, "expected"), _Setting(text="expected", presence=1, line=line)
+    for relaxed in scenario.relax:
+        setting = _Setting(text="relaxed", presence=-1, line=relaxed.at.line)
+        yield (name, "", f"relax {relaxed.code}"), setting
     for tolerance in scenario.regression:
         text = f"{tolerance.ratio * 100:.12g}%"
         setting = _Setting(text=text, demand=-tolerance.ratio, presence=1, line=tolerance.at.line)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
+
+import msgspec
 
 from ci_gate.judge.findings import Case, Finding, Rule
 from ci_gate.judge.load_rules import LOAD_RULES
@@ -12,11 +15,27 @@ from ci_gate.judge.run_rules import RUN_RULES
 
 RULES: Final = (*RUN_RULES, *RECORDING_RULES, *REPLY_RULES, *LOAD_RULES)
 
+RELAXABLE: Final = tuple(rule.code for rule in RULES if rule.relaxable and rule.effect != "note")
+"""What ``relax`` may name. The others hold always: without them there is no measurement to speak of."""
+
 
 def check_validity(case: Case, rules: tuple[Rule, ...] = RULES) -> tuple[Finding, ...]:
-    """Apply every rule, in the order of the table."""
+    """Apply every rule, in the order of the table. One that the scenario relaxes is a note that says why."""
+    reasons = {relaxed.code: relaxed.reason for relaxed in case.scenario.relax}
     return tuple(
-        Finding(code=rule.code, effect=rule.effect, subject=subject, message=message, remedy=rule.remedy)
+        _relax(finding, reasons[rule.code]) if rule.relaxable and rule.code in reasons else finding
         for rule in rules
-        for subject, message in rule.find(case)
+        for finding in _apply(rule, case)
     )
+
+
+def _apply(rule: Rule, case: Case) -> Iterator[Finding]:
+    for subject, message in rule.find(case):
+        yield Finding(
+            code=rule.code, effect=rule.effect, subject=subject, message=message, remedy=rule.remedy
+        )
+
+
+def _relax(finding: Finding, reason: str) -> Finding:
+    message = f"{finding.message}; relaxed in thresholds.yaml: {reason}"
+    return msgspec.structs.replace(finding, effect="note", message=message)

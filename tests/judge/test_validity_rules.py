@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from ci_gate.judge.validity import RULES
+from ci_gate.judge.feasibility import find_problems
+from ci_gate.judge.validity import RELAXABLE, RULES
 from ci_gate.judge.verdict import judge_scenario
+from ci_gate.workload import Workload
 from tests.judge.evidence_notation import HEALTHY, draw
 
 
@@ -230,16 +232,65 @@ PROOFS = (
 )
 
 
-def find_codes(lines):
-    evidence = draw(lines if lines.startswith("10 ") else f"{HEALTHY}\n{lines}")
-    return judge_scenario(evidence.scenario, evidence.plan, evidence.recording).findings
+def judge_lines(lines, rules=RULES):
+    evidence = draw(lines)
+    return judge_scenario(evidence.scenario, evidence.plan, evidence.recording, rules)
+
+
+def find_findings(lines):
+    return judge_lines(lines if lines.startswith("10 ") else f"{HEALTHY}\n{lines}").findings
 
 
 @pytest.mark.parametrize("proof", PROOFS, ids=lambda proof: proof.code)
 def test_rule__red_and_green(proof):
-    messages = [f"{seen.subject} {seen.message}" for seen in find_codes(proof.red) if seen.code == proof.code]
+    messages = [
+        f"{seen.subject} {seen.message}" for seen in find_findings(proof.red) if seen.code == proof.code
+    ]
     assert any(proof.says in message for message in messages), messages
-    assert proof.code not in {seen.code for seen in find_codes(proof.green)}
+    assert proof.code not in {seen.code for seen in find_findings(proof.green)}
+
+
+def test_relaxed_rule__is_a_note_that_gives_the_reason():
+    relaxed = find_findings("9 GET /items 429 5ms\nrelax throttled the limiter is under test")
+    found = next(finding for finding in relaxed if finding.code == "throttled")
+    assert found.effect == "note"
+    assert found.message.endswith("; relaxed in thresholds.yaml: the limiter is under test")
+    assert (
+        next(each for each in find_findings("9 GET /items 429 5ms") if each.code == "throttled").effect
+        != "note"
+    )
+
+
+@pytest.mark.parametrize("code", [rule.code for rule in RULES if not rule.relaxable])
+def test_relaxed_rule__is_what_it_was_where_it_must_hold(code):
+    red = next(proof.red for proof in PROOFS if proof.code == code)
+    red = f"{red if red.startswith('10 ') else HEALTHY + red}\n"
+    assert judge_lines(f"{red}relax {code} no reason is good enough") == judge_lines(red)
+
+
+def test_unproven_limit__never_passes_whatever_is_relaxed():
+    relaxed = "\n".join(f"relax {code} all of them" for code in RELAXABLE)
+    for lines in ("9 GET /cart 500 5ms", "", "99 GET /cart 200 5ms ramp"):
+        judged = judge_lines(f"{HEALTHY}\n{lines}\nlimit GET /cart p50 1s\nlimit all failures 50%\n{relaxed}")
+        assert judged.outcome == "INVALID"
+        assert any(finding.effect != "note" for finding in judged.findings)
+
+
+def test_unknown_rule__is_a_problem_with_its_line():
+    evidence = draw(
+        f"{HEALTHY}\nrelax throtled a typing error\nrelax no-samples wishful thinking\nrelax throttled fine"
+    )
+    workload = Workload(locustfile="shop.py", classes=(), error="not under test")
+    problems = find_problems(evidence.thresholds, {"shop.py": workload})
+    unknown = [problem for problem in problems if "relaxed" in problem.message]
+    assert [problem.message for problem in unknown] == [
+        "no rule 'throtled' can be relaxed",
+        "no rule 'no-samples' can be relaxed",
+    ]
+    for problem in unknown:
+        line = evidence.thresholds.text.splitlines()[problem.line - 1]
+        assert problem.message.split("'")[1] in line
+        assert "throttled" in problem.allowed
 
 
 def test_rules__each_has_a_proof():
@@ -248,15 +299,13 @@ def test_rules__each_has_a_proof():
 
 
 def test_healthy_evidence__no_finding_and_pass():
-    evidence = draw(HEALTHY)
-    judged = judge_scenario(evidence.scenario, evidence.plan, evidence.recording)
+    judged = judge_lines(HEALTHY)
     assert (judged.outcome, judged.findings) == ("PASS", ())
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
 def test_red_evidence__does_not_pass_by_the_rule_alone_unless_it_is_a_note(rule):
     proof = next(proof for proof in PROOFS if proof.code == rule.code)
-    evidence = draw(proof.red if proof.red.startswith("10 ") else f"{HEALTHY}\n{proof.red}")
-    parts = evidence.scenario, evidence.plan, evidence.recording
-    outcome = judge_scenario(*parts, rules=(rule,)).outcome
+    red = proof.red if proof.red.startswith("10 ") else f"{HEALTHY}\n{proof.red}"
+    outcome = judge_lines(red, rules=(rule,)).outcome
     assert (outcome in {"INVALID", "FAIL"}) is (rule.effect != "note" or outcome == "FAIL")
