@@ -180,9 +180,9 @@ class _Question:
 
     def _lack(self, what: Literal["samples", "windows"], look: Look) -> NotCompared:
         fewer, more = sorted(self.samples)
-        may_come = not look.is_last and fewer >= self.needed * look.share
+        may_come = fewer >= self.needed * look.share
         is_one_sided = more >= 2 * self.needed
-        is_rare = self.endpoint != ALL_ENDPOINTS and what == "samples" and not (may_come or is_one_sided)
+        is_rare = self.endpoint != ALL_ENDPOINTS and not (may_come or is_one_sided)
         return NotCompared(
             endpoint=self.endpoint,
             metric=self.metric,

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from ci_gate.judge.comparison import Comparison, compare, decide, holm_levels
 from ci_gate.judge.looks import Look
@@ -198,10 +199,16 @@ def test_outcome__passes_where_the_estimate_is_within_and_a_breach_would_have_be
     assert change.outcome == "pass"
 
 
-def test_outcome__no_change_is_inconclusive_where_a_breach_would_not_have_been_seen():
-    change = change_of(compared(*duet(noise=HOSTILE), tolerances={"p50": 0.001}), "p50")
-    assert change.mde > 0.001
+def test_outcome__a_change_within_is_inconclusive_where_a_breach_would_not_have_been_seen():
+    change = change_of(compared(*duet(2, noise=HOSTILE), tolerances={"p50": 0.05}), "p50")
+    assert change.change < 0.05 < min(change.worst, change.mde)
     assert change.outcome == "inconclusive"
+
+
+def test_mde__adds_the_power_of_four_in_five_to_the_interval():
+    (change,) = compared(*duet(noise=HOSTILE), tolerances={"p95": 0.2}, endpoints=()).changes
+    error = (np.log1p(change.high) - np.log1p(change.change)) / stats.t.isf(0.01, 15)  # 24 - 2 * 4 - 1
+    assert np.log1p(change.mde) == pytest.approx(error * (stats.t.isf(0.01, 15) + stats.t.isf(0.2, 15)))
 
 
 def test_outcome__a_lower_rate_is_worse_and_a_higher_one_is_not():
@@ -214,6 +221,19 @@ def test_outcome__a_lower_rate_is_worse_and_a_higher_one_is_not():
     assert change_of(compared(fewer, base), "rate").outcome == "pass"
 
 
+def slump(samples: SideSamples, from_s: float, *, seed: int) -> SideSamples:
+    """Loses most requests of ten seconds."""
+    within = (samples.start_s >= START_S + from_s) & (samples.start_s < START_S + from_s + 10)
+    return samples.pick(~within | (np.random.default_rng(seed).random(samples.ok.size) < 0.2))
+
+
+def test_rate__what_slows_both_sides_at_once_does_not_blur_it():
+    base, head = duet()
+    together = change_of(compared(slump(base, 20, seed=1), slump(head, 20, seed=2)), "rate")
+    apart = change_of(compared(slump(base, 20, seed=1), slump(head, 40, seed=2)), "rate")
+    assert together.high - together.low < 0.25 * (apart.high - apart.low)
+
+
 def test_decide__nothing_compared_is_no_pass():
     assert decide(Comparison(changes=(), not_compared=()), LAST) == "inconclusive"
 
@@ -224,8 +244,21 @@ def test_decide__nothing_compared_is_no_pass():
 def test_failures__none_on_either_side_is_no_change():
     change = change_of(compared(*duet()), "failures")
     assert (change.base, change.head, change.change, change.p_value) == (0, 0, 0, 0.5)
-    assert change.low < 0 < change.high
+    assert change.low == -change.high < -1 / duet()[0].ok.size
     assert change.outcome == "pass"
+
+
+def outage(samples: SideSamples, from_s: float) -> SideSamples:
+    at_s = samples.start_s - START_S
+    return replace(samples, ok=(at_s < from_s) | (at_s >= from_s + 5))
+
+
+def test_failures__an_outage_of_both_sides_at_once_does_not_blur_it():
+    base, head = duet()
+    together = change_of(compared(outage(base, 20), outage(head, 20)), "failures")
+    apart = change_of(compared(outage(base, 20), outage(head, 40)), "failures")
+    assert together.head == pytest.approx(5 / 60, abs=0.01)
+    assert together.high - together.low < 0.25 * (apart.high - apart.low)
 
 
 def test_failures__none_against_many_fails_and_many_against_none_passes():
@@ -348,6 +381,17 @@ def test_extreme_times__stay_finite_and_survive_json():
     comparison = compared(even_load(0.0), even_load(1e9), endpoints=("GET /",))
     assert msgspec.json.decode(msgspec.json.encode(comparison), type=Comparison) == comparison
     assert change_of(comparison, "p50").outcome == "fail"
+
+
+def test_extreme_spread__leaves_no_bound_infinite():
+    base = even_load(1.0, duration_s=20)
+    second = np.arange(base.ok.size) // 20
+    head = replace(base, response_ms=np.where(second // 2 % 2, 1e9, 1e-3))
+    comparison = compared(
+        base, head, duration_s=20.0, alpha=1e-9, look=replace(LAST, alpha=1e-9), endpoints=()
+    )
+    assert all(np.isfinite([c.low, c.high, c.worst, c.mde]).all() for c in comparison.changes)
+    assert change_of(comparison, "p50").high > 1e40
 
 
 def test_stalls__that_leave_most_seconds_alone_are_found_in_the_tail():
