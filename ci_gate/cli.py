@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import secrets
 import signal
 import sys
 import traceback
@@ -14,14 +15,15 @@ import click
 
 from ci_gate import __version__
 from ci_gate.errors import EXIT_OUR_BUG, EXIT_PASS, EXIT_PROVES_NOTHING, BadInputError, GateError, UsageError
-from ci_gate.evidence import read_run
+from ci_gate.evidence import read_recordings, read_run
 from ci_gate.judge.feasibility import find_problems, find_unprovable, offered_rate
 from ci_gate.judge.verdict import Verdict, decode_verdict, encode_verdict, judge
 from ci_gate.measure.workloads import describe_workloads
+from ci_gate.plan import RunRequest
 from ci_gate.progress import ProgressPrinter
 from ci_gate.report.markdown import render_markdown
 from ci_gate.report.terminal import render_terminal
-from ci_gate.run import RunRequest, read_recordings, run_scenarios
+from ci_gate.run import run_scenarios
 from ci_gate.thresholds import ALL_ENDPOINTS, Profile, Scenario, Thresholds, parse_thresholds
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -87,10 +89,17 @@ def check(thresholds_file: Path) -> int:
 @click.option(
     "--profile", "profile_name", default="pull_request", show_default=True, help="How long to measure."
 )
+@click.option("--base", help="Compare with this git revision, image or URL, both under load at once.")
 @click.option("--out", type=_FOLDER, help="Where evidence goes; new or empty.  [default: ci-gate-out/<time>]")
 @click.option("--quiet", is_flag=True, help="No progress on standard error.")
 def run(
-    thresholds_file: Path, names: tuple[str, ...], profile_name: str, out: Path | None, *, quiet: bool
+    thresholds_file: Path,
+    names: tuple[str, ...],
+    profile_name: str,
+    base: str | None,
+    out: Path | None,
+    *,
+    quiet: bool,
 ) -> int:
     """Start the service, put each scenario's load on it, judge, and print the table.
 
@@ -117,6 +126,8 @@ def run(
         out=out,
         repository=thresholds_file.resolve().parent,
         environ=_environment(),
+        base=base,
+        seed=secrets.randbits(32),
     )
     run_scenarios(request, progress)
     return _conclude(_judge_folder(out, thresholds), out)

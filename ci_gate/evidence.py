@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RUN_SCHEMA: Final = 1
+HEAD: Final = "head"  # the recording of head alone
+DUET_BASE: Final = "duet-base"
+DUET_HEAD: Final = "duet-head"
 _MAX_JSON_BYTES: Final = 64 * 1024**2
 
 
@@ -100,7 +103,7 @@ class RecordingPlan(StrictValue, frozen=True):
     """What one Locust run is to do; run.json keeps it, and the recorder is started with it."""
 
     scenario: str
-    recording: str
+    recording: Literal["head", "duet-base", "duet-head"]
     locustfile: str
     users: dict[str, int]
     spawn_rate: float
@@ -226,3 +229,20 @@ def read_run(folder: Path) -> RunInfo:
     if run.schema != RUN_SCHEMA:
         raise EvidenceError(f"{folder / 'run.json'}: schema {run.schema}; this version reads {RUN_SCHEMA}")
     return run
+
+
+def recording_folder(out: Path, plan: RecordingPlan) -> Path:
+    """Where the evidence of one recording is."""
+    return out / plan.scenario / plan.recording
+
+
+def read_recordings(out: Path, run: RunInfo) -> dict[tuple[str, str], Recording]:
+    """Every planned recording that is there, by scenario and name. Raises EvidenceError for a bad one."""
+    found: dict[tuple[str, str], Recording] = {}
+    for plan in run.recordings:
+        folder = recording_folder(out, plan)
+        if not folder.resolve().is_relative_to(out.resolve()):
+            raise EvidenceError(f"run.json names a scenario outside its folder: {plan.scenario!r}")
+        if (folder / "samples.bin").exists():
+            found[plan.scenario, plan.recording] = read_recording(folder)
+    return found

@@ -2,125 +2,185 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import os
-import platform
-import shutil
-import subprocess
+import contextlib
+import random
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
-import psutil
 
-import ci_gate
-from ci_gate.errors import EvidenceError, OutsideError, ServiceError, UsageError
-from ci_gate.evidence import RUN_SCHEMA, Recording, RecordingPlan, RunInfo, read_recording, write_json
-from ci_gate.judge.feasibility import least_rates, offered_rate
+from ci_gate.base import BaseVersion, open_base
+from ci_gate.errors import GateError, OutsideError, ServiceError, UsageError
+from ci_gate.evidence import RecordingPlan, RunInfo, read_recording, recording_folder, write_json
+from ci_gate.judge.comparison import decide
+from ci_gate.judge.duet import compare_at
+from ci_gate.judge.looks import Look, plan_looks
+from ci_gate.judge.summary import select_steady_phase
 from ci_gate.measure.live import RecordingTail
 from ci_gate.measure.load_run import Job, record
+from ci_gate.plan import RunRequest, now, plan_run
 from ci_gate.progress import ProgressPrinter
 from ci_gate.service import Placement, run_before_each, start_service
-from ci_gate.thresholds import ALL_ENDPOINTS, Profile, Scenario, Thresholds
+from ci_gate.thresholds import Scenario, Service
 from ci_gate.watchdog import Watchdog
-from ci_gate.workload import Workload
 
-DRAIN_S = 30.0
-SPAWN_ALLOWANCE_S = 60.0  # beyond users / spawn_rate, for slow logins
-HEAD = "head"
+_SETTLE_S = 2.0  # requests sent before a look are awaited this long; the verdict is made on all of them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunRequest:
-    """What to run and where. ``environ`` is what services and scenarios may see of ours."""
+class Session:
+    """What every measurement of a run shares."""
 
-    thresholds: Thresholds
-    profile: Profile
-    scenarios: tuple[Scenario, ...]
-    workloads: Mapping[str, Workload]  # by locustfile
-    out: Path
-    repository: Path
-    environ: Mapping[str, str]
+    request: RunRequest
+    info: RunInfo
+    watchdog: Watchdog
+    progress: ProgressPrinter
+    base: BaseVersion | None
+
+    def plans_of(self, scenario: Scenario) -> tuple[RecordingPlan, ...]:
+        """Head alone first, then base and head of the duet, if there is one."""
+        return tuple(plan for plan in self.info.recordings if plan.scenario == scenario.name)
 
 
 def run_scenarios(request: RunRequest, progress: ProgressPrinter) -> RunInfo:
     """Measure every scenario in turn; a service that fails one does not stop the others.
 
-    Writes run.json before the first and after each scenario. An interrupt ends everything, is noted in
-    run.json, and goes on up. Raises OutsideError where evidence cannot be written.
+    Writes run.json before the first and after the last. An interrupt ends everything, is noted in run.json,
+    and goes on up. Raises OutsideError where evidence cannot be written, UsageError for an unknown base.
     """
-    info = _describe_run(request)
+    info = plan_run(request)
     _make_folder(request.out)
     write_json(request.out / "run.json", info)
     failures: dict[str, str] = {}
     interrupted = True
     try:
-        with Watchdog() as watchdog:
-            for scenario, plan in zip(request.scenarios, info.recordings, strict=True):
-                try:
-                    _run_scenario(request, scenario, plan, watchdog, progress)
-                except ServiceError as error:
-                    failures[scenario.name] = str(error)
-                    progress.say(str(error))
+        with contextlib.ExitStack() as stack:
+            watchdog = stack.enter_context(Watchdog())
+            base = (
+                stack.enter_context(open_base(request.base, request.thresholds, request.repository))
+                if request.base
+                else None
+            )
+            session = Session(request=request, info=info, watchdog=watchdog, progress=progress, base=base)
+            for scenario in request.scenarios:
+                _run_scenario(session, scenario, failures)
         interrupted = False
     finally:
         progress.finish()
-        info = msgspec.structs.replace(info, ended_at=_now(), interrupted=interrupted, failures=failures)
+        info = msgspec.structs.replace(info, ended_at=now(), interrupted=interrupted, failures=failures)
         write_json(request.out / "run.json", info)
     return info
 
 
-def _run_scenario(
-    request: RunRequest,
-    scenario: Scenario,
-    plan: RecordingPlan,
-    watchdog: Watchdog,
-    progress: ProgressPrinter,
-) -> None:
-    folder = recording_folder(request.out, plan)
+def _run_scenario(session: Session, scenario: Scenario, failures: dict[str, str]) -> None:
+    alone, *duet = session.plans_of(scenario)
+    try:
+        _run_alone(session, scenario, alone)
+        if session.base and duet:
+            _run_duet(session, scenario, session.base, (duet[0], duet[1]))
+    except ServiceError as error:
+        failures[scenario.name] = str(error)
+        session.progress.say(str(error))
+    except GateError as error:
+        failures[scenario.name] = str(error)
+        raise
+
+
+def _run_alone(session: Session, scenario: Scenario, plan: RecordingPlan) -> None:
     ramp_s = scenario.user_count / scenario.spawn_rate + scenario.ramp_s
-    progress.start(
-        f"{scenario.name}: {scenario.user_count:,} users", ramp_s + plan.warmup_s + plan.duration_s
+    what = f"{scenario.name}: {scenario.user_count:,} users"
+    session.progress.start(what, ramp_s + plan.warmup_s + plan.duration_s)
+    with _started(
+        session, session.request.thresholds.service, session.request.repository, "head", plan
+    ) as job:
+        tail = RecordingTail(job.folder)
+
+        def show() -> bool:
+            session.progress.show(scenario.name, tail.read())
+            return False
+
+        _record(session, (job,), show)
+
+
+def _run_duet(
+    session: Session, scenario: Scenario, base: BaseVersion, plans: tuple[RecordingPlan, RecordingPlan]
+) -> None:
+    settings = session.request.thresholds.compare_scenario
+    session.progress.start(f"{scenario.name}: head against {base.name}", settings.max_duration_s)
+    head_service, repository = session.request.thresholds.service, session.request.repository
+    with (
+        _started(session, base.service, base.repository, "base", plans[0]) as base_job,
+        _started(session, head_service, repository, "head", plans[1]) as head_job,
+    ):
+        watch = DuetWatch(session, scenario, (base_job, head_job))
+        jobs = [base_job, head_job]
+        random.Random(plans[0].seed).shuffle(jobs)  # noqa: S311 - neither side shall always be the first
+        _record(session, tuple(jobs), watch.look)
+
+
+def _record(session: Session, jobs: tuple[Job, ...], on_second: Callable[[], bool]) -> None:
+    record(
+        jobs,
+        repository=session.request.repository,
+        environ=session.request.environ,
+        watchdog=session.watchdog,
+        on_second=on_second,
     )
+
+
+class DuetWatch:
+    """Follows a duet and ends it at the first planned look whose answer is clear, in either direction."""
+
+    def __init__(self, session: Session, scenario: Scenario, jobs: tuple[Job, Job]) -> None:
+        self._session = session
+        self._scenario = scenario
+        self._jobs = jobs
+        self._tails = tuple(RecordingTail(job.folder) for job in jobs)
+        self._settings = session.request.thresholds.compare_scenario
+        self._looks = list(plan_looks(self._settings.max_duration_s, self._settings.alpha))
+
+    def look(self) -> bool:
+        """Show progress; True once the comparison is decided."""
+        for name, tail in zip(("base", "head"), self._tails, strict=True):
+            self._session.progress.show(f"{self._scenario.name} {name}", tail.read())
+        lasted_s = min(tail.steady_for_s for tail in self._tails) - _SETTLE_S
+        if not self._looks or lasted_s < self._looks[0].duration_s:
+            return False
+        return self._decide(self._looks.pop(0))
+
+    def _decide(self, look: Look) -> bool:
+        sides = tuple(
+            select_steady_phase(read_recording(job.folder), self._scenario.accept) for job in self._jobs
+        )
+        begin_s = max(side.begin_s for side in sides)
+        decision = decide(compare_at(look, begin_s, sides, self._scenario, self._settings), look)
+        self._session.progress.say(f"  after {look.duration_s:.0f} s: {decision}")
+        return decision != "extend"
+
+
+@contextlib.contextmanager
+def _started(
+    session: Session, service: Service, repository: Path, side: str, plan: RecordingPlan
+) -> Iterator[Job]:
+    """A fresh service with fresh state, ready for load."""
+    request = session.request
+    folder = recording_folder(request.out, plan)
     with tempfile.TemporaryDirectory(prefix="ci-gate-state-") as state:
         placement = Placement(
-            side=HEAD,
-            repository=request.repository,
+            side=side,
+            repository=repository,
             state_dir=Path(state),
             log_path=folder / "service.log",
             environ=request.environ,
             thresholds_file=request.thresholds.file,
         )
-        service = request.thresholds.service
-        with start_service(service, placement, watchdog=watchdog, on_progress=progress.say) as running:
-            run_before_each(running, watchdog=watchdog)
-            tail = RecordingTail(folder)
-            record(
-                (Job(plan=plan, folder=folder, service=running),),
-                repository=request.repository,
-                environ=request.environ,
-                watchdog=watchdog,
-                on_second=lambda: progress.show(scenario.name, tail.read()),
-            )
-
-
-def recording_folder(out: Path, plan: RecordingPlan) -> Path:
-    """Where the evidence of one recording is."""
-    return out / plan.scenario / plan.recording
-
-
-def read_recordings(out: Path, info: RunInfo) -> dict[str, Recording]:
-    """The recording of each planned scenario that has one. Raises EvidenceError for one that is not ours."""
-    folders = {plan.scenario: recording_folder(out, plan) for plan in info.recordings}
-    for name, folder in folders.items():
-        if not folder.resolve().is_relative_to(out.resolve()):
-            raise EvidenceError(f"run.json names a scenario outside its folder: {name!r}")
-    return {
-        name: read_recording(folder) for name, folder in folders.items() if (folder / "samples.bin").exists()
-    }
+        with start_service(
+            service, placement, watchdog=session.watchdog, on_progress=session.progress.say
+        ) as running:
+            run_before_each(running, watchdog=session.watchdog)
+            yield Job(plan=plan, folder=folder, service=running)
 
 
 def _make_folder(out: Path) -> None:
@@ -133,68 +193,3 @@ def _make_folder(out: Path) -> None:
         raise UsageError(
             f"{out} is not empty: evidence is never written over; choose another --out or remove it"
         )
-
-
-def plan_recording(scenario: Scenario, profile: Profile, workload: Workload) -> RecordingPlan:
-    """What Locust is to do for one scenario under one profile."""
-    return RecordingPlan(
-        scenario=scenario.name,
-        recording=HEAD,
-        locustfile=scenario.locustfile,
-        users={user.user_class: user.count for user in scenario.users},
-        spawn_rate=scenario.spawn_rate,
-        warmup_s=profile.warmup_s,
-        duration_s=profile.duration_s,
-        drain_s=DRAIN_S,
-        spawn_timeout_s=scenario.user_count / scenario.spawn_rate + SPAWN_ALLOWANCE_S,
-        seed=1,
-        arrivals_per_s=scenario.arrivals_per_s,
-        ramp_s=scenario.ramp_s,
-        offered_per_s=offered_rate(scenario, workload, ALL_ENDPOINTS),
-        least_offered_per_s=least_rates(scenario, workload),
-    )
-
-
-def _describe_run(request: RunRequest) -> RunInfo:
-    return RunInfo(
-        schema=RUN_SCHEMA,
-        ci_gate_version=ci_gate.__version__,
-        profile=request.profile.name,
-        started_at=_now(),
-        ended_at=None,
-        interrupted=False,
-        thresholds_file=request.thresholds.file,
-        thresholds_text=request.thresholds.text,
-        recordings=tuple(
-            plan_recording(scenario, request.profile, request.workloads[scenario.locustfile])
-            for scenario in request.scenarios
-        ),
-        failures={},
-        host=_describe_host(),
-        versions={"python": platform.python_version(), "locust": version("locust")},
-        git=_describe_git(request.repository),
-    )
-
-
-def _describe_host() -> dict[str, str]:
-    return {
-        "cpus": str(os.cpu_count()),
-        "memory_bytes": str(psutil.virtual_memory().total),
-        "kernel": platform.release(),
-        "machine": platform.machine(),
-        "load_average": f"{os.getloadavg()[0]:.2f}",
-    }
-
-
-def _describe_git(repository: Path) -> dict[str, str]:
-    git = shutil.which("git")
-    if git is None:
-        return {}
-    head = subprocess.run(
-        [git, "rev-parse", "HEAD"], cwd=repository, capture_output=True, text=True, check=False, timeout=30
-    )
-    return {"head": head.stdout.strip()} if head.returncode == 0 else {}
-
-
-def _now() -> str:
-    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")

@@ -157,6 +157,14 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Compare:
+    """The budget of a comparison: its longest steady phase, and its share of false alarms."""
+
+    max_duration_s: float
+    alpha: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
     """A whole thresholds.yaml. ``sha256`` is of its text, so that evidence can say what it was judged by."""
 
@@ -167,10 +175,19 @@ class Thresholds:
     profiles: tuple[Profile, ...]
     scenarios: tuple[Scenario, ...]
     on_inconclusive: Literal["warn", "block"]
+    compare: Compare  # alpha is of a whole run
     loosening_label: str  # of a pull request; counts as it stands in base
 
     def profile(self, name: str) -> Profile | None:
         return next((profile for profile in self.profiles if profile.name == name), None)
+
+    @property
+    def compare_scenario(self) -> Compare:
+        """The budget of one scenario: alpha is shared evenly among those that are compared."""
+        compared = sum(1 for scenario in self.scenarios if scenario.regression)
+        return Compare(
+            max_duration_s=self.compare.max_duration_s, alpha=self.compare.alpha / max(compared, 1)
+        )
 
     def scenario(self, name: str) -> Scenario | None:
         return next((scenario for scenario in self.scenarios if scenario.name == name), None)
@@ -198,7 +215,15 @@ def parse_thresholds(text: str, file: str) -> Thresholds:
         profiles=tuple(_profile(profile) for profile in root.sections("profiles")),
         scenarios=tuple(_scenario(scenario) for scenario in root.sections("scenarios")),
         on_inconclusive=root.get("on_inconclusive", "warn"),
+        compare=_compare(root.section("compare")),
         loosening_label=root.section("changes").section("loosening").get("label", DEFAULT_LOOSENING_LABEL),
+    )
+
+
+def _compare(compare: Section) -> Compare:
+    return Compare(
+        max_duration_s=parse_duration_s(compare.get("max_duration", "2m")),
+        alpha=parse_share(compare.get("alpha", "1%")),
     )
 
 

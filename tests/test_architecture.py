@@ -30,12 +30,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "judge": {"errors", "samples", "evidence", "workload", "thresholds"},
     "report": {"evidence", "judge"},
     "progress": {"measure"},
+    "base": {"errors", "thresholds"},
+    "plan": {"__init__", "evidence", "judge", "thresholds", "workload"},
     "run": {
-        *("__init__", "errors", "evidence", "judge", "measure", "progress", "service", "thresholds"),
-        *("watchdog", "workload"),
+        *("base", "errors", "evidence", "judge", "measure", "plan", "progress", "service", "thresholds"),
+        *("watchdog",),
     },
     "cli": {
-        *("__init__", "errors", "evidence", "judge", "measure", "progress", "report", "run", "thresholds"),
+        *("__init__", "errors", "evidence", "judge", "measure", "plan", "progress", "report", "run"),
+        *("thresholds",),
     },
     "reference": set(),
 }

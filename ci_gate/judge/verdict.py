@@ -8,7 +8,8 @@ from typing import Final, Literal
 import msgspec
 
 from ci_gate.errors import EXIT_FAIL, EXIT_PASS, EXIT_PROVES_NOTHING, EvidenceError
-from ci_gate.evidence import Recording, RecordingPlan, RunInfo, StrictValue
+from ci_gate.evidence import DUET_BASE, DUET_HEAD, HEAD, Recording, RecordingPlan, RunInfo, StrictValue
+from ci_gate.judge.duet import DuetVerdict, judge_duet
 from ci_gate.judge.findings import Case, Finding, Rule
 from ci_gate.judge.limits import LimitResult, judge_limit
 from ci_gate.judge.summary import EndpointSummary, select_steady_phase, summarise
@@ -31,6 +32,7 @@ class ScenarioVerdict(StrictValue, frozen=True):
     endpoints: tuple[EndpointSummary, ...]
     limits: tuple[LimitResult, ...]
     findings: tuple[Finding, ...]
+    comparison: DuetVerdict | None = None  # None: not compared with base
 
     @property
     def breaches(self) -> tuple[LimitResult, ...]:
@@ -62,13 +64,14 @@ class Verdict(StrictValue, frozen=True):
 def judge(
     thresholds: Thresholds,
     run: RunInfo,
-    recordings: Mapping[str, Recording],
+    recordings: Mapping[tuple[str, str], Recording],
     rules: tuple[Rule, ...] = RULES,
 ) -> Verdict:
-    """Judge every scenario that the run planned. ``recordings`` maps a scenario to the recording of head."""
-    scenarios = tuple(
-        _judge_planned(thresholds, run, plan, recordings.get(plan.scenario), rules) for plan in run.recordings
-    )
+    """Judge every scenario that the run planned. ``recordings`` are by scenario and recording."""
+    planned: dict[str, dict[str, RecordingPlan]] = {}
+    for plan in run.recordings:
+        planned.setdefault(plan.scenario, {})[plan.recording] = plan
+    scenarios = tuple(_judge_planned(thresholds, run, plans, recordings, rules) for plans in planned.values())
     findings = tuple(_find_in_run(thresholds, run))
     outcome = _worst([*(scenario.outcome for scenario in scenarios), _outcome_of(findings, breached=False)])
     return Verdict(
@@ -112,20 +115,48 @@ def judge_scenario(
 def _judge_planned(
     thresholds: Thresholds,
     run: RunInfo,
-    plan: RecordingPlan,
-    recording: Recording | None,
+    plans: Mapping[str, RecordingPlan],
+    recordings: Mapping[tuple[str, str], Recording],
     rules: tuple[Rule, ...],
 ) -> ScenarioVerdict:
+    plan = next(iter(plans.values()))
     scenario = thresholds.scenario(plan.scenario)
-    if scenario is None or recording is None or plan.scenario in run.failures:
-        why = run.failures.get(plan.scenario) or (
+    recording = recordings.get((plan.scenario, HEAD))
+    if scenario is None or recording is None:
+        missing = (
             "thresholds.yaml does not have this scenario"
             if scenario is None
             else "there is no evidence of it"
         )
-        judged = judge_scenario(scenario, plan, recording, rules) if scenario and recording else None
-        return _without_proof(plan, judged, why)
-    return judge_scenario(scenario, plan, recording, rules)
+        return _without_proof(plan, None, run.failures.get(plan.scenario) or missing)
+    judged = judge_scenario(scenario, plan, recording, rules)
+    if plan.scenario in run.failures:
+        return _without_proof(plan, judged, run.failures[plan.scenario])
+    if DUET_HEAD not in plans:
+        return judged
+    return _with_comparison(judged, scenario, thresholds, plans, recordings, rules)
+
+
+def _with_comparison(
+    judged: ScenarioVerdict,
+    scenario: Scenario,
+    thresholds: Thresholds,
+    plans: Mapping[str, RecordingPlan],
+    recordings: Mapping[tuple[str, str], Recording],
+    rules: tuple[Rule, ...],
+) -> ScenarioVerdict:
+    base, head = (recordings.get((scenario.name, name)) for name in (DUET_BASE, DUET_HEAD))
+    if base is None or head is None:
+        return _without_proof(
+            plans[DUET_HEAD], judged, "base and head were to be compared, and were not measured"
+        )
+    comparison = judge_duet(
+        scenario, thresholds.compare_scenario, (plans[DUET_BASE], plans[DUET_HEAD]), (base, head), rules
+    )
+    compared: Outcome = {"pass": "PASS", "fail": "FAIL", "inconclusive": "INCONCLUSIVE"}[comparison.outcome]
+    # A measurement that cannot be trusted stays INVALID, whatever the duet after it showed.
+    outcome = judged.outcome if judged.outcome == "INVALID" else _worst([judged.outcome, compared])
+    return msgspec.structs.replace(judged, outcome=outcome, comparison=comparison)
 
 
 def _without_proof(plan: RecordingPlan, judged: ScenarioVerdict | None, why: str) -> ScenarioVerdict:
@@ -166,7 +197,7 @@ def _find_in_run(thresholds: Thresholds, run: RunInfo) -> Iterator[Finding]:
             remedy="measure again",
         )
     for plan in run.recordings:
-        scenario = thresholds.scenario(plan.scenario)
+        scenario = thresholds.scenario(plan.scenario) if plan.recording == HEAD else None
         if scenario and (difference := _differs(scenario, plan)):
             yield Finding(
                 code="other-load",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,7 @@ class RecordingTail:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._requests = self._failures = 0
+        self._marks: dict[str, float] = {}
         self._recent = np.empty((0, 2))  # end of request in s, response time in ms
 
     def read(self) -> Progress:
@@ -38,6 +40,7 @@ class RecordingTail:
         if (self._folder / "samples.bin").exists():
             self._take_samples()
         marks = read_lines(self._folder / "marks.jsonl", Mark)
+        self._marks = {mark.name: mark.monotonic_s for mark in marks}
         readings = read_lines(self._folder / "readings.jsonl", Reading)
         span_s = float(np.ptp(self._recent[:, 0])) if len(self._recent) > 1 else 0.0
         return Progress(
@@ -48,6 +51,12 @@ class RecordingTail:
             rate_per_s=len(self._recent) / span_s if span_s else None,
             p95_ms=float(np.percentile(self._recent[:, 1], 95)) if len(self._recent) else None,
         )
+
+    @property
+    def steady_for_s(self) -> float:
+        """How long the steady phase has lasted at the last read."""
+        begin_s = self._marks.get("steady")
+        return 0.0 if begin_s is None else self._marks.get("stopping", time.monotonic()) - begin_s
 
     def _take_samples(self) -> None:
         rows = read_samples(self._folder / "samples.bin", first_row=self._requests)

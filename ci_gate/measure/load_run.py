@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -37,12 +39,13 @@ def record(
     repository: Path,
     environ: Mapping[str, str],
     watchdog: Watchdog,
-    on_second: Callable[[], None],
+    on_second: Callable[[], bool],
 ) -> None:
     """Run all jobs at once, to their end or past it: one that hangs is ended, and its marks then say so.
 
-    ``on_second`` is called about once a second. Whatever interrupts this, what was measured stays.
-    Raises OutsideError where a folder or log cannot be written, or Locust cannot be started.
+    ``on_second`` is called about once a second, and ends the steady phase by returning True. Whatever
+    interrupts this, what was measured stays. Raises OutsideError where a folder or log cannot be written, or
+    Locust cannot be started.
     """
     with contextlib.ExitStack() as stack:
         meters = [_prepare(job) for job in jobs]
@@ -54,13 +57,25 @@ def record(
         next_second = time.monotonic() + 1
         while any(generator.exit_status() is None for generator in generators):
             time.sleep(_POLL_S)
+            if time.monotonic() > deadline:
+                break
             if time.monotonic() >= next_second:
                 next_second += 1
                 for meter in meters:
                     meter.take_reading()
-                on_second()
-            if time.monotonic() > deadline:
-                break
+                if on_second():
+                    _end_steady_phase(generators, max(job.plan.drain_s for job in jobs))
+                    break
+
+
+def _end_steady_phase(generators: list[GuardedProcess], drain_s: float) -> None:
+    """Let Locust stop its users, await what is in flight, and write its totals."""
+    for generator in generators:
+        if generator.exit_status() is None:
+            os.kill(generator.pid, signal.SIGTERM)
+    deadline = time.monotonic() + drain_s + _START_ALLOWANCE_S
+    for generator in generators:
+        generator.wait(max(deadline - time.monotonic(), 0))
 
 
 def _prepare(job: Job) -> MachineMeter:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from ci_gate.errors import EvidenceError
 from ci_gate.evidence import RUN_SCHEMA, RunInfo
 from ci_gate.judge.verdict import MAX_VERDICT_BYTES, decode_verdict, encode_verdict, judge
-from ci_gate.run import plan_recording
+from ci_gate.plan import plan_recording
 from ci_gate.thresholds import parse_thresholds
 from ci_gate.workload import Workload
 from tests.judge.recordings import make_recording, make_rows
@@ -69,7 +69,7 @@ def make_run(thresholds, **changes):
 
 def judge_two(first, second=GOOD, text=TEXT, **changes):
     thresholds = parse_thresholds(text, "thresholds.yaml")
-    recordings = {name: each for name, each in (("first", first), ("second", second)) if each is not None}
+    recordings = {(name, "head"): each for name, each in (("first", first), ("second", second)) if each}
     run = make_run(parse_thresholds(TEXT, "thresholds.yaml"), **changes)
     return judge(thresholds, run, recordings)
 

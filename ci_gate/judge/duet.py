@@ -1,0 +1,134 @@
+"""Judges a duet: base and head under load at the same time, compared at the planned looks."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Final, Literal
+
+import msgspec
+import numpy as np
+
+from ci_gate.evidence import Recording, RecordingPlan, StrictValue
+from ci_gate.judge.comparison import Change, Comparison, NotCompared, compare, decide
+from ci_gate.judge.findings import Case, Finding, Rule
+from ci_gate.judge.looks import Look, plan_looks
+from ci_gate.judge.summary import SteadyPhase, select_steady_phase, summarise
+from ci_gate.judge.validity import RULES, check_validity
+from ci_gate.judge.windows import Phase, SideSamples
+from ci_gate.thresholds import Compare, Scenario, UserCount
+
+_NOT_OF_A_DUET: Final = {"phase-cut-short", "too-few-samples", "endpoint-never-called", "status-not-accepted"}
+"""A duet ends when its answer is clear, asks no limit, and says itself what it could not compare."""
+
+DuetOutcome = Literal["pass", "fail", "inconclusive"]
+
+
+class DuetVerdict(StrictValue, frozen=True):
+    """What the comparison with base showed. ``alpha`` is of this scenario, over all looks.
+
+    A finding on a side says that this side's measurement proves nothing: the outcome is inconclusive then.
+    """
+
+    outcome: DuetOutcome
+    duration_s: float
+    looks: int
+    alpha: float
+    changes: tuple[Change, ...]
+    not_compared: tuple[NotCompared, ...]
+    findings: tuple[Finding, ...]
+
+
+def judge_duet(
+    scenario: Scenario,
+    settings: Compare,
+    plans: tuple[RecordingPlan, RecordingPlan],
+    recordings: tuple[Recording, Recording],
+    rules: tuple[Rule, ...] = RULES,
+) -> DuetVerdict:
+    """Decide at the first look that is clear. ``plans`` and ``recordings`` are of base, then of head."""
+    sides = tuple(select_steady_phase(recording, scenario.accept) for recording in recordings)
+    findings = tuple(
+        finding
+        for name, plan, recording, steady in zip(("base", "head"), plans, recordings, sides, strict=True)
+        for finding in _check_side(name, scenario, plan, recording, steady, rules)
+    )
+    begin_s = max(side.begin_s for side in sides)
+    lasted_s = min(side.begin_s + side.duration_s for side in sides) - begin_s
+    reached = [
+        look for look in plan_looks(settings.max_duration_s, settings.alpha) if look.duration_s <= lasted_s
+    ]
+    outcome: DuetOutcome = "inconclusive"
+    comparison, seen = Comparison(changes=(), not_compared=()), 0
+    for look in reached:
+        comparison, seen = compare_at(look, begin_s, sides, scenario, settings), seen + 1
+        decision = decide(comparison, look)
+        if decision != "extend":
+            outcome = decision
+            break
+    return DuetVerdict(
+        outcome="inconclusive" if any(finding.effect != "note" for finding in findings) else outcome,
+        duration_s=reached[seen - 1].duration_s if seen else max(lasted_s, 0.0),
+        looks=seen,
+        alpha=settings.alpha,
+        changes=comparison.changes,
+        not_compared=comparison.not_compared,
+        findings=findings,
+    )
+
+
+def compare_at(
+    look: Look, begin_s: float, sides: tuple[SteadyPhase, ...], scenario: Scenario, settings: Compare
+) -> Comparison:
+    """The comparison on what both sides did in the first ``look.duration_s`` after ``begin_s``."""
+    names = sorted({side.strings[number] for side in sides for number in np.unique(side.samples["endpoint"])})
+    base, head = (_side_samples(side, names) for side in sides)
+    return compare(
+        base,
+        head,
+        endpoints=names,
+        tolerances={tolerance.metric: tolerance.ratio for tolerance in scenario.regression},
+        phase=Phase(start_s=begin_s, end_s=begin_s + look.duration_s),
+        look=look,
+        alpha=settings.alpha,
+    )
+
+
+def _side_samples(steady: SteadyPhase, names: list[str]) -> SideSamples:
+    code_of = np.zeros(len(steady.strings), dtype=np.intp)
+    for number, text in enumerate(steady.strings):
+        if text in names:
+            code_of[number] = names.index(text)
+    return SideSamples(
+        endpoint=code_of[steady.samples["endpoint"]],
+        start_s=np.ascontiguousarray(steady.samples["intended_s"]),
+        response_ms=steady.latency_ms,
+        ok=steady.success,
+    )
+
+
+def _check_side(
+    name: str,
+    scenario: Scenario,
+    plan: RecordingPlan,
+    recording: Recording,
+    steady: SteadyPhase,
+    rules: tuple[Rule, ...],
+) -> tuple[Finding, ...]:
+    halved = tuple(
+        UserCount(user_class=user.user_class, count=plan.users.get(user.user_class, 0), at=user.at)
+        for user in scenario.users
+    )
+    case = Case(
+        scenario=dataclasses.replace(scenario, users=halved, limits=()),
+        plan=plan,
+        recording=recording,
+        steady=steady,
+        summaries=summarise(steady),
+        limits=(),
+    )
+    findings = check_validity(case, tuple(rule for rule in rules if rule.code not in _NOT_OF_A_DUET))
+    return tuple(
+        msgspec.structs.replace(finding, subject=f"{name}: {finding.subject}")
+        for finding in findings
+        if finding.effect != "note"
+    )

@@ -1,0 +1,140 @@
+"""What a run is to do, written down before it does it."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import psutil
+
+import ci_gate
+from ci_gate.evidence import DUET_BASE, DUET_HEAD, HEAD, RUN_SCHEMA, RecordingPlan, RunInfo
+from ci_gate.judge.feasibility import offered_rate
+from ci_gate.thresholds import ALL_ENDPOINTS, Compare, Profile, Scenario, Thresholds
+from ci_gate.workload import Workload
+
+DRAIN_S: Final = 30.0
+SPAWN_ALLOWANCE_S: Final = 60.0  # beyond users / spawn_rate, for slow logins
+DUET_MARGIN_S: Final = 15.0  # both sides rarely get ready in the same second
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """What to run and where. ``environ`` is what services and scenarios may see of ours.
+
+    ``base`` is a git revision, an image or a URL to compare with; ``seed`` draws what is left to chance.
+    """
+
+    thresholds: Thresholds
+    profile: Profile
+    scenarios: tuple[Scenario, ...]
+    workloads: Mapping[str, Workload]  # by locustfile
+    out: Path
+    repository: Path
+    environ: Mapping[str, str]
+    base: str | None
+    seed: int
+
+
+def plan_recording(scenario: Scenario, profile: Profile, workload: Workload, seed: int = 1) -> RecordingPlan:
+    """Head alone, under the whole load, for the profile's duration."""
+    return RecordingPlan(
+        scenario=scenario.name,
+        recording=HEAD,
+        locustfile=scenario.locustfile,
+        users={user.user_class: user.count for user in scenario.users},
+        spawn_rate=scenario.spawn_rate,
+        warmup_s=profile.warmup_s,
+        duration_s=profile.duration_s,
+        drain_s=DRAIN_S,
+        spawn_timeout_s=scenario.user_count / scenario.spawn_rate + SPAWN_ALLOWANCE_S,
+        seed=seed,
+        arrivals_per_s=scenario.arrivals_per_s,
+        ramp_s=scenario.ramp_s,
+        offered_per_s=offered_rate(scenario, workload, ALL_ENDPOINTS),
+    )
+
+
+def plan_duet(
+    scenario: Scenario, profile: Profile, workload: Workload, settings: Compare, seed: int = 1
+) -> tuple[RecordingPlan, RecordingPlan]:
+    """Base and head, each under half of the load, so that the machine bears the load of one run."""
+    users = tuple(dataclasses.replace(user, count=(user.count + 1) // 2) for user in scenario.users)
+    halved = dataclasses.replace(
+        scenario,
+        users=users,
+        spawn_rate=scenario.spawn_rate / 2,
+        arrivals_per_s=scenario.arrivals_per_s / 2 if scenario.arrivals_per_s else None,
+    )
+    longest = dataclasses.replace(profile, duration_s=settings.max_duration_s + DUET_MARGIN_S)
+    plan = plan_recording(halved, longest, workload, seed)
+    return (
+        msgspec.structs.replace(plan, recording=DUET_BASE),
+        msgspec.structs.replace(plan, recording=DUET_HEAD),
+    )
+
+
+def plan_run(request: RunRequest) -> RunInfo:
+    """run.json as it stands before the first scenario."""
+    plans: list[RecordingPlan] = []
+    for scenario in request.scenarios:
+        workload = request.workloads[scenario.locustfile]
+        plans.append(plan_recording(scenario, request.profile, workload, request.seed))
+        if request.base and scenario.regression:
+            plans += plan_duet(scenario, request.profile, workload, request.thresholds.compare, request.seed)
+    return RunInfo(
+        schema=RUN_SCHEMA,
+        ci_gate_version=ci_gate.__version__,
+        profile=request.profile.name,
+        started_at=now(),
+        ended_at=None,
+        interrupted=False,
+        thresholds_file=request.thresholds.file,
+        thresholds_text=request.thresholds.text,
+        recordings=tuple(plans),
+        failures={},
+        host=_describe_host(),
+        versions={"python": platform.python_version(), "locust": version("locust")},
+        git=_describe_git(request),
+    )
+
+
+def now() -> str:
+    """ISO 8601, UTC, to the second."""
+    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+
+
+def _describe_host() -> dict[str, str]:
+    return {
+        "cpus": str(os.cpu_count()),
+        "memory_bytes": str(psutil.virtual_memory().total),
+        "kernel": platform.release(),
+        "machine": platform.machine(),
+        "load_average": f"{os.getloadavg()[0]:.2f}",
+    }
+
+
+def _describe_git(request: RunRequest) -> dict[str, str]:
+    base = {"base": request.base} if request.base else {}
+    git = shutil.which("git")
+    if git is None:
+        return base
+    head = subprocess.run(
+        [git, "rev-parse", "HEAD"],
+        cwd=request.repository,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    return {**base, "head": head.stdout.strip()} if head.returncode == 0 else base
