@@ -19,7 +19,7 @@ import psutil
 
 import ci_gate
 from ci_gate.evidence import DUET_BASE, DUET_HEAD, HEAD, RUN_SCHEMA, RecordingPlan, RunInfo
-from ci_gate.judge.feasibility import offered_rate
+from ci_gate.judge.feasibility import least_rates, offered_rate
 from ci_gate.thresholds import ALL_ENDPOINTS, Compare, Profile, Scenario, Thresholds
 from ci_gate.workload import Workload
 
@@ -62,6 +62,7 @@ def plan_recording(scenario: Scenario, profile: Profile, workload: Workload, see
         arrivals_per_s=scenario.arrivals_per_s,
         ramp_s=scenario.ramp_s,
         offered_per_s=offered_rate(scenario, workload, ALL_ENDPOINTS),
+        least_offered_per_s=least_rates(scenario, workload),
     )
 
 

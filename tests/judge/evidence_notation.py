@@ -39,7 +39,7 @@ from ci_gate.evidence import (
     RecordingPlan,
     Totals,
 )
-from ci_gate.run import plan_recording
+from ci_gate.plan import plan_recording
 from ci_gate.samples import (
     ENDED_BY_CHECK,
     ENDED_BY_STATUS,
