@@ -8,9 +8,23 @@ from tabulate import tabulate
 
 from ci_gate.judge.findings import Finding
 from ci_gate.judge.verdict import ScenarioVerdict, Verdict
+from ci_gate.report.against_base import describe_duet, explain_duet, summarise_duet
 from ci_gate.report.cells import NOTHING, format_bound, format_measured, format_ms, format_rate, format_share
 
-HEADERS = ("scenario", "verdict", "users", "requests", "rate", "p50", "p95", "p99", "failures")
+HEADERS = (
+    "scenario",
+    "verdict",
+    "users",
+    "requests",
+    "rate",
+    "p50",
+    "p95",
+    "p99",
+    "failures",
+    "against base",
+)
+
+ALIGNMENT = ("left", "left", *["right"] * 7, "left")
 
 
 def render_terminal(verdict: Verdict) -> str:
@@ -40,6 +54,7 @@ def scenario_row(scenario: ScenarioVerdict) -> tuple[str, ...]:
         format_rate(total.rate_per_s),
         *(format_ms(value) for value in (total.p50_ms, total.p95_ms, total.p99_ms)),
         format_share(total.failure_share),
+        summarise_duet(scenario.comparison),
     )
 
 
@@ -52,7 +67,7 @@ def headline(verdict: Verdict) -> str:
     ]
     what = {
         "PASS": "every limit was measured and kept",
-        "FAIL": "a limit is broken",
+        "FAIL": "a limit is broken, or head is worse than base",
         "INVALID": "the run proves nothing until the findings are mended",
         "INCONCLUSIVE": "the comparison could not tell within its budget",
     }[verdict.outcome]
@@ -68,6 +83,10 @@ def explain_breach(scenario: ScenarioVerdict) -> Iterator[str]:
 def _explain(scenario: ScenarioVerdict) -> Iterator[str]:
     yield from (f"  BREACH  {sentence}" for sentence in explain_breach(scenario))
     yield from map(_describe, scenario.findings)
+    if scenario.comparison:
+        yield f"  {describe_duet(scenario.comparison)}"
+        yield from (f"    {sentence}" for sentence in explain_duet(scenario.comparison))
+        yield from map(_describe, scenario.comparison.findings)
 
 
 def _describe(finding: Finding) -> str:

@@ -1,0 +1,93 @@
+"""The comparison with base as cells and sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from ci_gate.judge.comparison import Change, NotCompared
+from ci_gate.judge.duet import DuetVerdict
+from ci_gate.report.cells import NOTHING, format_ms, format_rate, format_share
+from ci_gate.thresholds import ALL_ENDPOINTS
+
+CHANGE_HEADERS: Final = (
+    *("", "endpoint", "metric", "base", "head", "change", "interval", "tolerance", "could see"),
+)
+OUTCOME_WORDS: Final = {"pass": "ok", "fail": "WORSE", "inconclusive": "unclear"}
+
+
+def summarise_duet(duet: DuetVerdict | None) -> str:
+    """One cell: of all requests together the change nearest to its tolerance, latency first."""
+    if duet is None:
+        return NOTHING
+    total = [change for change in duet.changes if change.endpoint == ALL_ENDPOINTS]
+    if not total:
+        return "not compared"
+    worst = max(
+        total, key=lambda each: (each.outcome == "fail", each.metric[0] == "p", _share_of_tolerance(each))
+    )
+    return f"{worst.metric} {format_change(worst)} ({format_interval(worst)})"
+
+
+def change_rows(duet: DuetVerdict) -> Iterator[tuple[str, ...]]:
+    """The cells under CHANGE_HEADERS for each comparison, broken tolerances first."""
+    for change in sorted(duet.changes, key=lambda change: change.outcome != "fail"):
+        yield (
+            OUTCOME_WORDS[change.outcome],
+            change.endpoint,
+            change.metric,
+            _format_side(change, change.base),
+            _format_side(change, change.head),
+            format_change(change),
+            format_interval(change),
+            f"{change.tolerance * 100:g} %",
+            f"{change.mde * 100:.1f} %",
+        )
+
+
+def describe_duet(duet: DuetVerdict) -> str:
+    """How long it took and how sure it is, in a sentence."""
+    looks = "one look" if duet.looks == 1 else f"{duet.looks} looks"
+    alpha = f"at most {duet.alpha * 100:g} % false alarms"
+    return f"base and head under load together for {duet.duration_s:.0f} s, {looks}, {alpha}: {duet.outcome}"
+
+
+def explain_duet(duet: DuetVerdict) -> Iterator[str]:
+    """One sentence for each tolerance that is broken, or that could not be judged."""
+    for change in duet.changes:
+        seen = f"{change.endpoint} {change.metric}: {format_change(change)} ({format_interval(change)})"
+        tolerance = f"tolerance {change.tolerance * 100:g} %"
+        if change.outcome == "fail":
+            yield f"{seen} against base, {tolerance}"
+        elif change.outcome == "inconclusive":
+            yield f"{seen}; changes below {change.mde * 100:.1f} % could not be seen, {tolerance}"
+    yield from map(_explain_not_compared, duet.not_compared)
+
+
+def format_change(change: Change) -> str:
+    """``+12.3 %``; for a share, percentage points."""
+    return f"{change.change * 100:+.1f} {'pp' if change.metric in _SHARES else '%'}"
+
+
+def format_interval(change: Change) -> str:
+    """``+8.1 to +16.5``, in the unit of the change."""
+    return f"{change.low * 100:+.1f} to {change.high * 100:+.1f}"
+
+
+_SHARES: Final = frozenset({"failures", "successes"})
+
+
+def _share_of_tolerance(change: Change) -> float:
+    worsening = -change.change if change.metric in {"rate", "successes"} else change.change
+    return worsening / change.tolerance if change.tolerance else worsening
+
+
+def _format_side(change: Change, value: float) -> str:
+    if change.metric == "rate":
+        return format_rate(value)
+    return format_share(value) if change.metric in _SHARES else format_ms(value)
+
+
+def _explain_not_compared(missing: NotCompared) -> str:
+    counts = f"{missing.base_samples:,} on base, {missing.head_samples:,} on head"
+    return f"{missing.endpoint} {missing.metric}: not compared, too few {missing.lacking} ({counts})"
