@@ -42,6 +42,7 @@ def test_minimal_file__gets_the_defaults():
     assert thresholds.sha256 == hashlib.sha256(MINIMAL.encode()).hexdigest()
     assert thresholds.on_inconclusive == "warn"
     assert thresholds.loosening_label == "thresholds-approved"
+    assert (thresholds.compare.max_duration_s, thresholds.compare.alpha) == (120, 0.01)
     assert thresholds.service == Service(
         kind="command",
         target="shop --port {port}",
@@ -67,6 +68,7 @@ def test_every_key__is_read():
     thresholds = parse("every-key")
     assert thresholds.on_inconclusive == "block"
     assert thresholds.loosening_label == "perf: agreed"
+    assert (thresholds.compare.max_duration_s, thresholds.compare.alpha) == (90, 0.005)
     assert thresholds.service == Service(
         kind="dockerfile",
         target="docker/Dockerfile",

@@ -15,8 +15,8 @@ from jsonschema import Draft202012Validator
 
 from ci_gate.errors import BadInputError
 from ci_gate.thresholds import parse_thresholds, schema_text
-from ci_gate.thresholds_rules import find_rule_problems
-from ci_gate.thresholds_schema import find_shape_problems
+from ci_gate.thresholds.rules import find_rule_problems
+from ci_gate.thresholds.shape import find_shape_problems
 from ci_gate.yaml_source import read_yaml
 
 SCHEMA = json.loads(schema_text())

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, Literal
 
 import msgspec
 
 from ci_gate.errors import EXIT_FAIL, EXIT_PASS, EXIT_PROVES_NOTHING, EvidenceError
 from ci_gate.evidence import DUET_BASE, DUET_HEAD, HEAD, Recording, RecordingPlan, RunInfo, StrictValue
-from ci_gate.judge.duet import DuetVerdict, judge_duet
+from ci_gate.judge.duet import DuetOutcome, DuetVerdict, judge_duet
 from ci_gate.judge.findings import Case, Finding, Rule
 from ci_gate.judge.limits import LimitResult, judge_limit
+from ci_gate.judge.run_findings import find_in_run
 from ci_gate.judge.summary import EndpointSummary, select_steady_phase, summarise
 from ci_gate.judge.validity import RULES, check_validity
 from ci_gate.thresholds import Scenario, Thresholds
@@ -20,6 +21,8 @@ VERDICT_SCHEMA: Final = 1
 MAX_VERDICT_BYTES: Final = 16 * 1024**2
 
 Outcome = Literal["PASS", "FAIL", "INVALID", "INCONCLUSIVE"]
+
+_OF_DUET: Final[dict[DuetOutcome, Outcome]] = {"pass": "PASS", "fail": "FAIL", "inconclusive": "INCONCLUSIVE"}
 
 
 class ScenarioVerdict(StrictValue, frozen=True):
@@ -72,7 +75,7 @@ def judge(
     for plan in run.recordings:
         planned.setdefault(plan.scenario, {})[plan.recording] = plan
     scenarios = tuple(_judge_planned(thresholds, run, plans, recordings, rules) for plans in planned.values())
-    findings = tuple(_find_in_run(thresholds, run))
+    findings = tuple(find_in_run(thresholds, run))
     outcome = _worst([*(scenario.outcome for scenario in scenarios), _outcome_of(findings, breached=False)])
     return Verdict(
         schema=VERDICT_SCHEMA,
@@ -153,7 +156,7 @@ def _with_comparison(
     comparison = judge_duet(
         scenario, thresholds.compare_scenario, (plans[DUET_BASE], plans[DUET_HEAD]), (base, head), rules
     )
-    compared: Outcome = {"pass": "PASS", "fail": "FAIL", "inconclusive": "INCONCLUSIVE"}[comparison.outcome]
+    compared = _OF_DUET[comparison.outcome]
     # A measurement that cannot be trusted stays INVALID, whatever the duet after it showed.
     outcome = judged.outcome if judged.outcome == "INVALID" else _worst([judged.outcome, compared])
     return msgspec.structs.replace(judged, outcome=outcome, comparison=comparison)
@@ -176,56 +179,6 @@ def _without_proof(plan: RecordingPlan, judged: ScenarioVerdict | None, why: str
         limits=judged.limits if judged else (),
         findings=(finding, *(judged.findings if judged else ())),
     )
-
-
-def _find_in_run(thresholds: Thresholds, run: RunInfo) -> Iterator[Finding]:
-    if run.interrupted or run.ended_at is None:
-        how = "was interrupted" if run.interrupted else "did not end: ci-gate is still running, or was killed"
-        yield Finding(
-            code="run-not-finished",
-            effect="distrust",
-            subject="run",
-            message=f"the run {how}",
-            remedy="run again, to the end",
-        )
-    if not run.recordings:
-        yield Finding(
-            code="nothing-measured",
-            effect="distrust",
-            subject="run",
-            message="the run planned no scenario at all",
-            remedy="measure again",
-        )
-    for plan in run.recordings:
-        scenario = thresholds.scenario(plan.scenario) if plan.recording == HEAD else None
-        if scenario and (difference := _differs(scenario, plan)):
-            yield Finding(
-                code="other-load",
-                effect="distrust",
-                subject=plan.scenario,
-                message=f"the evidence was measured with other {difference} than these thresholds ask for",
-                remedy="measure again with these thresholds",
-            )
-    measured = {plan.scenario for plan in run.recordings}
-    left_out = [scenario.name for scenario in thresholds.scenarios if scenario.name not in measured]
-    if left_out:
-        yield Finding(
-            code="scenarios-left-out",
-            effect="note",
-            subject="run",
-            message=f"not run: {', '.join(left_out)}",
-            remedy="run without --scenario",
-        )
-
-
-def _differs(scenario: Scenario, plan: RecordingPlan) -> str:
-    pairs = {
-        "users": ({user.user_class: user.count for user in scenario.users}, plan.users),
-        "locustfile": (scenario.locustfile, plan.locustfile),
-        "spawn_rate": (scenario.spawn_rate, plan.spawn_rate),
-        "arrivals": (scenario.arrivals_per_s, plan.arrivals_per_s),
-    }
-    return ", ".join(name for name, (asked, measured) in pairs.items() if asked != measured)
 
 
 def _outcome_of(findings: tuple[Finding, ...], *, breached: bool) -> Outcome:

@@ -1,0 +1,60 @@
+"""Findings about a run as a whole: was it finished, and is it of these thresholds?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ci_gate.evidence import HEAD, RecordingPlan, RunInfo
+from ci_gate.judge.findings import Finding
+from ci_gate.thresholds import Scenario, Thresholds
+
+
+def find_in_run(thresholds: Thresholds, run: RunInfo) -> Iterator[Finding]:
+    """What is wrong with the run, whatever its recordings show."""
+    if run.interrupted or run.ended_at is None:
+        how = "was interrupted" if run.interrupted else "did not end: ci-gate is still running, or was killed"
+        yield Finding(
+            code="run-not-finished",
+            effect="distrust",
+            subject="run",
+            message=f"the run {how}",
+            remedy="run again, to the end",
+        )
+    if not run.recordings:
+        yield Finding(
+            code="nothing-measured",
+            effect="distrust",
+            subject="run",
+            message="the run planned no scenario at all",
+            remedy="measure again",
+        )
+    for plan in run.recordings:
+        scenario = thresholds.scenario(plan.scenario) if plan.recording == HEAD else None
+        if scenario and (difference := _differs(scenario, plan)):
+            yield Finding(
+                code="other-load",
+                effect="distrust",
+                subject=plan.scenario,
+                message=f"the evidence was measured with other {difference} than these thresholds ask for",
+                remedy="measure again with these thresholds",
+            )
+    measured = {plan.scenario for plan in run.recordings}
+    left_out = [scenario.name for scenario in thresholds.scenarios if scenario.name not in measured]
+    if left_out:
+        yield Finding(
+            code="scenarios-left-out",
+            effect="note",
+            subject="run",
+            message=f"not run: {', '.join(left_out)}",
+            remedy="run without --scenario",
+        )
+
+
+def _differs(scenario: Scenario, plan: RecordingPlan) -> str:
+    pairs = {
+        "users": ({user.user_class: user.count for user in scenario.users}, plan.users),
+        "locustfile": (scenario.locustfile, plan.locustfile),
+        "spawn_rate": (scenario.spawn_rate, plan.spawn_rate),
+        "arrivals": (scenario.arrivals_per_s, plan.arrivals_per_s),
+    }
+    return ", ".join(name for name, (asked, measured) in pairs.items() if asked != measured)

@@ -1,0 +1,39 @@
+"""thresholds.yaml: parsed into frozen values, or refused with every Problem at once."""
+
+from ci_gate.thresholds.parse import parse_thresholds
+from ci_gate.thresholds.shape import schema_text
+from ci_gate.thresholds.values import (
+    ALL_ENDPOINTS,
+    DEFAULT_FAILURES,
+    DEFAULT_LOOSENING_LABEL,
+    Accepted,
+    Compare,
+    Limit,
+    Profile,
+    Relaxed,
+    Scenario,
+    Service,
+    Thresholds,
+    Tolerance,
+    UserCount,
+)
+from ci_gate.yaml_source import Position
+
+__all__ = [
+    "ALL_ENDPOINTS",
+    "DEFAULT_FAILURES",
+    "DEFAULT_LOOSENING_LABEL",
+    "Accepted",
+    "Compare",
+    "Limit",
+    "Position",
+    "Profile",
+    "Relaxed",
+    "Scenario",
+    "Service",
+    "Thresholds",
+    "Tolerance",
+    "UserCount",
+    "parse_thresholds",
+    "schema_text",
+]

@@ -1,0 +1,146 @@
+"""From the text of a thresholds.yaml to its values, or to every Problem at once.
+
+A new key is an entry in thresholds.schema.json (its form, and the words of its Problems), a field in `values`
+and a line where its value is converted below; a rule between values goes into `rules`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import Literal
+
+from ci_gate.errors import BadInputError
+from ci_gate.quantities import (
+    parse_bytes,
+    parse_duration_ms,
+    parse_duration_s,
+    parse_percentage,
+    parse_rate_per_s,
+    parse_share,
+)
+from ci_gate.thresholds.rules import find_rule_problems
+from ci_gate.thresholds.shape import find_shape_problems
+from ci_gate.thresholds.values import (
+    ALL_ENDPOINTS,
+    DEFAULT_FAILURES,
+    DEFAULT_LOOSENING_LABEL,
+    Accepted,
+    Compare,
+    Limit,
+    Profile,
+    Relaxed,
+    Scenario,
+    Service,
+    Thresholds,
+    Tolerance,
+    UserCount,
+)
+from ci_gate.yaml_source import Section, read_yaml
+
+
+def parse_thresholds(text: str, file: str) -> Thresholds:
+    """Read a thresholds.yaml. ``file`` only names it in Problems; nothing is opened.
+
+    Raises BadInputError with every Problem of the text, whatever the text is.
+    """
+    source = read_yaml(text, file)
+    shape_problems, wrong = find_shape_problems(source)
+    # What could not be read as YAML was replaced by nothing, so that its shape is wrong as well: say it once.
+    reported = {(problem.line, problem.column) for problem in source.problems}
+    problems = {problem for problem in shape_problems if (problem.line, problem.column) not in reported}
+    problems |= {*source.problems, *find_rule_problems(source.without(wrong).root())}
+    if problems:
+        raise BadInputError(*problems)
+    root = source.root()
+    return Thresholds(
+        file=file,
+        text=text,
+        sha256=hashlib.sha256(text.encode()).hexdigest(),
+        service=_service(root.section("service")),
+        profiles=tuple(_profile(profile) for profile in root.sections("profiles")),
+        scenarios=tuple(_scenario(scenario) for scenario in root.sections("scenarios")),
+        on_inconclusive=root.get("on_inconclusive", "warn"),
+        compare=_compare(root.section("compare")),
+        loosening_label=root.section("changes").section("loosening").get("label", DEFAULT_LOOSENING_LABEL),
+    )
+
+
+def _compare(compare: Section) -> Compare:
+    return Compare(
+        max_duration_s=parse_duration_s(compare.get("max_duration", "2m")),
+        alpha=parse_share(compare.get("alpha", "1%")),
+    )
+
+
+def _service(service: Section) -> Service:
+    kinds: tuple[Literal["command", "image", "dockerfile", "url"], ...] = (
+        "command",
+        "image",
+        "dockerfile",
+        "url",
+    )
+    kind = next(kind for kind in kinds if kind in service.data)
+    before_each = service.get("before_each")
+    memory = service.get("memory")
+    cpus = service.get("cpus")
+    return Service(
+        kind=kind,
+        target=service.get(kind).strip(),
+        ready=service.get("ready", "/"),
+        ready_timeout_s=parse_duration_s(service.get("ready_timeout", "60s")),
+        port=int(service.get("port", 8080)),
+        env=tuple(service.section("env").data.items()),
+        before_each=before_each.strip() if before_each is not None else None,
+        cpus=float(cpus) if cpus is not None else None,
+        memory_bytes=parse_bytes(memory) if memory is not None else None,
+        at=service.at,
+    )
+
+
+def _profile(profile: Section) -> Profile:
+    return Profile(
+        name=profile.name,
+        duration_s=parse_duration_s(profile.get("duration")),
+        warmup_s=parse_duration_s(profile.get("warmup", "0s")),
+    )
+
+
+def _scenario(scenario: Section) -> Scenario:
+    return Scenario(
+        name=scenario.name,
+        locustfile=scenario.get("locustfile"),
+        users=tuple(
+            UserCount(user_class=name, count=int(count), at=at) for name, count, at in scenario.items("users")
+        ),
+        spawn_rate=float(scenario.get("spawn_rate")),
+        arrivals_per_s=parse_rate_per_s(scenario.get("arrivals")) if "arrivals" in scenario.data else None,
+        ramp_s=parse_duration_s(scenario.get("ramp", "0s")),
+        accept=tuple(
+            Accepted(endpoint=name, statuses=tuple(int(status) for status in statuses), at=at)
+            for name, statuses, at in scenario.items("accept")
+        ),
+        expected=tuple(scenario.get("expected", ())),
+        relax=tuple(Relaxed(code=code, reason=reason, at=at) for code, reason, at in scenario.items("relax")),
+        limits=tuple(_limits(scenario.section("limits"))),
+        regression=tuple(
+            Tolerance(metric=metric, ratio=parse_percentage(text), at=at)
+            for metric, text, at in scenario.items("regression")
+        ),
+        at=scenario.at,
+    )
+
+
+def _limits(limits: Section) -> Iterator[Limit]:
+    for endpoint in limits.data:
+        for metric, text, at in limits.items(endpoint):
+            yield Limit(endpoint=endpoint, metric=metric, bound=_bound(metric, text), text=text, at=at)
+    if not {"failures", "successes"} & set(limits.section(ALL_ENDPOINTS).data):
+        bound = _bound("failures", DEFAULT_FAILURES)
+        yield Limit(endpoint=ALL_ENDPOINTS, metric="failures", bound=bound, text=DEFAULT_FAILURES, at=None)
+
+
+def _bound(metric: str, text: str) -> float:
+    if metric == "rate":
+        return parse_rate_per_s(text)
+    return parse_share(text) if metric in {"failures", "successes"} else parse_duration_ms(text)
