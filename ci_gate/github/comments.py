@@ -1,0 +1,108 @@
+"""The one comment of a gate on a pull request, found again by its marker and its author."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import msgspec
+
+from ci_gate.github.reply import RefusedError, Reply
+from ci_gate.github.transport import Transport
+
+ACTIONS_AUTHOR: Final = "github-actions[bot]"
+"""Who comments with the GITHUB_TOKEN of a workflow."""
+
+_FORBIDDEN: Final = 403
+_NOT_FOUND: Final = 404
+
+
+class User(msgspec.Struct, frozen=True):
+    """``login`` of an app ends in ``[bot]``."""
+
+    login: str
+
+
+class Comment(msgspec.Struct, frozen=True):
+    """``user`` is None where the account is gone."""
+
+    id: int
+    html_url: str
+    user: User | None
+    body: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upserted:
+    """What became of the comment, and who GitHub says wrote it."""
+
+    action: Literal["created", "updated", "unchanged"]
+    url: str
+    author: str
+
+
+def make_marker(key: str) -> str:
+    """The hidden first line of a comment; ``key`` tells several gates of one repository apart."""
+    return f"<!-- ci-gate:{re.sub(r'[^A-Za-z0-9._/]+', '-', key).strip('-')} -->"
+
+
+def find_author(transport: Transport) -> str:
+    """The login that this token comments as.
+
+    The token of a workflow may not ask who it is; any other app must be named by who runs ci-gate.
+    """
+    try:
+        return transport.get("/user").read(User).login
+    except RefusedError as error:
+        if error.status == _FORBIDDEN:
+            return ACTIONS_AUTHOR
+        raise
+
+
+def upsert_comment(
+    transport: Transport, repository: str, number: int, text: str, *, marker: str, author: str
+) -> Upserted:
+    """Write ``text`` into the gate's comment on pull request ``number``, or make it.
+
+    Of several the oldest is taken. Somebody else's comment with the same marker is never touched.
+    """
+    body = f"{marker}\n{text}"
+    issue = f"/repos/{repository}/issues/{number}/comments"
+
+    def find() -> Comment | None:
+        return _find_own(transport, issue, marker, author)
+
+    own = find()
+    if own is not None and own.body == body:
+        return _describe("unchanged", own)
+    if own is not None:
+        try:
+            reply = transport.patch(f"/repos/{repository}/issues/comments/{own.id}", {"body": body})
+            return _describe("updated", reply.read(Comment))
+        except RefusedError as error:
+            if error.status != _NOT_FOUND:  # deleted since we looked
+                raise
+    return _describe("created", transport.post(issue, {"body": body}, read=_read, find=find))
+
+
+def _find_own(transport: Transport, issue: str, marker: str, author: str) -> Comment | None:
+    own = [
+        comment
+        for page in transport.get_pages(issue)
+        for comment in page.read(list[Comment])
+        if comment.user is not None
+        and comment.user.login.casefold() == author.casefold()
+        and (comment.body or "").startswith(marker)
+    ]
+    return min(own, key=lambda comment: comment.id, default=None)
+
+
+def _read(reply: Reply) -> Comment:
+    return reply.read(Comment)
+
+
+def _describe(action: Literal["created", "updated", "unchanged"], comment: Comment) -> Upserted:
+    return Upserted(
+        action=action, url=comment.html_url, author=comment.user.login if comment.user else "nobody"
+    )

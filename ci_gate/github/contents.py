@@ -1,0 +1,58 @@
+"""Files of a repository at a commit, without checking it out."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from urllib.parse import quote
+
+import msgspec
+
+from ci_gate.github.reply import GitHubError, RefusedError
+from ci_gate.github.transport import Transport
+
+_NOT_FOUND = 404
+
+
+class _File(msgspec.Struct):
+    type: str
+    sha: str
+    encoding: str = ""
+    content: str = ""
+
+
+class _Entry(msgspec.Struct):
+    type: str
+    path: str
+    sha: str
+
+
+def read_file(transport: Transport, repository: str, path: str, ref: str) -> tuple[bytes, str] | None:
+    """Content and git's digest of one file at ``ref``; None where there is no file."""
+    try:
+        file = transport.get(_path(repository, path), {"ref": ref}).read(_File)
+    except RefusedError as error:
+        if error.status == _NOT_FOUND:
+            return None
+        raise
+    if file.type != "file" or file.encoding != "base64":
+        raise GitHubError(f"read {path} at {ref}", f"is a {file.type} of encoding {file.encoding!r}")
+    try:
+        return base64.b64decode(file.content), file.sha
+    except binascii.Error as error:
+        raise GitHubError(f"read {path} at {ref}", str(error)) from error
+
+
+def list_digests(transport: Transport, repository: str, folder: str, ref: str) -> dict[str, str]:
+    """Path -> git's digest, of the files directly in ``folder`` at ``ref``; none where there is no folder."""
+    try:
+        entries = transport.get(_path(repository, folder), {"ref": ref}).read(list[_Entry])
+    except RefusedError as error:
+        if error.status == _NOT_FOUND:
+            return {}
+        raise
+    return {entry.path: entry.sha for entry in entries if entry.type == "file"}
+
+
+def _path(repository: str, path: str) -> str:
+    return f"/repos/{repository}/contents/{quote(path)}"

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from ci_gate.github.contents import list_digests, read_file
+from ci_gate.github.reply import GitHubError
+
+SHA = "a" * 40
+
+
+def test_file__comes_with_gits_digest(github, connect):
+    github.state.files[SHA, "load tests/a.py"] = b"print('\xc3\xbc')\n" * 10
+    content, digest = read_file(connect(), "shop/shop", "load tests/a.py", SHA)
+    assert content == b"print('\xc3\xbc')\n" * 10
+    assert digest == hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+
+
+@pytest.mark.parametrize(("path", "ref"), [("a.py", "b" * 40), ("b.py", SHA)])
+def test_missing_file__is_none(github, connect, path, ref):
+    github.state.files[SHA, "a.py"] = b"x"
+    assert read_file(connect(), "shop/shop", path, ref) is None
+
+
+def test_folder__is_no_file(github, connect):
+    github.state.files[SHA, "load/a.py"] = b"x"
+    with pytest.raises(GitHubError, match="not as documented"):
+        read_file(connect(), "shop/shop", "load", SHA)
+
+
+def test_digests__are_of_the_files_in_one_folder(github, connect):
+    github.state.files |= {
+        (SHA, ".github/workflows/a.yml"): b"a",
+        (SHA, ".github/workflows/b.yml"): b"b",
+        (SHA, "c.yml"): b"c",
+    }
+    digests = list_digests(connect(), "shop/shop", ".github/workflows", SHA)
+    assert digests == {
+        ".github/workflows/a.yml": "2e65efe2a145dda7ee51d1741299f848e5bf752e",
+        ".github/workflows/b.yml": "63d8dbd40c23542e740659a7168a0ce3138ea748",
+    }
+    assert list_digests(connect(), "shop/shop", "nothing", SHA) == {}

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import pytest
+
+from ci_gate.github.pulls import NoPullRequest, find_pull, get_pull
+from ci_gate.github.reply import RefusedError
+from tests.github.fake_state import Pull
+
+SHA, OTHER = "a" * 40, "c" * 40
+FORK = "mallory/shop"
+
+
+def find(transport, *, head_repository=FORK, branch="topic", sha=SHA):
+    return find_pull(
+        transport, "shop/shop", head_repository=head_repository, head_branch=branch, head_sha=sha
+    )
+
+
+def test_pull_of_a_fork__is_found_by_repository_branch_and_sha(github, connect):
+    github.state.pulls += [
+        Pull(number=1, sha=OTHER),
+        Pull(number=2, sha=SHA, head_repository=FORK, labels=("bug", "x")),
+    ]
+    found = find(connect())
+    assert (found.number, found.label_names) == (2, ("bug", "x"))
+
+
+def test_same_branch_name_in_another_fork__is_not_it(github, connect):
+    github.state.pulls.append(Pull(number=1, sha=SHA, head_repository="alice/shop"))
+    assert isinstance(find(connect()), NoPullRequest)
+
+
+def test_fork_of_the_same_owner__with_another_name_is_not_it(github, connect):
+    github.state.pulls.append(Pull(number=1, sha=SHA, head_repository="mallory/other"))
+    assert isinstance(find(connect()), NoPullRequest)
+
+
+def test_outdated_sha__is_dropped_and_said(github, connect):
+    github.state.pulls.append(Pull(number=3, sha=OTHER, head_repository=FORK))
+    assert find(connect()) == NoPullRequest(why="aaaaaaaaaaaa is outdated: the head of #3 is cccccccccccc")
+
+
+@pytest.mark.parametrize("pull", [Pull(number=1, sha=SHA, state="closed", head_repository=FORK), None])
+def test_closed_or_missing_pull__is_said(github, connect, pull):
+    github.state.pulls += [pull] if pull else []
+    assert find(connect()) == NoPullRequest(
+        why="no open pull request has aaaaaaaaaaaa of mallory/shop as its head"
+    )
+
+
+def test_deleted_fork__has_no_pull(github, connect):
+    github.state.pulls.append(Pull(number=1, sha=SHA, head_repository=None))
+    assert isinstance(find(connect()), NoPullRequest)
+
+
+def test_renamed_branch__is_found_by_its_commit(github, connect):
+    github.state.pulls.append(Pull(number=4, sha=SHA, branch="renamed"))
+    assert find(connect(), head_repository="shop/shop").number == 4
+
+
+def test_several_pulls_of_one_head__the_oldest_is_taken(github, connect):
+    github.state.pulls += [
+        Pull(number=number, sha=SHA, head_repository=FORK, base=base)
+        for number, base in ((9, "main"), (5, "release"))
+    ]
+    assert find(connect()).number == 5
+
+
+def test_many_pulls__are_searched_on_all_pages(github, connect):
+    github.state.pulls += [
+        Pull(number=number, sha=OTHER, head_repository="mallory/other") for number in range(1, 150)
+    ]
+    github.state.pulls.append(Pull(number=150, sha=SHA, head_repository=FORK))
+    assert find(connect()).number == 150
+
+
+@pytest.mark.parametrize("branch", ["a&state=closed", "ü/ä b", "x:y", "a#b?c"])
+def test_branch_name__is_sent_as_one_value(github, connect, branch):
+    github.state.pulls.append(Pull(number=6, sha=SHA, head_repository=FORK, branch=branch))
+    assert find(connect(), branch=branch).number == 6
+
+
+def test_get_pull__by_number(github, connect):
+    github.state.pulls.append(Pull(number=6, sha=SHA, base="release", merge_sha=OTHER))
+    pull = get_pull(connect(), "shop/shop", 6)
+    assert (pull.base.ref, pull.merge_commit_sha) == ("release", OTHER)
+    with pytest.raises(RefusedError, match="404"):
+        get_pull(connect(), "shop/shop", 7)
