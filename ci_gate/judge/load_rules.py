@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 
+from ci_gate.evidence import Reading
 from ci_gate.judge.findings import Case, Rule, Seen
 
 _BUSY_CPU_PERCENT: Final = 90.0
@@ -39,11 +40,20 @@ def _find_late_generator(case: Case) -> Iterator[Seen]:
     """How long the loop was late altogether, at least: a reading knows only its longest lateness."""
     bounds_ms = [limit.bound for limit in case.scenario.limits if limit.quantile is not None]
     least_ms = max(_LEAST_LAG_MS, _LAG_TO_LIMIT * min(bounds_ms, default=0.0))
-    late = [reading.lag_ms for reading in case.steady_readings if reading.lag_ms >= least_ms]
+    lags_ms = [reading.lag_ms for reading in _readings_in_reach(case)]
+    late = [lag_ms for lag_ms in lags_ms if lag_ms >= least_ms]
     share = sum(late) / 1000 / case.steady.duration_s if case.steady.duration_s else 0.0
     if share > _MOST_TIME_LATE:
         said = f"Locust's event loop was late by {least_ms:.0f} ms or more in {len(late)} readings"
         yield "Locust", f"{said}, {max(late):,.0f} ms at most, {share:.0%} of the steady phase altogether"
+
+
+def _readings_in_reach(case: Case) -> Iterator[Reading]:
+    """Those of the steady phase, and one after it whose lateness is too long to have begun after it."""
+    end_s = case.steady.begin_s + case.steady.duration_s
+    for reading in case.recording.readings:
+        if case.steady.begin_s < reading.wall_s < end_s + reading.lag_ms / 1000:
+            yield reading
 
 
 def _find_busy_host(case: Case) -> Iterator[Seen]:

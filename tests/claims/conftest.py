@@ -26,6 +26,7 @@ def scenario(users: dict[str, int], **changes: object) -> dict[str, object]:
     return {"locustfile": "mistakes.py", "users": users, "spawn_rate": 100, "limits": LIMITS} | changes
 
 
+TIGHT = {"all": {"p50": "1s"}}
 LENIENT = {"all": {"p50": "5s", "failures": "100%"}}
 SCENARIOS = {
     "mended": scenario(USERS),
@@ -40,6 +41,7 @@ SCENARIOS = {
     "claim-25": scenario({"NamelessUser": 4}),
     "claim-26": scenario({"OnceUser": 1}, limits=LENIENT),
     "claim-26-again": scenario({"OnceUser": 1}, limits=LENIENT),
+    "blocking": scenario({"BlockingUser": 8}, limits=TIGHT),
     "claim-27": scenario({"SilentUser": 2}),
 }
 STATEFUL = dict.fromkeys(("first", "second"), SCENARIOS["claim-26"])

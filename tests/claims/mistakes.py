@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from itertools import count
 
 from locust import FastHttpUser, constant, events, task
@@ -131,6 +132,17 @@ class OnceUser(MendedUser):
     """26: may sign in once until the state is reset."""
 
     account = "once/alice"
+
+
+class BlockingUser(ShopUser):
+    """Works for so long between its requests that the others have to wait for it."""
+
+    @task
+    def get_item(self):
+        end = time.perf_counter() + 0.2
+        while time.perf_counter() < end:
+            pass
+        self.client.get("/items/1", name="/items/{id}")
 
 
 @events.request.add_listener

@@ -118,5 +118,12 @@ def test_claim_26__the_first_run_is_good_and_a_reset_makes_the_second_so(run, ru
     assert run_with_reset.exit_code == 0
 
 
+def test_generator__that_measures_its_own_delay_is_found(run):
+    judged = run.verdict("blocking")
+    assert judged.outcome == "INVALID"
+    found = next(finding for finding in judged.findings if finding.code == "generator-late")
+    assert "Locust's event loop was late by 500 ms or more" in found.message
+
+
 def test_command__ends_with_the_exit_status_of_a_failure(run):
     assert run.exit_code == 1

@@ -1,6 +1,6 @@
 """Evidence in a few lines of text, for tests of what is judged.
 
-A line each, in any order, over a run of ten seconds of ramp and then the steady phase::
+A line each, in any order, over ten seconds of ramp, then the steady phase, and five of drain::
 
     10 ShopUser                              users that thresholds.yaml asks for, and that run
     steady 20 s                              how long the steady phase is
@@ -56,6 +56,7 @@ from ci_gate.workload import Workload
 
 STARTED_S = 1_700_000_000.0
 RAMP_S = 10.0
+DRAIN_S = 5.0
 GOLDEN = 0.618034  # multiples of it, modulo 1, are spread evenly in any stretch
 SAME_BODY_CRC = 7
 ENDINGS = {
@@ -224,12 +225,13 @@ def make_thresholds(draft: Draft) -> Thresholds:
 
 def make_recording(draft: Draft) -> Recording:
     samples = np.sort(np.array(draft.rows, dtype=SAMPLE_DTYPE), order="start_s")
+    seconds = range(1, int(RAMP_S + draft.steady_s + DRAIN_S) + 1)
     return Recording(
         samples=samples,
         strings=tuple(draft.strings),
         marks=tuple(make_mark(draft, name) for name in draft.marks),
-        readings=tuple(make_reading(draft, second) for second in range(1, int(RAMP_S + draft.steady_s) + 1)),
-        machine=tuple(make_machine(draft, second) for second in range(1, int(RAMP_S + draft.steady_s) + 1)),
+        readings=tuple(make_reading(draft, second) for second in seconds),
+        machine=tuple(make_machine(draft, second) for second in seconds),
         totals=make_totals(draft, samples) if draft.has_totals else None,
     )
 
@@ -241,7 +243,7 @@ def clocks(draft: Draft, after_s: float) -> dict[str, float]:
 
 def make_mark(draft: Draft, name: str) -> Mark:
     stopping_s = RAMP_S + (draft.steady_s if draft.stopping_s is None else draft.stopping_s)
-    after_s = {"started": 0.0, "stopping": stopping_s, "ended": stopping_s}
+    after_s = {"started": 0.0, "stopping": stopping_s, "ended": stopping_s + DRAIN_S}
     return Mark(name=name, **clocks(draft, after_s.get(name, RAMP_S)))
 
 

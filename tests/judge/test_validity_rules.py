@@ -211,6 +211,7 @@ PROOFS = (
         "in 20 readings",
         f"{SHORT}900 GET /items 200 5ms\nreading 1-20 s lag 400",
     ),
+    Proof("generator-late", "reading 22 s lag 4000", "4,000 ms at most", "reading 25 s lag 4000"),
     Proof(
         "host-busy",
         "reading 0-21 s host 97",
