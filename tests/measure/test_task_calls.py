@@ -1,0 +1,198 @@
+"""What the source of tasks says: every task below names in its docstring what must be found."""
+
+from __future__ import annotations
+
+import os
+import re
+
+import pytest
+
+from ci_gate.measure.workloads import describe_workloads
+
+LOCUSTFILE = '''
+import random
+import time
+from locust import FastHttpUser, TaskSet, between, task
+
+API = "/api"
+
+
+def fetch(client):
+    client.get("/unseen")
+
+
+def pause():
+    time.sleep(1)
+
+
+class Keeper:
+    def order(self):
+        pass
+
+
+class Parent(FastHttpUser):
+    abstract = True
+
+    def inherited(self):
+        self.client.get("/inherited")
+
+    def named(self, kind):
+        self.client.post(f"{API}/{kind}", name=f"{API}/{kind}")
+
+
+class ShopUser(Parent):
+    wait_time = between(1, 3)
+    cart = Keeper()
+    known = []
+
+    @task
+    def plain(self):
+        """most: GET /a, POST /b; fewest: 2"""
+        self.client.get("/a")
+        with self.client.post("/b", catch_response=True) as reply:
+            if reply.status_code != 201:
+                reply.failure("no")
+                return
+
+    @task
+    def constants(self):
+        """most: DELETE /api/{id}, OPTIONS /x; fewest: 2"""
+        name = f"{API}/{{id}}"
+        self.client.delete(f"/api/{random.random()}", name=name)
+        self.client.request("OPTIONS", "/x")
+
+    @task
+    def followed(self):
+        """most: GET /inherited, POST /api/buy; fewest: 2"""
+        self.inherited()
+        self.named("buy")
+
+    @task
+    def either(self):
+        """most: GET /a, GET /b, GET /b; fewest: 1"""
+        if self.known:
+            self.client.get("/a")
+        else:
+            self.client.get("/b")
+            self.client.get("/b")
+
+    @task
+    def leaves_early(self):
+        """most: GET /a, GET /b, GET /c; fewest: 1"""
+        self.client.get("/a")
+        if self.known:
+            return
+        self.client.get("/b")
+        self.client.get("/c")
+
+    @task
+    def leaves_at_once(self):
+        """most: GET /a; fewest: 0"""
+        if not self.known:
+            return
+        self.client.get("/a")
+
+    @task
+    def perhaps(self):
+        """most: GET /a, GET /b; fewest: 0"""
+        self.known or self.client.get("/a")
+        try:
+            self.client.get("/b")
+        except ValueError:
+            pass
+
+    @task
+    def keeps_data(self):
+        """most: GET /a; fewest: 1"""
+        self.known.append(1)
+        self.client.get("/a")
+
+    @task
+    def loops(self):
+        """most: unknown; fewest: 1"""
+        self.client.get("/a")
+        for _ in range(3):
+            self.client.get("/b")
+
+    @task
+    def comprehends(self):
+        """most: unknown; fewest: 0"""
+        [self.client.get("/b") for _ in range(3)]
+
+    @task
+    def hands_on_the_client(self):
+        """most: unknown; fewest: 0"""
+        fetch(self.client)
+
+    @task
+    def hands_on_itself(self):
+        """most: unknown; fewest: 0"""
+        fetch(self)
+
+    @task
+    def renames_the_client(self):
+        """most: unknown; fewest: 1"""
+        client = self.client
+        client.get("/a")
+
+    @task
+    def asks_a_helper(self):
+        """most: unknown; fewest: 0"""
+        self.cart.order()
+
+    @task
+    def asks_its_parent(self):
+        """most: unknown; fewest: 0"""
+        super().inherited()
+
+    @task
+    def unknown_name(self):
+        """most: unknown; fewest: 1"""
+        self.client.get(self.known[0])
+
+    @task
+    def pauses(self):
+        """most: GET /a; fewest: 0"""
+        time.sleep(1)
+        self.client.get("/a")
+
+    @task
+    def waits(self):
+        """most: GET /a; fewest: 0"""
+        self.client.get("/a")
+        self.wait()
+
+    @task
+    class Nested(TaskSet):
+        """most: unknown; fewest: 0"""
+
+        @task
+        def inside(self):
+            self.client.get("/a")
+'''
+
+
+@pytest.fixture(scope="module")
+def described(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("workload")
+    (folder / "shop.py").write_text(LOCUSTFILE)
+    workload = describe_workloads(["shop.py"], folder, dict(os.environ))["shop.py"]
+    assert workload.error is None
+    (user_class,) = workload.classes
+    return {task.name: task for task in user_class.tasks}
+
+
+EXPECTED = re.findall(
+    r"(?:def|class) (\w+)\(\w+\):\n +\"\"\"most: (.+); fewest: (\d)\"\"\"", LOCUSTFILE, re.MULTILINE
+)
+
+
+@pytest.mark.parametrize(("name", "most", "fewest"), EXPECTED, ids=str)
+def test_task__calls_what_its_docstring_says(described, name, most, fewest):
+    found = described[name]
+    endpoints = "unknown" if found.endpoints is None else ", ".join(sorted(found.endpoints))
+    assert (endpoints, found.fewest) == (most, int(fewest))
+
+
+def test_tasks__all_are_expected(described):
+    assert set(described) == {name for name, *_ in EXPECTED}
