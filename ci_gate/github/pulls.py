@@ -46,6 +46,14 @@ class PullRequest(msgspec.Struct, frozen=True):
         return tuple(label.name for label in self.labels)
 
 
+class _Parent(msgspec.Struct):
+    sha: str
+
+
+class _Commit(msgspec.Struct):
+    parents: list[_Parent]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoPullRequest:
     """Why there is none to comment on."""
@@ -79,6 +87,19 @@ def find_pull(
         newer = ours[0].head.sha[:12]
         return NoPullRequest(why=f"{head_sha[:12]} is outdated: the head of #{ours[0].number} is {newer}")
     return NoPullRequest(why=f"no open pull request has {head_sha[:12]} of {head_repository} as its head")
+
+
+def find_sides(transport: Transport, repository: str, pull: PullRequest) -> tuple[str, str]:
+    """The commits to compare: the test merge's first parent, and the test merge.
+
+    Where there is none of the pull request's head yet: the base branch, and the head itself.
+    """
+    if pull.merge_commit_sha is not None:
+        path = f"/repos/{repository}/git/commits/{pull.merge_commit_sha}"
+        parents = [parent.sha for parent in transport.get(path).read(_Commit).parents]
+        if parents[1:] == [pull.head.sha]:
+            return parents[0], pull.merge_commit_sha
+    return pull.base.ref, pull.head.sha
 
 
 def _list(transport: Transport, path: str, query: dict[str, str | int]) -> list[PullRequest]:

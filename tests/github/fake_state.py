@@ -72,6 +72,7 @@ class State:
     artifacts: list[Artifact] = field(default_factory=list)
     statuses: list[dict[str, Any]] = field(default_factory=list)
     files: dict[tuple[str, str], bytes] = field(default_factory=dict)  # (ref, path)
+    parents: dict[str, tuple[str, ...]] = field(default_factory=dict)
     rules: list[dict[str, Any]] = field(default_factory=list)
     protection: dict[str, Any] | None = None
     default_branch: str = "main"
@@ -301,6 +302,13 @@ def _show_file(path, content):
     }
 
 
+def _get_commit(state, values, query, body, actor):
+    if values["commit_sha"] not in state.parents:
+        raise NotAllowedError(404, "Not Found")
+    sha = values["commit_sha"]
+    return 200, {"sha": sha, "parents": [{"sha": parent} for parent in state.parents[sha]]}, {}
+
+
 def _get_branch(state, values, query, body, actor):
     protection = state.protection or {"enabled": False}
     shown = {"name": values["branch"], "commit": {}, "protected": state.protection is not None}
@@ -327,6 +335,7 @@ _ROUTES: dict[tuple[str, str], Callable[..., tuple[int, Any, dict[str, str]]]] =
     ("GET", "/repos/{owner}/{repo}/commits/{ref}/status"): _list_statuses,
     ("POST", "/repos/{owner}/{repo}/statuses/{sha}"): _create_status,
     ("GET", "/repos/{owner}/{repo}/contents/{path}"): _get_contents,
+    ("GET", "/repos/{owner}/{repo}/git/commits/{commit_sha}"): _get_commit,
     ("GET", BRANCHES): _get_branch,
     ("GET", "/repos/{owner}/{repo}/rules/branches/{branch}"): _list_rules,
 }

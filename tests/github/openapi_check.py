@@ -46,7 +46,7 @@ class Description:
     def _compile(path: str) -> re.Pattern[str]:
         pattern = re.sub(
             r"\{(\w+)\}",
-            lambda m: "(.+)" if m[1] in NOT_IN_ONE_SEGMENT else "([^/]+)",
+            lambda m: "(.*)" if m[1] in NOT_IN_ONE_SEGMENT else "([^/]+)",
             re.escape(path).replace(r"\{", "{").replace(r"\}", "}"),
         )
         return re.compile(pattern + r"\Z")

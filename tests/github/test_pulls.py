@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ci_gate.github.pulls import NoPullRequest, find_pull, get_pull
+from ci_gate.github.pulls import NoPullRequest, find_pull, find_sides, get_pull
 from ci_gate.github.reply import RefusedError
 from tests.github.fake_state import Pull
 
@@ -86,3 +86,22 @@ def test_get_pull__by_number(github, connect):
     assert (pull.base.ref, pull.merge_commit_sha) == ("release", OTHER)
     with pytest.raises(RefusedError, match="404"):
         get_pull(connect(), "shop/shop", 7)
+
+
+BASE, MERGE = "b" * 40, "d" * 40
+
+
+@pytest.mark.parametrize(
+    ("merge_sha", "parents", "sides"),
+    [
+        (MERGE, (BASE, SHA), (BASE, MERGE)),
+        (MERGE, (BASE, OTHER), ("main", SHA)),  # the merge is of an older head
+        (MERGE, (SHA,), ("main", SHA)),
+        (None, (), ("main", SHA)),
+    ],
+)
+def test_sides__are_the_test_merge_and_its_first_parent(github, connect, merge_sha, parents, sides):
+    github.state.pulls.append(Pull(number=6, sha=SHA, merge_sha=merge_sha))
+    github.state.parents[MERGE] = parents
+    transport = connect()
+    assert find_sides(transport, "shop/shop", get_pull(transport, "shop/shop", 6)) == sides

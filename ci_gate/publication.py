@@ -1,0 +1,105 @@
+"""What is published: for an event the actions, for a verdict the report. Pure; `publish` does it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from ci_gate.errors import EXIT_FAIL
+from ci_gate.github.event import Event
+from ci_gate.judge.findings import Finding
+from ci_gate.judge.threshold_changes import compare_thresholds, judge_approval
+from ci_gate.judge.under_base import judge_under_base
+from ci_gate.judge.verdict import Verdict
+from ci_gate.report.comment import Report
+from ci_gate.threshold_files import ThresholdFiles
+
+Action = Literal["summary", "annotations", "comment", "status"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishRequest:
+    """What to publish, and where.
+
+    ``verdict_file`` is None in a workflow_run job, whose verdict is in ``artifact`` of the run it follows.
+    ``base`` is a checkout of the base side; without it, threshold changes are not looked for.
+    ``status`` is the context of the commit status, empty for none; ``author`` is who the token comments as,
+    empty to ask GitHub.
+    """
+
+    thresholds_file: str  # relative to the repository
+    verdict_file: Path | None = None
+    repository: Path = Path()
+    base: Path | None = None
+    artifact: str = "verdict"
+    comment: bool = True
+    status: str = ""
+    author: str = ""
+    key: str = "load-gate"
+
+
+def plan_actions(event: Event, request: PublishRequest, *, has_token: bool) -> frozenset[Action]:
+    """What to do for an event.
+
+    Annotations belong to the run that measured. Only a pull request can be commented on; only a commit of
+    which the event tells gets a status.
+    """
+    actions: set[Action] = {"summary"}
+    if event.finished is None:
+        actions.add("annotations")
+    if has_token and (event.head_sha or event.finished is not None):
+        actions |= {"comment"} if request.comment else set()
+        actions |= {"status"} if request.status else set()
+    return frozenset(actions)
+
+
+def make_report(
+    verdict: Verdict,
+    *,
+    base: ThresholdFiles | None,
+    head: ThresholdFiles | None,
+    labels: tuple[str, ...] | None,
+    run_url: str,
+) -> Report:
+    """The verdict beside what the thresholds became. ``labels`` are None where nobody could approve."""
+    if base is None or head is None:
+        return Report(verdict=verdict, run_url=run_url)
+    changes = compare_thresholds(
+        base.thresholds, head.thresholds, old_files=base.digests, new_files=head.digests
+    )
+    return Report(
+        verdict=verdict,
+        changes=changes,
+        under_base=judge_under_base(verdict, base.thresholds) if changes else (),
+        approval=judge_approval(changes, base.thresholds.loosening_label, labels)
+        if labels is not None
+        else None,
+        run_url=run_url,
+    )
+
+
+def distrust_contradiction(verdict: Verdict, head: ThresholdFiles | None) -> Verdict:
+    """A verdict from elsewhere, INVALID where its own figures break limits that it says were kept."""
+    if head is None:
+        return verdict
+    rows = judge_under_base(verdict, head.thresholds)
+    lies = [row.scenario for row in rows if row.base == "FAIL" and row.head == "PASS"]
+    if not lies:
+        return verdict
+    finding = Finding(
+        code="contradiction",
+        effect="distrust",
+        subject="run",
+        message=f"the figures break limits that the verdict says were kept: {', '.join(lies)}",
+        remedy="look at the run: its verdict was not made by these thresholds",
+    )
+    findings = (finding, *verdict.findings)
+    return msgspec.structs.replace(verdict, outcome="INVALID", blocks=True, findings=findings)
+
+
+def exit_code_of(report: Report) -> int:
+    """The check's exit code."""
+    return EXIT_FAIL if report.is_unapproved else report.verdict.exit_code

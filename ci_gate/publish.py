@@ -1,0 +1,244 @@
+"""Says the verdict where people look: summary, annotations, the one comment, a commit status.
+
+A job that measured publishes its own verdict, and its exit code is the check's. A workflow_run job publishes
+the verdict of another run, maybe a fork's, of which it believes nothing but the figures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TextIO
+
+import requests
+
+from ci_gate.errors import EXIT_PASS, BadInputError, EvidenceError, UsageError
+from ci_gate.github.artifacts import download_artifact
+from ci_gate.github.comments import find_author, make_marker, upsert_comment
+from ci_gate.github.event import DEFAULT_API_URL, Event, FinishedRun, read_event
+from ci_gate.github.pulls import NoPullRequest, PullRequest, find_pull, find_sides, get_pull
+from ci_gate.github.reply import GitHubError, RefusedError
+from ci_gate.github.statuses import Status, set_status
+from ci_gate.github.transport import Patience, Transport
+from ci_gate.judge.verdict import MAX_VERDICT_BYTES, decode_verdict
+from ci_gate.publication import (
+    Action,
+    PublishRequest,
+    distrust_contradiction,
+    exit_code_of,
+    make_report,
+    plan_actions,
+)
+from ci_gate.report.annotations import clean_log_line, render_annotations
+from ci_gate.report.comment import (
+    MAX_COMMENT_BYTES,
+    MAX_SUMMARY_BYTES,
+    Report,
+    render_report,
+    summarise_in_a_sentence,
+)
+from ci_gate.threshold_files import ThresholdFiles, fetch_side, read_side
+
+VERDICT_FILE: Final = "verdict.json"
+_MAX_EVENT_BYTES: Final = 32 * 1024**2
+
+
+def publish(
+    request: PublishRequest,
+    *,
+    environ: Mapping[str, str],
+    open_session: Callable[[], requests.Session],
+    patience: Patience,
+    out: TextIO,
+) -> int:
+    """Publish, and return the exit code: of the check, or 0 for another run's verdict.
+
+    Raises UsageError, EvidenceError, BadInputError, and for another run's verdict GitHubError.
+    """
+    event = read_event(environ, _read_payload(environ))
+    with open_session() as session:
+        transport = _connect(environ, session, patience)
+        edge = _Edge(request=request, event=event, environ=environ, transport=transport, out=out)
+        return edge.publish_other_run() if event.name == "workflow_run" else edge.publish_own_run()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Edge:
+    """Reads, asks and writes; what it decides is decided by the functions above."""
+
+    request: PublishRequest
+    event: Event
+    environ: Mapping[str, str]
+    transport: Transport | None
+    out: TextIO
+
+    def publish_own_run(self) -> int:
+        verdict = decode_verdict(_read_verdict(self.request.verdict_file))
+        actions = plan_actions(self.event, self.request, has_token=self.transport is not None)
+        pull = self._get_pull()
+        head = read_side(self.request.repository, self.request.thresholds_file)
+        report = make_report(
+            verdict, base=self._read_base(), head=head, labels=self._labels(pull), run_url=self.event.run_url
+        )
+        if self.request.verdict_file is not None:
+            text = render_report(report, MAX_SUMMARY_BYTES)
+            self.request.verdict_file.with_name("report.md").write_text(text, encoding="utf-8")
+        self._write_summary(report)
+        for line in render_annotations(report) if "annotations" in actions else ():
+            self.out.write(line + "\n")
+        if pull is not None and pull.head.sha == self.event.head_sha:
+            self._say_on_github(report, pull, actions)
+        elif pull is not None and "comment" in actions:
+            self._say(f"no comment: the pull request has moved on to {pull.head.sha[:12]}")
+        self._say(summarise_in_a_sentence(report))
+        return exit_code_of(report)
+
+    def publish_other_run(self) -> int:
+        run, transport = self.event.finished, self.transport
+        if run is None or transport is None:
+            raise UsageError("a workflow_run job needs its event's payload and GITHUB_TOKEN")
+        if run.event not in {"pull_request", "pull_request_target"}:
+            self._say(f"nothing to comment on: the run was for {run.event}")
+            return EXIT_PASS
+        pull = find_pull(
+            transport,
+            self.event.repository,
+            head_repository=run.head_repository,
+            head_branch=run.head_branch,
+            head_sha=run.head_sha,
+        )
+        if isinstance(pull, NoPullRequest):
+            self._say(f"nothing to comment on: {pull.why}")
+            return EXIT_PASS
+        report = self._judge_other_run(transport, run, pull)
+        self._write_summary(report)
+        actions = plan_actions(self.event, self.request, has_token=True)
+        failures = self._say_on_github(report, pull, actions)
+        if failures:
+            raise failures[0]
+        self._say(summarise_in_a_sentence(report))
+        return EXIT_PASS
+
+    def _judge_other_run(self, transport: Transport, run: FinishedRun, pull: PullRequest) -> Report:
+        repository, file = self.event.repository, self.request.thresholds_file
+        files = download_artifact(transport, repository, run.run_id, self.request.artifact)
+        if VERDICT_FILE not in files:
+            raise EvidenceError(f"artifact {self.request.artifact} holds no {VERDICT_FILE}")
+        base_ref, head_ref = find_sides(transport, repository, pull)
+        head = fetch_side(transport, repository, file, head_ref)
+        verdict = distrust_contradiction(decode_verdict(files[VERDICT_FILE]), head)
+        return make_report(
+            verdict,
+            base=self._tolerate(lambda: fetch_side(transport, repository, file, base_ref)),
+            head=head,
+            labels=pull.label_names,
+            run_url=self.event.run_url,
+        )
+
+    def _get_pull(self) -> PullRequest | None:
+        if self.transport is None or self.event.pull_number is None:
+            return None
+        try:
+            return get_pull(self.transport, self.event.repository, self.event.pull_number)
+        except GitHubError as error:
+            self._say(f"the pull request cannot be read: {error}")
+            return None
+
+    def _labels(self, pull: PullRequest | None) -> tuple[str, ...] | None:
+        if pull is not None:
+            return pull.label_names
+        is_reviewed = self.event.pull_number is not None or self.event.name == "merge_group"
+        return self.event.labels if is_reviewed else None
+
+    def _read_base(self) -> ThresholdFiles | None:
+        base = self.request.base
+        return None if base is None else self._tolerate(lambda: read_side(base, self.request.thresholds_file))
+
+    def _tolerate(self, read: Callable[[], ThresholdFiles | None]) -> ThresholdFiles | None:
+        """A base that cannot be read must not keep anyone from mending it."""
+        try:
+            return read()
+        except BadInputError as error:
+            self._say(f"threshold changes are not shown: base's file is wrong: {error}")
+            return None
+
+    def _write_summary(self, report: Report) -> None:
+        if path := self.environ.get("GITHUB_STEP_SUMMARY"):
+            with Path(path).open("a", encoding="utf-8") as file:
+                file.write(render_report(report, MAX_SUMMARY_BYTES))
+
+    def _say_on_github(
+        self, report: Report, pull: PullRequest, actions: frozenset[Action]
+    ) -> list[GitHubError]:
+        """What failed for another reason than a missing permission."""
+        failures: list[GitHubError] = []
+        for action, perform in (("comment", self._comment), ("status", self._set_status)):
+            if action not in actions:
+                continue
+            try:
+                perform(report, pull)
+            except RefusedError as error:
+                self._say(f"no {action}, GitHub refuses it ({error}): see the job summary and the artifact")
+            except GitHubError as error:
+                self._say(f"no {action}: {error}")
+                failures.append(error)
+        return failures
+
+    def _comment(self, report: Report, pull: PullRequest) -> None:
+        if self.transport is None:
+            return
+        author = self.request.author or find_author(self.transport)
+        text = render_report(report, MAX_COMMENT_BYTES)
+        marker = make_marker(self.request.key)
+        done = upsert_comment(
+            self.transport, self.event.repository, pull.number, text, marker=marker, author=author
+        )
+        self._say(f"comment {done.action}: {done.url}")
+        if done.author.casefold() != author.casefold():
+            self._say(f"the comment's author is {done.author}: name it, or the next run cannot find it")
+
+    def _set_status(self, report: Report, pull: PullRequest) -> None:
+        if self.transport is None:
+            return
+        status = Status(
+            context=self.request.status,
+            state="success" if exit_code_of(report) == EXIT_PASS else "failure",
+            description=summarise_in_a_sentence(report),
+            target_url=report.run_url or None,
+        )
+        set_status(self.transport, self.event.repository, pull.head.sha, status)
+        self._say(f"status {status.context}: {status.state}")
+
+    def _say(self, text: str) -> None:
+        self.out.write(clean_log_line(text) + "\n")
+
+
+def _connect(environ: Mapping[str, str], session: requests.Session, patience: Patience) -> Transport | None:
+    token = environ.get("GITHUB_TOKEN", "")
+    if not token:
+        return None
+    base_url = environ.get("GITHUB_API_URL", DEFAULT_API_URL)
+    return Transport(session, base_url=base_url, token=token, patience=patience)
+
+
+def _read_payload(environ: Mapping[str, str]) -> bytes:
+    path = environ.get("GITHUB_EVENT_PATH", "")
+    return _read_bounded(Path(path), _MAX_EVENT_BYTES) if path else b""
+
+
+def _read_verdict(path: Path | None) -> bytes:
+    if path is None:
+        raise UsageError("a job that publishes its own verdict must name the file")
+    return _read_bounded(path, MAX_VERDICT_BYTES)
+
+
+def _read_bounded(path: Path, max_bytes: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            content = file.read(max_bytes + 1)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from error
+    if len(content) > max_bytes:
+        raise EvidenceError(f"{path} is larger than {max_bytes:,} bytes")
+    return content

@@ -1,0 +1,393 @@
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+import requests
+
+from ci_gate.errors import BadInputError, EvidenceError, UsageError
+from ci_gate.github.comments import ACTIONS_AUTHOR, make_marker
+from ci_gate.github.reply import GitHubError
+from ci_gate.publication import PublishRequest
+from ci_gate.publish import publish
+from tests.github.fake_state import Actor, Artifact, Pull
+from tests.github.repositories import FILE, LOOSE, THRESHOLDS, WORKFLOW, files, run_verdict, write_files
+from tests.github.test_archive import pack
+
+SHA, OTHER, BASE, MERGE = "a" * 40, "c" * 40, "b" * 40, "d" * 40
+FORK = "mallory/shop"
+
+
+class Job:
+    """One workflow job on a temporary folder, against the fake GitHub."""
+
+    def __init__(self, github, clock, folder):
+        self.github, self.clock, self.folder = github, clock, folder
+        self.head = folder / "head"
+        self.head.mkdir()
+        self.summary = folder / "summary.md"
+        self.log = ""
+        self.environ = {
+            "GITHUB_REPOSITORY": "shop/shop",
+            "GITHUB_RUN_ID": "42",
+            "GITHUB_API_URL": github.url,
+            "GITHUB_TOKEN": "token",
+            "GITHUB_STEP_SUMMARY": str(self.summary),
+        }
+
+    def publish(self, event, payload, **request):
+        (self.folder / "event.json").write_text(json.dumps(payload))
+        environ = self.environ | {
+            "GITHUB_EVENT_NAME": event,
+            "GITHUB_EVENT_PATH": str(self.folder / "event.json"),
+        }
+        out = io.StringIO()
+
+        def open_session():
+            session = requests.Session()
+            session.trust_env = False
+            return session
+
+        try:
+            return publish(
+                PublishRequest(**{"thresholds_file": FILE, "repository": self.head} | request),
+                environ=environ,
+                open_session=open_session,
+                patience=self.clock.patience(),
+                out=out,
+            )
+        finally:
+            self.log = out.getvalue()
+
+    def own_run(
+        self, content=None, *, head=THRESHOLDS, base=None, event="pull_request", payload=None, **request
+    ):
+        """Publish as the job that measured; ``base`` is the text of base's thresholds.yaml."""
+        write_files(self.head, files(head))
+        (self.head / "verdict.json").write_bytes(content or run_verdict())
+        if base is not None:
+            request["base"] = write_files(self.folder / "base", files(base))
+        payload = payload or {
+            "pull_request": {"number": 7, "head": {"sha": SHA, "ref": "topic", "repo": None}, "labels": []}
+        }
+        return self.publish(event, payload, verdict_file=self.head / "verdict.json", **request)
+
+    def other_run(self, members=None, *, sha=SHA, event="pull_request", **request):
+        """Publish as the job that follows the run of a fork."""
+        members = {"verdict.json": run_verdict()} if members is None else members
+        archive = pack(*members.items()) if isinstance(members, dict) else members
+        self.github.state.artifacts = [Artifact(id=1, run_id=99, name="verdict", content=archive)]
+        run = {
+            "id": 99,
+            "event": event,
+            "head_sha": sha,
+            "head_branch": "topic",
+            "head_repository": {"full_name": FORK},
+            "html_url": "https://github.example/shop/shop/actions/runs/99",
+        }
+        return self.publish("workflow_run", {"workflow_run": run}, **request)
+
+    @property
+    def comments(self):
+        return [each.body for each in self.github.state.comments.get(7, []) if each.author == ACTIONS_AUTHOR]
+
+
+@pytest.fixture
+def job(github, clock, tmp_path):
+    github.state.pulls.append(Pull(number=7, sha=SHA))
+    return Job(github, clock, tmp_path)
+
+
+@pytest.fixture
+def fork_job(github, clock, tmp_path):
+    """A pull request of a fork, with its test merge and both sides known to GitHub."""
+    github.state.pulls.append(Pull(number=7, sha=SHA, head_repository=FORK, merge_sha=MERGE))
+    github.state.parents[MERGE] = (BASE, SHA)
+    put_side(github, MERGE, files())
+    put_side(github, BASE, files())
+    return Job(github, clock, tmp_path)
+
+
+def put_side(github, ref, side):
+    github.state.files |= {(ref, path): content for path, content in side.items()}
+
+
+def test_own_run__is_said_in_comment_summary_and_log(job):
+    assert job.own_run() == 0
+    (comment,) = job.comments
+    assert comment.startswith(f"{make_marker('load-gate')}\n## ✅ PASS: 1 scenario kept all 1 limit")
+    assert "https://github.com/shop/shop/actions/runs/42" in comment
+    assert job.summary.read_text().startswith("## ✅ PASS")
+    assert (job.head / "report.md").read_text() == job.summary.read_text()
+    assert job.log.endswith("PASS: 1 scenario kept all 1 limit\n")
+    assert "::error" not in job.log
+
+
+@pytest.mark.parametrize(
+    ("content", "code"), [(run_verdict(p95=350.0), 1), (run_verdict(outcome="INVALID"), 3)]
+)
+def test_own_run__ends_with_the_verdicts_own_code(job, content, code):
+    assert job.own_run(content) == code
+    assert len(job.comments) == 1
+
+
+def test_breach__is_annotated_on_its_line(job):
+    job.own_run(run_verdict(p95=350.0))
+    assert (
+        "::error file=thresholds.yaml,line=10,title=checkout%3A limit broken::all p95 was 350 ms" in job.log
+    )
+
+
+def test_second_run__updates_the_comment(job):
+    job.own_run()
+    job.own_run(run_verdict(p95=350.0))
+    (comment,) = job.comments
+    assert "❌ FAIL" in comment
+
+
+@pytest.mark.parametrize(("content", "code"), [(run_verdict(), 0), (run_verdict(p95=350.0), 1)])
+def test_read_only_token__falls_back_to_the_summary_with_the_verdicts_code(job, content, code):
+    job.github.state.actors["token"] = Actor(may_write=False)
+    assert job.own_run(content, status="load") == code
+    assert "no comment, GitHub refuses it" in job.log
+    assert "no status, GitHub refuses it" in job.log
+    assert job.comments == []
+    assert "## " in job.summary.read_text()
+
+
+@pytest.mark.parametrize(("content", "code"), [(run_verdict(), 0), (run_verdict(p95=350.0), 1)])
+def test_github_down__does_not_change_the_check(job, content, code):
+    job.github.fail("GET", "", times=99, status=502)
+    job.github.fail("POST", "", times=99, status=502)
+    assert job.own_run(content) == code
+    assert "the pull request cannot be read" in job.log
+    assert job.summary.exists()
+
+
+def test_no_token__writes_summary_and_annotations_only(job):
+    del job.environ["GITHUB_TOKEN"]
+    assert job.own_run(run_verdict(p95=350.0)) == 1
+    assert job.github.requests == []
+    assert "::error" in job.log
+
+
+def test_newer_head__is_not_commented_on(job):
+    job.github.state.pulls[0].sha = OTHER
+    assert job.own_run() == 0
+    assert "no comment: the pull request has moved on to cccccccccccc" in job.log
+    assert job.comments == []
+
+
+def test_no_comment__is_made_where_none_is_wanted(job):
+    assert job.own_run(comment=False) == 0
+    assert job.github.count("POST") == 0
+
+
+def test_status__is_set_on_the_head_commit(job):
+    job.own_run(run_verdict(p95=350.0), status="load-gate")
+    (status,) = job.github.state.statuses
+    assert (status["sha"], status["context"], status["state"]) == (SHA, "load-gate", "failure")
+    assert status["description"] == "FAIL: checkout broke 1 limit"
+
+
+def test_unknown_author__is_said(job):
+    job.own_run(author="my-app[bot]")
+    assert "the comment's author is github-actions[bot]" in job.log
+
+
+@pytest.mark.parametrize("event", ["workflow_dispatch", "push", "schedule"])
+def test_run_by_hand__has_nothing_to_comment_on_or_approve(job, event):
+    assert job.own_run(event=event, payload={"ref": "refs/heads/main"}, head=LOOSE, base=THRESHOLDS) == 0
+    assert job.github.requests == []
+    assert "Threshold changes: 1 loosened" in job.summary.read_text()
+
+
+@pytest.mark.parametrize(
+    ("labels", "code", "words"),
+    [
+        ((), 1, "FAIL: thresholds are loosened without approval"),
+        (("thresholds-approved",), 0, "approved by the label `thresholds-approved`"),
+    ],
+)
+def test_loosening__fails_until_it_is_approved(job, labels, code, words):
+    job.github.state.pulls[0].labels = labels
+    assert job.own_run(head=LOOSE, base=THRESHOLDS) == code
+    assert words in job.comments[0]
+    assert "Threshold changes: 1 loosened" in job.comments[0]
+    assert ("loosened without approval" in job.log) is (code == 1)
+
+
+def test_loosening_that_hides_a_breach__shows_both_verdicts(job):
+    assert job.own_run(run_verdict(p95=350.0, thresholds=LOOSE), head=LOOSE, base=THRESHOLDS) == 1
+    rows = [
+        line.replace("\u00a0", " ")
+        for line in job.comments[0].splitlines()
+        if line.startswith("| `checkout`")
+    ]
+    assert any("❌ FAIL | ✅ PASS | `all` `p95` was 350 ms" in row for row in rows)
+
+
+def test_tightening__needs_no_approval(job):
+    assert job.own_run(head=THRESHOLDS, base=LOOSE) == 0
+    assert "Threshold changes: 1 tightened" in job.comments[0]
+
+
+def test_label__that_only_head_names_does_not_count(job):
+    own_label = LOOSE + "changes: {loosening: {label: please}}\n"
+    job.github.state.pulls[0].labels = ("please",)
+    assert job.own_run(head=own_label, base=THRESHOLDS) == 1
+    assert "thresholds-approved" in job.comments[0]
+
+
+def test_label__is_read_from_the_event_where_github_does_not_answer(job):
+    job.github.fail("GET", "/pulls/7", status=403)
+    pull = {"number": 7, "head": {"sha": SHA, "ref": "topic"}, "labels": [{"name": "thresholds-approved"}]}
+    assert job.own_run(head=LOOSE, base=THRESHOLDS, payload={"pull_request": pull}) == 0
+
+
+def test_edited_locustfile__is_shown_and_needs_no_approval(job):
+    write_files(job.folder / "base", {"load/checkout.py": b"other"})
+    assert job.own_run(head=THRESHOLDS, base=THRESHOLDS) == 0
+    assert "Threshold changes" not in job.comments[0]
+    (job.folder / "base/load/checkout.py").write_bytes(b"other")
+    request = {"verdict_file": job.head / "verdict.json", "base": job.folder / "base"}
+    payload = {"pull_request": {"number": 7, "head": {"sha": SHA, "ref": "topic"}, "labels": []}}
+    assert job.publish("pull_request", payload, **request) == 0
+    assert "`file load/checkout.py`" in job.comments[0]
+
+
+def test_base_without_thresholds__has_nothing_to_compare(job):
+    (job.folder / "base").mkdir()
+    assert job.own_run(base=None) == 0
+    assert "Threshold changes" not in job.comments[0]
+
+
+def test_wrong_base_file__does_not_keep_anyone_from_mending_it(job):
+    assert job.own_run(base="schema: 1\n") == 0
+    assert "threshold changes are not shown: base's file is wrong" in job.log
+
+
+def test_wrong_head_file__is_bad_input(job):
+    with pytest.raises(BadInputError):
+        job.own_run(head="schema: 1\n")
+
+
+@pytest.mark.parametrize(
+    ("ref", "labels", "code"),
+    [
+        (f"refs/heads/gh-readonly-queue/main/pr-7-{BASE}", ("thresholds-approved",), 0),
+        (f"refs/heads/gh-readonly-queue/main/pr-7-{BASE}", (), 1),
+        ("refs/heads/something-else", ("thresholds-approved",), 1),
+    ],
+)
+def test_merge_queue__asks_for_the_approval_of_its_pull_request(job, ref, labels, code):
+    job.github.state.pulls[0].labels = labels
+    payload = {"merge_group": {"head_ref": ref}}
+    assert job.own_run(event="merge_group", payload=payload, head=LOOSE, base=THRESHOLDS) == code
+    assert job.comments == []
+
+
+def test_verdict__that_is_missing_or_none_is_an_error(job, tmp_path):
+    with pytest.raises(UsageError, match=r"verdict\.json"):
+        job.publish("push", {}, verdict_file=tmp_path / "verdict.json")
+    with pytest.raises(UsageError, match="must name the file"):
+        job.publish("push", {})
+    with pytest.raises(EvidenceError, match="not a verdict"):
+        job.own_run(b"{}")
+
+
+def test_forks_run__is_commented_on_by_the_job_that_follows(fork_job):
+    assert fork_job.other_run(status="load-gate") == 0
+    (comment,) = fork_job.comments
+    assert "## ✅ PASS" in comment
+    assert "actions/runs/99" in comment
+    assert fork_job.github.state.statuses[0]["sha"] == SHA
+    assert "::error" not in fork_job.log
+
+
+@pytest.mark.parametrize("content", [run_verdict(p95=350.0), run_verdict(outcome="INVALID")])
+def test_forks_run__that_blocks_is_no_failure_of_the_job_that_says_so(fork_job, content):
+    assert fork_job.other_run({"verdict.json": content}, status="load-gate") == 0
+    assert fork_job.github.state.statuses[0]["state"] == "failure"
+
+
+def test_outdated_run__is_dropped(fork_job):
+    fork_job.github.state.pulls[0].sha = OTHER
+    assert fork_job.other_run() == 0
+    assert "nothing to comment on: aaaaaaaaaaaa is outdated" in fork_job.log
+    assert fork_job.comments == []
+    assert fork_job.github.count("GET", "artifacts") == 0
+
+
+@pytest.mark.parametrize("event", ["merge_group", "workflow_dispatch", "push"])
+def test_run_for_no_pull_request__is_not_commented_on(fork_job, event):
+    assert fork_job.other_run(event=event) == 0
+    assert fork_job.github.requests == []
+
+
+def test_pull_request__is_never_taken_from_the_artifact(fork_job):
+    fork_job.github.state.pulls.append(Pull(number=1, sha=OTHER))
+    assert fork_job.other_run({"verdict.json": run_verdict(), "pr_number.txt": b"1"}) == 0
+    assert list(fork_job.github.state.comments) == [7]
+
+
+@pytest.mark.parametrize(
+    "archive",
+    [
+        {"verdict.json": b"{}"},
+        {"verdict.json": b'{"schema": 1}' + b" " * 1000},
+        {"verdict.json": run_verdict()[:-20]},
+        {"verdict.json": run_verdict().replace(b'"schema": 1', b'"schema": 2')},
+        {"verdict.json": run_verdict().replace(b'"blocks"', b'"extra": 1, "blocks"')},
+        {"verdict.json": b"\0" * (33 * 1024**2)},
+        {"other.json": run_verdict()},
+        {"../verdict.json": run_verdict()},
+        b"not a zip",
+    ],
+)
+def test_hostile_artifact__is_refused_and_nothing_written(fork_job, archive):
+    with pytest.raises(EvidenceError):
+        fork_job.other_run(archive)
+    assert fork_job.comments == []
+    assert fork_job.github.count("POST") == 0
+
+
+def test_verdict__that_contradicts_its_figures_is_invalid(fork_job):
+    assert fork_job.other_run({"verdict.json": run_verdict(p95=350.0, outcome="PASS")}) == 0
+    assert "## 🚫 INVALID" in fork_job.comments[0]
+    assert "the figures break limits that the verdict says were kept: checkout" in fork_job.comments[0]
+
+
+@pytest.mark.parametrize(("labels", "approved"), [((), False), (("thresholds-approved",), True)])
+def test_forks_loosening__is_compared_on_github_and_needs_the_label(fork_job, labels, approved):
+    put_side(fork_job.github, MERGE, files(LOOSE))
+    fork_job.github.state.pulls[0].labels = labels
+    fork_job.other_run({"verdict.json": run_verdict(p95=350.0, thresholds=LOOSE)}, status="load")
+    assert ("not approved" in fork_job.comments[0]) is not approved
+    assert "Threshold changes: 1 loosened" in fork_job.comments[0]
+    assert (fork_job.github.state.statuses[0]["state"] == "success") is approved
+
+
+def test_forks_workflow_edit__is_shown(fork_job):
+    put_side(fork_job.github, MERGE, files() | {WORKFLOW: b"on: push\n"})
+    fork_job.other_run()
+    assert f"`file {WORKFLOW}`" in fork_job.comments[0]
+
+
+def test_forks_comment__that_is_refused_is_no_failure(fork_job):
+    fork_job.github.state.actors["token"] = Actor(may_write=False)
+    assert fork_job.other_run() == 0
+    assert "no comment, GitHub refuses it" in fork_job.log
+
+
+def test_forks_comment__that_fails_is_one(fork_job):
+    fork_job.github.fail("POST", "comments", times=99, status=502)
+    with pytest.raises(GitHubError, match="HTTP 502"):
+        fork_job.other_run()
+
+
+def test_workflow_run__without_a_token_is_a_usage_error(fork_job):
+    del fork_job.environ["GITHUB_TOKEN"]
+    with pytest.raises(UsageError, match="GITHUB_TOKEN"):
+        fork_job.other_run()

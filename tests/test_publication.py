@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import pytest
+
+from ci_gate.github.event import Event, FinishedRun
+from ci_gate.judge.verdict import decode_verdict
+from ci_gate.publication import (
+    PublishRequest,
+    distrust_contradiction,
+    exit_code_of,
+    make_report,
+    plan_actions,
+)
+from ci_gate.threshold_files import ThresholdFiles
+from ci_gate.thresholds import parse_thresholds
+from tests.github.repositories import LOOSE, THRESHOLDS, run_verdict
+
+RUN = FinishedRun(run_id=1, event="pull_request", head_repository="m/s", head_branch="t", head_sha="a" * 40)
+
+
+def event(*, head_sha="", finished=None, number=None):
+    return Event(
+        name="x",
+        repository="s/s",
+        pull_number=number,
+        head_sha=head_sha,
+        labels=(),
+        run_url="",
+        finished=finished,
+    )
+
+
+def side(text=THRESHOLDS, **digests):
+    return ThresholdFiles(thresholds=parse_thresholds(text, "thresholds.yaml"), digests=digests)
+
+
+@pytest.mark.parametrize(
+    ("happened", "request_", "has_token", "expected"),
+    [
+        (event(head_sha="a"), {}, True, {"summary", "annotations", "comment"}),
+        (event(head_sha="a"), {"status": "load"}, True, {"summary", "annotations", "comment", "status"}),
+        (event(head_sha="a"), {"comment": False}, True, {"summary", "annotations"}),
+        (event(head_sha="a"), {"status": "load"}, False, {"summary", "annotations"}),
+        (event(), {"status": "load"}, True, {"summary", "annotations"}),
+        (event(finished=RUN), {"status": "load"}, True, {"summary", "comment", "status"}),
+    ],
+)
+def test_actions__follow_from_the_event(happened, request_, has_token, expected):
+    request = PublishRequest(thresholds_file="t.yaml", **request_)
+    assert plan_actions(happened, request, has_token=has_token) == expected
+
+
+def report(*, base=None, head=None, labels=(), p95=212.4):
+    return make_report(decode_verdict(run_verdict(p95)), base=base, head=head, labels=labels, run_url="")
+
+
+@pytest.mark.parametrize(
+    ("values", "code"),
+    [
+        ({}, 0),
+        ({"p95": 350.0}, 1),
+        ({"base": side(), "head": side()}, 0),
+        ({"base": side(), "head": side(LOOSE)}, 1),
+        ({"base": side(), "head": side(LOOSE), "labels": ("Thresholds-Approved",)}, 0),
+        ({"base": side(), "head": side(LOOSE), "labels": None}, 0),
+        ({"base": side(LOOSE), "head": side()}, 0),
+        ({"base": None, "head": side(LOOSE)}, 0),
+        ({"base": side(a="1"), "head": side(a="2")}, 0),
+    ],
+)
+def test_exit_code__is_the_verdicts_unless_a_loosening_is_not_approved(values, code):
+    assert exit_code_of(report(**values)) == code
+
+
+def test_report__compares_only_what_changed():
+    assert report(base=side(), head=side()).under_base == ()
+    assert [row.scenario for row in report(base=side(), head=side(LOOSE)).under_base] == ["checkout"]
+
+
+@pytest.mark.parametrize(
+    ("p95", "outcome", "expected"),
+    [
+        (350.0, "PASS", "INVALID"),
+        (212.4, "PASS", "PASS"),
+        (350.0, "FAIL", "FAIL"),
+        (350.0, "INVALID", "INVALID"),
+    ],
+)
+def test_contradiction__makes_a_pass_invalid(p95, outcome, expected):
+    verdict = decode_verdict(run_verdict(p95, outcome))
+    judged = distrust_contradiction(verdict, side())
+    assert judged.outcome == expected
+    assert (judged == verdict) is (outcome == expected)
+    assert distrust_contradiction(verdict, None) == verdict
