@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
 
 from ci_gate.judge.findings import Case, Rule, Seen
-from ci_gate.samples import ENDED_NEVER, ENDED_UNREPORTED, ENDED_WELL
-from ci_gate.thresholds import ALL_ENDPOINTS
+from ci_gate.samples import ENDED_NEVER, ENDED_UNREPORTED, ENDED_WELL, MAX_STRING_LENGTH
 
 _MOST_TASK_ERRORS: Final = 0.01
 _MOST_ENDPOINTS: Final = 200
@@ -26,13 +26,15 @@ def _find_disagreement(case: Case) -> Iterator[Seen]:
     unseen_by_locust = (samples["ending"] == ENDED_NEVER) | (samples["ending"] == ENDED_UNREPORTED)
     ours = _count_endpoints(case, ~unseen_by_locust)
     failed = _count_endpoints(case, ~unseen_by_locust & (samples["ending"] != ENDED_WELL))
-    theirs = {total.endpoint[:500]: (total.requests, total.failures) for total in totals.endpoints}
-    for endpoint in dict.fromkeys((*theirs, *ours)):
-        counted = ours.get(endpoint, 0), failed.get(endpoint, 0)
-        if counted != theirs.get(endpoint, (0, 0)):
-            requests, failures = theirs.get(endpoint, (0, 0))
-            locust = f"Locust counted {requests:,} with {failures:,}"
-            yield endpoint, f"{counted[0]:,} samples with {counted[1]:,} failures, but {locust}"
+    requests: Counter[str] = Counter()
+    failures: Counter[str] = Counter()
+    for total in totals.endpoints:
+        requests[total.endpoint[:MAX_STRING_LENGTH]] += total.requests
+        failures[total.endpoint[:MAX_STRING_LENGTH]] += total.failures
+    for endpoint in dict.fromkeys((*requests, *ours)):
+        if (ours[endpoint], failed[endpoint]) != (requests[endpoint], failures[endpoint]):
+            locust = f"Locust counted {requests[endpoint]:,} with {failures[endpoint]:,}"
+            yield endpoint, f"{ours[endpoint]:,} samples with {failed[endpoint]:,} failures, but {locust}"
 
 
 def _find_unreported(case: Case) -> Iterator[Seen]:
@@ -63,21 +65,23 @@ def _find_task_errors(case: Case) -> Iterator[Seen]:
 
 
 def _find_explosion(case: Case) -> Iterator[Seen]:
-    counts = [summary.requests for summary in case.summaries if summary.endpoint != ALL_ENDPOINTS]
-    once = counts.count(1)
+    numbers, counts = np.unique(case.steady.samples["endpoint"], return_counts=True)
+    once = int((counts == 1).sum())
     mostly_once = len(counts) > _FEWEST_TO_JUDGE_NAMES and once > _MOST_CALLED_ONCE * len(counts)
     if len(counts) > _MOST_ENDPOINTS or mostly_once:
-        names = [summary.endpoint for summary in case.summaries[1 : _EXAMPLES + 1]]
+        names = [case.steady.strings[number] for number in numbers[:_EXAMPLES]]
         yield (
             "locustfile",
             f"{len(counts):,} endpoints, {once:,} of them called once: {', '.join(names)}, ...",
         )
 
 
-def _count_endpoints(case: Case, rows: np.ndarray) -> dict[str, int]:
+def _count_endpoints(case: Case, rows: np.ndarray) -> Counter[str]:
     numbers, counts = np.unique(case.recording.samples["endpoint"][rows], return_counts=True)
-    pairs = zip(numbers.tolist(), counts.tolist(), strict=True)
-    return {case.recording.strings[number]: count for number, count in pairs}
+    counted: Counter[str] = Counter()
+    for number, count in zip(numbers.tolist(), counts.tolist(), strict=True):
+        counted[case.recording.strings[number]] += count  # long names may be cut to the same text
+    return counted
 
 
 RECORDING_RULES: Final = (

@@ -23,7 +23,7 @@ _FEWEST_SAME_BODIES: Final = 10
 
 
 def _find_uncalled(case: Case) -> Iterator[Seen]:
-    called = {summary.endpoint for summary in case.summaries}
+    called = {case.steady.strings[number] for number in np.unique(case.steady.samples["endpoint"])}
     for endpoint in case.scenario.endpoints:
         if endpoint not in called:
             yield endpoint, "never called in the steady phase"
@@ -37,17 +37,18 @@ def _find_never_successful(case: Case) -> Iterator[Seen]:
 
 
 def _find_only_accepted_errors(case: Case) -> Iterator[Seen]:
-    for endpoint, rows in _split(case, case.steady.success):
-        statuses = case.steady.samples["status"][rows]
-        if statuses.size and statuses.min() >= _FIRST_ERROR_STATUS:
-            found = ", ".join(str(status) for status in np.unique(statuses))
-            yield endpoint, f"all {len(statuses):,} successes are errors that accept lists ({found})"
+    samples, success = case.steady.samples, case.steady.success
+    good = _tally(case, samples, success & (samples["status"] < _FIRST_ERROR_STATUS))
+    accepted = _tally(case, samples, success)
+    for number in np.flatnonzero((accepted > 0) & (good == 0)):
+        statuses = _name_statuses(samples, success & (samples["endpoint"] == number))
+        told = f"all {accepted[number]:,} successes are errors that accept lists ({statuses})"
+        yield case.recording.strings[number], told
 
 
 def _find_too_few(case: Case) -> Iterator[Seen]:
-    called = {summary.endpoint for summary in case.summaries if summary.requests}
     for limit in case.limits:
-        if limit.outcome == "unproven" and limit.endpoint in called:
+        if limit.outcome == "unproven" and case.steady.rows_of(limit.endpoint).any():
             yield (
                 limit.endpoint,
                 f"{limit.metric} takes {limit.needed:,} successes, there were {limit.samples:,}",
@@ -72,28 +73,24 @@ def _find_throttled(case: Case) -> Iterator[Seen]:
         samples["status"], _THROTTLING_WITH_RETRY_AFTER
     )
     throttled = ((samples["status"] == _TOO_MANY_REQUESTS) | told_to_wait) & _not_accepted(case)
-    for number in np.unique(samples["endpoint"][throttled]):
-        rows = samples["endpoint"] == number
-        statuses = ", ".join(str(status) for status in np.unique(samples["status"][rows & throttled]))
-        told = (
-            f"{int((rows & throttled).sum()):,} of {int(rows.sum()):,} requests were throttled ({statuses})"
-        )
-        yield case.recording.strings[number], told
+    yield from _find_share(case, throttled, "throttled", least=0.0)
 
 
 def _find_refused(case: Case) -> Iterator[Seen]:
     samples = case.recording.samples
     waiting = samples["flags"] & FLAG_RETRY_AFTER > 0  # that is throttling
     refused = np.isin(samples["status"], _NO_PERMISSION) & ~waiting & _not_accepted(case)
-    for number in np.unique(samples["endpoint"][refused]):
-        rows = samples["endpoint"] == number
-        count, requests = int((rows & refused).sum()), int(rows.sum())
-        if count >= _MOST_REFUSED * requests:
-            statuses = ", ".join(str(status) for status in np.unique(samples["status"][rows & refused]))
-            yield (
-                case.recording.strings[number],
-                f"{count:,} of {requests:,} requests were refused ({statuses})",
-            )
+    yield from _find_share(case, refused, "refused", least=_MOST_REFUSED)
+
+
+def _find_share(case: Case, bad: NDArray[np.bool_], what: str, *, least: float) -> Iterator[Seen]:
+    """Endpoints of the whole recording of whose requests the share ``least`` or more is bad."""
+    samples = case.recording.samples
+    counts, totals = _tally(case, samples, bad), _tally(case, samples, np.ones_like(bad))
+    for number in np.flatnonzero((counts > 0) & (counts >= least * totals)):
+        statuses = _name_statuses(samples, bad & (samples["endpoint"] == number))
+        told = f"{counts[number]:,} of {totals[number]:,} requests were {what} ({statuses})"
+        yield case.recording.strings[number], told
 
 
 def _find_uniform_body(case: Case) -> Iterator[Seen]:
@@ -107,22 +104,26 @@ def _find_uniform_body(case: Case) -> Iterator[Seen]:
 
 def _find_html(case: Case) -> Iterator[Seen]:
     """HTML of an API that answers otherwise: from a proxy, a login, a debugger, a route that catches all."""
-    html, has_body = case.steady.samples["flags"] & FLAG_HTML > 0, case.steady.samples["body_crc"] > 0
-    answers = list(_split(case, has_body & case.steady.success))
-    pages = sum(html[rows].mean() > _MOST_HTML for _, rows in answers)
-    if pages > _MOST_HTML * len(answers):
+    samples, success = case.steady.samples, case.steady.success
+    html, has_body = samples["flags"] & FLAG_HTML > 0, samples["body_crc"] > 0
+    bodies, pages = _tally(case, samples, has_body), _tally(case, samples, html)
+    good_bodies, good_pages = _tally(case, samples, success & has_body), _tally(case, samples, success & html)
+    answers = good_bodies > 0
+    if (good_pages > _MOST_HTML * good_bodies)[answers].sum() > _MOST_HTML * answers.sum():
         return  # a web site, and no API
-    for endpoint, rows in _split(case, has_body):
-        count, good = int((rows & html).sum()), int((rows & html & case.steady.success).sum())
-        if good or (count and count >= _MOST_HTML_FAILURES * rows.sum()):
-            yield endpoint, f"{count:,} of {int(rows.sum()):,} replies are HTML, {good:,} of them successes"
+    found = (good_pages > 0) | ((pages > 0) & (pages >= _MOST_HTML_FAILURES * bodies))
+    for number in np.flatnonzero(found):
+        told = f"{pages[number]:,} of {bodies[number]:,} replies are HTML"
+        yield case.recording.strings[number], f"{told}, {good_pages[number]:,} of them successes"
 
 
-def _split(case: Case, rows: NDArray[np.bool_]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    """Each endpoint of the steady phase with those of ``rows`` that are its own, where there are any."""
-    numbers = case.steady.samples["endpoint"]
-    for number in np.unique(numbers[rows]):
-        yield case.steady.strings[number], rows & (numbers == number)
+def _tally(case: Case, samples: NDArray[np.void], rows: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """How many of ``rows`` each text has as its endpoint, by the text's number."""
+    return np.bincount(samples["endpoint"][rows], minlength=len(case.recording.strings))
+
+
+def _name_statuses(samples: NDArray[np.void], rows: NDArray[np.bool_]) -> str:
+    return ", ".join(str(status) for status in np.unique(samples["status"][rows]))
 
 
 def _not_accepted(case: Case) -> NDArray[np.bool_]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -14,6 +15,9 @@ from ci_gate.judge.reply_rules import REPLY_RULES
 from ci_gate.judge.run_rules import RUN_RULES
 
 RULES: Final = (*RUN_RULES, *RECORDING_RULES, *REPLY_RULES, *LOAD_RULES)
+
+MOST_FINDINGS: Final = 20
+"""Of one rule: requests without a name can break it for each of fifty thousand endpoints."""
 
 RELAXABLE: Final = tuple(rule.code for rule in RULES if rule.relaxable and rule.effect != "note")
 """What ``relax`` may name. The others hold always: without them there is no measurement to speak of."""
@@ -30,7 +34,10 @@ def check_validity(case: Case, rules: tuple[Rule, ...] = RULES) -> tuple[Finding
 
 
 def _apply(rule: Rule, case: Case) -> Iterator[Finding]:
-    for subject, message in rule.find(case):
+    seen = list(islice(rule.find(case), MOST_FINDINGS + 1))
+    if len(seen) > MOST_FINDINGS:
+        seen[MOST_FINDINGS:] = [("and more", f"{MOST_FINDINGS} are shown, and there are more of the kind")]
+    for subject, message in seen:
         yield Finding(
             code=rule.code, effect=rule.effect, subject=subject, message=message, remedy=rule.remedy
         )

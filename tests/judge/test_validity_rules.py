@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
+import msgspec
+import numpy as np
 import pytest
 
 from ci_gate.judge.feasibility import find_problems
-from ci_gate.judge.validity import RELAXABLE, RULES
+from ci_gate.judge.summary import MOST_ENDPOINTS
+from ci_gate.judge.validity import MOST_FINDINGS, RELAXABLE, RULES
 from ci_gate.judge.verdict import judge_scenario
+from ci_gate.samples import ENDED_BY_STATUS
 from ci_gate.workload import Workload
 from tests.judge.evidence_notation import HEALTHY, draw
 
@@ -73,6 +78,12 @@ PROOFS = (
         "Locust counted GET /items 600 0",
     ),
     Proof("samples-disagree", "Locust counted GET /items 600 1", "with 1", "no totals"),
+    Proof(
+        "samples-disagree",
+        f"Locust counted GET /{600 * 'x'} 8 0\n9 GET /{495 * 'x'} 200 5ms",
+        "9 samples with 0 failures, but Locust counted 17 with 0",
+        f"Locust counted GET /{600 * 'x'} 0 0\n9 GET /{495 * 'x'} 200 5ms",
+    ),
     Proof("samples-disagree", "Locust counted GET /gone 5 0", "0 samples", "9 GET /items 0 30000ms never"),
     Proof(
         "unreported-replies",
@@ -292,6 +303,24 @@ def test_unknown_rule__is_a_problem_with_its_line():
         line = evidence.thresholds.text.splitlines()[problem.line - 1]
         assert problem.message.split("'")[1] in line
         assert "throttled" in problem.allowed
+
+
+def test_nameless_requests__are_judged_in_bounded_time_and_words():
+    evidence = draw(f"{HEALTHY}\nno totals")
+    samples = np.tile(evidence.recording.samples, 60)
+    samples["endpoint"] = len(evidence.recording.strings) + np.arange(len(samples)) % 49_000
+    samples["status"], samples["ending"] = 429, ENDED_BY_STATUS
+    strings = (*evidence.recording.strings, *(f"GET /items/{number}" for number in range(49_000)))
+    recording = msgspec.structs.replace(evidence.recording, samples=samples, strings=strings)
+    began = time.monotonic()
+    judged = judge_scenario(evidence.scenario, evidence.plan, recording)
+    assert time.monotonic() - began < 20
+    throttled = [finding for finding in judged.findings if finding.code == "throttled"]
+    assert len(throttled) == MOST_FINDINGS + 1
+    assert throttled[-1].message == "20 are shown, and there are more of the kind"
+    assert "49,000 endpoints" in next(f for f in judged.findings if f.code == "endpoint-explosion").message
+    assert len(judged.endpoints) == 1 + MOST_ENDPOINTS
+    assert len(msgspec.json.encode(judged)) < 1_000_000
 
 
 def test_rules__each_has_a_proof():
