@@ -11,16 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TextIO
 
-import requests
-
 from ci_gate.errors import EXIT_PASS, BadInputError, EvidenceError, UsageError
 from ci_gate.github.artifacts import download_artifact
 from ci_gate.github.comments import find_author, make_marker, upsert_comment
-from ci_gate.github.event import DEFAULT_API_URL, Event, FinishedRun, read_event
+from ci_gate.github.event import Event, FinishedRun, read_event
 from ci_gate.github.pulls import NoPullRequest, PullRequest, find_pull, find_sides, get_pull
 from ci_gate.github.reply import GitHubError, RefusedError
 from ci_gate.github.statuses import Status, set_status
-from ci_gate.github.transport import Patience, Transport
+from ci_gate.github.transport import Transport
 from ci_gate.judge.verdict import MAX_VERDICT_BYTES, decode_verdict
 from ci_gate.publication import (
     Action,
@@ -45,22 +43,16 @@ _MAX_EVENT_BYTES: Final = 32 * 1024**2
 
 
 def publish(
-    request: PublishRequest,
-    *,
-    environ: Mapping[str, str],
-    open_session: Callable[[], requests.Session],
-    patience: Patience,
-    out: TextIO,
+    request: PublishRequest, *, environ: Mapping[str, str], transport: Transport | None, out: TextIO
 ) -> int:
     """Publish, and return the exit code: of the check, or 0 for another run's verdict.
 
-    Raises UsageError, EvidenceError, BadInputError, and for another run's verdict GitHubError.
+    ``transport`` is None without a token. Raises UsageError, EvidenceError, BadInputError, and for another
+    run's verdict GitHubError.
     """
     event = read_event(environ, _read_payload(environ))
-    with open_session() as session:
-        transport = _connect(environ, session, patience)
-        edge = _Edge(request=request, event=event, environ=environ, transport=transport, out=out)
-        return edge.publish_other_run() if event.name == "workflow_run" else edge.publish_own_run()
+    edge = _Edge(request=request, event=event, environ=environ, transport=transport, out=out)
+    return edge.publish_other_run() if event.name == "workflow_run" else edge.publish_own_run()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,14 +204,6 @@ class _Edge:
 
     def _say(self, text: str) -> None:
         self.out.write(clean_log_line(text) + "\n")
-
-
-def _connect(environ: Mapping[str, str], session: requests.Session, patience: Patience) -> Transport | None:
-    token = environ.get("GITHUB_TOKEN", "")
-    if not token:
-        return None
-    base_url = environ.get("GITHUB_API_URL", DEFAULT_API_URL)
-    return Transport(session, base_url=base_url, token=token, patience=patience)
 
 
 def _read_payload(environ: Mapping[str, str]) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import stat
+import struct
 import zipfile
 import zlib
 from typing import Final
@@ -15,6 +16,10 @@ MAX_MEMBERS: Final = 64
 MAX_UNPACKED_BYTES: Final = 32 * 1024**2
 _MAX_NAME: Final = 200
 _ENCRYPTED: Final = 0x1
+_DAMAGE: Final = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError, RuntimeError),
+    *(EOFError, IndexError, OverflowError, ValueError, OSError),
+)  # zipfile lets many kinds of error through for bytes that are no archive
 _METHODS: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 
 
@@ -29,12 +34,12 @@ def read_artifact(archive: bytes) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(archive)) as opened:
             return _read_members(opened)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, ValueError, OSError) as error:
+    except _DAMAGE as error:
         raise EvidenceError(f"the artifact is no intact zip archive: {error}") from error
 
 
 def _read_members(opened: zipfile.ZipFile) -> dict[str, bytes]:
-    members = [member for member in opened.infolist() if not member.is_dir()]
+    members = [member for member in opened.infolist() if not member.filename.endswith("/")]
     if len(opened.infolist()) > MAX_MEMBERS:
         raise EvidenceError(f"the artifact holds more than {MAX_MEMBERS} files")
     files: dict[str, bytes] = {}

@@ -12,7 +12,6 @@ import msgspec
 from ci_gate.errors import UsageError
 from ci_gate.github.pulls import Branch, Label, Repository
 
-DEFAULT_API_URL: Final = "https://api.github.com"
 _DEFAULT_SERVER_URL: Final = "https://github.com"
 _REPOSITORY: Final = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
 _QUEUED_PULL: Final = re.compile(r"^refs/heads/gh-readonly-queue/.+/pr-([0-9]{1,9})-[0-9a-f]{40}$")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from ci_gate import __version__
 from ci_gate.github.reply import GitHubError, MaybeDoneError, RefusedError, Reply, read_message
 from ci_gate.github.retry import MAX_ATTEMPTS, backoff_s, wait_before_retry
 
+DEFAULT_API_URL: Final = "https://api.github.com"
 API_VERSION: Final = "2022-11-28"
 MAX_JSON_BYTES: Final = 16 * 1024**2
 _TIMEOUTS_S: Final = (10.0, 30.0)  # to connect, and between two bytes
@@ -181,6 +183,22 @@ class Transport:
             why = f"trying again would take {wait_s:.0f} s, beyond {self._patience.total_s:g} s in all"
             raise GitHubError(str(error), why, error.status) from error
         self._patience.sleep(wait_s)
+
+
+@contextmanager
+def open_transport(
+    environ: Mapping[str, str],
+    patience: Patience,
+    open_session: Callable[[], requests.Session] = requests.Session,
+) -> Iterator[Transport | None]:
+    """A transport by GITHUB_TOKEN and GITHUB_API_URL; None without a token."""
+    token = environ.get("GITHUB_TOKEN", "")
+    if not token:
+        yield None
+        return
+    with open_session() as session:
+        base_url = environ.get("GITHUB_API_URL", DEFAULT_API_URL)
+        yield Transport(session, base_url=base_url, token=token, patience=patience)
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,6 +128,7 @@ class FakeGitHub:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = -1  # head and body in one packet, or every reply waits for an acknowledgement
 
             def log_message(self, *_args):
                 pass

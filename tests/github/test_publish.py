@@ -9,6 +9,7 @@ import requests
 from ci_gate.errors import BadInputError, EvidenceError, UsageError
 from ci_gate.github.comments import ACTIONS_AUTHOR, make_marker
 from ci_gate.github.reply import GitHubError
+from ci_gate.github.transport import open_transport
 from ci_gate.publication import PublishRequest
 from ci_gate.publish import publish
 from tests.github.fake_state import Actor, Artifact, Pull
@@ -17,6 +18,12 @@ from tests.github.test_archive import pack
 
 SHA, OTHER, BASE, MERGE = "a" * 40, "c" * 40, "b" * 40, "d" * 40
 FORK = "mallory/shop"
+
+
+def _open_session():
+    session = requests.Session()
+    session.trust_env = False
+    return session
 
 
 class Job:
@@ -44,19 +51,14 @@ class Job:
         }
         out = io.StringIO()
 
-        def open_session():
-            session = requests.Session()
-            session.trust_env = False
-            return session
-
         try:
-            return publish(
-                PublishRequest(**{"thresholds_file": FILE, "repository": self.head} | request),
-                environ=environ,
-                open_session=open_session,
-                patience=self.clock.patience(),
-                out=out,
-            )
+            with open_transport(environ, self.clock.patience(), _open_session) as transport:
+                return publish(
+                    PublishRequest(**{"thresholds_file": FILE, "repository": self.head} | request),
+                    environ=environ,
+                    transport=transport,
+                    out=out,
+                )
         finally:
             self.log = out.getvalue()
 
