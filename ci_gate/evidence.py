@@ -130,7 +130,7 @@ class RunInfo(StrictValue, frozen=True):
     thresholds_file: str
     thresholds_text: str
     recordings: tuple[RecordingPlan, ...]
-    failures: dict[str, str]  # scenario -> why it could not be measured to its end
+    failures: dict[str, str]  # scenario, or its duet -> why it could not be measured to its end
     host: dict[str, str]
     versions: dict[str, str]
     git: dict[str, str]
@@ -229,6 +229,11 @@ def read_run(folder: Path) -> RunInfo:
     if run.schema != RUN_SCHEMA:
         raise EvidenceError(f"{folder / 'run.json'}: schema {run.schema}; this version reads {RUN_SCHEMA}")
     return run
+
+
+def duet_name(scenario: str) -> str:
+    """The key of a scenario's duet in RunInfo.failures."""
+    return f"{scenario}/duet"
 
 
 def recording_folder(out: Path, plan: RecordingPlan) -> Path:

@@ -13,7 +13,7 @@ import msgspec
 
 from ci_gate.base import BaseVersion, open_base
 from ci_gate.errors import GateError, OutsideError, ServiceError, UsageError
-from ci_gate.evidence import RecordingPlan, RunInfo, read_recording, recording_folder, write_json
+from ci_gate.evidence import RecordingPlan, RunInfo, duet_name, read_recording, recording_folder, write_json
 from ci_gate.judge.comparison import decide
 from ci_gate.judge.duet import compare_at
 from ci_gate.judge.looks import Look, plan_looks
@@ -51,7 +51,7 @@ def run_scenarios(request: RunRequest, progress: ProgressPrinter) -> RunInfo:
     and goes on up. Raises OutsideError where evidence cannot be written, UsageError for an unknown base.
     """
     info = plan_run(request)
-    _make_folder(request.out)
+    make_folder(request.out)
     write_json(request.out / "run.json", info)
     failures: dict[str, str] = {}
     interrupted = True
@@ -76,15 +76,17 @@ def run_scenarios(request: RunRequest, progress: ProgressPrinter) -> RunInfo:
 
 def _run_scenario(session: Session, scenario: Scenario, failures: dict[str, str]) -> None:
     alone, *duet = session.plans_of(scenario)
+    name = scenario.name
     try:
         _run_alone(session, scenario, alone)
+        name = duet_name(scenario.name)
         if session.base and duet:
-            _run_duet(session, scenario, session.base, (duet[0], duet[1]))
+            run_duet(session, scenario, session.base, (duet[0], duet[1]))
     except ServiceError as error:
-        failures[scenario.name] = str(error)
+        failures[name] = str(error)
         session.progress.say(str(error))
     except GateError as error:
-        failures[scenario.name] = str(error)
+        failures[name] = str(error)
         raise
 
 
@@ -104,9 +106,10 @@ def _run_alone(session: Session, scenario: Scenario, plan: RecordingPlan) -> Non
         _record(session, (job,), show)
 
 
-def _run_duet(
+def run_duet(
     session: Session, scenario: Scenario, base: BaseVersion, plans: tuple[RecordingPlan, RecordingPlan]
 ) -> None:
+    """Load base and head at the same time until the comparison is decided or its budget is used up."""
     settings = session.request.thresholds.compare_scenario
     session.progress.start(f"{scenario.name}: head against {base.name}", settings.max_duration_s)
     head_service, repository = session.request.thresholds.service, session.request.repository
@@ -183,7 +186,8 @@ def _started(
             yield Job(plan=plan, folder=folder, service=running)
 
 
-def _make_folder(out: Path) -> None:
+def make_folder(out: Path) -> None:
+    """Make a folder for evidence. Raises UsageError where there already is something in it."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         occupied = any(out.iterdir())

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import signal
 import textwrap
 from pathlib import Path
 
 import pytest
+
+from ci_gate.cli import run_cli
 
 SITE = Path(__file__).with_name("site.py")
 
@@ -72,3 +75,20 @@ def repository(tmp_path):
     folder = tmp_path / "repository"
     folder.mkdir()
     return Repository(folder)
+
+
+@pytest.fixture
+def call(capfd):
+    """Runs ci-gate in process; returns exit code, standard output and standard error."""
+
+    def run(*arguments):
+        handler = signal.getsignal(signal.SIGTERM)
+        try:
+            with pytest.raises(SystemExit) as ended:
+                run_cli([str(argument) for argument in arguments])
+        finally:
+            signal.signal(signal.SIGTERM, handler)
+        out, err = capfd.readouterr()
+        return ended.value.code, out, err
+
+    return run

@@ -34,10 +34,13 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("base", "errors", "evidence", "judge", "measure", "plan", "progress", "service", "thresholds"),
         *("watchdog",),
     },
-    "cli": {
-        *("__init__", "errors", "evidence", "judge", "measure", "plan", "progress", "report", "run"),
-        *("thresholds",),
+    "github": {"errors"},
+    "calibrate": {"base", "evidence", "judge", "plan", "progress", "run", "thresholds", "watchdog"},
+    "request": {"errors", "judge", "measure", "plan", "thresholds", "workload"},
+    "commands": {
+        *("calibrate", "errors", "evidence", "judge", "progress", "report", "request", "run", "thresholds"),
     },
+    "cli": {"__init__", "commands", "errors"},
     "reference": set(),
 }
 PURE = {"judge", "report", "thresholds", "quantities", "yaml_source"}
@@ -48,7 +51,7 @@ ONLY_IN = {
     "gevent": {"measure"},
     "docker": {"service", "containers"},
     "requests": {"containers", "github", "measure", "service"},
-    "click": {"cli"},
+    "click": {"cli", "commands"},
     "sqlalchemy": {"reference"},
     "starlette": {"reference"},
 }

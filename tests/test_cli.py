@@ -12,29 +12,11 @@ import time
 import psutil
 import pytest
 
-from ci_gate.cli import run_cli
 from ci_gate.judge.verdict import decode_verdict
 
 EXIT = {"pass": 0, "fail": 1, "bad input": 2, "proves nothing": 3, "outside": 4, "bug": 70}
 
 LONG_RUN = ("--profile", "long", "--out")
-
-
-@pytest.fixture
-def call(capfd):
-    """Runs ci-gate in process; returns exit code, standard output and standard error."""
-
-    def run(*arguments):
-        handler = signal.getsignal(signal.SIGTERM)
-        try:
-            with pytest.raises(SystemExit) as ended:
-                run_cli([str(argument) for argument in arguments])
-        finally:
-            signal.signal(signal.SIGTERM, handler)
-        out, err = capfd.readouterr()
-        return ended.value.code, out, err
-
-    return run
 
 
 def test_run__passes_and_keeps_everything(repository, call, tmp_path):
@@ -92,7 +74,7 @@ def test_run__never_writes_over_evidence(repository, call, tmp_path):
 
 
 def test_run__an_unexpected_error_is_our_bug(repository, call, tmp_path, monkeypatch):
-    monkeypatch.setattr("ci_gate.cli.run_scenarios", lambda *_: 1 / 0)
+    monkeypatch.setattr("ci_gate.commands.run_scenarios", lambda *_: 1 / 0)
     code, _, err = call("run", "--thresholds", repository.thresholds, "--out", tmp_path / "out")
     assert code == EXIT["bug"]
     assert "ZeroDivisionError" in err

@@ -59,6 +59,17 @@ class Change(StrictValue, frozen=True):
     is_real: bool
     outcome: Outcome
 
+    @property
+    def leaves_open(self) -> bool:
+        """Whether it keeps the run from passing.
+
+        What cannot be told of all requests together does; of one endpoint, only if it looks worse than its
+        tolerance: the few requests of a rare endpoint can hardly ever show that it is not.
+        """
+        worsening = -self.change if self.metric in {"rate", "successes"} else self.change
+        is_decisive = self.endpoint == ALL_ENDPOINTS or worsening > self.tolerance
+        return self.outcome == "inconclusive" and is_decisive
+
 
 class NotCompared(StrictValue, frozen=True):
     """A comparison asked for that the samples do not carry.
@@ -116,12 +127,13 @@ def compare(
 
 
 def decide(comparison: Comparison, look: Look) -> Outcome | Literal["extend"]:
-    """Fail on any breach; pass when every comparison does; else go on to the next look, if there is one."""
-    outcomes = {change.outcome for change in comparison.changes}
-    outcomes |= {missing.outcome for missing in comparison.not_compared}
-    if "fail" in outcomes:
+    """Fail on any breach; pass when nothing is left open; else go on to the next look, if there is one."""
+    if any(change.outcome == "fail" for change in comparison.changes):
         return "fail"
-    if comparison.changes and "inconclusive" not in outcomes:
+    is_open = any(change.leaves_open for change in comparison.changes) or any(
+        missing.outcome == "inconclusive" for missing in comparison.not_compared
+    )
+    if comparison.changes and not is_open:
         return "pass"
     return "inconclusive" if look.is_last else "extend"
 

@@ -76,6 +76,26 @@ def judge_duet(
     )
 
 
+def without_duet(settings: Compare, why: str) -> DuetVerdict:
+    """There is nothing to compare: a base that does not start must not keep out the change that mends it."""
+    finding = Finding(
+        code="not-compared",
+        effect="unproven",
+        subject="base and head",
+        message=why,
+        remedy="mend base, or what kept both from being measured together",
+    )
+    return DuetVerdict(
+        outcome="inconclusive",
+        duration_s=0.0,
+        looks=0,
+        alpha=settings.alpha,
+        changes=(),
+        not_compared=(),
+        findings=(finding,),
+    )
+
+
 def compare_at(
     look: Look, begin_s: float, sides: tuple[SteadyPhase, ...], scenario: Scenario, settings: Compare
 ) -> Comparison:

@@ -8,8 +8,17 @@ from typing import Final, Literal
 import msgspec
 
 from ci_gate.errors import EXIT_FAIL, EXIT_PASS, EXIT_PROVES_NOTHING, EvidenceError
-from ci_gate.evidence import DUET_BASE, DUET_HEAD, HEAD, Recording, RecordingPlan, RunInfo, StrictValue
-from ci_gate.judge.duet import DuetOutcome, DuetVerdict, judge_duet
+from ci_gate.evidence import (
+    DUET_BASE,
+    DUET_HEAD,
+    HEAD,
+    Recording,
+    RecordingPlan,
+    RunInfo,
+    StrictValue,
+    duet_name,
+)
+from ci_gate.judge.duet import DuetOutcome, DuetVerdict, judge_duet, without_duet
 from ci_gate.judge.findings import Case, Finding, Rule
 from ci_gate.judge.limits import LimitResult, judge_limit
 from ci_gate.judge.run_findings import find_in_run
@@ -137,29 +146,27 @@ def _judge_planned(
         return _without_proof(plan, judged, run.failures[plan.scenario])
     if DUET_HEAD not in plans:
         return judged
-    return _with_comparison(judged, scenario, thresholds, plans, recordings, rules)
+    comparison = _judge_comparison(run, scenario, thresholds, plans, recordings, rules)
+    # A measurement that cannot be trusted stays INVALID, whatever the duet after it showed.
+    is_invalid = judged.outcome == "INVALID"
+    outcome = "INVALID" if is_invalid else _worst([judged.outcome, _OF_DUET[comparison.outcome]])
+    return msgspec.structs.replace(judged, outcome=outcome, comparison=comparison)
 
 
-def _with_comparison(
-    judged: ScenarioVerdict,
+def _judge_comparison(
+    run: RunInfo,
     scenario: Scenario,
     thresholds: Thresholds,
     plans: Mapping[str, RecordingPlan],
     recordings: Mapping[tuple[str, str], Recording],
     rules: tuple[Rule, ...],
-) -> ScenarioVerdict:
+) -> DuetVerdict:
     base, head = (recordings.get((scenario.name, name)) for name in (DUET_BASE, DUET_HEAD))
-    if base is None or head is None:
-        return _without_proof(
-            plans[DUET_HEAD], judged, "base and head were to be compared, and were not measured"
-        )
-    comparison = judge_duet(
-        scenario, thresholds.compare_scenario, (plans[DUET_BASE], plans[DUET_HEAD]), (base, head), rules
-    )
-    compared = _OF_DUET[comparison.outcome]
-    # A measurement that cannot be trusted stays INVALID, whatever the duet after it showed.
-    outcome = judged.outcome if judged.outcome == "INVALID" else _worst([judged.outcome, compared])
-    return msgspec.structs.replace(judged, outcome=outcome, comparison=comparison)
+    settings = thresholds.compare_scenario
+    failure = run.failures.get(duet_name(scenario.name))
+    if failure or base is None or head is None:
+        return without_duet(settings, failure or "base and head were to be compared, and were not measured")
+    return judge_duet(scenario, settings, (plans[DUET_BASE], plans[DUET_HEAD]), (base, head), rules)
 
 
 def _without_proof(plan: RecordingPlan, judged: ScenarioVerdict | None, why: str) -> ScenarioVerdict:

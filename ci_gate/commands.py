@@ -1,0 +1,154 @@
+"""The commands that measure, judge and render; each returns its exit code."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from ci_gate.calibrate import calibrate as calibrate_scenarios
+from ci_gate.errors import EXIT_PASS, UsageError
+from ci_gate.evidence import read_recordings, read_run
+from ci_gate.judge.feasibility import find_unprovable, offered_rate
+from ci_gate.judge.verdict import Verdict, decode_verdict, encode_verdict, judge
+from ci_gate.progress import ProgressPrinter
+from ci_gate.report.markdown import render_markdown
+from ci_gate.report.terminal import render_terminal
+from ci_gate.request import check_workloads, make_request, read_thresholds
+from ci_gate.run import run_scenarios
+from ci_gate.thresholds import ALL_ENDPOINTS, Thresholds, parse_thresholds
+
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+thresholds_option = click.option(
+    "--thresholds",
+    "thresholds_file",
+    type=_FILE,
+    default=Path("thresholds.yaml"),
+    show_default=True,
+    help="The file of scenarios and limits; its folder is the repository.",
+)
+
+scenario_option = click.option(
+    "--scenario", "names", multiple=True, help="Only this one; may be given again."
+)
+
+
+@click.command(short_help="Check thresholds.yaml and its locustfiles, without load.")
+@thresholds_option
+def check(thresholds_file: Path) -> int:
+    """Check thresholds.yaml and the locustfiles it names, without any load.
+
+    Reports every problem at once with file, line, column and what is allowed; then says, per scenario, what
+    rate its users can offer, and which percentiles a profile is too short to prove.
+    """
+    thresholds = read_thresholds(thresholds_file)
+    workloads = check_workloads(thresholds, thresholds_file.parent)
+    for scenario in thresholds.scenarios:
+        offered = offered_rate(scenario, workloads[scenario.locustfile], ALL_ENDPOINTS)
+        rate = "a rate that cannot be told before" if offered is None else f"at most {offered:,.1f}/s"
+        click.echo(
+            f"{scenario.name}: {scenario.user_count:,} users offer {rate}; {len(scenario.limits)} limits"
+        )
+    for unprovable in find_unprovable(thresholds, workloads):
+        click.echo(f"too short: {unprovable}")
+    click.echo(f"{thresholds_file}: {len(thresholds.scenarios)} scenarios, no problem")
+    return EXIT_PASS
+
+
+@click.command(short_help="Start the service, put the load on it, judge.")
+@thresholds_option
+@scenario_option
+@click.option(
+    "--profile", "profile_name", default="pull_request", show_default=True, help="How long to measure."
+)
+@click.option("--base", help="Compare with this git revision, image or URL, both under load at once.")
+@click.option("--out", type=_FOLDER, help="Where evidence goes; new or empty.  [default: ci-gate-out/<time>]")
+@click.option("--quiet", is_flag=True, help="No progress on standard error.")
+def run(
+    thresholds_file: Path,
+    names: tuple[str, ...],
+    profile_name: str,
+    base: str | None,
+    out: Path | None,
+    *,
+    quiet: bool,
+) -> int:
+    """Start the service, put each scenario's load on it, judge, and print the table.
+
+    Evidence, verdict.json and report.md stay in --out. Ctrl-C ends everything cleanly; what was measured
+    until then stays readable.
+    """
+    request = make_request(thresholds_file, names, profile_name, base=base, out=out)
+    progress = ProgressPrinter(sys.stderr, quiet=quiet)
+    for unprovable in find_unprovable(request.thresholds, request.workloads):
+        if unprovable.profile == profile_name and unprovable.scenario in {
+            each.name for each in request.scenarios
+        }:
+            progress.say(f"this run cannot pass: {unprovable}")
+    run_scenarios(request, progress)
+    return _conclude(_judge_folder(request.out, request.thresholds), request.out)
+
+
+@click.command(short_help="Compare the service with itself: the noise floor here.")
+@thresholds_option
+@scenario_option
+@click.option("--profile", "profile_name", default="pull_request", show_default=True, help="For its warm-up.")
+@click.option("--runs", default=10, show_default=True, type=click.IntRange(1, 1000), help="Per scenario.")
+@click.option("--out", type=_FOLDER, help="Where evidence goes; new or empty.  [default: ci-gate-out/<time>]")
+def calibrate(
+    thresholds_file: Path, names: tuple[str, ...], profile_name: str, runs: int, out: Path | None
+) -> int:
+    """Compare the service with itself, as a pull request without a change would be.
+
+    Prints, per metric, how many of the comparisons called equal versions worse (a false alarm), how much the
+    measured change scatters, and the smallest worsening that a comparison on this machine could have seen.
+    """
+    request = make_request(thresholds_file, names, profile_name, base=None, out=out)
+    click.echo(calibrate_scenarios(request, runs, ProgressPrinter(sys.stderr)))
+    return EXIT_PASS
+
+
+@click.command("judge", short_help="Judge evidence again, without load.")
+@click.argument("evidence", type=_FOLDER)
+@click.option(
+    "--thresholds",
+    "thresholds_file",
+    type=_FILE,
+    help="Judge by this file instead of the one it was measured with.",
+)
+def judge_command(evidence: Path, thresholds_file: Path | None) -> int:
+    """Judge an evidence folder again, without load, and write its verdict.json and report.md anew."""
+    thresholds = read_thresholds(thresholds_file) if thresholds_file else None
+    return _conclude(_judge_folder(evidence, thresholds), evidence)
+
+
+@click.command(short_help="Render a verdict as Markdown or text.")
+@click.argument("verdict_file", type=_FILE)
+@click.option(
+    "--format", "form", type=click.Choice(["markdown", "text"]), default="markdown", show_default=True
+)
+def report(verdict_file: Path, form: str) -> int:
+    """Render VERDICT_FILE (a verdict.json) on standard output."""
+    try:
+        verdict = decode_verdict(verdict_file.read_bytes())
+    except OSError as error:
+        raise UsageError(f"{verdict_file}: {error.strerror}") from error
+    click.echo(render_markdown(verdict) if form == "markdown" else render_terminal(verdict), nl=False)
+    return EXIT_PASS
+
+
+def _judge_folder(folder: Path, thresholds: Thresholds | None) -> Verdict:
+    info = read_run(folder)
+    thresholds = thresholds or parse_thresholds(info.thresholds_text, info.thresholds_file)
+    return judge(thresholds, info, read_recordings(folder, info))
+
+
+def _conclude(verdict: Verdict, folder: Path) -> int:
+    (folder / "verdict.json").write_bytes(encode_verdict(verdict))
+    (folder / "report.md").write_text(render_markdown(verdict), encoding="utf-8")
+    click.echo(render_terminal(verdict))
+    click.echo(f"evidence, verdict.json and report.md: {folder}")
+    return verdict.exit_code

@@ -1,0 +1,56 @@
+"""The last job of a workflow: reads what the others left, and makes one verdict of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from ci_gate.errors import EvidenceError, UsageError
+from ci_gate.judge.merging import merge_verdicts
+from ci_gate.judge.verdict import MAX_VERDICT_BYTES, Verdict, decode_verdict
+
+VERDICT_FILE: Final = "verdict.json"
+
+
+class _Job(msgspec.Struct):
+    result: str
+
+
+def parse_needs(text: str) -> dict[str, str]:
+    """Job -> result, from the ``needs`` context as JSON. Raises UsageError."""
+    try:
+        needs = msgspec.json.decode(text, type=dict[str, _Job])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UsageError(f"this is not the needs context as JSON: {error}") from error
+    return {name: job.result for name, job in needs.items()}
+
+
+def parse_scenarios(text: str) -> tuple[str, ...]:
+    """Names from a JSON list; none where a job that failed left the text empty. Raises UsageError."""
+    try:
+        return tuple(msgspec.json.decode(text or "[]", type=list[str]))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UsageError(f"this is no JSON list of scenarios: {error}") from error
+
+
+def gather(folder: Path, scenarios: Sequence[str], jobs: dict[str, str]) -> Verdict:
+    """The verdict of all verdict.json below ``folder``, which may be missing or empty."""
+    verdicts: list[Verdict] = []
+    unreadable: list[str] = []
+    for path in sorted(folder.rglob(VERDICT_FILE)):
+        try:
+            verdicts.append(decode_verdict(_read(path)))
+        except EvidenceError as error:
+            unreadable.append(f"{path.relative_to(folder)}: {error}")
+    return merge_verdicts(scenarios, verdicts, jobs=jobs, unreadable=unreadable)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_VERDICT_BYTES + 1)  # one more than decode_verdict takes
+    except OSError as error:
+        raise EvidenceError(f"cannot be read: {error.strerror}") from error

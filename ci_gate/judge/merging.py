@@ -1,0 +1,105 @@
+"""One verdict from those of a matrix's jobs. A scenario of which nothing came back is INVALID."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from ci_gate import __version__
+from ci_gate.judge.findings import Finding
+from ci_gate.judge.verdict import VERDICT_SCHEMA, Outcome, ScenarioVerdict, Verdict
+
+_RANKS: Final[tuple[Outcome, ...]] = ("PASS", "INCONCLUSIVE", "INVALID", "FAIL")
+_PER_JOB: Final = "scenarios-left-out"  # true of each job alone, not of all together
+_SUCCESS: Final = "success"
+
+
+def merge_verdicts(
+    scenarios: Sequence[str],
+    verdicts: Sequence[Verdict],
+    *,
+    jobs: Mapping[str, str],
+    unreadable: Sequence[str] = (),
+) -> Verdict:
+    """The verdict on all ``scenarios``, which is PASS only if nothing at all is missing.
+
+    ``jobs`` maps each job that all this needs to how it ended; only ``success`` is success, for a skipped or
+    cancelled job proves nothing. A job that failed because its own verdict blocks is explained by that.
+    ``unreadable`` says what came back and is no verdict.
+    """
+    merged = tuple(_find_scenario(name, verdicts) for name in scenarios)
+    findings = (
+        *_find_problems(scenarios, verdicts, jobs, unreadable),
+        *(each for verdict in verdicts for each in verdict.findings if each.code != _PER_JOB),
+    )
+    is_distrusted = any(finding.effect == "distrust" for finding in findings)
+    blocking: list[Outcome] = ["INVALID"] if is_distrusted else []
+    outcome = max([*(scenario.outcome for scenario in merged), "PASS", *blocking], key=_RANKS.index)
+    first = verdicts[0] if verdicts else None
+    return Verdict(
+        schema=VERDICT_SCHEMA,
+        ci_gate_version=first.ci_gate_version if first else __version__,
+        outcome=outcome,
+        blocks=is_distrusted or outcome in {"FAIL", "INVALID"} or any(each.blocks for each in verdicts),
+        profile=first.profile if first else "",
+        started_at=min((each.started_at for each in verdicts), default=""),
+        thresholds_file=first.thresholds_file if first else "thresholds.yaml",
+        thresholds_sha256=first.thresholds_sha256 if first else "",
+        git=first.git if first else {},
+        scenarios=merged,
+        findings=tuple(dict.fromkeys(findings)),
+    )
+
+
+def _find_scenario(name: str, verdicts: Sequence[Verdict]) -> ScenarioVerdict:
+    found = [each for verdict in verdicts for each in verdict.scenarios if each.name == name]
+    if len(found) == 1:
+        return found[0]
+    message = f"{len(found)} jobs came back with a verdict on it" if found else "its job gave no verdict"
+    return ScenarioVerdict(
+        name=name,
+        outcome="INVALID",
+        users=0,
+        duration_s=0.0,
+        endpoints=(),
+        limits=(),
+        findings=(
+            Finding(
+                code="not-measured",
+                effect="distrust",
+                subject="scenario",
+                message=message,
+                remedy="see the log of its job, and run again",
+            ),
+        ),
+    )
+
+
+def _find_problems(
+    scenarios: Sequence[str], verdicts: Sequence[Verdict], jobs: Mapping[str, str], unreadable: Sequence[str]
+) -> Iterator[Finding]:
+    if not scenarios:
+        yield _distrust("nothing-measured", "no scenario was planned", "see the log of the plan job")
+    is_explained = any(verdict.blocks for verdict in verdicts)
+    for job, result in jobs.items():
+        if result != _SUCCESS and not (is_explained and result == "failure" and job == "scenario"):
+            yield _distrust("job-not-successful", f"the job {job} ended as {result}", "see its log")
+    for what in unreadable:
+        yield _distrust("verdict-unreadable", what, "see the log of the scenario's job")
+    unplanned = {each.name for verdict in verdicts for each in verdict.scenarios} - {*scenarios}
+    for name in sorted(unplanned):
+        yield _distrust("not-planned", f"a verdict on {name} came back, which nobody planned", "run again")
+    differing = {
+        "thresholds": {verdict.thresholds_sha256 for verdict in verdicts},
+        "profile": {verdict.profile for verdict in verdicts},
+        "version of ci-gate": {verdict.ci_gate_version for verdict in verdicts},
+        "commit of head": {verdict.git.get("head", "") for verdict in verdicts},
+    }
+    for what, values in differing.items():
+        if len(values) > 1:
+            message = f"the scenarios were measured with more than one {what}"
+            yield _distrust("mixed-run", message, "run all of them again")
+
+
+def _distrust(code: str, message: str, remedy: str) -> Finding:
+    return Finding(code=code, effect="distrust", subject="run", message=message, remedy=remedy)

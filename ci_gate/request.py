@@ -1,0 +1,78 @@
+"""From command-line arguments to a RunRequest, or to what is wrong with them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import secrets
+import sys
+from pathlib import Path
+
+from ci_gate.errors import BadInputError, UsageError
+from ci_gate.judge.feasibility import find_problems
+from ci_gate.measure.workloads import describe_workloads
+from ci_gate.plan import RunRequest
+from ci_gate.thresholds import Profile, Scenario, Thresholds, parse_thresholds
+from ci_gate.workload import Workload
+
+
+def read_thresholds(path: Path) -> Thresholds:
+    """Raises UsageError for a file that cannot be read, BadInputError for what is wrong in it."""
+    try:
+        return parse_thresholds(path.read_text(encoding="utf-8"), str(path))
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: not UTF-8 text: {error.reason} at byte {error.start}") from error
+
+
+def _environment() -> dict[str, str]:
+    """Ours, with ``python`` the interpreter that runs ci-gate, be its virtual environment active or not."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    return {**os.environ, "PATH": path}
+
+
+def make_request(
+    thresholds_file: Path, names: tuple[str, ...], profile_name: str, *, base: str | None, out: Path | None
+) -> RunRequest:
+    """Everything a run needs, checked. Raises UsageError and BadInputError."""
+    thresholds = read_thresholds(thresholds_file)
+    profile, scenarios = _choose_profile(thresholds, profile_name), _choose_scenarios(thresholds, names)
+    return RunRequest(
+        thresholds=thresholds,
+        profile=profile,
+        scenarios=scenarios,
+        workloads=check_workloads(thresholds, thresholds_file.parent),
+        out=out or Path("ci-gate-out") / dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H%M%SZ"),
+        repository=thresholds_file.resolve().parent,
+        environ=_environment(),
+        base=base,
+        seed=secrets.randbits(32),
+    )
+
+
+def check_workloads(thresholds: Thresholds, repository: Path) -> dict[str, Workload]:
+    """What the locustfiles say. Raises BadInputError where they and thresholds.yaml do not fit."""
+    locustfiles = (scenario.locustfile for scenario in thresholds.scenarios)
+    workloads = describe_workloads(locustfiles, repository, _environment())
+    if problems := find_problems(thresholds, workloads):
+        raise BadInputError(*problems)
+    return workloads
+
+
+def _choose_profile(thresholds: Thresholds, name: str) -> Profile:
+    profile = thresholds.profile(name)
+    if profile is None:
+        known = ", ".join(each.name for each in thresholds.profiles)
+        raise UsageError(f"{thresholds.file} has no profile {name!r} (allowed: {known})")
+    return profile
+
+
+def _choose_scenarios(thresholds: Thresholds, names: tuple[str, ...]) -> tuple[Scenario, ...]:
+    known = {scenario.name: scenario for scenario in thresholds.scenarios}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise UsageError(
+            f"{thresholds.file} has no scenario {', '.join(unknown)} (allowed: {', '.join(known)})"
+        )
+    return tuple(known[name] for name in dict.fromkeys(names)) or thresholds.scenarios

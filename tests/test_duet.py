@@ -1,0 +1,142 @@
+"""Head against base through the command line: worktrees, images by URL, and a verdict in both directions."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from ci_gate.base import open_base
+from ci_gate.errors import UsageError
+from ci_gate.judge.verdict import decode_verdict
+from ci_gate.thresholds import parse_thresholds
+from tests.conftest import SITE
+
+SERVICE_WITH_DELAY = """
+import importlib.util, sys, time
+spec = importlib.util.spec_from_file_location("site_for_tests", {site!r})
+site = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(site)
+
+class Handler(site.Handler):
+    def do_GET(self):
+        time.sleep({delay_s})
+        super().do_GET()
+
+with site.Server(("127.0.0.1", int(sys.argv[1])), Handler) as server:
+    server.serve_forever(poll_interval=0.05)
+"""
+
+
+def git(folder, *arguments):
+    identity = ("-c", "user.name=tester", "-c", "user.email=tester@example.invalid")
+    return subprocess.run(
+        ["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+@pytest.fixture
+def versions(repository):
+    """A repository whose thresholds compare, with one commit; returns a function that writes the service."""
+
+    def write(delay_s):
+        repository.write("service.py", SERVICE_WITH_DELAY.format(site=str(SITE), delay_s=delay_s))
+
+    repository.edit("thresholds.yaml", "    limits:", "    regression: {p50: 10%}\n    limits:")
+    repository.edit("thresholds.yaml", "profiles:", "compare: {max_duration: 30s}\nprofiles:")
+    repository.edit("thresholds.yaml", "Visitor: 5", "Visitor: 10")
+    git(repository.folder, "init", "-q")
+    write(0.010)
+    git(repository.folder, "add", ".")
+    git(repository.folder, "commit", "-qm", "base")
+    return write
+
+
+def run(call, repository, out, base="HEAD"):
+    code, table, progress = call("run", "--thresholds", repository.thresholds, "--out", out, "--base", base)
+    verdict = decode_verdict((out / "verdict.json").read_bytes())
+    return code, verdict.scenarios[0], table + progress
+
+
+@pytest.mark.slow
+def test_duet__the_same_version_passes(versions, repository, call, tmp_path):
+    code, scenario, said = run(call, repository, tmp_path / "out")
+    assert code == 0, said
+    assert scenario.comparison.outcome == "pass"
+    (change,) = [each for each in scenario.comparison.changes if each.endpoint == "all"]
+    assert abs(change.change) < 0.10
+    assert git(repository.folder, "worktree", "list").count("\n") == 0
+
+
+@pytest.mark.slow
+def test_duet__a_slower_head_fails_though_every_limit_is_kept(versions, repository, call, tmp_path):
+    versions(0.013)
+    code, scenario, said = run(call, repository, tmp_path / "out")
+    assert code == 1, said
+    assert scenario.outcome == "FAIL"
+    assert not scenario.breaches
+    assert scenario.comparison.outcome == "fail"
+    (change,) = [each for each in scenario.comparison.changes if each.endpoint == "all"]
+    assert 0.15 < change.change < 0.40
+    assert "against base, tolerance 10 %" in said
+    rejudged = call("judge", tmp_path / "out")
+    assert rejudged[0] == 1
+
+
+@pytest.mark.slow
+def test_duet__a_faster_head_passes(versions, repository, call, tmp_path):
+    versions(0.006)
+    code, scenario, said = run(call, repository, tmp_path / "out")
+    assert code == 0, said
+    assert scenario.comparison.changes[0].change < -0.1
+
+
+@pytest.mark.slow
+def test_duet__a_broken_base_is_inconclusive_so_that_it_can_be_mended(versions, repository, call, tmp_path):
+    good = (repository.folder / "service.py").read_text()
+    repository.write(
+        "service.py",
+        good.replace("time.sleep(0.01)", 'self.path = "/status/404" if "ok" in self.path else "/"'),
+    )
+    git(repository.folder, "commit", "-qam", "broken base")
+    repository.write("service.py", good)
+    code, scenario, said = run(call, repository, tmp_path / "out")
+    assert code == 0, said
+    assert scenario.outcome == "INCONCLUSIVE"
+    findings = {(finding.code, finding.subject) for finding in scenario.comparison.findings}
+    assert ("endpoint-never-succeeded", "base: GET /ok") in findings
+    assert not [subject for _, subject in findings if subject.startswith("head")]
+
+
+def test_duet__a_base_that_does_not_start_is_inconclusive_too(versions, repository, call, tmp_path):
+    repository.write("service.py", "raise SystemExit('broken')")
+    git(repository.folder, "commit", "-qam", "broken base")
+    versions(0.010)
+    code, scenario, said = run(call, repository, tmp_path / "out")
+    assert code == 0, said
+    assert scenario.outcome == "INCONCLUSIVE"
+    assert scenario.comparison.findings[0].code == "not-compared"
+    repository.edit("thresholds.yaml", "schema: 1", "schema: 1\non_inconclusive: block")
+    assert call("judge", tmp_path / "out", "--thresholds", repository.thresholds)[0] == 3
+
+
+def test_base__unknown_revision(versions, repository):
+    thresholds = parse_thresholds(repository.thresholds.read_text(), str(repository.thresholds))
+    with pytest.raises(UsageError, match="rev-parse"), open_base("no-such", thresholds, repository.folder):
+        pass
+
+
+def test_base__an_option_is_no_revision(versions, repository):
+    thresholds = parse_thresholds(repository.thresholds.read_text(), str(repository.thresholds))
+    with pytest.raises(UsageError), open_base("--help", thresholds, repository.folder):
+        pass
+
+
+def test_base__is_started_as_its_own_thresholds_say(versions, repository):
+    repository.edit("thresholds.yaml", "python service.py {port}", "python renamed.py {port}")
+    thresholds = parse_thresholds(repository.thresholds.read_text(), str(repository.thresholds))
+    with open_base("HEAD", thresholds, repository.folder) as base:
+        assert base.service.target == "python service.py {port}"
+        assert (base.repository / "service.py").is_file()
+        worktree = base.repository
+    assert not worktree.exists()
