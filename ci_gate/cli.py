@@ -9,7 +9,7 @@ from types import FrameType
 
 import click
 
-from ci_gate import __version__, commands
+from ci_gate import __version__, commands, commands_ci
 from ci_gate.errors import EXIT_OUR_BUG, EXIT_PROVES_NOTHING, GateError, UsageError
 
 EXIT_CODES = """\b
@@ -31,7 +31,10 @@ def cli() -> None:
     """Decides whether a web service may merge under load."""
 
 
-for command in (commands.check, commands.run, commands.judge_command, commands.report, commands.calibrate):
+for command in (
+    *(commands.check, commands.run, commands.judge_command, commands.report, commands.calibrate),
+    *(commands_ci.plan_command, commands_ci.gate_command),
+):
     cli.add_command(command)
 
 

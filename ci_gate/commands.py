@@ -65,13 +65,19 @@ def check(thresholds_file: Path) -> int:
     "--profile", "profile_name", default="pull_request", show_default=True, help="How long to measure."
 )
 @click.option("--base", help="Compare with this git revision, image or URL, both under load at once.")
+@click.option("--image", help="Start the service from this image; --base is then an image, too.")
+@click.option(
+    "--users", type=click.IntRange(1), help="In each scenario, instead of what thresholds.yaml says."
+)
 @click.option("--out", type=_FOLDER, help="Where evidence goes; new or empty.  [default: ci-gate-out/<time>]")
 @click.option("--quiet", is_flag=True, help="No progress on standard error.")
-def run(
+def run(  # noqa: PLR0913 - one parameter for each option
     thresholds_file: Path,
     names: tuple[str, ...],
     profile_name: str,
     base: str | None,
+    image: str | None,
+    users: int | None,
     out: Path | None,
     *,
     quiet: bool,
@@ -81,7 +87,7 @@ def run(
     Evidence, verdict.json and report.md stay in --out. Ctrl-C ends everything cleanly; what was measured
     until then stays readable.
     """
-    request = make_request(thresholds_file, names, profile_name, base=base, out=out)
+    request = make_request(thresholds_file, names, profile_name, base=base, out=out, image=image, users=users)
     progress = ProgressPrinter(sys.stderr, quiet=quiet)
     for unprovable in find_unprovable(request.thresholds, request.workloads):
         if unprovable.profile == profile_name and unprovable.scenario in {

@@ -49,17 +49,17 @@ def _write_counts(text: str, wanted: Mapping[str, Mapping[str, int]]) -> str:
     """Only the numbers are replaced; ``text`` was read before, so it has the shape of a thresholds.yaml."""
     edits: dict[tuple[int, int], int] = {}
     for name, scenario in _pairs(_child(yaml.compose(text, yaml.SafeLoader), "scenarios")):
-        for user_class, count in _pairs(_child(scenario, "users")):
-            edits[count.start_mark.index, count.end_mark.index] = wanted[name][user_class]
+        for user_class, node in _pairs(_child(scenario, "users")):
+            edits[node.start_mark.index, node.end_mark.index] = wanted[name][user_class]
     for (begin, end), count in sorted(edits.items(), reverse=True):
         text = f"{text[:begin]}{count}{text[end:]}"
     return text
 
 
-def _child(node: yaml.Node, key: str) -> yaml.Node:
+def _child(node: yaml.Node | None, key: str) -> yaml.Node:
     return next(value for name, value in _pairs(node) if name == key)
 
 
-def _pairs(node: yaml.Node) -> list[tuple[str, yaml.Node]]:
+def _pairs(node: yaml.Node | None) -> list[tuple[str, yaml.Node]]:
     assert isinstance(node, yaml.MappingNode)  # noqa: S101 - the text was parsed as thresholds before
     return [(str(key.value), value) for key, value in node.value]

@@ -11,6 +11,7 @@ from pathlib import Path
 from ci_gate.errors import BadInputError, UsageError
 from ci_gate.judge.feasibility import find_problems
 from ci_gate.measure.workloads import describe_workloads
+from ci_gate.overrides import replace_image, replace_users
 from ci_gate.plan import RunRequest
 from ci_gate.thresholds import Profile, Scenario, Thresholds, parse_thresholds
 from ci_gate.workload import Workload
@@ -26,18 +27,30 @@ def read_thresholds(path: Path) -> Thresholds:
         raise UsageError(f"{path}: not UTF-8 text: {error.reason} at byte {error.start}") from error
 
 
-def _environment() -> dict[str, str]:
+def service_environment() -> dict[str, str]:
     """Ours, with ``python`` the interpreter that runs ci-gate, be its virtual environment active or not."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     return {**os.environ, "PATH": path}
 
 
 def make_request(
-    thresholds_file: Path, names: tuple[str, ...], profile_name: str, *, base: str | None, out: Path | None
+    thresholds_file: Path,
+    names: tuple[str, ...],
+    profile_name: str,
+    *,
+    base: str | None,
+    out: Path | None,
+    image: str | None = None,
+    users: int | None = None,
 ) -> RunRequest:
-    """Everything a run needs, checked. Raises UsageError and BadInputError."""
+    """Everything a run needs, checked; ``image`` and ``users`` as in `overrides`.
+
+    Raises UsageError and BadInputError.
+    """
     thresholds = read_thresholds(thresholds_file)
-    profile, scenarios = _choose_profile(thresholds, profile_name), _choose_scenarios(thresholds, names)
+    thresholds = thresholds if users is None else replace_users(thresholds, users)
+    thresholds = thresholds if image is None else replace_image(thresholds, image)
+    profile, scenarios = choose_profile(thresholds, profile_name), choose_scenarios(thresholds, names)
     return RunRequest(
         thresholds=thresholds,
         profile=profile,
@@ -45,7 +58,7 @@ def make_request(
         workloads=check_workloads(thresholds, thresholds_file.parent),
         out=out or Path("ci-gate-out") / dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H%M%SZ"),
         repository=thresholds_file.resolve().parent,
-        environ=_environment(),
+        environ=service_environment(),
         base=base,
         seed=secrets.randbits(32),
     )
@@ -54,13 +67,14 @@ def make_request(
 def check_workloads(thresholds: Thresholds, repository: Path) -> dict[str, Workload]:
     """What the locustfiles say. Raises BadInputError where they and thresholds.yaml do not fit."""
     locustfiles = (scenario.locustfile for scenario in thresholds.scenarios)
-    workloads = describe_workloads(locustfiles, repository, _environment())
+    workloads = describe_workloads(locustfiles, repository, service_environment())
     if problems := find_problems(thresholds, workloads):
         raise BadInputError(*problems)
     return workloads
 
 
-def _choose_profile(thresholds: Thresholds, name: str) -> Profile:
+def choose_profile(thresholds: Thresholds, name: str) -> Profile:
+    """The profile of that name. Raises UsageError."""
     profile = thresholds.profile(name)
     if profile is None:
         known = ", ".join(each.name for each in thresholds.profiles)
@@ -68,7 +82,8 @@ def _choose_profile(thresholds: Thresholds, name: str) -> Profile:
     return profile
 
 
-def _choose_scenarios(thresholds: Thresholds, names: tuple[str, ...]) -> tuple[Scenario, ...]:
+def choose_scenarios(thresholds: Thresholds, names: tuple[str, ...]) -> tuple[Scenario, ...]:
+    """The scenarios of these names, each once; all for no name. Raises UsageError."""
     known = {scenario.name: scenario for scenario in thresholds.scenarios}
     unknown = [name for name in names if name not in known]
     if unknown:

@@ -36,11 +36,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "github": {"errors"},
     "calibrate": {"base", "evidence", "judge", "plan", "progress", "run", "thresholds", "watchdog"},
-    "request": {"errors", "judge", "measure", "plan", "thresholds", "workload"},
+    "overrides": {"errors", "thresholds"},
+    "matrix": {"errors"},
+    "gate": {"errors", "judge"},
+    "request": {"errors", "judge", "measure", "overrides", "plan", "thresholds", "workload"},
     "commands": {
         *("calibrate", "errors", "evidence", "judge", "progress", "report", "request", "run", "thresholds"),
     },
-    "cli": {"__init__", "commands", "errors"},
+    "commands_ci": {"errors", "gate", "judge", "matrix", "overrides", "report", "request"},
+    "cli": {"__init__", "commands", "commands_ci", "errors"},
     "reference": set(),
 }
 PURE = {"judge", "report", "thresholds", "quantities", "yaml_source"}
@@ -51,7 +55,7 @@ ONLY_IN = {
     "gevent": {"measure"},
     "docker": {"service", "containers"},
     "requests": {"containers", "github", "measure", "service"},
-    "click": {"cli", "commands"},
+    "click": {"cli", "commands", "commands_ci"},
     "sqlalchemy": {"reference"},
     "starlette": {"reference"},
 }

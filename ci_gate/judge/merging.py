@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from ci_gate import __version__
 from ci_gate.judge.findings import Finding
 from ci_gate.judge.verdict import VERDICT_SCHEMA, Outcome, ScenarioVerdict, Verdict
 
@@ -38,7 +37,7 @@ def merge_verdicts(
     first = verdicts[0] if verdicts else None
     return Verdict(
         schema=VERDICT_SCHEMA,
-        ci_gate_version=first.ci_gate_version if first else __version__,
+        ci_gate_version=first.ci_gate_version if first else "",
         outcome=outcome,
         blocks=is_distrusted or outcome in {"FAIL", "INVALID"} or any(each.blocks for each in verdicts),
         profile=first.profile if first else "",

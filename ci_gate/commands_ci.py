@@ -1,0 +1,93 @@
+"""The commands of the first and the last job of a workflow; each returns its exit code."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+import msgspec
+
+from ci_gate.errors import EXIT_PASS, UsageError
+from ci_gate.gate import gather, parse_needs, parse_scenarios
+from ci_gate.judge.verdict import encode_verdict
+from ci_gate.matrix import NO_DOCKERFILE, Matrix, find_base, has_file, render_outputs, split_names
+from ci_gate.overrides import replace_users
+from ci_gate.report.terminal import render_terminal
+from ci_gate.request import check_workloads, choose_profile, choose_scenarios, read_thresholds
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+@click.command("plan", short_help="Say what a workflow is to measure, for its other jobs.")
+@click.option("--thresholds", "thresholds_file", type=_FILE, default=Path("thresholds.yaml"))
+@click.option("--scenario", "names", default="", help="Names between commas; empty: all.")
+@click.option("--profile", "profile_name", default="pull_request", show_default=True)
+@click.option("--base", "asked_base", default="", help="A git revision; empty: what the event calls base.")
+@click.option("--dockerfile", default="", help="Of the service; empty: as thresholds.yaml says.")
+@click.option("--users", default="", help="In each scenario; empty: as thresholds.yaml says.")
+def plan_command(
+    thresholds_file: Path, names: str, profile_name: str, asked_base: str, dockerfile: str, users: str
+) -> int:
+    """Check thresholds.yaml and its locustfiles, and print what to measure as outputs of a job.
+
+    Standard output is meant for the file at GITHUB_OUTPUT: scenarios (a JSON list), profile, base (a commit,
+    or empty), dockerfile, users. An empty option is one that nobody gave.
+    """
+    thresholds = read_thresholds(thresholds_file)
+    user_count = _read_count(users)
+    if user_count is not None:
+        thresholds = replace_users(thresholds, user_count)
+    scenarios = choose_scenarios(thresholds, split_names(names))
+    check_workloads(thresholds, thresholds_file.parent)
+    dockerfile = dockerfile or (thresholds.service.target if thresholds.service.kind == "dockerfile" else "")
+    dockerfile = "" if dockerfile == NO_DOCKERFILE else dockerfile
+    base = find_base(*_read_event(), asked_base, thresholds_file.parent)
+    if base and dockerfile and not has_file(base, dockerfile, thresholds_file.parent):
+        click.echo(f"nothing is compared: base {base[:12]} has no {dockerfile}", err=True)
+        base = ""
+    matrix = Matrix(
+        scenarios=tuple(scenario.name for scenario in scenarios),
+        profile=choose_profile(thresholds, profile_name).name,
+        base=base,
+        dockerfile=dockerfile,
+        users=user_count,
+    )
+    click.echo(render_outputs(matrix), nl=False)
+    return EXIT_PASS
+
+
+@click.command("gate", short_help="Make one verdict of those of a workflow's jobs.")
+@click.argument("folder", type=_FOLDER)
+@click.option("--scenarios", required=True, help="What was planned, as a JSON list.")
+@click.option("--needs", required=True, help="The needs context of this job, as JSON.")
+@click.option("--out", "out_file", type=_FILE, required=True, help="The verdict's file.")
+def gate_command(folder: Path, scenarios: str, needs: str, out_file: Path) -> int:
+    """Make one verdict of every verdict.json below FOLDER.
+
+    It is INVALID where a planned scenario is missing, or a job that this one needs ended in any other way
+    than success, unless a scenario FAILs.
+    """
+    verdict = gather(folder, parse_scenarios(scenarios), parse_needs(needs))
+    out_file.parent.mkdir(parents=True, exist_ok=True)
+    out_file.write_bytes(encode_verdict(verdict))
+    click.echo(render_terminal(verdict))
+    return verdict.exit_code
+
+
+def _read_count(text: str) -> int | None:
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise UsageError(f"--users is no whole number above 0: {text!a}")
+    return int(text)
+
+
+def _read_event() -> tuple[str, dict[str, object]]:
+    path = os.environ.get("GITHUB_EVENT_PATH", "")
+    try:
+        payload = msgspec.json.decode(Path(path).read_bytes(), type=dict[str, object]) if path else {}
+    except (OSError, msgspec.DecodeError) as error:
+        raise UsageError(f"GITHUB_EVENT_PATH: {error}") from error
+    return os.environ.get("GITHUB_EVENT_NAME", ""), payload
