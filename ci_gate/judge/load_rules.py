@@ -14,6 +14,7 @@ import numpy as np
 
 from ci_gate.evidence import Reading
 from ci_gate.judge.findings import Case, Rule, Seen
+from ci_gate.samples import UNSENT
 
 _BUSY_CPU_PERCENT: Final = 90.0
 _MOST_BUSY_READINGS: Final = 0.1
@@ -69,17 +70,25 @@ def _find_busy_host(case: Case) -> Iterator[Seen]:
 
 def _find_missing_load(case: Case) -> Iterator[Seen]:
     """Fewer requests than the users had time for: N / (wait + response time) a second, per class."""
+    if case.plan.arrivals_per_s is not None:
+        return  # users wait for arrivals then, and what of those was not sent is known
     for user_class, offered_per_s in case.plan.least_offered_per_s.items():
         users = case.plan.users.get(user_class, 0)
         samples = case.steady.samples[_of_class(case, user_class)]
         if not users or not len(samples) or not offered_per_s:
             continue
-        # Arrivals of an open workload wait for no reply.
-        response_s = 0.0 if case.plan.arrivals_per_s else float(samples["response_ms"].mean()) / 1000
+        response_s = float(samples["response_ms"].mean()) / 1000
         expected = case.steady.duration_s / (1 / offered_per_s + response_s / users)
         if len(samples) < _LEAST_RATIO * expected - _DEVIATIONS * math.sqrt(expected):
             could = f"{users:,} users with {1000 * response_s:,.0f} ms a reply had time for {expected:,.0f}"
             yield user_class, f"{could} requests, and sent {len(samples):,} ({len(samples) / expected:.0%})"
+
+
+def _find_unsent(case: Case) -> Iterator[Seen]:
+    unsent = int(case.steady.rows_of(UNSENT).sum())
+    if unsent:
+        users, arrivals = sum(case.plan.users.values()), len(case.steady.samples)
+        yield "scenario", f"{unsent:,} of {arrivals:,} arrivals found none of the {users:,} users free"
 
 
 def _find_impossible_load(case: Case) -> Iterator[Seen]:
@@ -135,6 +144,15 @@ LOAD_RULES: Final = (
         limit=f"below {_LEAST_RATIO:.0%} less {_DEVIATIONS:g} standard deviations; where the source of the "
         "tasks tells how many requests they make",
         remedy="look for pauses and blocking calls in helpers of the scenario, and for a starved generator",
+    ),
+    Rule(
+        code="arrivals-unsent",
+        effect="unproven",
+        find=_find_unsent,
+        meaning="arrivals of an open workload for which no user was free until the end",
+        limit="a single one",
+        remedy="more users than arrivals/s x the longest response time; or, if replies got slower and slower, "
+        "a rate that the service can serve",
     ),
     Rule(
         code="load-impossible",

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from ci_gate.judge.findings import Case, Rule, Seen
-from ci_gate.samples import ENDED_NEVER, ENDED_UNREPORTED, ENDED_WELL, MAX_STRING_LENGTH
+from ci_gate.samples import ENDED_NEVER, ENDED_UNREPORTED, ENDED_WELL, MAX_STRING_LENGTH, UNSENT
 
 _MOST_TASK_ERRORS: Final = 0.01
 _MOST_ENDPOINTS: Final = 200
@@ -45,8 +45,9 @@ def _find_unreported(case: Case) -> Iterator[Seen]:
 
 def _find_never_ended(case: Case) -> Iterator[Seen]:
     for endpoint, count in _count_endpoints(case, case.recording.samples["ending"] == ENDED_NEVER).items():
-        waited = f"{case.plan.drain_s:g} s after the end"
-        yield endpoint, f"{count:,} requests were still without a reply {waited}; they count as failures"
+        if endpoint != UNSENT:
+            waited = f"{case.plan.drain_s:g} s after the end"
+            yield endpoint, f"{count:,} requests were still without a reply {waited}; they count as failures"
 
 
 def _find_listener_errors(case: Case) -> Iterator[Seen]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ci_gate.judge.findings import Case, Rule, Seen
-from ci_gate.samples import FLAG_HTML, FLAG_RETRY_AFTER
+from ci_gate.samples import FLAG_HTML, FLAG_RETRY_AFTER, UNSENT
 from ci_gate.thresholds import ALL_ENDPOINTS
 
 _FIRST_ERROR_STATUS: Final = 400
@@ -31,7 +31,7 @@ def _find_uncalled(case: Case) -> Iterator[Seen]:
 
 def _find_never_successful(case: Case) -> Iterator[Seen]:
     for summary in case.summaries:
-        if summary.endpoint != ALL_ENDPOINTS and not summary.successes:
+        if summary.endpoint not in {ALL_ENDPOINTS, UNSENT} and not summary.successes:
             statuses = ", ".join(f"{status} x {count:,}" for status, count in summary.statuses.items())
             yield summary.endpoint, f"not one success in {summary.requests:,} requests ({statuses})"
 

@@ -8,6 +8,7 @@ A line each, in any order, over ten seconds of ramp, then the steady phase, and 
     3 GET /items 503 2ms retry-after ramp    words: html, same-body, empty, retry-after, ramp, by <class>,
                                              and how it ended: checked, unreachable, never, unreported
     limit GET /items p95 200ms               accept GET /items 404, 410; expect GET /items; relax <code> <why>
+    arrivals 50/s                            an open workload; 9 (not sent) 0 90ms never: for want of users
     offers 50/s                              what the users can offer; least ShopUser 45/s: at least
     reading 3-6 s cpu 95 lag 400             also users Name=7; host 100: of the machine
     mark spawn_timeout                       a mark more; no mark ended: one less; no totals
@@ -184,9 +185,10 @@ def read_least(draft: Draft, user_class, rate) -> None:
 LINES: tuple[tuple[str, Callable[..., None]], ...] = (
     (r"(\d+) ([A-Z]\w+)", lambda draft, count, name: draft.users.update({name: int(count)})),
     (r"steady ([\d.]+) s", lambda draft, seconds: setattr(draft, "steady_s", float(seconds))),
-    (r"(\d+) ([A-Z]+ \S+) (\d+) ([\d.]+)(?:-([\d.]+))?ms ?(.*)", read_requests),
+    (r"(\d+) ([A-Z]+ \S+|\(not sent\)) (\d+) ([\d.]+)(?:-([\d.]+))?ms ?(.*)", read_requests),
     (r"limit (all|\S+ \S+) (\S+) (\S+)", read_limit),
     (r"accept (\S+ \S+) ([\d, ]+)", read_accept),
+    (r"arrivals (\S+)", lambda draft, rate: draft.scenario.update(arrivals=rate)),
     (r"expect (.+)", lambda draft, name: draft.scenario.setdefault("expected", []).append(name)),
     (r"relax (\S+) (.+)", lambda draft, *pair: draft.scenario.setdefault("relax", {}).update([pair])),
     (r"offers ([\d.]+)/s", lambda draft, rate: draft.offered.update(offered_per_s=float(rate))),

@@ -36,6 +36,18 @@ MANY = "\n".join(f"1 GET /items/{number} 200 5ms" for number in range(21))
 TWICE = "\n".join(f"2 GET /items/{number} 200 5ms" for number in range(200))
 
 PROOFS = (
+    Proof(
+        "arrivals-unsent",
+        f"{SHORT}arrivals 50/s\n999 GET /items 200 5ms\n1 (not sent) 0 90ms never",
+        "1 of 1,000 arrivals found none of the 10 users free",
+        f"{SHORT}arrivals 50/s\n1000 GET /items 200 5ms",
+    ),
+    Proof(
+        "samples-disagree",  # names are cut to 500 characters, and these two are then the same
+        f"Locust counted GET /{600 * 'x'} 8 0\n9 GET /{495 * 'x'} 200 5ms",
+        "9 samples with 0 failures, but Locust counted 17 with 0",
+        f"Locust counted GET /{600 * 'x'} 0 0\n9 GET /{495 * 'x'} 200 5ms",
+    ),
     Proof("locust-ended-early", "no mark ended", "the last phase it reached was: stopping", ""),
     Proof(
         "phase-cut-short",
@@ -321,6 +333,18 @@ def test_nameless_requests__are_judged_in_bounded_time_and_words():
     assert "49,000 endpoints" in next(f for f in judged.findings if f.code == "endpoint-explosion").message
     assert len(judged.endpoints) == 1 + MOST_ENDPOINTS
     assert len(msgspec.json.encode(judged)) < 1_000_000
+
+
+def test_open_workload__what_was_not_sent_is_no_endpoint_and_no_missing_load():
+    judged = judge_lines(
+        f"{SHORT}arrivals 50/s\nleast ShopUser 50/s\n500 GET /items 200 50ms\n9 (not sent) 0 90ms never"
+    )
+    assert [finding.code for finding in judged.findings] == ["arrivals-unsent"]
+    assert judged.outcome == "FAIL"  # by the failures
+    assert (
+        judge_lines(f"{SHORT}least ShopUser 50/s\n500 GET /items 200 50ms").findings[0].code
+        == "load-not-reached"
+    )
 
 
 def test_rules__each_has_a_proof():
