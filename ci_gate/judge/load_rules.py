@@ -151,8 +151,8 @@ LOAD_RULES: Final = (
         find=_find_unsent,
         meaning="arrivals of an open workload for which no user was free until the end",
         limit="a single one",
-        remedy="more users than arrivals/s x the longest response time; or, if replies got slower and slower, "
-        "a rate that the service can serve",
+        remedy="more users than arrivals/s x the longest response time; or, if replies got slower and "
+        "slower, a rate that the service can serve",
     ),
     Rule(
         code="load-impossible",

@@ -199,7 +199,7 @@ LINES: tuple[tuple[str, Callable[..., None]], ...] = (
     (r"stopping at (\d+) s", lambda draft, at: setattr(draft, "stopping_s", float(at))),
     (r"no totals", lambda draft: setattr(draft, "has_totals", False)),
     (
-        r"wall clock ([+-]\d+) s at (\d+) s",
+        r"wall clock ([+-][\d.]+) s at (\d+) s",
         lambda draft, by, at: setattr(draft, "jump", (float(by), float(at))),
     ),
     (r"service ended at (\d+) s", lambda draft, at: setattr(draft, "ended_s", float(at))),
@@ -277,7 +277,7 @@ def make_machine(draft: Draft, second: int) -> MachineReading:
         service_alive=second - RAMP_S < draft.ended_s,
         service_cpu_percent=60.0,
         service_memory_bytes=100_000_000,
-        service_restarts=int(second - RAMP_S >= draft.restarted_s),
+        service_restarts=2 + int(second - RAMP_S >= draft.restarted_s),
     )
 
 
