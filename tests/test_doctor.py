@@ -1,0 +1,334 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+import requests
+
+from ci_gate.doctor import run_doctor
+from ci_gate.errors import BadInputError
+from ci_gate.gate_advice import examine_advisable
+from ci_gate.gate_setup import Setup, examine_blocking
+from ci_gate.github.reply import RefusedError
+from ci_gate.github.rules import ACTIONS_APP_ID, BranchRules, RequiredCheck
+from ci_gate.github.transport import Transport
+from ci_gate.workflow_files import parse_workflow, read_workflows
+from tests.github.conftest import Clock
+from tests.github.fake_github import FakeGitHub
+
+GATE = """\
+name: load-gate
+on:
+  pull_request:
+    types: [opened, synchronize, reopened, labeled, unlabeled]
+  merge_group:
+  workflow_dispatch:
+permissions: {}
+jobs:
+  plan:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@0123456789abcdef0123456789abcdef01234567 # v5
+      - uses: ./.github/actions/install
+  scenario:
+    needs: plan
+    runs-on: ubuntu-latest
+    steps: [{run: ci-gate run}]
+  gate:
+    needs: [scenario]
+    if: always()
+    runs-on: ubuntu-latest
+    steps: [{run: ci-gate publish verdict.json}]
+"""
+COMMENT = """\
+name: load-gate-comment
+on: {workflow_run: {workflows: [load-gate], types: [completed]}}
+permissions: {}
+jobs:
+  comment:
+    permissions: {pull-requests: write, actions: read, contents: read}
+    runs-on: ubuntu-latest
+    steps: [{run: ci-gate publish}]
+"""
+TYPES = "    types: [opened, synchronize, reopened, labeled, unlabeled]\n"
+REQUIRED = RequiredCheck(name="gate", app_id=ACTIONS_APP_ID, demanded_by="a ruleset")
+
+
+def rules(*checks, queue=False):
+    return BranchRules(branch="main", checks=checks, has_merge_queue=queue)
+
+
+def look(gate=GATE, comment=COMMENT, checks=(REQUIRED,), queue=False, extra=()):
+    """state, subject of every line, and the lines by subject."""
+    texts = [("gate.yml", gate), ("comment.yml", comment), *extra]
+    workflows = tuple(parse_workflow(text, f".github/workflows/{name}") for name, text in texts if text)
+    setup = Setup(check="gate", rules=rules(*checks, queue=queue), workflows=workflows)
+    return (*examine_blocking(setup), *examine_advisable(setup))
+
+
+def wrong(lines, state="MEND"):
+    return [line.subject for line in lines if line.state == state]
+
+
+def test_good_setup__has_nothing_to_mend_and_nothing_to_advise():
+    lines = look()
+    assert {line.state for line in lines} == {"ok"}
+    assert [line.subject for line in lines] == [
+        "gate job",
+        "required check",
+        "pull requests",
+        "merge queue",
+        "gate always runs",
+        "gate sees all jobs",
+        "errors count",
+        "source of the check",
+        "comment",
+        "permissions",
+        "pinned actions",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "subject"),
+    [
+        ("  gate:\n", "  verdict:\n", "gate job"),
+        ("  gate:\n", "  gate:\n    name: the gate\n", "gate job"),
+        (
+            "  pull_request:\n    types: [opened, synchronize, reopened, labeled, unlabeled]\n",
+            "",
+            "pull requests",
+        ),
+        (
+            "    types: [opened, synchronize, reopened, labeled, unlabeled]",
+            "    paths: [src/**]",
+            "pull requests",
+        ),
+        ("    types: [opened,", "    paths-ignore: [docs/**]\n    types: [opened,", "pull requests"),
+        ("    types: [opened,", "    branches: [release]\n    types: [opened,", "pull requests"),
+        ("[opened, synchronize, reopened, labeled, unlabeled]", "[opened, labeled]", "pull requests"),
+        ("    if: always()\n", "", "gate always runs"),
+        ("if: always()", "if: success()", "gate always runs"),
+        ("if: always()", "if: ${{ !cancelled() }}", "gate always runs"),
+        ("if: always()", "if: always() && github.event_name == 'push'", "gate always runs"),
+        ("needs: [scenario]", "needs: []", "gate sees all jobs"),
+        ("needs: [scenario]", "needs: plan", "gate sees all jobs"),
+        ("    needs: plan\n", "", "gate sees all jobs"),
+        ("    needs: plan\n", "    needs: plan\n    continue-on-error: true\n", "errors count"),
+        ("{run: ci-gate run}", "{run: ci-gate run, continue-on-error: true}", "errors count"),
+    ],
+)
+def test_gate__that_would_not_block_is_to_be_mended(old, new, subject):
+    assert old in GATE
+    lines = look(GATE.replace(old, new))
+    assert wrong(lines) == [subject]
+    assert all(line.to_do for line in lines if line.state != "ok")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("if: always()", "if: ${{ always() }}"),
+        ("    types: [opened,", "    branches: [main, release]\n    types: [opened,"),
+        ("    types: [opened,", "    branches: '**'\n    types: [opened,"),
+        ("  gate:\n", "  last:\n    name: gate\n"),
+        ("needs: [scenario]", "needs: [scenario, plan]"),
+    ],
+)
+def test_gate__written_another_way_blocks_too(old, new):
+    assert wrong(look(GATE.replace(old, new))) == []
+
+
+@pytest.mark.parametrize(("on", "is_covered"), [("on: push", False), ("on: [push, pull_request]", True)])
+def test_triggers__may_be_a_name_or_a_list(on, is_covered):
+    text = on + "\n" + GATE[GATE.index("permissions:") :]
+    assert ("pull requests" in wrong(look(text))) is not is_covered
+
+
+def test_check__that_is_not_required_is_to_be_mended_with_those_that_are():
+    other = RequiredCheck(name="load-gate / gate", app_id=None, demanded_by="a ruleset")
+    lines = look(checks=(other,))
+    assert wrong(lines) == ["required check"]
+    (line,) = [line for line in lines if line.subject == "required check"]
+    assert "required: load-gate / gate" in line.found
+    assert "require the status check gate" in line.to_do
+
+
+def test_two_jobs_of_one_name__are_to_be_mended():
+    other = "on: pull_request\npermissions: {}\njobs: {gate: {steps: []}}\n"
+    lines = look(extra=[("other.yml", other)])
+    assert wrong(lines) == ["gate job"]
+
+
+def test_called_workflow__reports_under_another_name():
+    assert wrong(look(GATE.replace("    if: always()\n", "    if: always()\n    uses: ./x.yml\n"))) == [
+        "gate job"
+    ]
+
+
+@pytest.mark.parametrize(("queue", "state"), [(True, "MEND"), (False, "advice")])
+def test_merge_queue__that_does_not_start_the_gate(queue, state):
+    lines = look(GATE.replace("  merge_group:\n", ""), queue=queue)
+    assert wrong(lines, state) == ["merge queue"]
+    assert wrong(look(queue=queue)) == []
+
+
+@pytest.mark.parametrize("app_id", [None, 1])
+def test_source_of_the_check__is_advised(app_id):
+    check = RequiredCheck(name="gate", app_id=app_id, demanded_by="a ruleset")
+    lines = look(checks=(check,))
+    assert (wrong(lines), wrong(lines, "advice")) == ([], ["source of the check"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "subject"),
+    [
+        ("permissions: {}\njobs:", "jobs:", "permissions"),
+        ("permissions: {}\njobs:", "permissions: read-all\njobs:", "permissions"),
+        ("permissions: {}\njobs:", "permissions: {contents: read}\njobs:", "permissions"),
+        ("@0123456789abcdef0123456789abcdef01234567 # v5", "@v5", "pinned actions"),
+        ("@0123456789abcdef0123456789abcdef01234567 # v5", "@0123456", "pinned actions"),
+        ("@0123456789abcdef0123456789abcdef01234567 # v5", "", "pinned actions"),
+        ("uses: ./.github/actions/install", "uses: docker://alpine:3", "pinned actions"),
+        (", labeled, unlabeled]", "]", "approval by label"),
+        ("  workflow_dispatch:\n", "  pull_request_target:\n", "fork safety"),
+    ],
+)
+def test_gate__that_blocks_but_is_not_safe_is_advised(old, new, subject):
+    assert old in GATE
+    lines = look(GATE.replace(old, new, 1))
+    assert (wrong(lines), wrong(lines, "advice")) == ([], [subject])
+
+
+@pytest.mark.parametrize(
+    "comment",
+    [
+        "",
+        COMMENT.replace("pull-requests: write", "pull-requests: read"),
+        COMMENT.replace("[load-gate]", "[other]"),
+    ],
+)
+def test_comment__that_cannot_come_is_advised(comment):
+    lines = look(comment=comment)
+    assert (wrong(lines), wrong(lines, "advice")) == ([], ["comment"])
+
+
+def test_pinned_actions__name_file_and_line():
+    (line,) = [
+        line
+        for line in look(GATE.replace("@0123456789abcdef0123456789abcdef01234567", "@v5"))
+        if line.subject == "pinned actions"
+    ]
+    assert ".github/workflows/gate.yml:12 actions/checkout@v5" in line.found
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "on: 5\njobs: []", "jobs: {gate: 7}", "jobs: {gate: {steps: 1, needs: 2}}"]
+)
+def test_workflow__of_no_sensible_form_is_read_as_empty(text):
+    workflow = parse_workflow(text, "x.yml")
+    assert workflow.actions == ()
+
+
+def test_workflow__that_is_no_yaml_is_bad_input():
+    with pytest.raises(BadInputError, match=r"x\.yml"):
+        parse_workflow("a: [", "x.yml")
+
+
+def test_workflow_files__are_read_and_their_problems_kept(tmp_path):
+    folder = tmp_path / ".github" / "workflows"
+    folder.mkdir(parents=True)
+    (folder / "a.yml").write_text(GATE)
+    (folder / "b.yaml").write_text("a: [")
+    (folder / "c.yml").write_bytes(b"\xff")
+    (folder / "README.md").write_text("no workflow")
+    workflows, problems = read_workflows(tmp_path)
+    assert [workflow.path for workflow in workflows] == [".github/workflows/a.yml"]
+    assert [problem.file for problem in problems] == [".github/workflows/b.yaml", ".github/workflows/c.yml"]
+    lines = examine_blocking(
+        Setup(check="gate", rules=rules(REQUIRED), workflows=workflows, problems=problems)
+    )
+    assert wrong(lines) == ["workflow file", "workflow file"]
+
+
+RULE = {
+    "type": "required_status_checks",
+    "parameters": {
+        "strict_required_status_checks_policy": True,
+        "required_status_checks": [{"context": "gate", "integration_id": ACTIONS_APP_ID}],
+    },
+}
+
+
+@pytest.fixture
+def github():
+    with FakeGitHub() as fake:
+        yield fake
+        assert fake.state.description.violations == []
+
+
+@pytest.fixture
+def doctor(github, tmp_path):
+    """Runs it on a checkout; returns its code and what it printed."""
+    folder = tmp_path / ".github" / "workflows"
+    folder.mkdir(parents=True)
+    (folder / "load-gate.yml").write_text(GATE)
+    (folder / "load-gate-comment.yml").write_text(COMMENT)
+
+    def run(**more):
+        out = io.StringIO()
+        with requests.Session() as session:
+            session.trust_env = False
+            transport = Transport(session, base_url=github.url, token="token", patience=Clock().patience())
+            code = run_doctor(
+                transport=transport, github_repository="shop/shop", repository=tmp_path, out=out, **more
+            )
+        return code, out.getvalue()
+
+    return run
+
+
+def test_doctor__of_a_repository_whose_ruleset_demands_the_gate(github, doctor):
+    github.state.rules = [RULE, {"type": "merge_queue"}]
+    code, said = doctor()
+    assert code == 0
+    assert said.endswith("The gate blocks merges into main.\n")
+    assert "MEND" not in said
+
+
+def test_doctor__of_a_repository_without_rules(github, doctor):
+    code, said = doctor()
+    assert code == 1
+    assert "MEND  required check" in said
+    assert said.endswith("The gate does not block merges into main.\n")
+
+
+@pytest.mark.parametrize(("level", "code"), [("everyone", 0), ("non_admins", 0), ("off", 1)])
+def test_doctor__reads_classic_branch_protection(github, doctor, level, code):
+    github.state.protection = {
+        "enabled": True,
+        "required_status_checks": {
+            "enforcement_level": level,
+            "contexts": ["gate"],
+            "checks": [{"context": "gate", "app_id": None}],
+        },
+    }
+    assert doctor()[0] == code
+
+
+def test_doctor__finds_the_rule_on_a_later_page(github, doctor):
+    github.state.rules = [{"type": "deletion"}] * 150 + [RULE]
+    assert doctor()[0] == 0
+
+
+def test_doctor__of_another_branch_and_check(github, doctor):
+    github.state.rules = [RULE]
+    code, said = doctor(branch="release/2.x", check="verdict")
+    assert code == 1
+    assert "no job reports verdict" in " ".join(said.split())
+    assert "GET /repos/shop/shop/rules/branches/release%2F2.x" in github.requests
+
+
+def test_doctor__that_may_not_read_says_so(github, doctor):
+    github.fail("GET", "/rules/", status=403, message="Resource not accessible by integration")
+    with pytest.raises(RefusedError, match="rules/branches/main: HTTP 403"):
+        doctor()
