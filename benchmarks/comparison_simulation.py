@@ -1,4 +1,3 @@
-# ruff: noqa: INP001 - a script, in no package
 """How often the comparison blocks equal code, and how often it finds a slower head.
 
     python -m benchmarks.comparison_simulation --runs 200
@@ -128,7 +127,7 @@ def main() -> None:
         for case in CASES
     ]
     headers = ["noise", "head", "fail", "pass", "inconclusive", "mean s"]
-    print(tabulate(rows, headers, tablefmt="github", disable_numparse=True))  # noqa: T201 - its output
+    print(tabulate(rows, headers, tablefmt="github", disable_numparse=True))
 
 
 if __name__ == "__main__":

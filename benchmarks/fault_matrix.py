@@ -34,6 +34,7 @@ SCENARIO_OF = {
     "slow_dependency": "concurrent-deployments",
     "slow_start=90s": "cab-approvals",
 }
+COMMAND = (sys.executable, "-m", "ci_gate.cli", "run", "--quiet")
 HEALTHY = ("concurrent-deployments", "cab-approvals", "connector-scaling", "burst-load")
 
 
@@ -42,8 +43,7 @@ def run(scenario: str, fault: str, profile: str) -> ScenarioVerdict:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out"
         subprocess.run(
-            [sys.executable, "-m", "ci_gate.cli", "run", "--quiet", "--profile", profile]
-            + ["--scenario", scenario, "--out", str(out)],
+            [*COMMAND, "--profile", profile, "--scenario", scenario, "--out", str(out)],
             cwd=REPOSITORY,
             env={**os.environ, "FAULTS": fault},
             stdout=subprocess.DEVNULL,
@@ -67,7 +67,7 @@ def main() -> int:
     parser.add_argument("faults", nargs="*", metavar="FAULT", help="only these; 'none' for the healthy runs")
     parser.add_argument("--profile", default="quick")
     options = parser.parse_args()
-    cases = [(fault, scenario) for fault, scenario in SCENARIO_OF.items()] + [("", name) for name in HEALTHY]
+    cases = [*SCENARIO_OF.items(), *(("", name) for name in HEALTHY)]
     rows, wrong = [], 0
     for fault, scenario in cases:
         if options.faults and (fault or "none") not in options.faults:

@@ -1,0 +1,88 @@
+"""How often equal versions are blocked, and how much the comparison scatters: many real short comparisons.
+
+Several pairs of the same version run at the same time for a long while (they are each other's noise); the
+recording of each pair is cut into short pieces, and each piece is compared like a whole run, at one look.
+
+    python -m benchmarks.equal_versions [--scenario NAME] [--pairs 4] [--minutes 20] [--piece 20]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+
+import numpy as np
+from tabulate import tabulate
+
+from benchmarks.pairs import load_thresholds, run_pairs
+from ci_gate.judge.comparison import decide
+from ci_gate.judge.duet import compare_at
+from ci_gate.judge.looks import Look
+from ci_gate.judge.summary import select_steady_phase
+
+
+def main() -> None:
+    """Measure, cut, compare, and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--scenario", default="concurrent-deployments")
+    parser.add_argument("--pairs", type=int, default=4)
+    parser.add_argument("--minutes", type=float, default=20)
+    parser.add_argument("--piece", type=float, default=20, help="seconds of load per comparison")
+    parser.add_argument("--faults", default="", help="of head: something other than equal versions")
+    options = parser.parse_args()
+    thresholds = load_thresholds()
+    scenario = thresholds.scenario(options.scenario)
+    if scenario is None:
+        parser.error("no such scenario")
+
+    def show(_jobs: object, passed_s: float) -> bool:
+        if round(passed_s) % 60 == 0:
+            print(f"{passed_s / 60:.0f} of {options.minutes:g} min", file=sys.stderr, flush=True)
+        return False
+
+    recordings = run_pairs(
+        thresholds,
+        scenario,
+        pairs=options.pairs,
+        duration_s=options.minutes * 60,
+        head_faults=options.faults,
+        on_second=show,
+    )
+    look = Look(duration_s=options.piece, alpha=thresholds.compare.alpha, share=1.0, is_last=True)
+    outcomes: Counter[str] = Counter()
+    changes: dict[tuple[str, str], list[float]] = {}
+    real: Counter[tuple[str, str]] = Counter()
+    for pair in recordings:
+        sides = tuple(select_steady_phase(recording, scenario.accept) for recording in pair)
+        begin_s = max(side.begin_s for side in sides)
+        end_s = min(side.begin_s + side.duration_s for side in sides)
+        while begin_s + options.piece <= end_s:
+            comparison = compare_at(look, begin_s, sides, scenario, thresholds.compare)
+            outcomes[decide(comparison, look)] += 1
+            for change in comparison.changes:
+                key = (change.endpoint, change.metric)
+                changes.setdefault(key, []).append(change.change)
+                real[key] += change.is_real
+            begin_s += options.piece
+    rows = [
+        (
+            *key,
+            len(seen),
+            f"{np.median(seen):+.2%}",
+            f"{np.std(seen, ddof=1):.2%}",
+            f"{real[key] / len(seen):.1%}",
+        )
+        for key, seen in changes.items()
+    ]
+    headers = ("endpoint", "metric", "comparisons", "median change", "standard deviation", "called real")
+    print(tabulate(rows, headers=headers, tablefmt="github"))
+    total = sum(outcomes.values())
+    print(f"\n{total} comparisons of {options.piece:g} s: ", end="")
+    print(", ".join(f"{name} {count} ({count / total:.1%})" for name, count in outcomes.most_common()))
+
+
+if __name__ == "__main__":
+    main()
