@@ -23,22 +23,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import msgspec
-import numpy as np
-import yaml
 
 from ci_gate.evidence import (
-    EndpointTotal,
     ErrorCount,
-    MachineReading,
-    Mark,
-    Reading,
     Recording,
     RecordingPlan,
-    Totals,
 )
 from ci_gate.plan import plan_recording
 from ci_gate.samples import (
@@ -50,14 +42,17 @@ from ci_gate.samples import (
     ENDED_WITHOUT_REPLY,
     FLAG_HTML,
     FLAG_RETRY_AFTER,
-    SAMPLE_DTYPE,
 )
-from ci_gate.thresholds import Scenario, Thresholds, parse_thresholds
+from ci_gate.thresholds import Scenario, Thresholds
 from ci_gate.workload import Workload
+from tests.judge.evidence_drawing import (
+    RAMP_S,
+    STARTED_S,
+    Draft,
+    make_recording,
+    make_thresholds,
+)
 
-STARTED_S = 1_700_000_000.0
-RAMP_S = 10.0
-DRAIN_S = 5.0
 GOLDEN = 0.618034  # multiples of it, modulo 1, are spread evenly in any stretch
 SAME_BODY_CRC = 7
 ENDINGS = {
@@ -89,34 +84,6 @@ class Evidence:
     @property
     def scenario(self) -> Scenario:
         return self.thresholds.scenarios[0]
-
-
-@dataclass
-class Draft:
-    """What the lines have said so far."""
-
-    users: dict[str, int] = field(default_factory=dict)
-    steady_s: float = 20.0
-    rows: list[tuple[Any, ...]] = field(default_factory=list)
-    strings: list[str] = field(default_factory=lambda: [""])
-    scenario: dict[str, Any] = field(default_factory=dict)
-    offered: dict[str, Any] = field(default_factory=dict)
-    readings: list[tuple[float, float, dict[str, float]]] = field(default_factory=list)
-    marks: list[str] = field(default_factory=lambda: ["started", "spawned", "steady", "stopping", "ended"])
-    jump: tuple[float, float] = (0.0, 0.0)  # seconds, after which second
-    stopping_s: float | None = None
-    ended_s: float = np.inf
-    restarted_s: float = np.inf
-    start_failures: list[ErrorCount] = field(default_factory=list)
-    task_errors: list[ErrorCount] = field(default_factory=list)
-    listener_errors: int = 0
-    counted: dict[str, tuple[int, int]] = field(default_factory=dict)
-    has_totals: bool = True
-
-    def text_id(self, text: str) -> int:
-        if text not in self.strings:
-            self.strings.append(text)
-        return self.strings.index(text)
 
 
 def draw(text: str) -> Evidence:
@@ -211,89 +178,3 @@ LINES: tuple[tuple[str, Callable[..., None]], ...] = (
         lambda draft, name, *counts: draft.counted.update({name: tuple(map(int, counts))}),
     ),
 )
-
-
-def make_thresholds(draft: Draft) -> Thresholds:
-    scenario = {"locustfile": "shop.py", "users": draft.users, "spawn_rate": 10} | draft.scenario
-    scenario.setdefault("limits", {"all": {"failures": "1%"}})
-    document = {
-        "schema": 1,
-        "service": {"command": "shop --port {port}"},
-        "profiles": {"short": {"duration": f"{draft.steady_s:g}s"}},
-        "scenarios": {"shop": scenario},
-    }
-    return parse_thresholds(yaml.safe_dump(document, sort_keys=False), "thresholds.yaml")
-
-
-def make_recording(draft: Draft) -> Recording:
-    samples = np.sort(np.array(draft.rows, dtype=SAMPLE_DTYPE), order="start_s")
-    seconds = range(1, int(RAMP_S + draft.steady_s + DRAIN_S) + 1)
-    return Recording(
-        samples=samples,
-        strings=tuple(draft.strings),
-        marks=tuple(make_mark(draft, name) for name in draft.marks),
-        readings=tuple(make_reading(draft, second) for second in seconds),
-        machine=tuple(make_machine(draft, second) for second in seconds),
-        totals=make_totals(draft, samples) if draft.has_totals else None,
-    )
-
-
-def clocks(draft: Draft, after_s: float) -> dict[str, float]:
-    by_s, at_s = draft.jump
-    return {"wall_s": STARTED_S + after_s + by_s * (after_s > at_s), "monotonic_s": 100 + after_s}
-
-
-def make_mark(draft: Draft, name: str) -> Mark:
-    stopping_s = RAMP_S + (draft.steady_s if draft.stopping_s is None else draft.stopping_s)
-    after_s = {"started": 0.0, "stopping": stopping_s, "ended": stopping_s + DRAIN_S}
-    return Mark(name=name, **clocks(draft, after_s.get(name, RAMP_S)))
-
-
-def values_at(draft: Draft, second: int) -> dict[str, float]:
-    found: dict[str, float] = {}
-    for begin, end, changes in draft.readings:
-        found |= changes if begin <= second - RAMP_S <= end else {}
-    return found
-
-
-def make_reading(draft: Draft, second: int) -> Reading:
-    values = draft.users | values_at(draft, second)
-    users = {name: int(count) for name, count in values.items() if name[0].isupper()}
-    return Reading(
-        **clocks(draft, second - 0.5),
-        users=users,
-        ready=sum(users.values()),
-        cpu_percent=values.get("cpu", 40.0),
-        lag_ms=values.get("lag", 15.0),
-        memory_bytes=80_000_000,
-    )
-
-
-def make_machine(draft: Draft, second: int) -> MachineReading:
-    return MachineReading(
-        wall_s=clocks(draft, second - 0.5)["wall_s"],
-        host_cpu_percent=values_at(draft, second).get("host", 50.0),
-        load_average=1.0,
-        service_alive=second - RAMP_S < draft.ended_s,
-        service_cpu_percent=60.0,
-        service_memory_bytes=100_000_000,
-        service_restarts=2 + int(second - RAMP_S >= draft.restarted_s),
-    )
-
-
-def make_totals(draft: Draft, samples: np.ndarray) -> Totals:
-    seen = samples[(samples["ending"] != ENDED_NEVER) & (samples["ending"] != ENDED_UNREPORTED)]
-    counted = {}
-    for number in np.unique(seen["endpoint"]):
-        rows = seen[seen["endpoint"] == number]
-        counted[draft.strings[number]] = len(rows), int((rows["ending"] != ENDED_WELL).sum())
-    return Totals(
-        endpoints=tuple(
-            EndpointTotal(endpoint=endpoint, requests=requests, failures=failures)
-            for endpoint, (requests, failures) in (counted | draft.counted).items()
-        ),
-        start_failures=tuple(draft.start_failures),
-        task_errors=tuple(draft.task_errors),
-        listener_errors=draft.listener_errors,
-        locust_version="2",
-    )
