@@ -48,7 +48,8 @@ def _find_only_accepted_errors(case: Case) -> Iterator[Seen]:
 
 def _find_too_few(case: Case) -> Iterator[Seen]:
     for limit in case.limits:
-        if limit.outcome == "unproven" and case.steady.rows_of(limit.endpoint).any():
+        of_all = limit.endpoint == ALL_ENDPOINTS and len(case.steady.samples)
+        if limit.outcome == "unproven" and (limit.samples or of_all):
             yield (
                 limit.endpoint,
                 f"{limit.metric} takes {limit.needed:,} successes, there were {limit.samples:,}",
@@ -153,6 +154,7 @@ REPLY_RULES: Final = (
         meaning="an endpoint was called and never once succeeded",
         limit="always",
         remedy="mend the service or the scenario; if the status is right, list it under accept",
+        relaxable=False,
     ),
     Rule(
         code="only-accepted-errors",

@@ -34,9 +34,12 @@ def _find_no_samples(case: Case) -> Iterator[Seen]:
 
 
 def _find_failed_starts(case: Case) -> Iterator[Seen]:
-    totals = case.recording.totals
-    for failure in totals.start_failures if totals else ():
-        yield failure.subject, f"{failure.count} x {failure.subject} died in on_start: {failure.error}"
+    failures = case.recording.totals.start_failures if case.recording.totals else ()
+    for user_class in dict.fromkeys(failure.subject for failure in failures):
+        own = [failure for failure in failures if failure.subject == user_class]
+        count, most = sum(failure.count for failure in own), max(own, key=lambda failure: failure.count)
+        others = f", and {len(own) - 1:,} other errors" if len(own) > 1 else ""
+        yield user_class, f"{count:,} x {user_class} died in on_start: {most.count:,} x {most.error}{others}"
 
 
 def _find_missing_users(case: Case) -> Iterator[Seen]:

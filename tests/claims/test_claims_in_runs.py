@@ -29,7 +29,7 @@ def mistake(scenario: str, codes: str, says: str) -> Mistake:
 MISTAKES = (
     mistake("claim-05", "wrong-users", "SilentUser made no request in the steady phase"),
     mistake(
-        "claim-06", "start-failed users-missing", "1 x DyingUser died in on_start: ConnectionError('login"
+        "claim-06", "start-failed users-missing", "1 x DyingUser died in on_start: 1 x ConnectionError('login"
     ),
     mistake("claim-10", "throttled", "requests were throttled (429)"),
     mistake("claim-23", "unreported-replies auth-failing", "4 replies were taken with catch_response"),

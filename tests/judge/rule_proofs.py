@@ -26,6 +26,31 @@ TWENTY_ONCE = "\n".join(f"1 GET /items/{number} 200 5ms" for number in range(20)
 
 PROOFS = (
     Proof(
+        "auth-failing",
+        f"{SHORT}99 GET /a 200 5ms\n1 GET /a 403 5ms",
+        "1 of 100 requests were refused (403)",
+        f"{SHORT}100 GET /a 200 5ms\n1 GET /a 403 5ms",
+    ),
+    Proof(
+        "uniform-body",
+        f"{SHORT}30 GET /a 200 5ms same-body\n30 GET /b 200 5ms same-body\n9 DELETE /a 204 5ms empty",
+        "60 replies of 2 endpoints",
+        f"{SHORT}60 GET /a 200 5ms same-body\n9 DELETE /a 204 5ms empty",
+    ),
+    Proof(
+        "html-replies",
+        "2000 DELETE /items 204 5ms empty\n10 DELETE /items 500 5ms html",
+        "10 of 10 replies are HTML",
+        "",
+    ),
+    Proof(
+        "start-failed",
+        "start failure ShopUser 3 KeyError('token')\nstart failure ShopUser 4 SignInError('user 1')\n"
+        "start failure ShopUser 1 SignInError('user 2')",
+        "8 x ShopUser died in on_start: 4 x SignInError('user 1'), and 2 other errors",
+        "",
+    ),
+    Proof(
         "endpoint-explosion",
         f"{SHORT}{HALF_ONCE}\n1 GET /last 200 5ms",
         "23 endpoints, 12 of them called once: GET /items/0, GET /items/1, GET /items/2, ...",
@@ -76,7 +101,12 @@ PROOFS = (
         "(500 before or after it)",
         f"{SHORT}1 GET /items 200 5ms",
     ),
-    Proof("start-failed", "start failure ShopUser 3 KeyError('token')", "3 x ShopUser died in on_start", ""),
+    Proof(
+        "start-failed",
+        "start failure ShopUser 3 KeyError('token')",
+        "3 x ShopUser died in on_start: 3 x KeyError('token')",
+        "",
+    ),
     Proof(
         "users-missing",
         "reading 5 s users ShopUser=9",
@@ -168,7 +198,7 @@ PROOFS = (
     ),
     Proof(
         "too-few-samples",
-        "9 GET /cart 500 5ms\nlimit GET /cart p50 1s",
+        "10 ShopUser\n9 GET /cart 500 5ms\nlimit all p50 1s",
         "p50 takes 20 successes, there were 0",
         "20 GET /cart 200 5ms\nlimit GET /cart p50 1s",
     ),
