@@ -26,6 +26,18 @@ TWENTY_ONCE = "\n".join(f"1 GET /items/{number} 200 5ms" for number in range(20)
 
 PROOFS = (
     Proof(
+        "generator-busy",
+        f"{SHORT}steady 40 s\n900 GET /items 200 5ms\nreading 1-5 s cpu 90",
+        "40 % of a core at the median, 90 % at most; 90 % or more in 5 of 40 readings",
+        f"{SHORT}steady 40 s\n900 GET /items 200 5ms\nreading 1-4 s cpu 100",
+    ),
+    Proof(
+        "generator-late",
+        f"{SHORT}900 GET /items 200 5ms\nreading 1-10 s lag 500",
+        "late by 500 ms or more in 10 readings, 500 ms at most, 25%",
+        f"{SHORT}900 GET /items 200 5ms\nreading 1-10 s lag 499",
+    ),
+    Proof(
         "auth-failing",
         f"{SHORT}99 GET /a 200 5ms\n1 GET /a 403 5ms",
         "1 of 100 requests were refused (403)",
