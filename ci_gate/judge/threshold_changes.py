@@ -137,6 +137,10 @@ def _gate_rows(thresholds: Thresholds) -> Iterator[_Row]:
     blocks = thresholds.on_inconclusive == "block"
     yield ("", "", "on_inconclusive"), _Setting(text=thresholds.on_inconclusive, demand=float(blocks))
     yield ("", "", "label for loosening"), _Setting(text=thresholds.loosening_label)
+    longest_s, alpha = thresholds.compare.max_duration_s, thresholds.compare.alpha
+    # What takes longer, or may raise more false alarms, sees smaller regressions.
+    yield ("", "", "compare max_duration"), _Setting(text=f"{longest_s:.15g} s", demand=longest_s)
+    yield ("", "", "compare alpha"), _Setting(text=f"{alpha * 100:.12g}%", demand=alpha)
 
 
 def _service_rows(service: Service) -> Iterator[_Row]:
@@ -171,6 +175,10 @@ def _scenario_rows(scenario: Scenario) -> Iterator[_Row]:
     yield (name, "", "locustfile"), _Setting(text=scenario.locustfile, line=line)
     rate = scenario.spawn_rate
     yield (name, "", "spawn_rate"), _Setting(text=f"{rate:.15g}/s", demand=rate, line=line)
+    if scenario.arrivals_per_s is not None:
+        arrivals, ramp_s = scenario.arrivals_per_s, scenario.ramp_s
+        yield (name, "", "arrivals"), _Setting(text=f"{arrivals:.15g}/s", demand=arrivals, line=line)
+        yield (name, "", "ramp"), _Setting(text=f"{ramp_s:.15g} s", demand=-ramp_s, line=line)
     for user in scenario.users:
         setting = _Setting(text=str(user.count), demand=user.count, presence=1, line=user.at.line)
         yield (name, "", f"users {user.user_class}"), setting
@@ -183,6 +191,11 @@ def _scenario_rows(scenario: Scenario) -> Iterator[_Row]:
     for relaxed in scenario.relax:
         setting = _Setting(text="relaxed", presence=-1, line=relaxed.at.line)
         yield (name, "", f"relax {relaxed.code}"), setting
+    for relaxed in scenario.relax:
+        yield (
+            (name, "", f"relax {relaxed.code}"),
+            _Setting(text=relaxed.reason, presence=-1, line=relaxed.at.line),
+        )
     for tolerance in scenario.regression:
         text = f"{tolerance.ratio * 100:.12g}%"
         setting = _Setting(text=text, demand=-tolerance.ratio, presence=1, line=tolerance.at.line)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ci_gate.judge.comparison import Change
 from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.quantiles import needed_samples
 from ci_gate.judge.summary import EndpointSummary
@@ -15,18 +18,20 @@ from ci_gate.thresholds import Limit, Scenario, Thresholds
 class UnderBase:
     """One scenario under base's thresholds and under those it was run with; None where there is none.
 
-    ``unknown`` are base's limits, as ``endpoint metric``, of which the verdict holds no figure.
+    ``worse`` are the changes beyond base's tolerances; ``unknown`` are base's limits, as ``endpoint metric``,
+    of which the verdict holds no figure.
     """
 
     scenario: str
     base: Outcome | None
     head: Outcome | None
     breaches: tuple[LimitResult, ...]
+    worse: tuple[Change, ...]
     unknown: tuple[str, ...]
 
 
 def judge_under_base(verdict: Verdict, base: Thresholds) -> tuple[UnderBase, ...]:
-    """Compare each scenario's figures with base's limits.
+    """Compare each scenario's figures with base's limits and tolerances.
 
     Successes are those of the run: where the accept lists differ, so may the figures. A run that cannot be
     trusted is INVALID under any thresholds.
@@ -40,12 +45,14 @@ def _judge_scenario(name: str, run: ScenarioVerdict | None, base: Scenario | Non
     results = [(limit, _judge_limit(limit, run)) for limit in base.limits] if base and run else []
     breaches = tuple(result for _, result in results if result and result.outcome == "breached")
     unknown = tuple(f"{limit.endpoint} {limit.metric}" for limit, result in results if result is None)
+    worse = tuple(_find_worse(run, base)) if base and run else ()
     is_proven = all(result and result.outcome != "unproven" for _, result in results)
     return UnderBase(
         scenario=name,
-        base=_outcome(run, breached=bool(breaches), proven=is_proven) if base else None,
+        base=_outcome(run, breached=bool(breaches or worse), proven=is_proven) if base else None,
         head=run.outcome if run else None,
         breaches=breaches,
+        worse=worse,
         unknown=unknown,
     )
 
@@ -56,6 +63,15 @@ def _outcome(run: ScenarioVerdict | None, *, breached: bool, proven: bool) -> Ou
     if breached:
         return "FAIL"
     return "PASS" if proven else "INVALID"
+
+
+def _find_worse(run: ScenarioVerdict, base: Scenario) -> Iterator[Change]:
+    """Changes that are real and beyond the tolerance."""
+    tolerances = {tolerance.metric: tolerance.ratio for tolerance in base.regression}
+    for change in run.comparison.changes if run.comparison else ():
+        worsening = -change.change if change.metric in {"rate", "successes"} else change.change
+        if change.is_real and worsening > tolerances.get(change.metric, math.inf):
+            yield change
 
 
 def _judge_limit(limit: Limit, run: ScenarioVerdict) -> LimitResult | None:

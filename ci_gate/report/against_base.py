@@ -24,7 +24,7 @@ def summarise_duet(duet: DuetVerdict | None) -> str:
     if not total:
         return "not compared"
     worst = max(
-        total, key=lambda each: (each.outcome == "fail", each.metric[0] == "p", _share_of_tolerance(each))
+        total, key=lambda each: (each.outcome == "fail", each.metric[:1] == "p", _share_of_tolerance(each))
     )
     return f"{worst.metric} {format_change(worst)} ({format_interval(worst)})"
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from ci_gate.judge.threshold_changes import ThresholdChange
 from ci_gate.judge.verdict import ScenarioVerdict
+from ci_gate.report.against_base import format_change, format_interval
 from ci_gate.report.cells import format_bound, format_measured
 from ci_gate.report.comment import Report
 from ci_gate.report.escape import LONGEST_NAME, LONGEST_TEXT, clean
@@ -50,6 +51,11 @@ def _annotate_scenario(scenario: ScenarioVerdict, file: str) -> Iterator[str]:
             f"{limit.endpoint} {limit.metric} was {format_measured(limit)}, must be {format_bound(limit)}"
         )
         yield _format_error(f"{scenario.name}: limit broken", measured, file, limit.line)
+    for change in scenario.comparison.changes if scenario.comparison else ():
+        if change.outcome == "fail":
+            size = f"{change.endpoint} {change.metric}: {format_change(change)} ({format_interval(change)})"
+            words = f"{size} against base, tolerated are {change.tolerance * 100:g} %"
+            yield _format_error(f"{scenario.name}: worse than base", words, file, None)
     for finding in scenario.findings:
         if finding.effect != "note":
             words = f"{finding.subject}: {finding.message}. To mend it: {finding.remedy}"

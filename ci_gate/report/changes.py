@@ -8,8 +8,9 @@ from typing import Final
 
 from ci_gate.judge.threshold_changes import Approval, ThresholdChange
 from ci_gate.judge.under_base import UnderBase
+from ci_gate.report.against_base import format_change
 from ci_gate.report.cells import NOTHING, format_bound, format_measured
-from ci_gate.report.document import Piece, count, make_table
+from ci_gate.report.document import Piece, Rank, count, make_table
 from ci_gate.report.escape import code_span
 
 OUTCOMES: Final = {"PASS": "✅", "FAIL": "❌", "INVALID": "🚫", "INCONCLUSIVE": "❔"}
@@ -30,16 +31,20 @@ def explain_approval(approval: Approval) -> str:
 
 
 def make_change_pieces(
-    changes: Sequence[ThresholdChange], under_base: Sequence[UnderBase], *, rank: int
+    changes: Sequence[ThresholdChange], under_base: Sequence[UnderBase]
 ) -> Iterator[Piece]:
     """A folded table of the changes, and of the verdict under base's thresholds and under these."""
     effects = [change.effect for change in changes]
     parts = [f"{effects.count(effect)} {effect}" for effect in _EFFECTS if effect in effects]
     fold = f"Threshold changes: {', '.join(parts)}"
-    table = make_table(_HEADERS, map(_change_row, changes), "lllll", noun="threshold change", rank=rank)
+    table = make_table(
+        _HEADERS, map(_change_row, changes), "lllll", noun="threshold change", rank=Rank.CHANGES
+    )
     yield replace(table, fold=fold)
     headers = ("scenario", "under base", "under head", "why under base")
-    both = make_table(headers, map(_outcome_row, under_base), "llll", noun="scenario under base", rank=rank)
+    both = make_table(
+        headers, map(_outcome_row, under_base), "llll", noun="scenario under base", rank=Rank.CHANGES
+    )
     yield replace(both, fold=fold)
 
 
@@ -56,8 +61,12 @@ def _outcome_row(row: UnderBase) -> tuple[str, ...]:
         f"must be {code_span(format_bound(limit))}"
         for limit in row.breaches[:_MOST_REASONS]
     ]
-    if len(row.breaches) > _MOST_REASONS:
-        reasons.append(f"{len(row.breaches) - _MOST_REASONS} more")
+    reasons += [
+        f"{code_span(change.endpoint)} {code_span(change.metric)} {format_change(change)} against base"
+        for change in row.worse[:_MOST_REASONS]
+    ]
+    more = len(row.breaches) + len(row.worse) - len(reasons)
+    reasons += [f"{more} more"] if more else []
     if row.unknown:
         reasons.append(f"no figure for {count(len(row.unknown), 'limit')}")
     outcomes = [f"{OUTCOMES[each]} {each}" if each else NOTHING for each in (row.base, row.head)]

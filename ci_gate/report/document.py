@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from itertools import groupby
 from typing import Final
 
@@ -15,6 +16,17 @@ _RESERVE_BYTES: Final = 2_000
 _OVERHEAD_BYTES: Final = 120
 """Of one piece: its share of a fold, empty lines, the count of what is missing from it."""
 _MOST_ROWS: Final = 3_000  # no limit of GitHub's has room for more
+
+
+class Rank(IntEnum):
+    """The order in which detail is left out, the last first."""
+
+    TABLE = 0
+    REASONS = 1
+    CHANGES = 2
+    LIMITS = 3
+    FINDINGS = 4
+    ENDPOINTS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +40,7 @@ class Piece:
 
     items: tuple[str, ...]
     noun: str
-    rank: int
+    rank: Rank
     head: str = ""
     fold: str = ""
     hidden: int = 0
@@ -54,7 +66,7 @@ def render_within(opening: str, pieces: Sequence[Piece], closing: str, max_bytes
 
 
 def make_table(
-    headers: tuple[str, ...], rows: Iterable[tuple[str, ...]], alignment: str, *, noun: str, rank: int
+    headers: tuple[str, ...], rows: Iterable[tuple[str, ...]], alignment: str, *, noun: str, rank: Rank
 ) -> Piece:
     """A pipe table; an item is a row. ``alignment`` is an l or an r for each column.
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ci_gate.judge.threshold_changes import compare_thresholds, judge_approval
-from ci_gate.thresholds import parse_thresholds
+from ci_gate.thresholds import Compare, Profile, Scenario, Service, Thresholds, parse_thresholds
 
 DOCUMENT = {
     "schema": 1,
@@ -145,6 +146,13 @@ EDITS = [
     (("service", "ready"), "/up", ("changed", "", "", "service ready", "/", "/up")),
     (("on_inconclusive",), "block", ("tightened", "", "", "on_inconclusive", "warn", "block")),
     (
+        (*CHECKOUT, "relax"),
+        {"uniform-body": "it is so"},
+        ("loosened", "checkout", "", "relax uniform-body", None, "it is so"),
+    ),
+    (("compare",), {"max_duration": "1h"}, ("tightened", "", "", "compare max_duration", "120 s", "3600 s")),
+    (("compare",), {"alpha": "0.5%"}, ("loosened", "", "", "compare alpha", "1%", "0.5%")),
+    (
         ("changes",),
         {"loosening": {"label": "ok"}},
         ("changed", "", "", "label for loosening", "thresholds-approved", "ok"),
@@ -219,6 +227,39 @@ def test_approval__is_missing_where_something_is_loosened_without_the_label(path
     old = parse(DOCUMENT)
     approval = judge_approval(compare_thresholds(old, parse(edit(*path, to=to))), old.loosening_label, labels)
     assert approval.is_missing is is_missing
+
+
+def open_workload(**settings):
+    return edit(*CHECKOUT, to={**DOCUMENT["scenarios"]["checkout"], **settings})
+
+
+def test_open_workload__is_another_load_and_its_rate_has_a_direction():
+    slow, fast = open_workload(arrivals="5/s", ramp="2s"), open_workload(arrivals="6/s", ramp="1s")
+    changes = describe(compare_thresholds(parse(slow), parse(fast)))
+    assert changes == [
+        ("tightened", "checkout", "", "arrivals", "5/s", "6/s"),
+        ("tightened", "checkout", "", "ramp", "2 s", "1 s"),
+    ]
+    effects = {change.effect for change in compare_thresholds(parse(DOCUMENT), parse(slow))}
+    assert effects == {"changed"}
+
+
+@pytest.mark.parametrize(
+    ("value", "compared", "no_setting"),
+    [
+        (Thresholds, {"service", "profiles", "scenarios", "on_inconclusive", "compare", "loosening_label"},
+         {"file", "text", "sha256"}),
+        (Compare, {"max_duration_s", "alpha"}, set()),
+        (Profile, {"name", "duration_s", "warmup_s"}, set()),
+        (Service, {"kind", "target", "ready", "ready_timeout_s", "port", "env", "before_each", "cpus",
+                   "memory_bytes"}, {"at"}),
+        (Scenario, {"name", "locustfile", "users", "spawn_rate", "arrivals_per_s", "ramp_s", "accept",
+                    "expected", "relax", "limits", "regression"}, {"at"}),
+    ],
+)  # fmt: skip
+def test_every_field__is_compared(value, compared, no_setting):
+    """Fails on a new field: it needs a row in threshold_changes, and a line here."""
+    assert {field.name for field in dataclasses.fields(value)} == compared | no_setting
 
 
 ENDPOINTS = st.sampled_from(["all", "GET /a", "POST /b"])

@@ -6,13 +6,14 @@ import pytest
 
 from ci_gate.judge.under_base import judge_under_base
 from ci_gate.thresholds import parse_thresholds
-from tests.report.verdicts import endpoint, finding, limit, scenario, verdict
+from tests.report.verdicts import change, duet, endpoint, finding, limit, scenario, verdict
 
 
-def base(**limits):
-    """Base's thresholds with these limits on all endpoints, by scenario."""
+def base(regression=None, **limits):
+    """Base's thresholds with these limits, by scenario, and these tolerances in each."""
+    rest = {"regression": regression} if regression else {}
     scenarios = {
-        name: {"locustfile": "a.py", "users": {"A": 1}, "spawn_rate": 1, "limits": bounds}
+        name: {"locustfile": "a.py", "users": {"A": 1}, "spawn_rate": 1, "limits": bounds} | rest
         for name, bounds in limits.items()
     }
     document = {"schema": 1, "service": {"url": "http://s"}, "profiles": {"q": {"duration": "1s"}}}
@@ -80,3 +81,24 @@ def test_scenario_on_one_side_only__has_no_outcome_on_the_other():
 def test_scenario_without_evidence__is_invalid():
     run = verdict(scenario("checkout", "INVALID", endpoints=[], limits=[]))
     assert outcomes(run, base(checkout={"all": {"p50": "1s"}})) == [("checkout", "INVALID", "INVALID")]
+
+
+@pytest.mark.parametrize(
+    ("tolerances", "seen", "expected"),
+    [
+        ({"p95": "10%"}, change(size=0.12), "FAIL"),
+        ({"p95": "10%"}, change(size=-0.5), "PASS"),
+        ({"p95": "10%"}, change(size=0.12, is_real=False), "PASS"),
+        ({"p95": "15%"}, change(size=0.12), "PASS"),
+        ({"p50": "10%"}, change(size=0.12), "PASS"),
+        (None, change(size=0.12), "PASS"),
+        ({"rate": "10%"}, change(metric="rate", size=-0.12), "FAIL"),
+        ({"rate": "10%"}, change(metric="rate", size=0.12), "PASS"),
+    ],
+)
+def test_change__is_judged_by_bases_tolerance(tolerances, seen, expected):
+    run = verdict(scenario("checkout", comparison=duet(seen)))
+    thresholds = base(tolerances, checkout={"all": {"p50": "1s"}})
+    assert outcomes(run, thresholds) == [("checkout", expected, "PASS")]
+    (row,) = judge_under_base(run, thresholds)
+    assert row.worse == ((seen,) if expected == "FAIL" else ())

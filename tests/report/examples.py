@@ -5,7 +5,7 @@ from __future__ import annotations
 from ci_gate.judge.threshold_changes import Approval, ThresholdChange
 from ci_gate.judge.under_base import UnderBase
 from ci_gate.report.comment import Report
-from tests.report.verdicts import endpoint, finding, limit, scenario, verdict
+from tests.report.verdicts import change, duet, endpoint, finding, limit, not_compared, scenario, verdict
 
 RUN_URL = "https://github.com/shop/shop/actions/runs/42"
 
@@ -67,6 +67,25 @@ BURST = scenario(
         limit(metric="p99", measured=27_300.0, text="1s", outcome="breached", line=76),
         limit(metric="failures", measured=0.7255, text="2%", outcome="breached", line=76),
         limit("POST /api/v1/deployments", "p95", 25_100.0, "1s", outcome="breached", line=77),
+    ),
+)
+REGRESSED = scenario(
+    "checkout",
+    "FAIL",
+    comparison=duet(
+        change("all", "p50", 0.03, outcome="pass"),
+        change("all", "rate", -0.02, outcome="pass", tolerance=0.05, base=59.1, head=57.9),
+        change("POST /api/v1/orders", "p95", 0.312, tolerance=0.2),
+        change("POST /api/v1/orders", "failures", 0.011, tolerance=0.005, base=0.001, head=0.012),
+        not_compared=[not_compared("GET /api/v1/orders/{id}")],
+        outcome="fail",
+    ),
+)
+UNCLEAR = scenario(
+    "search",
+    "INCONCLUSIVE",
+    comparison=duet(
+        change("GET /search", "p99", 0.09, outcome="inconclusive", mde=0.31), outcome="inconclusive"
     ),
 )
 HOSTILE_NAMES = scenario(
@@ -132,10 +151,11 @@ UNDER_BASE = (
         base="FAIL",
         head="PASS",
         breaches=(limit(metric="p50", measured=19_400.0, text="500ms", outcome="breached"),),
+        worse=(change("all", "p95", 0.31),),
         unknown=("POST /api/v1/deployments p95",),
     ),
-    UnderBase(scenario="concurrent-deployments", base="PASS", head="PASS", breaches=(), unknown=()),
-    UnderBase(scenario="new-one", base=None, head="PASS", breaches=(), unknown=()),
+    UnderBase(scenario="concurrent-deployments", base="PASS", head="PASS", breaches=(), worse=(), unknown=()),
+    UnderBase(scenario="new-one", base=None, head="PASS", breaches=(), worse=(), unknown=()),
 )
 
 
@@ -187,5 +207,6 @@ EXAMPLES = {
         approval=approval(is_given=True),
         run_url=RUN_URL,
     ),
+    "worse-than-base": Report(verdict=verdict(REGRESSED, UNCLEAR, outcome="FAIL"), run_url=RUN_URL),
     "hostile-names": Report(verdict=verdict(HOSTILE_NAMES, outcome="FAIL"), run_url=RUN_URL),
 }

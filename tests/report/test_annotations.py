@@ -10,7 +10,7 @@ from ci_gate.report.comment import Report
 from ci_gate.report.escape import LONGEST_NAME, LONGEST_TEXT, clean
 from tests.report.examples import CHANGES, EXAMPLES, approval
 from tests.report.test_escape import hostile_text
-from tests.report.verdicts import finding, limit, scenario, verdict
+from tests.report.verdicts import change, duet, finding, limit, scenario, verdict
 
 COMMAND = re.compile(r"::(?P<name>[a-z-]+)(?: (?P<properties>[^:\r\n]*))?::(?P<message>[^\r\n]*)\Z")
 
@@ -58,6 +58,13 @@ def test_finding__says_what_mends_it_but_a_note_is_no_error():
     (first, second) = map(parse, render_annotations(Report(verdict=verdict(found, findings=at_run))))
     assert first == ({"title": "checkout: INVALID"}, "GET /a: a p99 takes 1,000. To mend it: run longer")
     assert second == ({"title": "INVALID"}, "run: interrupted")
+
+
+def test_broken_tolerance__is_an_error_of_the_file():
+    worse = scenario("a", "FAIL", comparison=duet(change("GET /a"), change(outcome="pass")))
+    ((properties, message),) = map(parse, render_annotations(Report(verdict=verdict(worse))))
+    assert properties == {"file": "thresholds.yaml", "title": "a: worse than base"}
+    assert message == "GET /a p95: +12.3 % (+8.3 to +16.3) against base, tolerated are 10 %"
 
 
 @pytest.mark.parametrize("is_given", [False, True])

