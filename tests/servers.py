@@ -42,8 +42,11 @@ def postgres_bin() -> Path | None:
 
 
 @contextmanager
-def running_postgres(log_folder: Path, *, fsync: bool = False) -> Iterator[str]:
-    """Yield ``postgresql://postgres@127.0.0.1:PORT/postgres`` of a fresh server that ends with the block."""
+def running_postgres(log_folder: Path, *, fsync: bool = False, gateway: str = "") -> Iterator[str]:
+    """Yield ``postgresql://postgres@127.0.0.1:PORT/postgres`` of a fresh server that ends with the block.
+
+    Containers reach it at ``gateway``, the address of this machine on their bridge.
+    """
     binaries = postgres_bin()
     if binaries is None:
         skip_or_fail("PostgreSQL (initdb) is not installed")
@@ -57,8 +60,12 @@ def running_postgres(log_folder: Path, *, fsync: bool = False) -> Iterator[str]:
             [*as_owner, str(binaries / "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-N"],
             cwd=folder,
         )
+        if gateway:
+            with Path(data, "pg_hba.conf").open("a") as rules:
+                rules.write(f"host all all {gateway}/16 trust\n")
         pg_ctl = [*as_owner, str(binaries / "pg_ctl"), "-D", data]
-        port = _start_postgres(pg_ctl, folder, log_folder, fsync=fsync)
+        addresses = ",".join(filter(None, ["127.0.0.1", gateway]))
+        port = _start_postgres(pg_ctl, folder, log_folder, fsync=fsync, addresses=addresses)
         try:
             yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
         finally:
@@ -77,12 +84,12 @@ def _own_for_postgres(folder: Path) -> list[str]:
     return ["setpriv", f"--reuid={owner.pw_uid}", f"--regid={owner.pw_gid}", "--clear-groups"]
 
 
-def _start_postgres(pg_ctl: list[str], folder: Path, log_folder: Path, *, fsync: bool) -> int:
+def _start_postgres(pg_ctl: list[str], folder: Path, log_folder: Path, *, fsync: bool, addresses: str) -> int:
     log = folder / "postgres.log"
     for attempt in range(1, START_ATTEMPTS + 1):
         port = free_port()
         options = (
-            f"-p {port} -k {folder} -h 127.0.0.1 -c max_connections=200 -c fsync={'on' if fsync else 'off'}"
+            f"-p {port} -k {folder} -h {addresses} -c max_connections=200 -c fsync={'on' if fsync else 'off'}"
         )
         try:
             _run(
@@ -99,16 +106,20 @@ def _start_postgres(pg_ctl: list[str], folder: Path, log_folder: Path, *, fsync:
 
 
 @contextmanager
-def running_redis(folder: Path) -> Iterator[str]:
-    """Yield ``redis://127.0.0.1:PORT/0`` of a fresh server, without persistence, that ends with the block."""
+def running_redis(folder: Path, *, gateway: str = "") -> Iterator[str]:
+    """Yield ``redis://127.0.0.1:PORT/0`` of a fresh server, without persistence, that ends with the block.
+
+    Containers reach it at ``gateway``, as in running_postgres.
+    """
     binary = shutil.which("redis-server")
     if binary is None:
         skip_or_fail("redis-server is not installed")
         return
     port = free_port()
+    options = ("--save", "", "--appendonly", "no", "--protected-mode", "no")
     with (folder / "redis.log").open("wb") as log:
         server = subprocess.Popen(
-            [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
+            [*(binary, "--port", str(port), *options), "--bind", "127.0.0.1", *filter(None, [gateway])],
             cwd=folder,
             stdout=log,
             stderr=subprocess.STDOUT,
