@@ -2,312 +2,118 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from tests.judge.proof import SHORT, Proof
+from tests.judge.reply_proofs import REPLY_AND_LOAD_PROOFS
 
-
-@dataclass(frozen=True)
-class Proof:
-    """Lines on top of the healthy evidence, or whole evidence where they begin with a user class.
-
-    ``says`` must stand in one of the messages of the finding.
-    """
-
-    code: str
-    red: str
-    says: str
-    green: str
-
-
-SHORT = "10 ShopUser\nsteady 20 s\nlimit all p50 1s\n"
 MANY = "\n".join(f"1 GET /items/{number} 200 5ms" for number in range(21))
 TWICE = "\n".join(f"2 GET /items/{number} 200 5ms" for number in range(200))
 HALF_ONCE = "\n".join(f"{1 + number % 2} GET /items/{number} 200 5ms" for number in range(22))
 TWENTY_ONCE = "\n".join(f"1 GET /items/{number} 200 5ms" for number in range(20))
 
-PROOFS = (
+RUN_AND_RECORDING_PROOFS = (
+    Proof("locust-ended-early", "no mark ended", "the last phase it reached was: stopping", ""),,
     Proof(
-        "generator-busy",
-        f"{SHORT}steady 40 s\n900 GET /items 200 5ms\nreading 1-5 s cpu 90",
-        "40 % of a core at the median, 90 % at most; 90 % or more in 5 of 40 readings",
-        f"{SHORT}steady 40 s\n900 GET /items 200 5ms\nreading 1-4 s cpu 100",
-    ),
+        "phase-cut-short",
+        "stopping at 18 s",
+        "the steady phase lasted 18.0 s of the planned 20 s",
+        "stopping at 19 s",
+    ),,
     Proof(
-        "generator-late",
-        f"{SHORT}900 GET /items 200 5ms\nreading 1-10 s lag 500",
-        "late by 500 ms or more in 10 readings, 500 ms at most, 25%",
-        f"{SHORT}900 GET /items 200 5ms\nreading 1-10 s lag 499",
-    ),
-    Proof(
-        "auth-failing",
-        f"{SHORT}99 GET /a 200 5ms\n1 GET /a 403 5ms",
-        "1 of 100 requests were refused (403)",
-        f"{SHORT}100 GET /a 200 5ms\n1 GET /a 403 5ms",
-    ),
-    Proof(
-        "uniform-body",
-        f"{SHORT}30 GET /a 200 5ms same-body\n30 GET /b 200 5ms same-body\n9 DELETE /a 204 5ms empty",
-        "60 replies of 2 endpoints",
-        f"{SHORT}60 GET /a 200 5ms same-body\n9 DELETE /a 204 5ms empty",
-    ),
-    Proof(
-        "html-replies",
-        "2000 DELETE /items 204 5ms empty\n10 DELETE /items 500 5ms html",
-        "10 of 10 replies are HTML",
-        "",
-    ),
+        "no-samples",
+        f"{SHORT}500 GET /items 200 5ms ramp",
+        "(500 before or after it)",
+        f"{SHORT}1 GET /items 200 5ms",
+    ),,
     Proof(
         "start-failed",
         "start failure ShopUser 3 KeyError('token')\nstart failure ShopUser 4 SignInError('user 1')\n"
         "start failure ShopUser 1 SignInError('user 2')",
         "8 x ShopUser died in on_start: 4 x SignInError('user 1'), and 2 other errors",
         "",
-    ),
-    Proof(
-        "endpoint-explosion",
-        f"{SHORT}{HALF_ONCE}\n1 GET /last 200 5ms",
-        "23 endpoints, 12 of them called once: GET /items/0, GET /items/1, GET /items/2, ...",
-        f"{SHORT}{HALF_ONCE}",
-    ),
-    Proof("endpoint-explosion", f"{SHORT}{MANY}", "21 endpoints", f"{SHORT}{TWENTY_ONCE}"),
-    Proof(
-        "task-errors",
-        "task error ShopUser 4 ValueError()\ntask error Other 5 KeyError('id')",
-        "9 tasks ended by an exception, beside 900 requests; 5 x KeyError('id')",
-        "",
-    ),
-    Proof(
-        "only-accepted-errors",
-        "9 GET /cart 400 5ms\naccept GET /cart 400",
-        "(400)",
-        "9 GET /cart 399 5ms\naccept GET /cart 400",
-    ),
-    Proof(
-        "html-replies",
-        f"{SHORT}9 GET /a 200 5ms html\n9 GET /b 200 5ms html\n9 GET /c 200 5ms\n9 GET /d 200 5ms",
-        "9 of 9 replies are HTML, 9 of them successes",
-        f"{SHORT}9 GET /a 200 5ms html\n9 GET /b 200 5ms html\n9 GET /c 200 5ms html\n"
-        "9 GET /d 200 5ms\n9 GET /e 200 5ms",
-    ),
-    Proof(
-        "arrivals-unsent",
-        f"{SHORT}arrivals 50/s\n999 GET /items 200 5ms\n1 (not sent) 0 90ms never",
-        "1 of 1,000 arrivals found none of the 10 users free",
-        f"{SHORT}arrivals 50/s\n1000 GET /items 200 5ms",
-    ),
-    Proof(
-        "samples-disagree",  # names are cut to 500 characters, and these two are then the same
-        f"Locust counted GET /{600 * 'x'} 8 0\n9 GET /{495 * 'x'} 200 5ms",
-        "9 samples with 0 failures, but Locust counted 17 with 0",
-        f"Locust counted GET /{600 * 'x'} 0 0\n9 GET /{495 * 'x'} 200 5ms",
-    ),
-    Proof("locust-ended-early", "no mark ended", "the last phase it reached was: stopping", ""),
-    Proof(
-        "phase-cut-short",
-        "stopping at 18 s",
-        "the steady phase lasted 18.0 s of the planned 20 s",
-        "stopping at 19 s",
-    ),
-    Proof(
-        "no-samples",
-        f"{SHORT}500 GET /items 200 5ms ramp",
-        "(500 before or after it)",
-        f"{SHORT}1 GET /items 200 5ms",
-    ),
+    ),,
     Proof(
         "start-failed",
         "start failure ShopUser 3 KeyError('token')",
         "3 x ShopUser died in on_start: 3 x KeyError('token')",
         "",
-    ),
+    ),,
     Proof(
         "users-missing",
         "reading 5 s users ShopUser=9",
         "9 of 10 ShopUser at the lowest point",
         "reading 0 s users ShopUser=9",
-    ),
-    Proof("users-missing", "mark spawn_timeout", "not all 10 users ever ran", ""),
-    Proof("users-missing", "mark no_users", "not all 10 users ever ran", ""),
-    Proof("wrong-users", "reading 1-9 s users Other=1", "Other ran, which the scenario does not name", ""),
+    ),,
+    Proof("users-missing", "mark spawn_timeout", "not all 10 users ever ran", ""),,
+    Proof("users-missing", "mark no_users", "not all 10 users ever ran", ""),,
+    Proof("wrong-users", "reading 1-9 s users Other=1", "Other ran, which the scenario does not name", ""),,
     Proof(
         "wrong-users",
         "5 Silent",
         "Silent made no request",
         "5 Silent\n9 GET /items 200 5ms by Silent",
-    ),
-    Proof("service-ended", "service ended at 5 s", "ended 14 s after the load began", ""),
-    Proof("service-restarted", "service restarted at 5 s", "started again 1 x", ""),
+    ),,
+    Proof("service-ended", "service ended at 5 s", "ended 14 s after the load began", ""),,
+    Proof("service-restarted", "service restarted at 5 s", "started again 1 x", ""),,
     Proof(
         "clock-jumped", "wall clock +3 s at 25 s", "24 s after the start the wall clock jumped by +3.0 s", ""
-    ),
-    Proof("clock-jumped", "wall clock -0.6 s at 14 s", "by -0.6 s", "wall clock -0.4 s at 14 s"),
+    ),,
+    Proof("clock-jumped", "wall clock -0.6 s at 14 s", "by -0.6 s", "wall clock -0.4 s at 14 s"),,
+    Proof(
+        "samples-disagree",  # names are cut to 500 characters, and these two are then the same
+        f"Locust counted GET /{600 * 'x'} 8 0\n9 GET /{495 * 'x'} 200 5ms",
+        "9 samples with 0 failures, but Locust counted 17 with 0",
+        f"Locust counted GET /{600 * 'x'} 0 0\n9 GET /{495 * 'x'} 200 5ms",
+    ),,
     Proof(
         "samples-disagree",
         "Locust counted GET /items 601 0",
         "600 samples with 0 failures, but Locust counted 601",
         "Locust counted GET /items 600 0",
-    ),
-    Proof("samples-disagree", "Locust counted GET /items 600 1", "with 1", "no totals"),
+    ),,
+    Proof("samples-disagree", "Locust counted GET /items 600 1", "with 1", "no totals"),,
     Proof(
         "samples-disagree",
         f"Locust counted GET /{600 * 'x'} 8 0\n9 GET /{495 * 'x'} 200 5ms",
         "9 samples with 0 failures, but Locust counted 17 with 0",
         f"Locust counted GET /{600 * 'x'} 0 0\n9 GET /{495 * 'x'} 200 5ms",
-    ),
-    Proof("samples-disagree", "Locust counted GET /gone 5 0", "0 samples", "9 GET /items 0 30000ms never"),
+    ),,
+    Proof("samples-disagree", "Locust counted GET /gone 5 0", "0 samples", "9 GET /items 0 30000ms never"),,
     Proof(
         "unreported-replies",
         "9 POST /login 200 5ms unreported",
         "9 replies were taken with catch_response",
         "",
-    ),
+    ),,
     Proof(
         "never-ended", "9 GET /items 0 30000ms never", "9 requests were still without a reply 30 s after", ""
-    ),
-    Proof("listener-errors", "listener errors 3", "raised 3 times", ""),
+    ),,
+    Proof("listener-errors", "listener errors 3", "raised 3 times", ""),,
+    Proof(
+        "task-errors",
+        "task error ShopUser 4 ValueError()\ntask error Other 5 KeyError('id')",
+        "9 tasks ended by an exception, beside 900 requests; 5 x KeyError('id')",
+        "",
+    ),,
     Proof(
         "task-errors",
         "task error ShopUser 9 KeyError('id')",
         "9 x KeyError('id')",
         "task error ShopUser 8 KeyError('id')",
-    ),
+    ),,
+    Proof(
+        "endpoint-explosion",
+        f"{SHORT}{HALF_ONCE}\n1 GET /last 200 5ms",
+        "23 endpoints, 12 of them called once: GET /items/0, GET /items/1, GET /items/2, ...",
+        f"{SHORT}{HALF_ONCE}",
+    ),,
+    Proof("endpoint-explosion", f"{SHORT}{MANY}", "21 endpoints", f"{SHORT}{TWENTY_ONCE}"),,
     Proof(
         "endpoint-explosion",
         f"{SHORT}{MANY}",
         "21 endpoints, 21 of them called once",
         f"{SHORT}{MANY.replace('1 GET', '2 GET')}",
-    ),
-    Proof("endpoint-explosion", f"{SHORT}{TWICE}\n2 GET /a 200 5ms", "201 endpoints", f"{SHORT}{TWICE}"),
-    Proof("endpoint-never-called", "expect GET /cart", "never called", "expect GET /items"),
-    Proof(
-        "endpoint-never-called",
-        "limit GET /cart p50 1s\n99 GET /cart 200 5ms ramp",
-        "never called in the steady",
-        "",
-    ),
-    Proof(
-        "endpoint-never-succeeded",
-        "9 GET /cart 500 5ms",
-        "not one success in 9 requests (500 x 9)",
-        "8 GET /cart 500 5ms\n1 GET /cart 200 5ms",
-    ),
-    Proof(
-        "endpoint-never-succeeded",
-        "9 GET /cart 404 5ms",
-        "404 x 9",
-        "9 GET /cart 404 5ms\naccept GET /cart 404",
-    ),
-    Proof(
-        "only-accepted-errors",
-        "9 GET /cart 404 5ms\naccept GET /cart 404",
-        "all 9 successes are errors that accept lists (404)",
-        "9 GET /cart 404 5ms\n1 GET /cart 200 5ms\naccept GET /cart 404",
-    ),
-    Proof(
-        "too-few-samples",
-        "limit GET /items p99 1s",
-        "p99 takes 1,000 successes, there were 600",
-        "400 GET /items 200 5ms\nlimit GET /items p99 1s",
-    ),
-    Proof(
-        "too-few-samples",
-        "10 ShopUser\n9 GET /cart 500 5ms\nlimit all p50 1s",
-        "p50 takes 20 successes, there were 0",
-        "20 GET /cart 200 5ms\nlimit GET /cart p50 1s",
-    ),
-    Proof(
-        "status-not-accepted",
-        "1 GET /items 500 5ms",
-        "status 500 x 1 of 601",
-        "1 GET /items 404 5ms\naccept GET /items 404",
-    ),
-    Proof(
-        "throttled",
-        "1 GET /items 429 5ms",
-        "1 of 601 requests were throttled (429)",
-        "1 GET /items 429 5ms\naccept GET /items 429",
-    ),
-    Proof("throttled", "1 POST /login 429 5ms ramp", "POST /login", ""),
-    Proof(
-        "throttled",
-        "2 GET /items 503 5ms retry-after",
-        "2 of 602 requests were throttled (503)",
-        "2 GET /items 503 5ms",
-    ),
-    Proof("throttled", "2 GET /items 403 5ms retry-after", "(403)", "2 GET /items 200 5ms retry-after"),
-    Proof(
-        "auth-failing", "7 GET /items 401 5ms", "7 of 607 requests were refused (401)", "6 GET /items 401 5ms"
-    ),
-    Proof(
-        "auth-failing",
-        "1 POST /login 403 5ms ramp",
-        "1 of 1 requests were refused (403)",
-        "1 POST /login 403 5ms ramp\naccept POST /login 403",
-    ),
-    Proof(
-        "uniform-body",
-        f"{SHORT}300 GET /a 200 5ms same-body\n300 GET /b 200 5ms same-body",
-        "600 replies of 2 endpoints, and every one has the same body (100 bytes)",
-        f"{SHORT}300 GET /a 200 5ms same-body\n299 GET /b 200 5ms same-body\n1 GET /b 200 5ms",
-    ),
-    Proof(
-        "uniform-body",
-        f"{SHORT}5 GET /a 404 5ms same-body\n5 GET /b 404 5ms same-body",
-        "10 replies",
-        f"{SHORT}300 GET /a 200 5ms same-body\n300 DELETE /a 204 5ms empty",
-    ),
-    Proof(
-        "html-replies",
-        "1 GET /items 200 5ms html",
-        "1 of 601 replies are HTML, 1 of them successes",
-        "1 GET /items 200 5ms",
-    ),
-    Proof(
-        "html-replies",
-        "7 GET /items 502 5ms html",
-        "7 of 607 replies are HTML, 0 of them",
-        "6 GET /items 502 5ms html",
-    ),
-    Proof(
-        "html-replies",
-        f"{SHORT}9 GET /a 200 5ms html\n9 GET /b 200 5ms",
-        "9 of 9 replies are HTML",
-        f"{SHORT}9 GET /a 200 5ms html\n9 GET /b 200 5ms html\n9 GET /api 200 5ms",
-    ),
-    Proof(
-        "generator-busy",
-        "reading 1-3 s cpu 95",
-        "95 % at most; 90 % or more in 3 of 20 readings",
-        "reading 1-2 s cpu 95",
-    ),
-    Proof(
-        "generator-late",
-        "reading 1-8 s lag 400",
-        "late by 100 ms or more in 8 readings, 400 ms at most, 16%",
-        "reading 1-7 s lag 400",
-    ),
-    Proof(
-        "generator-late",
-        "reading 1-20 s lag 160",
-        "in 20 readings",
-        f"{SHORT}900 GET /items 200 5ms\nreading 1-20 s lag 400",
-    ),
-    Proof("generator-late", "reading 22 s lag 4000", "4,000 ms at most", "reading 25 s lag 4000"),
-    Proof(
-        "host-busy",
-        "reading 0-21 s host 97",
-        "busy to 97 %; of one core, the service used 60 %",
-        "reading 0-15 s host 99",
-    ),
-    Proof(
-        "load-not-reached",
-        f"{SHORT}offers 50/s\nleast ShopUser 50/s\n600 GET /items 200 50ms",
-        "10 users with 50 ms a reply had time for 800 requests, and sent 600 (75%)",
-        f"{SHORT}offers 50/s\nleast ShopUser 50/s\n620 GET /items 200 50ms",
-    ),
-    Proof(
-        "load-impossible",
-        "600 GET /items 200 5ms",
-        "75.0 requests/s, where 10 users offer at most 50.0/s",
-        "300 GET /items 200 5ms",
-    ),
+    ),,
+    Proof("endpoint-explosion", f"{SHORT}{TWICE}\n2 GET /a 200 5ms", "201 endpoints", f"{SHORT}{TWICE}"),,
 )
+
+PROOFS = (*RUN_AND_RECORDING_PROOFS, *REPLY_AND_LOAD_PROOFS)

@@ -15,7 +15,8 @@ from ci_gate.judge.verdict import judge_scenario
 from ci_gate.samples import ENDED_BY_STATUS
 from ci_gate.workload import Workload
 from tests.judge.evidence_notation import HEALTHY, draw
-from tests.judge.rule_proofs import PROOFS, SHORT
+from tests.judge.proof import SHORT
+from tests.judge.rule_proofs import PROOFS
 
 
 def judge_lines(lines, rules=RULES):
