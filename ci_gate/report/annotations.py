@@ -54,7 +54,7 @@ def _annotate_scenario(scenario: ScenarioVerdict, file: str) -> Iterator[str]:
     for change in scenario.comparison.changes if scenario.comparison else ():
         if change.outcome == "fail":
             size = f"{change.endpoint} {change.metric}: {format_change(change)} ({format_interval(change)})"
-            words = f"{size} against base, tolerated are {change.tolerance * 100:g} %"
+            words = f"{size} against base, the tolerance is {change.tolerance * 100:g} %"
             yield _format_error(f"{scenario.name}: worse than base", words, file, None)
     for finding in scenario.findings:
         if finding.effect != "note":

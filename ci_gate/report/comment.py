@@ -128,7 +128,7 @@ def _name_those(scenarios: Sequence[ScenarioVerdict], outcome: str) -> str:
 def _scenario_row(scenario: ScenarioVerdict) -> tuple[str, ...]:
     verdict = f"{OUTCOMES[scenario.outcome]} {scenario.outcome}"
     cells = [f"{scenario.users:,}", *[NOTHING] * 6]
-    against_base = escape_markdown(summarise_duet(scenario.comparison))
+    against_base = keep_together(escape_markdown(summarise_duet(scenario.comparison)))
     if scenario.endpoints:
         total = scenario.endpoints[0]
         cells[1:] = [f"{total.requests:,}", *format_figures(total), format_share(total.failure_share)]

@@ -46,7 +46,7 @@ def list_regressions(scenario: ScenarioVerdict) -> list[str]:
 def _describe_change(change: Change) -> str:
     what = f"{code_span(change.endpoint)} {code_span(change.metric)}"
     size = f"**{format_change(change)}** ({format_interval(change)}) against base"
-    allowed = f"tolerated are {change.tolerance * 100:g} %"
+    allowed = f"the tolerance is {change.tolerance * 100:g} %"
     if change.outcome == "inconclusive":
         return f"{what}: {size}; {allowed}, and less than {change.mde * 100:.1f} % could not be seen"
     return f"{what} changed by {size}, {allowed}"

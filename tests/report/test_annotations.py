@@ -64,7 +64,7 @@ def test_broken_tolerance__is_an_error_of_the_file():
     worse = scenario("a", "FAIL", comparison=duet(change("GET /a"), change(outcome="pass")))
     ((properties, message),) = map(parse, render_annotations(Report(verdict=verdict(worse))))
     assert properties == {"file": "thresholds.yaml", "title": "a: worse than base"}
-    assert message == "GET /a p95: +12.3 % (+8.3 to +16.3) against base, tolerated are 10 %"
+    assert message == "GET /a p95: +12.3 % (+8.3 to +16.3) against base, the tolerance is 10 %"
 
 
 @pytest.mark.parametrize("is_given", [False, True])
