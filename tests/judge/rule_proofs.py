@@ -11,109 +11,103 @@ HALF_ONCE = "\n".join(f"{1 + number % 2} GET /items/{number} 200 5ms" for number
 TWENTY_ONCE = "\n".join(f"1 GET /items/{number} 200 5ms" for number in range(20))
 
 RUN_AND_RECORDING_PROOFS = (
-    Proof("locust-ended-early", "no mark ended", "the last phase it reached was: stopping", ""),,
+    Proof("locust-ended-early", "no mark ended", "the last phase it reached was: stopping", ""),
     Proof(
         "phase-cut-short",
         "stopping at 18 s",
         "the steady phase lasted 18.0 s of the planned 20 s",
         "stopping at 19 s",
-    ),,
+    ),
     Proof(
         "no-samples",
         f"{SHORT}500 GET /items 200 5ms ramp",
         "(500 before or after it)",
         f"{SHORT}1 GET /items 200 5ms",
-    ),,
+    ),
     Proof(
         "start-failed",
         "start failure ShopUser 3 KeyError('token')\nstart failure ShopUser 4 SignInError('user 1')\n"
         "start failure ShopUser 1 SignInError('user 2')",
         "8 x ShopUser died in on_start: 4 x SignInError('user 1'), and 2 other errors",
         "",
-    ),,
+    ),
     Proof(
         "start-failed",
         "start failure ShopUser 3 KeyError('token')",
         "3 x ShopUser died in on_start: 3 x KeyError('token')",
         "",
-    ),,
+    ),
     Proof(
         "users-missing",
         "reading 5 s users ShopUser=9",
         "9 of 10 ShopUser at the lowest point",
         "reading 0 s users ShopUser=9",
-    ),,
-    Proof("users-missing", "mark spawn_timeout", "not all 10 users ever ran", ""),,
-    Proof("users-missing", "mark no_users", "not all 10 users ever ran", ""),,
-    Proof("wrong-users", "reading 1-9 s users Other=1", "Other ran, which the scenario does not name", ""),,
+    ),
+    Proof("users-missing", "mark spawn_timeout", "not all 10 users ever ran", ""),
+    Proof("users-missing", "mark no_users", "not all 10 users ever ran", ""),
+    Proof("wrong-users", "reading 1-9 s users Other=1", "Other ran, which the scenario does not name", ""),
     Proof(
         "wrong-users",
         "5 Silent",
         "Silent made no request",
         "5 Silent\n9 GET /items 200 5ms by Silent",
-    ),,
-    Proof("service-ended", "service ended at 5 s", "ended 14 s after the load began", ""),,
-    Proof("service-restarted", "service restarted at 5 s", "started again 1 x", ""),,
+    ),
+    Proof("service-ended", "service ended at 5 s", "ended 14 s after the load began", ""),
+    Proof("service-restarted", "service restarted at 5 s", "started again 1 x", ""),
     Proof(
         "clock-jumped", "wall clock +3 s at 25 s", "24 s after the start the wall clock jumped by +3.0 s", ""
-    ),,
-    Proof("clock-jumped", "wall clock -0.6 s at 14 s", "by -0.6 s", "wall clock -0.4 s at 14 s"),,
+    ),
+    Proof("clock-jumped", "wall clock -0.6 s at 14 s", "by -0.6 s", "wall clock -0.4 s at 14 s"),
     Proof(
         "samples-disagree",  # names are cut to 500 characters, and these two are then the same
         f"Locust counted GET /{600 * 'x'} 8 0\n9 GET /{495 * 'x'} 200 5ms",
         "9 samples with 0 failures, but Locust counted 17 with 0",
         f"Locust counted GET /{600 * 'x'} 0 0\n9 GET /{495 * 'x'} 200 5ms",
-    ),,
+    ),
     Proof(
         "samples-disagree",
         "Locust counted GET /items 601 0",
         "600 samples with 0 failures, but Locust counted 601",
         "Locust counted GET /items 600 0",
-    ),,
-    Proof("samples-disagree", "Locust counted GET /items 600 1", "with 1", "no totals"),,
-    Proof(
-        "samples-disagree",
-        f"Locust counted GET /{600 * 'x'} 8 0\n9 GET /{495 * 'x'} 200 5ms",
-        "9 samples with 0 failures, but Locust counted 17 with 0",
-        f"Locust counted GET /{600 * 'x'} 0 0\n9 GET /{495 * 'x'} 200 5ms",
-    ),,
-    Proof("samples-disagree", "Locust counted GET /gone 5 0", "0 samples", "9 GET /items 0 30000ms never"),,
+    ),
+    Proof("samples-disagree", "Locust counted GET /items 600 1", "with 1", "no totals"),
+    Proof("samples-disagree", "Locust counted GET /gone 5 0", "0 samples", "9 GET /items 0 30000ms never"),
     Proof(
         "unreported-replies",
         "9 POST /login 200 5ms unreported",
         "9 replies were taken with catch_response",
         "",
-    ),,
+    ),
     Proof(
         "never-ended", "9 GET /items 0 30000ms never", "9 requests were still without a reply 30 s after", ""
-    ),,
-    Proof("listener-errors", "listener errors 3", "raised 3 times", ""),,
+    ),
+    Proof("listener-errors", "listener errors 3", "raised 3 times", ""),
     Proof(
         "task-errors",
         "task error ShopUser 4 ValueError()\ntask error Other 5 KeyError('id')",
         "9 tasks ended by an exception, beside 900 requests; 5 x KeyError('id')",
         "",
-    ),,
+    ),
     Proof(
         "task-errors",
         "task error ShopUser 9 KeyError('id')",
         "9 x KeyError('id')",
         "task error ShopUser 8 KeyError('id')",
-    ),,
+    ),
     Proof(
         "endpoint-explosion",
         f"{SHORT}{HALF_ONCE}\n1 GET /last 200 5ms",
         "23 endpoints, 12 of them called once: GET /items/0, GET /items/1, GET /items/2, ...",
         f"{SHORT}{HALF_ONCE}",
-    ),,
-    Proof("endpoint-explosion", f"{SHORT}{MANY}", "21 endpoints", f"{SHORT}{TWENTY_ONCE}"),,
+    ),
+    Proof("endpoint-explosion", f"{SHORT}{MANY}", "21 endpoints", f"{SHORT}{TWENTY_ONCE}"),
     Proof(
         "endpoint-explosion",
         f"{SHORT}{MANY}",
         "21 endpoints, 21 of them called once",
         f"{SHORT}{MANY.replace('1 GET', '2 GET')}",
-    ),,
-    Proof("endpoint-explosion", f"{SHORT}{TWICE}\n2 GET /a 200 5ms", "201 endpoints", f"{SHORT}{TWICE}"),,
+    ),
+    Proof("endpoint-explosion", f"{SHORT}{TWICE}\n2 GET /a 200 5ms", "201 endpoints", f"{SHORT}{TWICE}"),
 )
 
 PROOFS = (*RUN_AND_RECORDING_PROOFS, *REPLY_AND_LOAD_PROOFS)
