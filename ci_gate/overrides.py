@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 
 import yaml
 
@@ -14,11 +13,19 @@ from ci_gate.thresholds import Scenario, Thresholds, parse_thresholds
 def replace_users(thresholds: Thresholds, total: int) -> Thresholds:
     """Each scenario with ``total`` users, its classes in the same proportion, as if the file said so.
 
-    The text is changed too, on the same lines, so that evidence says what was asked and can be judged again.
+    Fewer users offer less, so that floors under their rate sink with them; nothing else is loosened. The text
+    is changed too, on the same lines, so that evidence says what was asked and can be judged again.
     Raises UsageError where a scenario has more classes than users, BadInputError where there are too many.
     """
-    wanted = {scenario.name: share_users(scenario, total) for scenario in thresholds.scenarios}
-    return parse_thresholds(_write_counts(thresholds.text, wanted), thresholds.file)
+    root = yaml.compose(thresholds.text, yaml.SafeLoader)
+    edits: dict[tuple[int, int], str] = {}
+    for name, node in _pairs(_child(root, "scenarios")):
+        scenario = next(each for each in thresholds.scenarios if each.name == name)
+        edits |= _find_edits(scenario, node, total)
+    text = thresholds.text
+    for (begin, end), new in sorted(edits.items(), reverse=True):
+        text = f"{text[:begin]}{new}{text[end:]}"
+    return parse_thresholds(text, thresholds.file)
 
 
 def share_users(scenario: Scenario, total: int) -> dict[str, int]:
@@ -45,15 +52,22 @@ def replace_image(thresholds: Thresholds, image: str) -> Thresholds:
     return dataclasses.replace(thresholds, service=service)
 
 
-def _write_counts(text: str, wanted: Mapping[str, Mapping[str, int]]) -> str:
-    """Only the numbers are replaced; ``text`` was read before, so it has the shape of a thresholds.yaml."""
-    edits: dict[tuple[int, int], int] = {}
-    for name, scenario in _pairs(_child(yaml.compose(text, yaml.SafeLoader), "scenarios")):
-        for user_class, node in _pairs(_child(scenario, "users")):
-            edits[node.start_mark.index, node.end_mark.index] = wanted[name][user_class]
-    for (begin, end), count in sorted(edits.items(), reverse=True):
-        text = f"{text[:begin]}{count}{text[end:]}"
-    return text
+def _find_edits(scenario: Scenario, node: yaml.Node, total: int) -> dict[tuple[int, int], str]:
+    """New text by where the old one begins and ends; the text was read before, so its shape is known."""
+    counts = share_users(scenario, total)
+    edits = {_span(count): str(counts[name]) for name, count in _pairs(_child(node, "users"))}
+    share = total / scenario.user_count
+    if share < 1 and scenario.arrivals_per_s is None:
+        floors = {limit.endpoint: limit.bound for limit in scenario.limits if limit.metric == "rate"}
+        for endpoint, bounds in _pairs(_child(node, "limits")):
+            for metric, bound in _pairs(bounds):
+                if metric == "rate":
+                    edits[_span(bound)] = f"{floors[endpoint] * share:.3f}".rstrip("0").rstrip(".") + "/s"
+    return edits
+
+
+def _span(node: yaml.Node) -> tuple[int, int]:
+    return node.start_mark.index, node.end_mark.index
 
 
 def _child(node: yaml.Node | None, key: str) -> yaml.Node:

@@ -1,0 +1,67 @@
+"""The images of the local runner and of its service containers, built on `tests.images`."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from tests.images import _has, _locked, build, connect_engine, python_image
+
+ROOT = Path(__file__).parents[2]
+
+# Steps print as they go: the client gives up on one that is silent for long.
+# What pip finds installed, it does not look for: the jobs need no network, and are told to use none.
+LOCKED = """\
+FROM {base}
+COPY requirements.lock /requirements.lock
+RUN python3 -m pip install --no-cache-dir --progress-bar off --require-hashes --requirement /requirements.lock
+ENV PIP_NO_INDEX=1 PIP_NO_BUILD_ISOLATION=0
+"""
+RUNNER = """\
+FROM {base}
+RUN apt-get update \\
+    && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \\
+       docker.io git postgresql redis-server \\
+    && rm -rf /var/lib/apt/lists/*
+"""
+POSTGRES = """\
+FROM {base}
+COPY entry.sh /entry.sh
+ENTRYPOINT ["sh", "/entry.sh"]
+"""
+POSTGRES_ENTRY = """\
+set -eu
+test "$POSTGRES_HOST_AUTH_METHOD" = trust
+cd /var/lib/postgresql
+bin=$(echo /usr/lib/postgresql/*/bin)
+as_postgres="setpriv --reuid=postgres --regid=postgres --clear-groups"
+install -d -o postgres /var/run/postgresql data
+$as_postgres "$bin/initdb" -D data -U postgres -A trust -N >/dev/null
+echo "host all all all trust" >>data/pg_hba.conf
+exec $as_postgres "$bin/postgres" -D data -c listen_addresses='*' -c fsync=off -c max_connections=200
+"""
+REDIS = """\
+FROM {base}
+ENTRYPOINT ["redis-server", "--save", "", "--protected-mode", "no"]
+"""
+
+
+class Images:
+    """Tags of images that stand in for those that a hosted runner has or pulls."""
+
+    def __init__(self) -> None:
+        lock = (ROOT / "requirements.lock").read_text()
+        self.locked = _build("locked", LOCKED, python_image(), {"requirements.lock": lock})
+        self.runner = _build("runner", RUNNER, self.locked, {})
+        self.postgres = _build("postgres", POSTGRES, self.runner, {"entry.sh": POSTGRES_ENTRY})
+        self.redis = _build("redis", REDIS, self.runner, {})
+
+
+def _build(name: str, dockerfile: str, base: str, files: dict[str, str]) -> str:
+    texts = {"Dockerfile": dockerfile.format(base=base), **files}
+    digest = hashlib.sha256(repr(sorted(texts.items())).encode()).hexdigest()[:12]
+    tag = f"ci-gate-test-{name}:{digest}"
+    with connect_engine() as client, _locked():
+        if not _has(client, tag):
+            build(client, texts, tag)
+    return tag

@@ -1,0 +1,112 @@
+"""A repository as a pull request leaves it: base, the change, and the merge that GitHub tries out."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+# Short, and with room for a busy machine: what is proved is the way through the workflow.
+THRESHOLDS = """\
+schema: 1
+service:
+  command: python -m ci_gate.reference.service --port {port}
+  port: 8000
+  ready: /healthz
+  before_each: python -m ci_gate.reference.service reset
+  env:
+    DATABASE_URL: "${DATABASE_URL}"
+    REDIS_URL: "${REDIS_URL}"
+    SEED_PENDING: "1000"
+compare: {max_duration: 20s}
+profiles:
+  quick: {duration: 8s, warmup: 1s}
+  pull_request: {duration: 8s, warmup: 1s}
+scenarios:
+  concurrent-deployments:
+    locustfile: ci_gate/reference/scenarios/deployments.py
+    users: {DeploymentUser: 40}
+    spawn_rate: 40
+    limits:
+      all: {p95: 400ms, failures: 1%, rate: 10/s}
+    regression: {p50: 200%}
+  burst-load:
+    locustfile: ci_gate/reference/scenarios/burst.py
+    users: {BurstUser: 20}
+    spawn_rate: 20
+    limits:
+      POST /api/v1/deployments: {p95: 400ms}
+"""
+
+
+class Remote:
+    """``bare`` is what jobs fetch from; ``checkout`` is where act is started."""
+
+    def __init__(self, folder: Path, image: str) -> None:
+        self.bare, self.checkout = folder / "remote.git", folder / "checkout"
+        self.checkout.mkdir(parents=True)
+        _copy_work_tree(self.checkout)
+        self._git("init", "--quiet", "--initial-branch", "main")
+        (self.checkout / "thresholds.yaml").write_text(THRESHOLDS)
+        # Only here: the image cannot be pulled, and the ports of the service containers are this machine's.
+        self.edit("ci_gate/reference/Dockerfile", r"^ARG BASE=.*$", f"ARG BASE={image}")
+        self.edit(
+            ".github/workflows/load-gate.yml",
+            r"^( +)fail-fast: false$",
+            r"\1fail-fast: false\n\1max-parallel: 1",
+        )
+        self.commit("Base")
+
+    def edit(self, path: str, old: str, new: str) -> None:
+        """Replace what the regular expression ``old`` finds, which must be there once."""
+        file = self.checkout / path
+        text, found = re.subn(old, new, file.read_text(), flags=re.MULTILINE)
+        assert found == 1, f"{path}: {old} found {found} times"
+        file.write_text(text)
+
+    def commit(self, message: str) -> str:
+        self._git("add", "--all")
+        self._git("commit", "--quiet", "--allow-empty", "--message", message)
+        return self._git("rev-parse", "HEAD")
+
+    def branch(self, name: str) -> None:
+        self._git("checkout", "--quiet", "-b", name)
+
+    def merge_into_main(self, branch: str) -> str:
+        """The test merge of a pull request: its first parent is main."""
+        self._git("checkout", "--quiet", "--detach", "main")
+        self._git("merge", "--quiet", "--no-ff", "--message", f"Merge {branch} into main", branch)
+        return self._git("rev-parse", "HEAD")
+
+    def publish(self) -> None:
+        """Make the bare repository that the jobs fetch from, with the merge that is checked out now."""
+        self._git("update-ref", "refs/pull/1/merge", "HEAD")
+        self._git("clone", "--quiet", "--mirror", str(self.checkout), str(self.bare))
+        subprocess.run(
+            ["git", "-C", str(self.bare), "config", "uploadpack.allowAnySHA1InWant", "true"], check=True
+        )
+
+    def _git(self, *arguments: str) -> str:
+        identity = ["-c", "user.name=Test", "-c", "user.email=test@example.invalid"]
+        done = subprocess.run(
+            ["git", *identity, *arguments], cwd=self.checkout, check=True, capture_output=True, text=True
+        )
+        return done.stdout.strip()
+
+
+def _copy_work_tree(target: Path) -> None:
+    """Every file that is tracked or could be, as it stands now."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, target / name)

@@ -1,0 +1,83 @@
+"""load-gate.yml, really run: by act, with PostgreSQL and Redis as service containers."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.e2e.act import run_act
+from tests.e2e.images import Images
+from tests.e2e.remote import Remote
+
+pytestmark = [
+    pytest.mark.docker,
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        os.environ.get("CI_GATE_ACT") != "1",
+        reason="takes minutes, and fixed ports of the Docker bridge: set CI_GATE_ACT=1",
+    ),
+]
+
+
+@pytest.fixture(scope="session")
+def images() -> Images:
+    return Images()
+
+
+@pytest.fixture
+def remote(tmp_path, images) -> Remote:
+    return Remote(tmp_path / "repository", images.locked)
+
+
+def pull_request(head: str) -> dict[str, object]:
+    sides = {"head": {"ref": "change", "sha": head}, "base": {"ref": "main", "sha": "0" * 40}}
+    return {"number": 1, "pull_request": {"number": 1, "labels": [], **sides}}
+
+
+def run(event, payload, remote, images, tmp_path):
+    remote.publish()
+    outcome = run_act(event, payload, remote=remote, images=images, folder=tmp_path / "act")
+    print(outcome.log[-30_000:])  # shown where the test fails
+    return outcome
+
+
+def test_pull_request__without_a_change_is_green(remote, images, tmp_path):
+    remote.branch("change")
+    head = remote.commit("Nothing")
+    merge = remote.merge_into_main("change")
+    outcome = run("pull_request", pull_request(head), remote, images, tmp_path)
+    assert outcome.exit_code == 0
+    verdict = outcome.verdict
+    assert verdict.outcome in {"PASS", "INCONCLUSIVE"}  # a busy machine may leave the comparison open
+    assert not verdict.blocks
+    assert verdict.git["head"] == merge
+    deployments, burst = verdict.scenarios
+    assert (deployments.name, burst.name) == ("concurrent-deployments", "burst-load")
+    assert deployments.comparison is not None
+    assert burst.comparison is None
+    assert (outcome.artifacts / "evidence-burst-load" / "run.json").exists()
+
+
+def test_pull_request__that_slows_an_endpoint_is_red(remote, images, tmp_path):
+    remote.branch("change")
+    remote.edit(
+        "ci_gate/reference/deployments.py",
+        r"^    risk_score = score_risk\(draft\)$",
+        r'    __import__("time").sleep(0.5)\n\g<0>',
+    )
+    head = remote.commit("Slow")
+    remote.merge_into_main("change")
+    outcome = run("pull_request", pull_request(head), remote, images, tmp_path)
+    assert outcome.exit_code != 0
+    assert outcome.verdict.outcome == "FAIL"
+
+
+def test_dispatch__with_inputs(remote, images, tmp_path):
+    inputs = {"scenario": "burst-load", "profile": "quick", "users": "15", "base": ""}
+    outcome = run("workflow_dispatch", {"inputs": inputs}, remote, images, tmp_path)
+    assert outcome.exit_code == 0
+    (burst,) = outcome.verdict.scenarios
+    assert (burst.name, burst.users, burst.outcome) == ("burst-load", 15, "PASS")
+    assert burst.comparison is None
+    assert outcome.verdict.profile == "quick"
