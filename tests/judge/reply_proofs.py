@@ -162,6 +162,7 @@ REPLY_AND_LOAD_PROOFS = (
         "in 20 readings",
         f"{SHORT}900 GET /items 200 5ms\nreading 1-20 s lag 400",
     ),
+    Proof("generator-late", "reading 1-8 s lag 400\nlimit GET /items p90 5s", "late by 100 ms or more", ""),
     Proof("generator-late", "reading 22 s lag 4000", "4,000 ms at most", "reading 25 s lag 4000"),
     Proof(
         "host-busy",
