@@ -52,7 +52,12 @@ def _change_row(change: ThresholdChange) -> tuple[str, ...]:
     where = " ".join(code_span(name) for name in (change.scenario, change.endpoint) if name)
     shown = [NOTHING if text is None else code_span(text) for text in (change.old, change.new)]
     what = change.effect if change.action == "edited" else f"{change.action}, {change.effect}"
-    return f"{_EFFECTS[change.effect]} {what}", code_span(change.setting), *shown, where or NOTHING
+    return (
+        f"{_EFFECTS[change.effect]}\N{NO-BREAK SPACE}{what}",
+        code_span(change.setting),
+        *shown,
+        where or NOTHING,
+    )
 
 
 def _outcome_row(row: UnderBase) -> tuple[str, ...]:

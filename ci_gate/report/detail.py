@@ -14,7 +14,7 @@ from ci_gate.judge.summary import EndpointSummary
 from ci_gate.judge.verdict import ScenarioVerdict, Verdict
 from ci_gate.report.against_base import CHANGE_HEADERS, change_rows, describe_duet, explain_duet
 from ci_gate.report.cells import format_bound, format_measured, format_ms, format_rate, format_share
-from ci_gate.report.document import Piece, Rank, make_table
+from ci_gate.report.document import Piece, Rank, make_list, make_table
 from ci_gate.report.escape import LONGEST_NAME, clean, code_span, escape_markdown
 from ci_gate.report.reasons import MOST_REASONS, describe_finding, list_blocking, list_regressions
 
@@ -95,8 +95,9 @@ def make_more_findings(scenarios: Sequence[ScenarioVerdict]) -> Iterator[Piece]:
         told = max(0, MOST_REASONS - len(scenario.breaches) - len(list_regressions(scenario)))
         blocking = list_blocking(scenario.findings)
         notes = [finding for finding in scenario.findings if finding.effect == "note"]
-        lines = tuple(f"- {describe_finding(finding)}" for finding in (*blocking[told:], *notes))
-        yield _put_under(Piece(items=lines, noun="finding", rank=Rank.FINDINGS), scenario, "More findings")
+        found = (*blocking[told:], *notes)
+        listed = make_list(found, describe_finding, noun="finding", rank=Rank.FINDINGS)
+        yield _put_under(listed, scenario, "More findings")
 
 
 def _put_under(piece: Piece, scenario: ScenarioVerdict, fold: str) -> Piece:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from itertools import groupby
-from typing import Final
+from typing import Final, TypeVar
 
 from tabulate import tabulate
 
@@ -15,6 +15,8 @@ _RESERVE_BYTES: Final = 2_000
 """For what stands around the pieces: folds that open and close, and the words about what was left out."""
 _OVERHEAD_BYTES: Final = 120
 """Of one piece: its share of a fold, empty lines, the count of what is missing from it."""
+_T = TypeVar("_T")
+
 _MOST_ROWS: Final = 3_000  # no limit of GitHub's has room for more
 
 
@@ -82,6 +84,12 @@ def make_table(
     head, rule, *lines = re.sub(r" {2,}", " ", text).split("\n")
     head = f"{head}\n{re.sub(r'-{3,}', '---', rule)}"
     return Piece(items=tuple(lines), noun=noun, rank=rank, head=head, hidden=len(cells) - len(shown))
+
+
+def make_list(items: Sequence[_T], show: Callable[[_T], str], *, noun: str, rank: Rank) -> Piece:
+    """A list with a line for each item; ``show`` makes its Markdown."""
+    lines = tuple(f"- {show(item)}" for item in items[:_MOST_ROWS])
+    return Piece(items=lines, noun=noun, rank=rank, hidden=len(items) - len(lines))
 
 
 def count(number: int, noun: str) -> str:

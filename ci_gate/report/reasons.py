@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain, islice
 from typing import Final
 
 from ci_gate.judge.comparison import Change
@@ -11,7 +12,7 @@ from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.verdict import ScenarioVerdict, Verdict
 from ci_gate.report.against_base import format_change, format_interval
 from ci_gate.report.cells import format_measured
-from ci_gate.report.document import Piece, Rank
+from ci_gate.report.document import Piece, Rank, make_list
 from ci_gate.report.escape import code_span, escape_markdown
 
 _DUET_SYMBOLS: Final = {"fail": "❌", "inconclusive": "❔"}
@@ -20,13 +21,18 @@ MOST_REASONS: Final = 6
 
 def make_reasons(scenario: ScenarioVerdict) -> Piece:
     """What made this scenario what it is, the most telling first; the rest is in the folds."""
-    lines = [f"- ❌ {_describe_breach(limit)}" for limit in scenario.breaches]
-    lines += list_regressions(scenario)
-    lines += [f"- {describe_finding(finding)}" for finding in list_blocking(scenario.findings)]
-    if len(lines) > MOST_REASONS:
-        lines[MOST_REASONS:] = [f"- {len(lines) - MOST_REASONS:,} more, folded below"]
-    head = f"**{code_span(scenario.name)}**\n"
-    return Piece(items=tuple(lines), noun="reason", rank=Rank.REASONS, head=head)
+    breaches, regressions = scenario.breaches, list_regressions(scenario)
+    blocking = list_blocking(scenario.findings)
+    every = chain(
+        (f"- ❌ {_describe_breach(limit)}" for limit in breaches),
+        regressions,
+        (f"- {describe_finding(finding)}" for finding in blocking),
+    )
+    lines = tuple(islice(every, MOST_REASONS))
+    more = len(breaches) + len(regressions) + len(blocking) - len(lines)
+    if more:
+        lines += (f"- {more:,} more, folded below",)
+    return Piece(items=lines, noun="reason", rank=Rank.REASONS, head=f"**{code_span(scenario.name)}**\n")
 
 
 def _describe_breach(limit: LimitResult) -> str:
@@ -67,5 +73,4 @@ def describe_finding(finding: Finding) -> str:
 
 def make_run_findings(verdict: Verdict) -> Piece:
     """What was found about the run as a whole."""
-    lines = tuple(f"- {describe_finding(finding)}" for finding in verdict.findings)
-    return Piece(items=lines, noun="finding", rank=Rank.REASONS)
+    return make_list(verdict.findings, describe_finding, noun="finding", rank=Rank.REASONS)

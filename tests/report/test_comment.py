@@ -156,6 +156,7 @@ def make_huge(*, scenarios=1, endpoints=1, findings=0, changes=0, name="GET /x|`
         ({"endpoints": 300}, "endpoint", "limits"),
         ({"endpoints": 2000}, "limit", "threshold"),
         ({"findings": 500}, "finding", "limit"),
+        ({"findings": 5000}, "9,", "limit"),
         ({"changes": 1000}, "threshold change", "must be"),
         ({"scenarios": 2000}, "scenario", "loosened"),
         ({"scenarios": 300, "endpoints": 20, "findings": 5}, "reason", "scenario"),
