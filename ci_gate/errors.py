@@ -46,7 +46,7 @@ class BadInputError(GateError):
 
 
 class UsageError(GateError):
-    """The command line asks for something that cannot be: an unknown scenario, a folder that is not evidence."""
+    """The command line asks for what cannot be: an unknown scenario, a folder that is not evidence."""
 
     exit_code = EXIT_BAD_INPUT
 

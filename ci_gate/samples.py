@@ -138,3 +138,10 @@ def _check_rows(samples: NDArray[np.void], path: Path) -> None:
     for name in ("start_s", "intended_s", "response_ms"):
         if not np.isfinite(samples[name]).all() or (samples[name] < 0).any():
             raise EvidenceError(f"{path}: a {name} is negative or no number")
+
+
+def count_ids(column: NDArray[np.unsignedinteger]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The ids in a column, ascending, and how often each occurs; by counting, far faster than by sorting."""
+    counts = np.bincount(column)
+    ids = np.flatnonzero(counts)
+    return ids, counts[ids]

@@ -15,6 +15,7 @@ from ci_gate.judge.looks import Look, plan_looks
 from ci_gate.judge.summary import SteadyPhase, select_steady_phase, summarise
 from ci_gate.judge.validity import RULES, check_validity
 from ci_gate.judge.windows import Phase, SideSamples
+from ci_gate.samples import count_ids
 from ci_gate.thresholds import Compare, Scenario, UserCount
 
 _NOT_OF_A_DUET: Final = {"phase-cut-short", "too-few-samples", "endpoint-never-called", "status-not-accepted"}
@@ -100,7 +101,9 @@ def compare_at(
     look: Look, begin_s: float, sides: tuple[SteadyPhase, ...], scenario: Scenario, settings: Compare
 ) -> Comparison:
     """The comparison on what both sides did in the first ``look.duration_s`` after ``begin_s``."""
-    names = sorted({side.strings[number] for side in sides for number in np.unique(side.samples["endpoint"])})
+    names = sorted(
+        {side.strings[number] for side in sides for number in count_ids(side.samples["endpoint"])[0]}
+    )
     base, head = (_side_samples(side, names) for side in sides)
     return compare(
         base,

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from ci_gate.judge.findings import Case, Rule, Seen
-from ci_gate.samples import ENDED_NEVER, ENDED_UNREPORTED, ENDED_WELL, MAX_STRING_LENGTH, UNSENT
+from ci_gate.samples import ENDED_NEVER, ENDED_UNREPORTED, ENDED_WELL, MAX_STRING_LENGTH, UNSENT, count_ids
 
 _MOST_TASK_ERRORS: Final = 0.01
 _MOST_ENDPOINTS: Final = 200
@@ -66,7 +66,7 @@ def _find_task_errors(case: Case) -> Iterator[Seen]:
 
 
 def _find_explosion(case: Case) -> Iterator[Seen]:
-    numbers, counts = np.unique(case.steady.samples["endpoint"], return_counts=True)
+    numbers, counts = count_ids(case.steady.samples["endpoint"])
     once = int((counts == 1).sum())
     mostly_once = len(counts) > _FEWEST_TO_JUDGE_NAMES and once > _MOST_CALLED_ONCE * len(counts)
     if len(counts) > _MOST_ENDPOINTS or mostly_once:
@@ -78,7 +78,7 @@ def _find_explosion(case: Case) -> Iterator[Seen]:
 
 
 def _count_endpoints(case: Case, rows: np.ndarray) -> Counter[str]:
-    numbers, counts = np.unique(case.recording.samples["endpoint"][rows], return_counts=True)
+    numbers, counts = count_ids(case.recording.samples["endpoint"][rows])
     counted: Counter[str] = Counter()
     for number, count in zip(numbers.tolist(), counts.tolist(), strict=True):
         counted[case.recording.strings[number]] += count  # long names may be cut to the same text

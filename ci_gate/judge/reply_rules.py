@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ci_gate.judge.findings import Case, Rule, Seen
-from ci_gate.samples import FLAG_HTML, FLAG_RETRY_AFTER, UNSENT
+from ci_gate.samples import FLAG_HTML, FLAG_RETRY_AFTER, UNSENT, count_ids
 from ci_gate.thresholds import ALL_ENDPOINTS
 
 _FIRST_ERROR_STATUS: Final = 400
@@ -23,7 +23,7 @@ _FEWEST_SAME_BODIES: Final = 10
 
 
 def _find_uncalled(case: Case) -> Iterator[Seen]:
-    called = {case.steady.strings[number] for number in np.unique(case.steady.samples["endpoint"])}
+    called = {case.steady.strings[number] for number in count_ids(case.steady.samples["endpoint"])[0]}
     for endpoint in case.scenario.endpoints:
         if endpoint not in called:
             yield endpoint, "never called in the steady phase"
@@ -95,12 +95,14 @@ def _find_share(case: Case, bad: NDArray[np.bool_], what: str, *, least: float) 
 
 
 def _find_uniform_body(case: Case) -> Iterator[Seen]:
-    samples = case.steady.samples[case.steady.samples["body_crc"] > 0]
-    endpoints = np.unique(samples["endpoint"])
-    uniform = len(np.unique(samples["body_crc"])) == 1
-    if uniform and len(endpoints) > 1 and len(samples) >= _FEWEST_SAME_BODIES:
-        said = f"{len(samples):,} replies of {len(endpoints)} endpoints, and every one has the same body"
-        yield "scenario", f"{said} ({int(samples['bytes'].mean()):,} bytes)"
+    samples, bodies = case.steady.samples, case.steady.samples["body_crc"]
+    replies = bodies > 0
+    count, endpoints = int(replies.sum()), count_ids(samples["endpoint"][replies])[0]
+    if count < _FEWEST_SAME_BODIES or len(endpoints) == 1:
+        return
+    if (bodies[replies] == bodies[replies][0]).all():
+        said = f"{count:,} replies of {len(endpoints)} endpoints, and every one has the same body"
+        yield "scenario", f"{said} ({int(samples['bytes'][replies].mean()):,} bytes)"
 
 
 def _find_html(case: Case) -> Iterator[Seen]:
@@ -124,7 +126,7 @@ def _tally(case: Case, samples: NDArray[np.void], rows: NDArray[np.bool_]) -> ND
 
 
 def _name_statuses(samples: NDArray[np.void], rows: NDArray[np.bool_]) -> str:
-    return ", ".join(str(status) for status in np.unique(samples["status"][rows]))
+    return ", ".join(str(status) for status in count_ids(samples["status"][rows])[0])
 
 
 def _not_accepted(case: Case) -> NDArray[np.bool_]:

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final
 
-import numpy as np
-
 from ci_gate.evidence import Mark, Reading
 from ci_gate.judge.findings import Case, Rule, Seen
+from ci_gate.samples import count_ids
 
 _LEAST_SHARE_OF_PHASE: Final = 0.95
 _CLOCK_JUMP_S: Final = 0.5
@@ -57,7 +56,7 @@ def _find_wrong_users(case: Case) -> Iterator[Seen]:
     ran = {name for reading in case.recording.readings for name in reading.users}
     for name in sorted(ran - planned):
         yield name, f"{name} ran, which the scenario does not name"
-    silent = planned - {case.recording.strings[i] for i in np.unique(case.steady.samples["user_class"])}
+    silent = planned - {case.recording.strings[i] for i in count_ids(case.steady.samples["user_class"])[0]}
     for name in sorted(silent):
         if len(case.steady.samples):
             yield name, f"{name} made no request in the steady phase"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ci_gate.evidence import Recording, StrictValue
 from ci_gate.judge.quantiles import compute_quantile
-from ci_gate.samples import ENDED_BY_STATUS, ENDED_WELL, NOT_HTTP
+from ci_gate.samples import ENDED_BY_STATUS, ENDED_WELL, NOT_HTTP, count_ids
 from ci_gate.thresholds import ALL_ENDPOINTS, Accepted
 
 _FIRST_ERROR_STATUS: Final = 400
@@ -36,10 +36,11 @@ class SteadyPhase:
 
     def rows_of(self, endpoint: str) -> NDArray[np.bool_]:
         """Which samples belong to ``endpoint``; every one for ``all``."""
-        if endpoint == ALL_ENDPOINTS:
-            return np.ones(len(self.samples), dtype=np.bool_)
-        ids = [number for number, text in enumerate(self.strings) if text == endpoint]
-        return np.isin(self.samples["endpoint"], ids)
+        rows = np.full(len(self.samples), endpoint == ALL_ENDPOINTS)
+        for number, text in enumerate(self.strings):
+            if text == endpoint:  # more than once, where long names were cut to the same text
+                rows |= self.samples["endpoint"] == number
+        return rows
 
 
 class ErrorSummary(StrictValue, frozen=True):
@@ -128,7 +129,7 @@ def summarise(steady: SteadyPhase) -> tuple[EndpointSummary, ...]:
 
     Beyond MOST_ENDPOINTS only those that were called most have one.
     """
-    numbers, counts = np.unique(steady.samples["endpoint"], return_counts=True)
+    numbers, counts = count_ids(steady.samples["endpoint"])
     most_called = numbers[np.argsort(-counts, kind="stable")[:MOST_ENDPOINTS]]
     names = sorted(steady.strings[number] for number in most_called)
     return tuple(_summarise_endpoint(steady, endpoint) for endpoint in (ALL_ENDPOINTS, *names))
@@ -136,27 +137,27 @@ def summarise(steady: SteadyPhase) -> tuple[EndpointSummary, ...]:
 
 def _summarise_endpoint(steady: SteadyPhase, endpoint: str) -> EndpointSummary:
     rows = steady.rows_of(endpoint)
-    samples, success = steady.samples[rows], steady.success[rows]
-    times_ms = np.sort(steady.latency_ms[rows][success])
+    good = rows & steady.success
+    times_ms = np.sort(steady.latency_ms[good])
     return EndpointSummary(
         endpoint=endpoint,
-        requests=len(samples),
+        requests=int(rows.sum()),
         successes=len(times_ms),
         rate_per_s=len(times_ms) / steady.duration_s if steady.duration_s else 0.0,
         p50_ms=compute_quantile(times_ms, 0.50),
         p95_ms=compute_quantile(times_ms, 0.95),
         p99_ms=compute_quantile(times_ms, 0.99),
         max_ms=float(times_ms[-1]) if times_ms.size else None,
-        sent=_summarise_sent(samples[success]),
-        statuses={_name_status(int(status)): int(count) for status, count in _count(samples["status"])},
-        errors=_count_errors(samples[~success], steady.strings),
+        sent=_summarise_sent(steady, good),
+        statuses={_name_status(status): count for status, count in _count(steady.samples["status"][rows])},
+        errors=_count_errors(steady.samples["error"][rows & ~steady.success], steady.strings),
     )
 
 
-def _summarise_sent(successes: NDArray[np.void]) -> SentLatency | None:
-    if np.array_equal(successes["start_s"], successes["intended_s"]):
+def _summarise_sent(steady: SteadyPhase, good: NDArray[np.bool_]) -> SentLatency | None:
+    times_ms = steady.samples["response_ms"][good]
+    if np.array_equal(times_ms, steady.latency_ms[good]):
         return None
-    times_ms = successes["response_ms"]
     return SentLatency(
         p50_ms=compute_quantile(times_ms, 0.50),
         p95_ms=compute_quantile(times_ms, 0.95),
@@ -164,14 +165,14 @@ def _summarise_sent(successes: NDArray[np.void]) -> SentLatency | None:
     )
 
 
-def _count_errors(failures: NDArray[np.void], strings: tuple[str, ...]) -> tuple[ErrorSummary, ...]:
-    counted = sorted(_count(failures["error"]), key=lambda pair: -pair[1])[:_KEPT_ERRORS]
-    return tuple(ErrorSummary(error=strings[number], count=int(count)) for number, count in counted if number)
+def _count_errors(errors: NDArray[np.unsignedinteger], strings: tuple[str, ...]) -> tuple[ErrorSummary, ...]:
+    counted = sorted(_count(errors), key=lambda pair: -pair[1])[:_KEPT_ERRORS]
+    return tuple(ErrorSummary(error=strings[number], count=count) for number, count in counted if number)
 
 
-def _count(values: NDArray[np.generic]) -> list[tuple[int, int]]:
-    found, counts = np.unique(values, return_counts=True)
-    return list(zip(found.tolist(), counts.tolist(), strict=True))
+def _count(column: NDArray[np.unsignedinteger]) -> list[tuple[int, int]]:
+    ids, counts = count_ids(column)
+    return list(zip(ids.tolist(), counts.tolist(), strict=True))
 
 
 def _name_status(status: int) -> str:
