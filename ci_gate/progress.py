@@ -35,13 +35,13 @@ class ProgressPrinter:
             self._clear()
             print(text, file=self._out, flush=True)
 
-    def show(self, label: str, progress: Progress) -> None:
-        """Show the moment; in a log only when the last line is ten seconds old."""
+    def show(self, text: str) -> None:
+        """Show what is going on; in a log only when the last line is ten seconds old."""
         now = self._clock()
         if self._quiet or not (self._rewrites or now - self._last_line >= _LOG_INTERVAL_S):
             return
         self._last_line = now
-        line = f"  {format_duration(now - self._began):>6}  {label}: {describe(progress)}"
+        line = f"  {format_duration(now - self._began):>6}  {text}"
         if self._rewrites:
             self._out.write("\r" + line.ljust(self._width))
             self._width = len(line)
@@ -62,10 +62,16 @@ class ProgressPrinter:
 
 def describe(progress: Progress) -> str:
     """One moment in words: phase, users, requests, rate, p95, failures."""
+    return (
+        f"{progress.phase}, {progress.users:,} users, {progress.requests:,} requests{describe_pace(progress)}"
+    )
+
+
+def describe_pace(progress: Progress) -> str:
+    """The part of it that says how well it goes: rate, p95, failures."""
     rate = "" if progress.rate_per_s is None else f", {progress.rate_per_s:,.0f}/s"
     p95 = "" if progress.p95_ms is None else f", p95 {progress.p95_ms:,.0f} ms"
-    counts = f"{progress.requests:,} requests{rate}{p95}, {progress.failures:,} failures"
-    return f"{progress.phase}, {progress.users:,} users, {counts}"
+    return f"{rate}{p95}, {progress.failures:,} failures"
 
 
 def format_duration(seconds: float) -> str:

@@ -21,7 +21,7 @@ from ci_gate.judge.summary import select_steady_phase
 from ci_gate.measure.live import RecordingTail
 from ci_gate.measure.load_run import Job, record
 from ci_gate.plan import RunRequest, now, plan_run
-from ci_gate.progress import ProgressPrinter
+from ci_gate.progress import ProgressPrinter, describe, describe_pace
 from ci_gate.service import Placement, run_before_each, start_service
 from ci_gate.thresholds import Scenario, Service
 from ci_gate.watchdog import Watchdog
@@ -100,7 +100,7 @@ def _run_alone(session: Session, scenario: Scenario, plan: RecordingPlan) -> Non
         tail = RecordingTail(job.folder)
 
         def show() -> bool:
-            session.progress.show(scenario.name, tail.read())
+            session.progress.show(f"{scenario.name}: {describe(tail.read())}")
             return False
 
         _record(session, (job,), show)
@@ -146,8 +146,11 @@ class DuetWatch:
 
     def look(self) -> bool:
         """Show progress; True once the comparison is decided."""
-        for name, tail in zip(("base", "head"), self._tails, strict=True):
-            self._session.progress.show(f"{self._scenario.name} {name}", tail.read())
+        base, head = (tail.read() for tail in self._tails)
+        paces = f"base{describe_pace(base)}; head{describe_pace(head)}"
+        self._session.progress.show(
+            f"{self._scenario.name}: {head.phase}, {head.users:,} users each, {paces}"
+        )
         lasted_s = min(tail.steady_for_s for tail in self._tails) - _SETTLE_S
         if not self._looks or lasted_s < self._looks[0].duration_s:
             return False
