@@ -12,7 +12,7 @@ from http import HTTPStatus
 
 from locust import between, task
 
-from ci_gate.reference.scenarios.signed_in import SignedInUser, read_json
+from ci_gate.reference.scenarios.signed_in import NothingKnownError, SignedInUser, read_json
 
 APPROVALS = "/api/v1/approvals"
 BOARD_COUNT = 25
@@ -56,8 +56,7 @@ class CabUser(SignedInUser):
 
     def _decide(self, action: str, outcome: str) -> None:
         if not self.pending_ids:
-            self.list_pending()
-            return
+            raise NothingKnownError("no approval was listed as pending")
         chosen = random.choice(tuple(self.pending_ids))
         self.pending_ids.discard(chosen)
         path = f"{APPROVALS}/{chosen}/{action}"

@@ -9,7 +9,7 @@ from http import HTTPStatus
 
 from locust import between, task
 
-from ci_gate.reference.scenarios.signed_in import SignedInUser, read_json
+from ci_gate.reference.scenarios.signed_in import NothingKnownError, SignedInUser, read_json
 
 CONNECTORS = "/api/v1/connectors"
 PLANES = ("intune", "jamf", "sccm", "landscape", "ansible")
@@ -71,8 +71,7 @@ class ConnectorUser(SignedInUser):
     def remediate(self) -> None:
         """Apply a known publication again."""
         if not self.publications:
-            self.read_status()
-            return
+            raise NothingKnownError("no publication was listed or made")
         plane, publication_id = random.choice(self.publications)
         name = f"{CONNECTORS}/{{plane}}/remediate"
         body = {"publication_id": publication_id}
@@ -91,8 +90,7 @@ class ConnectorUser(SignedInUser):
 
     def _publish(self, plane: str) -> None:
         if not self.deployment_ids:
-            self._list_approved()
-            return
+            raise NothingKnownError("no approved deployment was listed")
         body = {"deployment_id": random.choice(self.deployment_ids)}
         with self.client.post(f"{CONNECTORS}/{plane}/publish", json=body, catch_response=True) as response:
             published = read_json(response, HTTPStatus.CREATED)

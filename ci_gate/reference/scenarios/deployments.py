@@ -10,7 +10,7 @@ from http import HTTPStatus
 from locust import between, task
 
 from ci_gate.reference.scenarios.drafts import draw_draft
-from ci_gate.reference.scenarios.signed_in import SignedInUser, read_json
+from ci_gate.reference.scenarios.signed_in import NothingKnownError, SignedInUser, read_json
 
 DEPLOYMENTS = "/api/v1/deployments"
 
@@ -55,8 +55,7 @@ class DeploymentUser(SignedInUser):
     def get_deployment(self) -> None:
         """One that was created before, by this user or another."""
         if not self.known_ids:
-            self.list_deployments()
-            return
+            raise NothingKnownError("no deployment was listed or created")
         wanted = random.choice(self.known_ids)
         with self.client.get(
             f"{DEPLOYMENTS}/{wanted}", name=f"{DEPLOYMENTS}/{{id}}", catch_response=True

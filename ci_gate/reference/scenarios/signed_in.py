@@ -23,6 +23,10 @@ class SignInError(Exception):
     """The user could not sign in, and ends."""
 
 
+class NothingKnownError(Exception):
+    """The replies so far named nothing that the task could use; the task ends, and Locust counts it."""
+
+
 class SignedInUser(FastHttpUser):
     """Bears its token on every request. ``number`` counts the users of this process from 0."""
 
