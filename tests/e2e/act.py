@@ -110,5 +110,5 @@ def _remove_leftovers(workflow: str) -> None:
         for volume in client.volumes.list(filters={"name": ours}):
             volume.remove(force=True)
         for name in SERVICE_IMAGES:
-            if client.images.list(name=name):
-                client.images.remove(name, force=True)
+            for image in client.images.list(name=name):
+                client.images.remove(image.id, force=True)

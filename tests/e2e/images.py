@@ -36,7 +36,7 @@ cd /var/lib/postgresql
 bin=$(echo /usr/lib/postgresql/*/bin)
 as_postgres="setpriv --reuid=postgres --regid=postgres --clear-groups"
 install -d -o postgres /var/run/postgresql data
-$as_postgres "$bin/initdb" -D data -U postgres -A trust -N >/dev/null
+$as_postgres "$bin/initdb" -D data -U postgres -A trust -E UTF8 --locale C.UTF-8 -N >/dev/null
 echo "host all all all trust" >>data/pg_hba.conf
 exec $as_postgres "$bin/postgres" -D data -c listen_addresses='*' -c fsync=off -c max_connections=200
 """
