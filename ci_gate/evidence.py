@@ -34,6 +34,7 @@ RUN_SCHEMA: Final = 1
 HEAD: Final = "head"  # the recording of head alone
 DUET_BASE: Final = "duet-base"
 DUET_HEAD: Final = "duet-head"
+PROBES: Final = ("probe-first", "probe-second")  # one user each, after a reset each: do they see the same?
 _MAX_JSON_BYTES: Final = 64 * 1024**2
 
 
@@ -103,7 +104,7 @@ class RecordingPlan(StrictValue, frozen=True):
     """What one Locust run is to do; run.json keeps it, and the recorder is started with it."""
 
     scenario: str
-    recording: Literal["head", "duet-base", "duet-head"]
+    recording: Literal["head", "duet-base", "duet-head", "probe-first", "probe-second"]
     locustfile: str
     users: dict[str, int]
     spawn_rate: float

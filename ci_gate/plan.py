@@ -18,13 +18,14 @@ import msgspec
 import psutil
 
 import ci_gate
-from ci_gate.evidence import DUET_BASE, DUET_HEAD, HEAD, RUN_SCHEMA, RecordingPlan, RunInfo
+from ci_gate.evidence import DUET_BASE, DUET_HEAD, HEAD, PROBES, RUN_SCHEMA, RecordingPlan, RunInfo
 from ci_gate.judge.feasibility import least_rates, offered_rate
 from ci_gate.thresholds import ALL_ENDPOINTS, Compare, Profile, Scenario, Thresholds
 from ci_gate.workload import Workload
 
 DRAIN_S: Final = 30.0
 SPAWN_ALLOWANCE_S: Final = 60.0  # beyond users / spawn_rate, for slow logins
+PROBE_S: Final = 3.0
 DUET_MARGIN_S: Final = 15.0  # both sides rarely get ready in the same second
 
 
@@ -85,12 +86,29 @@ def plan_duet(
     )
 
 
+def plan_probes(scenario: Scenario, profile: Profile, workload: Workload, seed: int) -> list[RecordingPlan]:
+    """One user of each class for a moment, twice alike: after a good reset both see the same."""
+    plan = msgspec.structs.replace(
+        plan_recording(scenario, profile, workload, seed),
+        users={user.user_class: 1 for user in scenario.users},
+        warmup_s=0.0,
+        duration_s=PROBE_S,
+        arrivals_per_s=None,
+        ramp_s=0.0,
+        offered_per_s=None,
+        least_offered_per_s={},
+    )
+    return [msgspec.structs.replace(plan, recording=name) for name in PROBES]
+
+
 def plan_run(request: RunRequest) -> RunInfo:
     """run.json as it stands before the first scenario."""
     plans: list[RecordingPlan] = []
     for scenario in request.scenarios:
         workload = request.workloads[scenario.locustfile]
         plans.append(plan_recording(scenario, request.profile, workload, request.seed))
+        if request.thresholds.service.before_each:
+            plans += plan_probes(scenario, request.profile, workload, request.seed)
         if request.base and scenario.regression:
             plans += plan_duet(scenario, request.profile, workload, request.thresholds.compare, request.seed)
     return RunInfo(

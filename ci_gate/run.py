@@ -13,7 +13,18 @@ import msgspec
 
 from ci_gate.base import BaseVersion, open_base
 from ci_gate.errors import GateError, OutsideError, ServiceError, UsageError
-from ci_gate.evidence import RecordingPlan, RunInfo, duet_name, read_recording, recording_folder, write_json
+from ci_gate.evidence import (
+    DUET_BASE,
+    DUET_HEAD,
+    HEAD,
+    PROBES,
+    RecordingPlan,
+    RunInfo,
+    duet_name,
+    read_recording,
+    recording_folder,
+    write_json,
+)
 from ci_gate.judge.comparison import decide
 from ci_gate.judge.duet import compare_at
 from ci_gate.judge.looks import Look, plan_looks
@@ -39,9 +50,9 @@ class Session:
     progress: ProgressPrinter
     base: BaseVersion | None
 
-    def plans_of(self, scenario: Scenario) -> tuple[RecordingPlan, ...]:
-        """Head alone first, then base and head of the duet, if there is one."""
-        return tuple(plan for plan in self.info.recordings if plan.scenario == scenario.name)
+    def plans_of(self, scenario: Scenario) -> dict[str, RecordingPlan]:
+        """What is to be recorded of a scenario, by the recording's name."""
+        return {plan.recording: plan for plan in self.info.recordings if plan.scenario == scenario.name}
 
 
 def run_scenarios(request: RunRequest, progress: ProgressPrinter) -> RunInfo:
@@ -75,19 +86,28 @@ def run_scenarios(request: RunRequest, progress: ProgressPrinter) -> RunInfo:
 
 
 def _run_scenario(session: Session, scenario: Scenario, failures: dict[str, str]) -> None:
-    alone, *duet = session.plans_of(scenario)
+    plans = session.plans_of(scenario)
     name = scenario.name
     try:
-        _run_alone(session, scenario, alone)
+        for probe in PROBES:
+            if probe in plans:
+                _run_probe(session, plans[probe])
+        _run_alone(session, scenario, plans[HEAD])
         name = duet_name(scenario.name)
-        if session.base and duet:
-            run_duet(session, scenario, session.base, (duet[0], duet[1]))
+        if session.base and DUET_HEAD in plans:
+            run_duet(session, scenario, session.base, (plans[DUET_BASE], plans[DUET_HEAD]))
     except ServiceError as error:
         failures[name] = str(error)
         session.progress.say(str(error))
     except GateError as error:
         failures[name] = str(error)
         raise
+
+
+def _run_probe(session: Session, plan: RecordingPlan) -> None:
+    request = session.request
+    with _started(session, request.thresholds.service, request.repository, "head", plan) as job:
+        _record(session, (job,), lambda: False)
 
 
 def _run_alone(session: Session, scenario: Scenario, plan: RecordingPlan) -> None:

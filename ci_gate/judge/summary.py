@@ -99,14 +99,14 @@ def select_steady_phase(recording: Recording, accept: Iterable[Accepted]) -> Ste
     return SteadyPhase(
         samples=samples,
         latency_ms=samples["response_ms"] + (samples["start_s"] - samples["intended_s"]) * 1000,
-        success=_find_successes(samples, recording.strings, accept),
+        success=find_successes(samples, recording.strings, accept),
         strings=recording.strings,
         begin_s=begin_s,
         duration_s=max(end_s - begin_s, 0.0) if begin else 0.0,
     )
 
 
-def _find_successes(
+def find_successes(
     samples: NDArray[np.void], strings: tuple[str, ...], accept: Iterable[Accepted]
 ) -> NDArray[np.bool_]:
     """A status below 400 or accepted for its endpoint, and no failed check of the scenario's own.

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from ci_gate.judge.findings import Case, Finding, Rule
+from ci_gate.judge.left_over import LEFT_OVER
 from ci_gate.judge.load_rules import LOAD_RULES
 from ci_gate.judge.recording_rules import RECORDING_RULES
 from ci_gate.judge.reply_rules import REPLY_RULES
@@ -19,7 +20,10 @@ RULES: Final = (*RUN_RULES, *RECORDING_RULES, *REPLY_RULES, *LOAD_RULES)
 MOST_FINDINGS: Final = 20
 """Of one rule: requests without a name can break it for each of fifty thousand endpoints."""
 
-RELAXABLE: Final = tuple(rule.code for rule in RULES if rule.relaxable and rule.effect != "note")
+RELAXABLE: Final = (
+    *(rule.code for rule in RULES if rule.relaxable and rule.effect != "note"),
+    LEFT_OVER,
+)
 """What ``relax`` may name. The others hold always: without them there is no measurement to speak of."""
 
 

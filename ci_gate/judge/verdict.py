@@ -12,6 +12,7 @@ from ci_gate.evidence import (
     DUET_BASE,
     DUET_HEAD,
     HEAD,
+    PROBES,
     Recording,
     RecordingPlan,
     RunInfo,
@@ -20,6 +21,7 @@ from ci_gate.evidence import (
 )
 from ci_gate.judge.duet import DuetOutcome, DuetVerdict, judge_duet, without_duet
 from ci_gate.judge.findings import Case, Finding, Rule
+from ci_gate.judge.left_over import find_left_over
 from ci_gate.judge.limits import LimitResult, judge_limit
 from ci_gate.judge.run_findings import find_in_run
 from ci_gate.judge.summary import EndpointSummary, select_steady_phase, summarise
@@ -131,7 +133,7 @@ def _judge_planned(
     recordings: Mapping[tuple[str, str], Recording],
     rules: tuple[Rule, ...],
 ) -> ScenarioVerdict:
-    plan = next(iter(plans.values()))
+    plan = plans.get(HEAD) or next(iter(plans.values()))
     scenario = thresholds.scenario(plan.scenario)
     recording = recordings.get((plan.scenario, HEAD))
     if scenario is None or recording is None:
@@ -144,6 +146,7 @@ def _judge_planned(
     judged = judge_scenario(scenario, plan, recording, rules)
     if plan.scenario in run.failures:
         return _without_proof(plan, judged, run.failures[plan.scenario])
+    judged = _with_probes(judged, scenario, recordings)
     if DUET_HEAD not in plans:
         return judged
     comparison = _judge_comparison(run, scenario, thresholds, plans, recordings, rules)
@@ -151,6 +154,16 @@ def _judge_planned(
     is_invalid = judged.outcome == "INVALID"
     outcome = "INVALID" if is_invalid else _worst([judged.outcome, _OF_DUET[comparison.outcome]])
     return msgspec.structs.replace(judged, outcome=outcome, comparison=comparison)
+
+
+def _with_probes(
+    judged: ScenarioVerdict, scenario: Scenario, recordings: Mapping[tuple[str, str], Recording]
+) -> ScenarioVerdict:
+    first, second = (recordings.get((scenario.name, name)) for name in PROBES)
+    left_over = find_left_over(scenario, first, second) if first and second else ()
+    is_wrong = any(finding.effect == "distrust" for finding in left_over)
+    outcome: Outcome = "INVALID" if is_wrong else judged.outcome
+    return msgspec.structs.replace(judged, outcome=outcome, findings=(*judged.findings, *left_over))
 
 
 def _judge_comparison(

@@ -1,0 +1,47 @@
+"""Does before_each really reset? Two short probes, each after a reset, must see the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from ci_gate.evidence import Recording
+from ci_gate.judge.findings import Finding
+from ci_gate.judge.summary import find_successes
+from ci_gate.samples import count_ids
+from ci_gate.thresholds import Scenario
+
+LEFT_OVER: Final = "state-left-over"
+_MOST: Final = 0.5
+
+
+def find_left_over(scenario: Scenario, first: Recording, second: Recording) -> tuple[Finding, ...]:
+    """A finding per endpoint that mostly succeeds in one probe and mostly fails in the other."""
+    before, after = _success_shares(scenario, first), _success_shares(scenario, second)
+    changed = [name for name in before if name in after and (before[name] < _MOST) != (after[name] < _MOST)]
+    return tuple(_make_findings(scenario, changed, before, after))
+
+
+def _make_findings(
+    scenario: Scenario, endpoints: list[str], before: dict[str, float], after: dict[str, float]
+) -> Iterator[Finding]:
+    reason = next((relaxed.reason for relaxed in scenario.relax if relaxed.code == LEFT_OVER), None)
+    for endpoint in endpoints:
+        told = (
+            f"{before[endpoint]:.0%} succeeded after the first reset, {after[endpoint]:.0%} after the second"
+        )
+        yield Finding(
+            code=LEFT_OVER,
+            effect="note" if reason else "distrust",
+            subject=endpoint,
+            message=f"{told}; relaxed in thresholds.yaml: {reason}" if reason else told,
+            remedy="let before_each also reset what the first probe left: rows, caches, counters",
+        )
+
+
+def _success_shares(scenario: Scenario, recording: Recording) -> dict[str, float]:
+    """Of every request of a probe, its on_start included: the share of successes by endpoint."""
+    samples = recording.samples
+    success = find_successes(samples, recording.strings, scenario.accept)
+    ids, _ = count_ids(samples["endpoint"])
+    return {recording.strings[number]: float(success[samples["endpoint"] == number].mean()) for number in ids}

@@ -1,0 +1,78 @@
+"""A reset that does not reset is found by two short probes, before its traces spoil the load."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ci_gate.judge.left_over import find_left_over
+from ci_gate.judge.verdict import decode_verdict
+from ci_gate.thresholds import parse_thresholds
+from tests.conftest import SITE, THRESHOLDS
+from tests.judge.recordings import make_recording, make_rows
+
+ONCE_ONLY = """
+import importlib.util, pathlib, sys
+spec = importlib.util.spec_from_file_location("site_for_tests", {site!r})
+site = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(site)
+TOUCHED = pathlib.Path("touched")  # outside of this start's own state
+SEEN = {{}}
+
+class Handler(site.Handler):
+    def do_GET(self):
+        if "ok" in self.path:
+            was_touched = SEEN.setdefault("before the first request", TOUCHED.exists())
+            TOUCHED.touch()
+            self.path = "/status/409" if was_touched else "/ok"
+        super().do_GET()
+
+with site.Server(("127.0.0.1", int(sys.argv[1])), Handler) as server:
+    server.serve_forever(poll_interval=0.05)
+"""
+
+
+@pytest.mark.parametrize(
+    ("reset", "outcome", "codes"),
+    [("rm -f touched", "PASS", set()), ("echo nothing", "INVALID", {"state-left-over"})],
+)
+def test_probes__in_a_run(repository, call, tmp_path, reset, outcome, codes):
+    repository.write("service.py", ONCE_ONLY.format(site=str(SITE)))
+    repository.edit("thresholds.yaml", "  ready: /", f"  ready: /\n  before_each: {reset}")
+    out = tmp_path / "out"
+    _, table, _ = call("run", "--quiet", "--thresholds", repository.thresholds, "--out", out)
+    (scenario,) = decode_verdict((out / "verdict.json").read_bytes()).scenarios
+    assert scenario.outcome == outcome, table
+    assert codes <= {finding.code for finding in scenario.findings}
+    recorded = {plan["recording"] for plan in json.loads((out / "run.json").read_text())["recordings"]}
+    assert recorded == {"head", "probe-first", "probe-second"}
+
+
+A, B = 2, 3
+GOOD = [make_rows(A, [1.0] * 3), make_rows(B, [1.0] * 3)]
+BROKEN_B = [make_rows(A, [1.0] * 3), make_rows(B, [1.0] * 3, status=429)]
+
+
+def find(first, second, text=THRESHOLDS):
+    (scenario,) = parse_thresholds(text, "thresholds.yaml").scenarios
+    return find_left_over(scenario, make_recording(*first), make_recording(*second))
+
+
+def test_left_over__only_what_changed_between_the_probes():
+    assert find(GOOD, GOOD) == ()
+    assert find(BROKEN_B, BROKEN_B) == ()
+    (finding,) = find(GOOD, BROKEN_B)
+    assert (finding.subject, finding.effect) == ("POST /b", "distrust")
+    assert [found.subject for found in find(BROKEN_B, GOOD)] == ["POST /b"]
+
+
+def test_left_over__an_endpoint_that_only_one_probe_called_says_nothing():
+    assert find(GOOD, GOOD[:1]) == ()
+
+
+def test_left_over__relaxed_is_a_note_with_the_reason():
+    text = THRESHOLDS.replace("    limits:", "    relax: {state-left-over: orders are final}\n    limits:")
+    (finding,) = find(GOOD, BROKEN_B, text)
+    assert finding.effect == "note"
+    assert "orders are final" in finding.message
