@@ -1,0 +1,74 @@
+"""actionlint, zizmor and the schemas find nothing in our workflows, and do find what is wrong."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.workflows.linters import actionlint, check_schema, zizmor
+
+GITHUB = Path(__file__).parents[2] / ".github"
+WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
+ACTIONS = sorted((GITHUB / "actions").glob("*/action.yml"))
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    shutil.copytree(GITHUB, tmp_path / ".github")
+    return tmp_path / ".github"
+
+
+def edit(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+def test_actionlint__finds_nothing():
+    assert actionlint(*WORKFLOWS) == []
+
+
+def test_actionlint__finds_an_output_that_no_job_has(copy):
+    file = copy / "workflows" / "load-gate.yml"
+    edit(file, "needs.plan.outputs.scenarios", "needs.plan.outputs.scenario")
+    assert 'property "scenario" is not defined' in "\n".join(actionlint(file))
+
+
+def test_zizmor__finds_nothing_but_the_exceptions_with_a_reason():
+    assert zizmor(GITHUB) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "audit"),
+    [
+        ("checks.yml", "@df4cb1c069e1874edd31b4311f1884172cec0e10 # v6.0.3", "@v6", "unpinned-uses"),
+        ("checks.yml", "persist-credentials: false", "fetch-depth: 1", "artipacked"),
+        (
+            "load-gate.yml",
+            'ci-gate run "${arguments[@]}"',
+            "echo ${{ github.head_ref }}",
+            "template-injection",
+        ),
+        ("load-gate.yml", "permissions: {}\n", "permissions: write-all\n", "excessive-permissions"),
+        ("load-gate.yml", "  pull_request:\n", "  pull_request_target:\n", "dangerous-triggers"),
+    ],
+)
+def test_zizmor__finds(copy, file, old, new, audit):
+    edit(copy / "workflows" / file, old, new)
+    assert audit in zizmor(copy)
+
+
+def test_schema__of_workflows():
+    assert check_schema("github-workflows", *WORKFLOWS) == ""
+
+
+def test_schema__of_actions():
+    assert check_schema("github-actions", *ACTIONS) == ""
+
+
+def test_schema__finds_an_unknown_key(copy):
+    file = copy / "workflows" / "checks.yml"
+    edit(file, "timeout-minutes: 90", "time-out-minutes: 90")
+    assert "time-out-minutes" in check_schema("github-workflows", file)

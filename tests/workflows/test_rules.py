@@ -1,0 +1,107 @@
+"""What the workflows promise, read from the files themselves."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+GITHUB = Path(__file__).parents[2] / ".github"
+FILES = sorted(GITHUB.rglob("*.yml"))
+WORKFLOWS = {file.stem: yaml.safe_load(file.read_text()) for file in sorted((GITHUB / "workflows").glob("*"))}
+JOBS = [(name, job) for name, workflow in WORKFLOWS.items() for job in workflow["jobs"]]
+ON = True  # YAML 1.1 reads the key `on` as true
+
+
+def steps_of(file: Path):
+    content = yaml.safe_load(file.read_text())
+    if "runs" in content:
+        return content["runs"]["steps"]
+    return [step for job in content.get("jobs", {}).values() for step in job["steps"]]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_actions__are_pinned_by_commit_and_say_their_version(file):
+    for line in file.read_text().splitlines():
+        if "uses: " in line and "uses: ./ci-gate/" not in line:
+            assert re.search(r"uses: actions/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$", line), line
+
+
+def test_actions__are_pinned_to_one_commit_everywhere():
+    used = {word for file in FILES for word in re.findall(r"actions/[a-z-]+@[0-9a-f]{40}", file.read_text())}
+    assert len(used) == len({word.partition("@")[0] for word in used})
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_workflow__grants_nothing_by_itself(name):
+    assert WORKFLOWS[name]["permissions"] == {}
+
+
+@pytest.mark.parametrize(("name", "job"), JOBS)
+def test_job__is_bounded_in_time_and_rights(name, job):
+    content = WORKFLOWS[name]["jobs"][job]
+    assert content["timeout-minutes"] <= 90
+    writes = {right for right, level in content["permissions"].items() if level != "read"}
+    assert writes == ({"pull-requests"} if name == "load-gate-comment" else set())
+
+
+@pytest.mark.parametrize("file", sorted((GITHUB / "workflows").glob("*")), ids=lambda file: file.name)
+def test_permission__says_why(file):
+    for line in file.read_text().splitlines():
+        if re.match(r" +(actions|checks|contents|pull-requests|statuses): (read|write)", line):
+            assert re.search(r"(read|write)  # \S", line), line
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_script__holds_no_expression(file):
+    for step in steps_of(file):
+        assert "${{" not in step.get("run", ""), step
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_checkout__keeps_no_credentials(file):
+    for step in steps_of(file):
+        if step.get("uses", "").startswith("actions/checkout@"):
+            assert step["with"]["persist-credentials"] is False
+
+
+def test_gate__always_runs_and_needs_every_other_job():
+    jobs = WORKFLOWS["load-gate"]["jobs"]
+    gate = jobs["gate"]
+    assert gate["name"] == "gate"
+    assert gate["if"] == "always()"
+    assert {*gate["needs"]} == {*jobs} - {"gate"}
+
+
+def test_gate__runs_for_every_way_into_the_branch():
+    assert {"pull_request", "merge_group", "workflow_dispatch", "workflow_call"} == {
+        *WORKFLOWS["load-gate"][ON]
+    }
+    assert WORKFLOWS["load-gate"][ON]["pull_request"] is None, (
+        "a filter of paths would leave the check waiting"
+    )
+
+
+def test_inputs__are_the_same_by_hand_and_by_call():
+    triggers = WORKFLOWS["load-gate"][ON]
+    by_hand, by_call = triggers["workflow_dispatch"]["inputs"], triggers["workflow_call"]["inputs"]
+    assert {*by_hand} == {"scenario", "profile", "base", "users"}
+    assert {*by_call} == {*by_hand, "dockerfile"}
+
+
+def test_services__are_pinned_and_published_on_the_bridge_only():
+    for service in WORKFLOWS["load-gate"]["jobs"]["scenario"]["services"].values():
+        assert re.search(r"@sha256:[0-9a-f]{64}' }}$", service["image"])
+        assert all(port.startswith("172.17.0.1:") for port in service["ports"])
+
+
+def test_comment__runs_the_default_branch_only():
+    (job,) = WORKFLOWS["load-gate-comment"]["jobs"].values()
+    assert WORKFLOWS["load-gate-comment"][ON] == {
+        "workflow_run": {"workflows": [WORKFLOWS["load-gate"]["name"]], "types": ["completed"]}
+    }
+    for step in job["steps"]:
+        assert not {"ref", "repository"} & {*step.get("with", {})}, "this would be the fork's code"
+        assert "download-artifact" not in step.get("uses", ""), "ci-gate itself reads it, with care"
