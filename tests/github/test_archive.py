@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import stat
+import tracemalloc
 import zipfile
 import zlib
 
@@ -111,6 +112,18 @@ def test_bomb_in_parts__is_stopped_at_the_cap_of_all_together(monkeypatch):
     assert len(read_artifact(pack(("a", b"x" * 500), ("b", b"x" * 500)))) == 2
     with pytest.raises(EvidenceError, match="unpacks to more than"):
         read_artifact(pack(("a", b"x" * 500), ("b", b"x" * 501)))
+
+
+def test_bomb__is_never_unpacked_whole(monkeypatch):
+    monkeypatch.setattr(archive, "MAX_UNPACKED_BYTES", 1024**2)
+    packed = pack(("verdict.json", bytes(32 * 1024**2)))
+    tracemalloc.start()
+    try:
+        with pytest.raises(EvidenceError, match="unpacks to more than"):
+            read_artifact(packed)
+        assert tracemalloc.get_traced_memory()[1] < 8 * 1024**2
+    finally:
+        tracemalloc.stop()
 
 
 def test_size_that_the_archive_states__is_not_believed(monkeypatch):

@@ -58,6 +58,11 @@ def test_renamed_branch__is_found_by_its_commit(github, connect):
     assert find(connect(), head_repository="shop/shop").number == 4
 
 
+def test_closed_pull__is_not_found_by_its_commit_either(github, connect):
+    github.state.pulls.append(Pull(number=4, sha=SHA, branch="renamed", state="closed"))
+    assert isinstance(find(connect(), head_repository="shop/shop"), NoPullRequest)
+
+
 def test_several_pulls_of_one_head__the_oldest_is_taken(github, connect):
     github.state.pulls += [
         Pull(number=number, sha=SHA, head_repository=FORK, base=base)

@@ -106,6 +106,14 @@ def test_hostile_names__stay_in_one_command_and_read_as_they_are(name, message):
         assert len(said) <= LONGEST_TEXT
 
 
+def test_percent__reads_as_it_is():
+    name = "GET /100%0A::error::x %25"
+    broken = scenario(name, "FAIL", limits=[limit(name, outcome="breached")])
+    ((properties, message),) = map(parse, render_annotations(Report(verdict=verdict(broken))))
+    assert properties["title"] == f"{name}: limit broken"
+    assert message.startswith(f"{name} p95 was")
+
+
 @given(hostile_text)
 def test_log_line__is_no_command(text):
     line = clean_log_line(text)

@@ -46,6 +46,7 @@ HOSTILE = (
     "\ud800 lone",
     "[^1] footnote",
     "::error::x ##[error]y",
+    "%0A::error::x %25 100%",
 )
 ALLOWED_IN_CONTEXT = {"p", "code", "table", "thead", "tbody", "tr", "th", "td"}
 hostile_text = st.one_of(
