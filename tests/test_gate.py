@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import json
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+from ci_gate.commands_ci import gate_command
+from ci_gate.errors import UsageError
+from ci_gate.gate import gather, parse_needs, parse_scenarios
+from ci_gate.judge.verdict import MAX_VERDICT_BYTES, decode_verdict, encode_verdict
+from tests.report.verdicts import scenario, verdict
+
+WELL = {"scenario": "success"}
+NEEDS = json.dumps(
+    {"plan": {"result": "success", "outputs": {"base": "x"}}, "scenario": {"result": "failure"}}
+)
+
+
+def write(folder, name, outcome="PASS"):
+    path = folder / f"verdict-{name}" / "verdict.json"
+    path.parent.mkdir(parents=True)
+    made = verdict(scenario(name, outcome=outcome), outcome=outcome)
+    path.write_bytes(encode_verdict(msgspec.structs.replace(made, blocks=outcome != "PASS")))
+    return path
+
+
+def test_gather__every_verdict_below_the_folder(tmp_path):
+    write(tmp_path, "a")
+    write(tmp_path, "b")
+    (tmp_path / "verdict-b" / "other.json").write_text("{}")
+    assert gather(tmp_path, ["a", "b"], WELL).outcome == "PASS"
+
+
+def test_gather__a_folder_that_is_not_there(tmp_path):
+    assert gather(tmp_path / "missing", ["a"], WELL).outcome == "INVALID"
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[" * 9999, b"\xff", b" " * (MAX_VERDICT_BYTES + 1)])
+def test_gather__what_is_no_verdict(tmp_path, content):
+    write(tmp_path, "a")
+    write(tmp_path, "b").write_bytes(content)
+    merged = gather(tmp_path, ["a", "b"], WELL)
+    assert merged.outcome == "INVALID"
+    assert merged.findings[0].message.startswith("verdict-b/verdict.json: ")
+
+
+def test_needs__as_github_writes_them():
+    assert parse_needs(NEEDS) == {"plan": "success", "scenario": "failure"}
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"plan": 1}', '{"plan": {}}', "{" * 9999])
+def test_needs__anything_else(text):
+    with pytest.raises(UsageError, match="needs context"):
+        parse_needs(text)
+
+
+def test_scenarios__a_plan_that_failed_has_none():
+    assert parse_scenarios("") == ()
+    assert parse_scenarios('["a", "b"]') == ("a", "b")
+    with pytest.raises(UsageError, match="JSON list"):
+        parse_scenarios('{"a": 1}')
+
+
+@pytest.mark.parametrize(("outcome", "exit_code"), [("PASS", 3), ("FAIL", 1), ("INVALID", 3)])
+def test_command__exits_by_the_verdict_that_it_writes(tmp_path, outcome, exit_code):
+    write(tmp_path / "in", "a", outcome)
+    out = tmp_path / "new" / "verdict.json"
+    arguments = [str(tmp_path / "in"), "--scenarios", '["a"]', "--needs", NEEDS, "--out", str(out)]
+    assert CliRunner().invoke(gate_command, arguments, standalone_mode=False).return_value == exit_code
+    assert decode_verdict(out.read_bytes()).outcome == ("INVALID" if outcome == "PASS" else outcome)
