@@ -9,7 +9,7 @@ from types import FrameType
 
 import click
 
-from ci_gate import __version__, commands, commands_ci
+from ci_gate import __version__, commands, commands_ci, commands_github
 from ci_gate.errors import EXIT_OUR_BUG, EXIT_PROVES_NOTHING, GateError, UsageError
 
 EXIT_CODES = """\b
@@ -34,6 +34,7 @@ def cli() -> None:
 for command in (
     *(commands.check, commands.run, commands.judge_command, commands.report, commands.calibrate),
     *(commands_ci.plan_command, commands_ci.gate_command),
+    *(commands_github.publish_command, commands_github.doctor_command),
 ):
     cli.add_command(command)
 

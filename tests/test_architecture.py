@@ -42,9 +42,6 @@ MAY_IMPORT: dict[str, set[str]] = {
     "gate_setup": {"errors", "github", "workflow_files"},
     "gate_advice": {"gate_setup", "github", "workflow_files"},
     "doctor": {"errors", "gate_advice", "gate_setup", "github", "report", "workflow_files"},
-    "gate": {"errors", "judge"},
-    "matrix": {"errors"},
-    "overrides": {"errors", "thresholds"},
     "calibrate": {"base", "evidence", "judge", "plan", "progress", "run", "thresholds", "watchdog"},
     "overrides": {"errors", "thresholds"},
     "matrix": {"errors"},
@@ -54,7 +51,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("calibrate", "errors", "evidence", "judge", "progress", "report", "request", "run", "thresholds"),
     },
     "commands_ci": {"errors", "gate", "judge", "matrix", "overrides", "report", "request"},
-    "cli": {"__init__", "commands", "commands_ci", "errors"},
+    "commands_github": {"doctor", "errors", "github", "publication", "publish"},
+    "cli": {"__init__", "commands", "commands_ci", "commands_github", "errors"},
     "reference": set(),
 }
 PURE = {"judge", "report", "thresholds", "quantities", "yaml_source"}
@@ -65,7 +63,7 @@ ONLY_IN = {
     "gevent": {"measure"},
     "docker": {"service", "containers"},
     "requests": {"containers", "github", "measure", "service"},
-    "click": {"cli", "commands", "commands_ci"},
+    "click": {"cli", "commands", "commands_ci", "commands_github"},
     "sqlalchemy": {"reference"},
     "starlette": {"reference"},
 }

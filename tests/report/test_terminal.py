@@ -1,4 +1,4 @@
-"""The terminal's text. After a wanted change: ``python -m tests.report.test_terminal``, then look at the files."""
+"""The terminal's text. After a wanted change run ``python -m tests.report.test_terminal``, and look."""
 
 from __future__ import annotations
 

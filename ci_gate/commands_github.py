@@ -1,0 +1,78 @@
+"""The commands that talk to GitHub; each returns its exit code."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from ci_gate.doctor import DEFAULT_CHECK, run_doctor
+from ci_gate.errors import UsageError
+from ci_gate.github.transport import Patience, Transport, open_transport
+from ci_gate.publication import PublishRequest
+from ci_gate.publish import publish
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+@click.command("publish", short_help="Comment, summary, annotations and status on GitHub.")
+@click.argument("verdict_file", metavar="[VERDICT]", type=_FILE, required=False)
+@click.option("--thresholds", "thresholds_file", default="thresholds.yaml", show_default=True)
+@click.option("--repository", type=_FOLDER, default=Path(), help="A checkout of head.  [default: here]")
+@click.option("--base", type=_FOLDER, help="A checkout of base, to see what thresholds.yaml loosens.")
+@click.option("--artifact", default="verdict", show_default=True, help="Of the other run, in a workflow_run.")
+@click.option("--comment/--no-comment", default=True, help="Or leave it to the workflow_run job.")
+@click.option("--status", default="", help="Also set a commit status of this name.")
+@click.option("--author", default="", help="Who writes the comment.  [default: whom the token belongs to]")
+@click.option("--key", default="load-gate", show_default=True, help="Tells this gate's comment from others.")
+def publish_command(**options: object) -> int:
+    """Say what VERDICT (a verdict.json) says where people look, from inside a GitHub workflow.
+
+    Writes the job summary and annotations, keeps one comment on the pull request up to date, and ends with
+    the verdict's own exit code. Where the token may not comment, as for a fork, summary and artifact remain.
+    In a workflow_run job, without VERDICT, it publishes the artifact of the run that ended, believing it
+    nothing but its figures.
+    """
+    request = PublishRequest(**options)  # type: ignore[arg-type]  # the options are named as its fields are
+    with _connect() as transport:
+        return publish(request, environ=os.environ, transport=transport, out=sys.stdout)
+
+
+@click.command("doctor", short_help="Does the gate really block merges here?")
+@click.option("--github-repository", default="", help="owner/name.  [default: GITHUB_REPOSITORY]")
+@click.option("--repository", type=_FOLDER, default=Path(), help="A checkout of it.  [default: here]")
+@click.option("--branch", default="", help="That is merged into.  [default: the default branch]")
+@click.option("--check", default=DEFAULT_CHECK, show_default=True, help="The check that must be required.")
+def doctor_command(github_repository: str, repository: Path, branch: str, check: str) -> int:
+    """Read the repository's rules and workflows, and say whether the gate blocks a merge, and what to mend.
+
+    Needs GITHUB_TOKEN. Exit code 0 if it blocks, 1 if not.
+    """
+    name = github_repository or os.environ.get("GITHUB_REPOSITORY", "")
+    if not name:
+        raise UsageError("which repository? Give --github-repository owner/name, or set GITHUB_REPOSITORY")
+    with _connect() as transport:
+        if transport is None:
+            raise UsageError("reading a repository's rules takes a token: set GITHUB_TOKEN")
+        return run_doctor(
+            transport=transport,
+            github_repository=name,
+            repository=repository,
+            branch=branch,
+            check=check,
+            out=sys.stdout,
+        )
+
+
+@contextmanager
+def _connect() -> Iterator[Transport | None]:
+    patience = Patience(sleep=time.sleep, jitter=random.random, monotonic_s=time.monotonic, wall_s=time.time)
+    with open_transport(os.environ, patience) as transport:
+        yield transport
