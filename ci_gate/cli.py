@@ -10,7 +10,7 @@ from types import FrameType
 import click
 
 from ci_gate import __version__, commands, commands_ci, commands_github
-from ci_gate.errors import EXIT_OUR_BUG, EXIT_PROVES_NOTHING, GateError, UsageError
+from ci_gate.errors import EXIT_OUR_BUG, EXIT_OUTSIDE_WORLD, EXIT_PROVES_NOTHING, GateError, UsageError
 
 EXIT_CODES = """\b
 Exit codes:
@@ -55,6 +55,9 @@ def run_cli(arguments: list[str] | None = None) -> None:
     except GateError as error:
         click.echo(f"ci-gate: {error}", err=True)
         code = error.exit_code
+    except OSError as error:  # a full disk, a folder that may not be written, a pipe that broke
+        click.echo(f"ci-gate: {error}", err=True)
+        code = EXIT_OUTSIDE_WORLD
     except Exception:  # noqa: BLE001 - the one boundary
         traceback.print_exc()
         click.echo("ci-gate: this is a bug in ci-gate; please report it with the lines above", err=True)

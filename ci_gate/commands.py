@@ -95,7 +95,7 @@ def run(  # noqa: PLR0913 - one parameter for each option
         }:
             progress.say(f"this run cannot pass: {unprovable}")
     run_scenarios(request, progress)
-    return _conclude(_judge_folder(request.out, request.thresholds), request.out)
+    return _conclude(judge_folder(request.out, request.thresholds), request.out)
 
 
 @click.command(short_help="Compare the service with itself: the noise floor here.")
@@ -128,7 +128,7 @@ def calibrate(
 def judge_command(evidence: Path, thresholds_file: Path | None) -> int:
     """Judge an evidence folder again, without load, and write its verdict.json and report.md anew."""
     thresholds = read_thresholds(thresholds_file) if thresholds_file else None
-    return _conclude(_judge_folder(evidence, thresholds), evidence)
+    return _conclude(judge_folder(evidence, thresholds), evidence)
 
 
 @click.command(short_help="Render a verdict as Markdown or text.")
@@ -146,7 +146,8 @@ def report(verdict_file: Path, form: str) -> int:
     return EXIT_PASS
 
 
-def _judge_folder(folder: Path, thresholds: Thresholds | None) -> Verdict:
+def judge_folder(folder: Path, thresholds: Thresholds | None) -> Verdict:
+    """Judge evidence, by its own thresholds if None. Raises EvidenceError and BadInputError."""
     info = read_run(folder)
     thresholds = thresholds or parse_thresholds(info.thresholds_text, info.thresholds_file)
     return judge(thresholds, info, read_recordings(folder, info))

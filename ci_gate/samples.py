@@ -119,10 +119,10 @@ def read_samples(path: Path, *, first_row: int = 0) -> NDArray[np.void]:
         if size > _MAX_BYTES:
             raise EvidenceError(f"{path} is larger than {_MAX_BYTES} bytes")
         with path.open("rb") as file:
-            if file.read(len(MAGIC)) != MAGIC:
+            if size and file.read(len(MAGIC)) != MAGIC:  # empty: its writer got no room for a single block
                 raise EvidenceError(f"{path} is no file of samples of this version")
             file.seek(len(MAGIC) + first_row * _ROW_BYTES)
-            rows = (size - len(MAGIC)) // _ROW_BYTES - first_row
+            rows = max(size - len(MAGIC), 0) // _ROW_BYTES - first_row
             samples = np.fromfile(file, dtype=SAMPLE_DTYPE, count=max(rows, 0))
     except OSError as error:
         raise EvidenceError(f"{path}: {error.strerror}") from error

@@ -134,7 +134,7 @@ def test_strings__beyond_the_limit_share_one_id(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "no file of samples"),
+        (MAGIC[:5], "no file of samples"),
         (b"something else entirely", "no file of samples"),
         (
             MAGIC + np.array([(np.nan, *ROW[1:])], dtype=SAMPLE_DTYPE).tobytes(),
@@ -155,6 +155,11 @@ def test_read_samples__refuses(tmp_path, content, message):
     (tmp_path / "samples.bin").write_bytes(content)
     with pytest.raises(EvidenceError, match=message):
         read_samples(tmp_path / "samples.bin")
+
+
+def test_read_samples__of_a_writer_that_got_no_room(tmp_path):
+    (tmp_path / "samples.bin").touch()
+    assert len(read_samples(tmp_path / "samples.bin")) == 0
 
 
 def test_read_samples__last_row_cut_short_is_left_out(tmp_path):

@@ -1,0 +1,172 @@
+"""Whatever dies, fills up or lies: a clear outcome, no leftovers, and evidence that can still be read."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+
+import psutil
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ci_gate.commands import judge_folder
+from ci_gate.errors import GateError
+from ci_gate.judge.verdict import Verdict, decode_verdict, encode_verdict
+from tests.servers import skip_or_fail
+
+
+@contextmanager
+def killing(out, name, after_s=1.0):
+    """SIGKILL the first child whose command line has ``name``, once the steady phase has lasted a while."""
+
+    def kill():
+        marks = out / "visits" / "head" / "marks.jsonl"
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and not (marks.exists() and "steady" in marks.read_text()):
+            time.sleep(0.05)
+        time.sleep(after_s)
+        for child in psutil.Process().children(recursive=True):
+            if any(name in word for word in child.cmdline()):
+                killed.append(child.pid)
+                child.kill()
+                return
+
+    killed: list[int] = []
+    thread = threading.Thread(target=kill)
+    thread.start()
+    yield
+    thread.join()
+    assert killed
+
+
+def find_children():
+    return [child for child in psutil.Process().children(recursive=True) if child.status() != "zombie"]
+
+
+@pytest.mark.parametrize(
+    ("victim", "code"), [("ci_gate.measure.recorder", "locust-ended-early"), ("service.py", "service-ended")]
+)
+def test_weather__kill_9_in_the_middle(repository, call, tmp_path, victim, code):
+    repository.edit("thresholds.yaml", "{duration: 2s, warmup: 0s}", "{duration: 4s, warmup: 0s}")
+    out = tmp_path / "out"
+    before = find_children()
+    with killing(out, victim):
+        exit_code, table, _ = call("run", "--quiet", "--thresholds", repository.thresholds, "--out", out)
+    assert exit_code == 3, table
+    assert f"[{code}]" in table
+    assert find_children() == before
+    assert decode_verdict((out / "verdict.json").read_bytes()).scenarios[0].endpoints[0].requests > 20
+
+
+@pytest.mark.parametrize(
+    ("path", "text"), [("/close", "failures: 100 %"), ("/hang", "failures: 100 %"), ("/status/503", "503 x")]
+)
+def test_weather__a_service_that_does_not_answer(repository, call, tmp_path, path, text):
+    repository.edit("visits.py", '"/ok"', f'"{path}", name="/ok", timeout=0.5')
+    code, table, _ = call("run", "--quiet", "--thresholds", repository.thresholds, "--out", tmp_path / "out")
+    assert code == 1, table
+    assert text in table
+
+
+def test_weather__bodies_of_100_megabytes(repository, call, tmp_path):
+    repository.edit("visits.py", '"/ok"', '"/size/100000000", name="/ok"')
+    repository.edit("thresholds.yaml", "Visitor: 5", "Visitor: 1")
+    repository.edit("thresholds.yaml", "{p50: 500ms}", "{failures: 0%}")
+    out = tmp_path / "out"
+    code, table, _ = call("run", "--quiet", "--thresholds", repository.thresholds, "--out", out)
+    assert code == 0, table
+    assert sum(file.stat().st_size for file in out.rglob("*") if file.is_file()) < 2_000_000
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of two megabytes; the recorder reserves four."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], check=False)
+    if mounted.returncode:
+        skip_or_fail("mounting a small file system needs root")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_weather__a_full_disk(repository, call, small_disk):
+    before = find_children()
+    code, table, err = call(
+        "run", "--quiet", "--thresholds", repository.thresholds, "--out", small_disk / "out"
+    )
+    assert code == 3, table + err
+    assert "[locust-ended-early]" in table
+    assert "Traceback" not in err
+    assert find_children() == before
+    assert "No space left" in err + (small_disk / "out" / "visits" / "head" / "locust.log").read_text()
+
+
+@pytest.fixture(scope="module")
+def good_evidence(tmp_path_factory):
+    """Evidence of one real run."""
+    from tests.conftest import Repository  # noqa: PLC0415
+
+    folder = tmp_path_factory.mktemp("weather")
+    (folder / "repository").mkdir()
+    repository = Repository(folder / "repository")
+    command = [sys.executable, "-m", "ci_gate.cli", "run", "--quiet", "--thresholds", repository.thresholds]
+    subprocess.run([*command, "--out", folder / "out"], check=True, stdout=subprocess.DEVNULL, timeout=120)
+    return folder / "out"
+
+
+FILES = ("run.json", *(f"visits/head/{name}" for name in (
+    "samples.bin", "strings.jsonl", "marks.jsonl", "readings.jsonl", "machine.jsonl", "totals.json",
+)))  # fmt: skip
+DAMAGE = st.one_of(
+    st.tuples(st.just("cut"), st.floats(0, 1), st.just(b"")),
+    st.tuples(st.just("overwrite"), st.floats(0, 1), st.binary(min_size=1, max_size=40)),
+    st.tuples(
+        st.just("insert"),
+        st.floats(0, 1),
+        st.sampled_from([b"1e999", b"-1", b"null", b"1" * 400, b"[" * 999]),
+    ),
+    st.tuples(st.just("remove"), st.just(0.0), st.just(b"")),
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(name=st.sampled_from(FILES), damage=DAMAGE)
+def test_weather__damaged_evidence_is_refused_or_judged_never_a_crash(good_evidence, tmp_path, name, damage):
+    folder = tmp_path / "damaged"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(good_evidence, folder)
+    kind, share, content = damage
+    path = folder / name
+    text = path.read_bytes()
+    at = int(share * len(text))
+    if kind == "remove":
+        path.unlink()
+    else:
+        rest = {"cut": b"", "overwrite": text[at + len(content) :], "insert": text[at:]}[kind]
+        path.write_bytes(text[:at] + content + rest)
+    try:
+        verdict = judge_folder(folder, None)
+    except GateError:
+        return
+    assert isinstance(verdict, Verdict)
+    assert decode_verdict(encode_verdict(verdict)) == verdict
+
+
+def test_weather__evidence_that_points_outside(good_evidence, tmp_path, call):
+    folder = tmp_path / "hostile"
+    shutil.copytree(good_evidence, folder)
+    text = (folder / "run.json").read_text()
+    (folder / "run.json").write_text(text.replace('"scenario": "visits"', '"scenario": "../../etc"'))
+    code, _, err = call("judge", folder)
+    assert code == 2
+    assert "outside its folder" in err
+    (folder / "run.json").write_text(text)
+    (folder / "visits").rename(tmp_path / "elsewhere")
+    (folder / "visits").symlink_to(tmp_path / "elsewhere")
+    assert call("judge", folder)[0] == 2
