@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.act import run_act
 from tests.e2e.images import Images
-from tests.e2e.remote import Remote
+from tests.e2e.remote import BURST, DEPLOYMENTS, Remote
 
 pytestmark = [
     pytest.mark.docker,
@@ -27,7 +27,7 @@ def images() -> Images:
 
 @pytest.fixture
 def remote(tmp_path, images) -> Remote:
-    return Remote(tmp_path / "repository", images.locked)
+    return Remote(tmp_path / "repository", images.locked, DEPLOYMENTS + BURST)
 
 
 def pull_request(head: str) -> dict[str, object]:
@@ -59,18 +59,23 @@ def test_pull_request__without_a_change_is_green(remote, images, tmp_path):
     assert (outcome.artifacts / "evidence-burst-load" / "run.json").exists()
 
 
-def test_pull_request__that_slows_an_endpoint_is_red(remote, images, tmp_path):
+def test_pull_request__that_slows_an_endpoint_is_red(images, tmp_path):
+    remote = Remote(tmp_path / "repository", images.locked, DEPLOYMENTS)
     remote.branch("change")
     remote.edit(
         "ci_gate/reference/deployments.py",
         r"^    risk_score = score_risk\(draft\)$",
-        r'    __import__("time").sleep(0.5)\n\g<0>',
+        r'    __import__("time").sleep(0.3)\n\g<0>',
     )
     head = remote.commit("Slow")
     remote.merge_into_main("change")
     outcome = run("pull_request", pull_request(head), remote, images, tmp_path)
     assert outcome.exit_code != 0
-    assert outcome.verdict.outcome == "FAIL"
+    (deployments,) = outcome.verdict.scenarios
+    assert (outcome.verdict.outcome, deployments.outcome) == ("FAIL", "FAIL")
+    assert "all p90" in [f"{limit.endpoint} {limit.metric}" for limit in deployments.breaches]
+    assert deployments.comparison is not None
+    assert deployments.comparison.outcome == "fail"
 
 
 def test_dispatch__with_inputs(remote, images, tmp_path):
