@@ -32,7 +32,14 @@ def cli() -> None:
 
 
 for command in (
-    *(commands.check, commands.run, commands.judge_command, commands.report, commands.calibrate),
+    *(
+        commands.init,
+        commands.check,
+        commands.run,
+        commands.judge_command,
+        commands.report,
+        commands.calibrate,
+    ),
     *(commands_ci.plan_command, commands_ci.gate_command),
     *(commands_github.publish_command, commands_github.doctor_command),
 ):

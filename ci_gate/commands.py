@@ -17,6 +17,7 @@ from ci_gate.report.markdown import render_markdown
 from ci_gate.report.terminal import render_terminal
 from ci_gate.request import check_workloads, make_request, read_thresholds
 from ci_gate.run import run_scenarios
+from ci_gate.scaffold import scaffold
 from ci_gate.thresholds import ALL_ENDPOINTS, Thresholds, parse_thresholds
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -34,6 +35,16 @@ thresholds_option = click.option(
 scenario_option = click.option(
     "--scenario", "names", multiple=True, help="Only this one; may be given again."
 )
+
+
+@click.command(short_help="Write a first thresholds.yaml and locustfile.")
+@click.argument("folder", type=_FOLDER, default=Path())
+def init(folder: Path) -> int:
+    """Write a thresholds.yaml and a locustfile into FOLDER, to be made your own. Writes over nothing."""
+    for path in scaffold(folder):
+        click.echo(f"wrote {path}")
+    click.echo("next: edit both, then `ci-gate check`, then `ci-gate run --profile quick`")
+    return EXIT_PASS
 
 
 @click.command(short_help="Check thresholds.yaml and its locustfiles, without load.")

@@ -47,8 +47,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "matrix": {"errors"},
     "gate": {"errors", "judge"},
     "request": {"errors", "judge", "measure", "overrides", "plan", "thresholds", "workload"},
+    "scaffold": {"errors"},
+    "templates": set(),
     "commands": {
         *("calibrate", "errors", "evidence", "judge", "progress", "report", "request", "run", "thresholds"),
+        "scaffold",
     },
     "commands_ci": {"errors", "gate", "judge", "matrix", "overrides", "report", "request"},
     "commands_github": {"doctor", "errors", "github", "publication", "publish"},
@@ -59,7 +62,7 @@ PURE = {"judge", "report", "thresholds", "quantities", "yaml_source"}
 EDGES = {"os", "time", "random", "pathlib", "subprocess", "socket", "requests", "datetime", "sys", "click"}
 # Where each library with side effects is known; everybody else goes through that unit.
 ONLY_IN = {
-    "locust": {"measure", "reference"},
+    "locust": {"measure", "reference", "templates"},
     "gevent": {"measure"},
     "docker": {"service", "containers"},
     "requests": {"containers", "github", "measure", "service"},
