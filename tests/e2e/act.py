@@ -48,6 +48,7 @@ def run_act(
     folder: Path,
     workflow: str = "load-gate.yml",
     environment: dict[str, str] | None = None,
+    token: str | None = None,
 ) -> Outcome:
     """Run one event of a workflow. ``folder`` is new: every run of act has the number 1."""
     artifacts = folder / "artifacts"
@@ -64,6 +65,7 @@ def run_act(
         *("--var", f"LOAD_GATE_POSTGRES={images.postgres}", "--var", f"LOAD_GATE_REDIS={images.redis}"),
         *(f"--local-repository={used}={ACTIONS / name}" for used, name in _used_actions().items()),
         *(f"--env={name}={value}" for name, value in (environment or {}).items()),
+        *(("--secret", f"GITHUB_TOKEN={token}") if token else ()),
     ]
     log = folder / "act.log"
     try:

@@ -7,7 +7,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from tests.github.fake_state import REPOSITORY
+
 ROOT = Path(__file__).parents[2]
+DECISIVE = ("thresholds.yaml", "ci_gate/reference/scenarios", ".github/workflows")
 
 # Short, and with room for a busy machine: what is proved is the way through the workflow.
 DEPLOYMENTS = """\
@@ -60,7 +63,8 @@ class Remote:
             r"^( +)fail-fast: false$",
             r"\1fail-fast: false\n\1max-parallel: 1",
         )
-        self.commit("Base")
+        self._git("remote", "add", "origin", f"https://github.com/{REPOSITORY}.git")
+        self.base = self.commit("Base")
 
     def edit(self, path: str, old: str, new: str) -> None:
         """Replace what the regular expression ``old`` finds, which must be there once."""
@@ -83,6 +87,15 @@ class Remote:
         self._git("merge", "--quiet", "--no-ff", "--message", f"Merge {branch} into main", branch)
         return self._git("rev-parse", "HEAD")
 
+    def read_files(self, commit: str) -> dict[str, bytes]:
+        """Path -> content of what decides how thresholds are meant, at a commit."""
+        names = self._git("ls-tree", "-r", "--name-only", commit, *DECISIVE).splitlines()
+        return {name: (self._git("show", f"{commit}:{name}") + "\n").encode() for name in names}
+
+    def return_to_main(self) -> None:
+        """As GitHub starts a workflow_run job: at the default branch."""
+        self._git("checkout", "--quiet", "main")
+
     def publish(self) -> None:
         """Make the bare repository that the jobs fetch from, with the merge that is checked out now."""
         self._git("update-ref", "refs/pull/1/merge", "HEAD")
@@ -96,7 +109,7 @@ class Remote:
         done = subprocess.run(
             ["git", *identity, *arguments], cwd=self.checkout, check=True, capture_output=True, text=True
         )
-        return done.stdout.strip()
+        return done.stdout.removesuffix("\n")
 
 
 def _copy_work_tree(target: Path) -> None:

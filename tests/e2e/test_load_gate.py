@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
+import zipfile
 
 import pytest
 
 from tests.e2e.act import run_act
 from tests.e2e.images import Images
 from tests.e2e.remote import BURST, DEPLOYMENTS, Remote
+from tests.github.fake_github import FakeGitHub
+from tests.github.fake_state import REPOSITORY, Artifact, Pull
 
 pytestmark = [
     pytest.mark.docker,
@@ -59,7 +63,7 @@ def test_pull_request__without_a_change_is_green(remote, images, tmp_path):
     assert (outcome.artifacts / "evidence-burst-load" / "run.json").exists()
 
 
-def test_pull_request__that_slows_an_endpoint_is_red(images, tmp_path):
+def test_pull_request__that_slows_an_endpoint_is_red_and_commented(images, tmp_path):
     remote = Remote(tmp_path / "repository", images.locked, DEPLOYMENTS)
     remote.branch("change")
     remote.edit(
@@ -68,7 +72,7 @@ def test_pull_request__that_slows_an_endpoint_is_red(images, tmp_path):
         r'    __import__("time").sleep(0.3)\n\g<0>',
     )
     head = remote.commit("Slow")
-    remote.merge_into_main("change")
+    merge = remote.merge_into_main("change")
     outcome = run("pull_request", pull_request(head), remote, images, tmp_path)
     assert outcome.exit_code != 0
     (deployments,) = outcome.verdict.scenarios
@@ -76,6 +80,48 @@ def test_pull_request__that_slows_an_endpoint_is_red(images, tmp_path):
     assert "all p90" in [f"{limit.endpoint} {limit.metric}" for limit in deployments.breaches]
     assert deployments.comparison is not None
     assert deployments.comparison.outcome == "fail"
+
+    comment_on(outcome, remote, images, tmp_path, head, merge)
+
+
+def comment_on(outcome, remote, images, tmp_path, head, merge) -> None:
+    """load-gate-comment.yml, run for that outcome against a GitHub that holds the two sides."""
+    remote.return_to_main()
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.write(outcome.artifacts / "verdict" / "verdict.json", "verdict.json")
+    run = {
+        "id": 7,
+        "event": "pull_request",
+        "head_sha": head,
+        "head_branch": "change",
+        "head_repository": {"full_name": REPOSITORY},
+        "html_url": f"https://github.com/{REPOSITORY}/actions/runs/7",
+    }
+    with FakeGitHub() as github:
+        github.state.pulls.append(Pull(number=1, sha=head, branch="change", merge_sha=merge))
+        github.state.parents[merge] = (remote.base, head)
+        github.state.artifacts.append(Artifact(id=1, run_id=7, name="verdict", content=packed.getvalue()))
+        for commit in (remote.base, merge):
+            for path, content in remote.read_files(commit).items():
+                github.state.files[commit, path] = content
+        commented = run_act(
+            "workflow_run",
+            {"action": "completed", "workflow_run": run},
+            remote=remote,
+            images=images,
+            folder=tmp_path / "comment",
+            workflow="load-gate-comment.yml",
+            environment={"GITHUB_API_URL": github.url, "no_proxy": "127.0.0.1,localhost"},
+            token="token",
+        )
+        print(commented.log[-10_000:])
+        assert commented.exit_code == 0
+        assert github.state.description.violations == []
+        (comment,) = github.state.comments[1]
+    assert comment.author == "github-actions[bot]"
+    assert "concurrent-deployments" in comment.body
+    assert "FAIL" in comment.body
 
 
 def test_dispatch__with_inputs(remote, images, tmp_path):
