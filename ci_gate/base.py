@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
+import re
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from ci_gate.errors import BadInputError, OutsideError, UsageError
 from ci_gate.thresholds import Service, Thresholds, parse_thresholds
 
 _TIMEOUT_S = 120.0
+_PREFIX = "ci-gate-base-"
+_OURS = re.compile(rf"{_PREFIX}(\d+)-.+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +49,10 @@ def open_base(base: str, thresholds: Thresholds, repository: Path) -> Iterator[B
     else:
         with _checked_out(base, repository) as (worktree, commit):
             own = _own_service(worktree / Path(thresholds.file).name) or service
+            if "url" in {own.kind, service.kind}:
+                raise UsageError(
+                    f"{base}: a service that is a URL is compared with another URL, not a revision"
+                )
             yield BaseVersion(name=f"{base} ({commit[:12]})", service=own, repository=worktree)
 
 
@@ -49,14 +60,28 @@ def open_base(base: str, thresholds: Thresholds, repository: Path) -> Iterator[B
 def _checked_out(revision: str, repository: Path) -> Iterator[tuple[Path, str]]:
     commit = _git(repository, "rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}")
     root = Path(_git(repository, "rev-parse", "--show-toplevel"))
-    _git(repository, "worktree", "prune")  # of a run that was killed
-    with tempfile.TemporaryDirectory(prefix="ci-gate-base-") as folder:
+    _remove_orphans(repository)
+    with tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-") as folder:
         worktree = Path(folder) / "base"
         _git(repository, "worktree", "add", "--detach", str(worktree), commit)
         try:
             yield worktree / repository.resolve().relative_to(root.resolve()), commit
         finally:
-            _git(repository, "worktree", "remove", "--force", str(worktree))
+            with contextlib.suppress(
+                OutsideError
+            ):  # it must not take a finished run with it; the next removes it
+                _git(repository, "worktree", "remove", "--force", str(worktree))
+
+
+def _remove_orphans(repository: Path) -> None:
+    """Remove the worktrees of runs that were killed before they could."""
+    for line in _git(repository, "worktree", "list", "--porcelain").splitlines():
+        path = Path(line.removeprefix("worktree "))
+        found = _OURS.fullmatch(path.parent.name)
+        if found and not psutil.pid_exists(int(found[1])):
+            with contextlib.suppress(OutsideError):
+                _git(repository, "worktree", "remove", "--force", str(path))
+            shutil.rmtree(path.parent, ignore_errors=True)
 
 
 def _own_service(path: Path) -> Service | None:

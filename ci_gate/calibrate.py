@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from tabulate import tabulate
 
 from ci_gate.base import BaseVersion
+from ci_gate.errors import BaseError, ServiceError
 from ci_gate.evidence import DUET_BASE, DUET_HEAD, read_recordings, write_json
 from ci_gate.judge.comparison import Change
 from ci_gate.judge.duet import DuetVerdict, judge_duet
@@ -37,8 +38,12 @@ def calibrate(request: RunRequest, runs: int, progress: ProgressPrinter) -> str:
             )
             for scenario in request.scenarios:
                 if scenario.regression:
-                    verdict = _compare_with_itself(once, scenario, watchdog, progress)
-                    seen.setdefault(scenario.name, []).append(verdict)
+                    try:
+                        verdict = _compare_with_itself(once, scenario, watchdog, progress)
+                    except (BaseError, ServiceError) as error:
+                        progress.say(str(error))  # the comparisons so far are worth keeping
+                    else:
+                        seen.setdefault(scenario.name, []).append(verdict)
     progress.finish()
     rows = [row for name, verdicts in seen.items() for row in _summarise(name, verdicts)]
     outcomes = [verdict.outcome for verdicts in seen.values() for verdict in verdicts]

@@ -48,7 +48,8 @@ for command in (
 
 def run_cli(arguments: list[str] | None = None) -> None:
     """The entry point: the only place that catches everything, and that ends the process."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a shell's background jobs ignore SIGINT
+        signal.signal(number, _interrupt)
     try:
         code = cli.main(arguments, prog_name="ci-gate", standalone_mode=False)
     except click.exceptions.Exit as error:

@@ -63,6 +63,10 @@ class OutsideError(GateError):
     exit_code = EXIT_OUTSIDE_WORLD
 
 
+class BaseError(OutsideError):
+    """Base could not be made or started; head may be fine, and may be what mends it."""
+
+
 class ServiceError(OutsideError):
     """The service under test did not start, or did not get ready. ``log_tail`` holds its last lines."""
 

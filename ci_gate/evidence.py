@@ -98,6 +98,7 @@ class Totals(StrictValue, frozen=True):
     task_errors: tuple[ErrorCount, ...]  # tasks that ended by an exception
     listener_errors: int
     locust_version: str
+    other_hosts: dict[str, str] = {}  # endpoints that were sent elsewhere than to the service, and where
 
 
 class RecordingPlan(StrictValue, frozen=True):

@@ -26,6 +26,7 @@ from ci_gate.workload import Workload
 DRAIN_S: Final = 30.0
 SPAWN_ALLOWANCE_S: Final = 60.0  # beyond users / spawn_rate, for slow logins
 PROBE_S: Final = 3.0
+PROBE_USERS: Final = 3  # so that a failure by chance is not all there is of an endpoint
 DUET_MARGIN_S: Final = 15.0  # both sides rarely get ready in the same second
 
 
@@ -87,10 +88,10 @@ def plan_duet(
 
 
 def plan_probes(scenario: Scenario, profile: Profile, workload: Workload, seed: int) -> list[RecordingPlan]:
-    """One user of each class for a moment, twice alike: after a good reset both see the same."""
+    """A few users of each class for a moment, twice alike: after a good reset both see the same."""
     plan = msgspec.structs.replace(
         plan_recording(scenario, profile, workload, seed),
-        users={user.user_class: 1 for user in scenario.users},
+        users={user.user_class: min(user.count, PROBE_USERS) for user in scenario.users},
         warmup_s=0.0,
         duration_s=PROBE_S,
         arrivals_per_s=None,

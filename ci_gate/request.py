@@ -51,6 +51,10 @@ def make_request(
     thresholds = thresholds if users is None else replace_users(thresholds, users)
     thresholds = thresholds if image is None else replace_image(thresholds, image)
     profile, scenarios = choose_profile(thresholds, profile_name), choose_scenarios(thresholds, names)
+    if base and not any(scenario.regression for scenario in scenarios):
+        raise UsageError(
+            f"{thresholds.file} has no regression tolerance: there is nothing to compare with {base}"
+        )
     return RunRequest(
         thresholds=thresholds,
         profile=profile,

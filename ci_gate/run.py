@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from ci_gate.base import BaseVersion, open_base
-from ci_gate.errors import GateError, OutsideError, ServiceError, UsageError
+from ci_gate.errors import BaseError, GateError, OutsideError, ServiceError, UsageError
 from ci_gate.evidence import (
     DUET_BASE,
     DUET_HEAD,
@@ -87,20 +88,21 @@ def run_scenarios(request: RunRequest, progress: ProgressPrinter) -> RunInfo:
 
 def _run_scenario(session: Session, scenario: Scenario, failures: dict[str, str]) -> None:
     plans = session.plans_of(scenario)
-    name = scenario.name
     try:
         for probe in PROBES:
             if probe in plans:
                 _run_probe(session, plans[probe])
         _run_alone(session, scenario, plans[HEAD])
-        name = duet_name(scenario.name)
         if session.base and DUET_HEAD in plans:
             run_duet(session, scenario, session.base, (plans[DUET_BASE], plans[DUET_HEAD]))
+    except BaseError as error:
+        failures[duet_name(scenario.name)] = str(error)
+        session.progress.say(str(error))
     except ServiceError as error:
-        failures[name] = str(error)
+        failures[scenario.name] = str(error)
         session.progress.say(str(error))
     except GateError as error:
-        failures[name] = str(error)
+        failures[scenario.name] = str(error)
         raise
 
 
@@ -133,10 +135,14 @@ def run_duet(
     settings = session.request.thresholds.compare_scenario
     session.progress.start(f"{scenario.name}: head against {base.name}", settings.max_duration_s)
     head_service, repository = session.request.thresholds.service, session.request.repository
-    with (
-        _started(session, base.service, base.repository, "base", plans[0]) as base_job,
-        _started(session, head_service, repository, "head", plans[1]) as head_job,
-    ):
+    with contextlib.ExitStack() as stack:
+        base_environ = _see_base(session.request.environ, repository, base.repository)
+        try:
+            starting = _started(session, base.service, base.repository, "base", plans[0], base_environ)
+            base_job = stack.enter_context(starting)
+        except GateError as error:
+            raise BaseError(f"base did not start: {error}") from error
+        head_job = stack.enter_context(_started(session, head_service, repository, "head", plans[1]))
         watch = DuetWatch(session, scenario, (base_job, head_job))
         jobs = [base_job, head_job]
         random.Random(plans[0].seed).shuffle(jobs)  # noqa: S311 - neither side shall always be the first
@@ -188,9 +194,14 @@ class DuetWatch:
 
 @contextlib.contextmanager
 def _started(
-    session: Session, service: Service, repository: Path, side: str, plan: RecordingPlan
+    session: Session,
+    service: Service,
+    repository: Path,
+    side: str,
+    plan: RecordingPlan,
+    environ: Mapping[str, str] | None = None,
 ) -> Iterator[Job]:
-    """A fresh service with fresh state, ready for load."""
+    """A fresh service with fresh state, ready for load; ``environ`` is the request's unless given."""
     request = session.request
     folder = recording_folder(request.out, plan)
     with tempfile.TemporaryDirectory(prefix="ci-gate-state-") as state:
@@ -199,7 +210,7 @@ def _started(
             repository=repository,
             state_dir=Path(state),
             log_path=folder / "service.log",
-            environ=request.environ,
+            environ=request.environ if environ is None else environ,
             thresholds_file=request.thresholds.file,
         )
         with start_service(
@@ -207,6 +218,13 @@ def _started(
         ) as running:
             run_before_each(running, watchdog=session.watchdog)
             yield Job(plan=plan, folder=folder, service=running)
+
+
+def _see_base(environ: Mapping[str, str], head: Path, base: Path) -> dict[str, str]:
+    """The environment with PYTHONPATH pointing into base's checkout wherever it points into head's."""
+    paths = environ.get("PYTHONPATH", "").split(os.pathsep)
+    seen = [path.replace(str(head), str(base), 1) if path.startswith(str(head)) else path for path in paths]
+    return {**environ, "PYTHONPATH": os.pathsep.join(seen)} if environ.get("PYTHONPATH") else dict(environ)
 
 
 def make_folder(out: Path) -> None:

@@ -42,7 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "gate_setup": {"errors", "github", "workflow_files"},
     "gate_advice": {"gate_setup", "github", "workflow_files"},
     "doctor": {"errors", "gate_advice", "gate_setup", "github", "report", "workflow_files"},
-    "calibrate": {"base", "evidence", "judge", "plan", "progress", "run", "thresholds", "watchdog"},
+    "calibrate": {"base", "errors", "evidence", "judge", "plan", "progress", "run", "thresholds", "watchdog"},
     "overrides": {"errors", "thresholds"},
     "matrix": {"errors"},
     "gate": {"errors", "judge"},

@@ -120,6 +120,32 @@ def test_duet__a_base_that_does_not_start_is_inconclusive_too(versions, reposito
     assert call("judge", tmp_path / "out", "--thresholds", repository.thresholds)[0] == 3
 
 
+def test_base__a_url_is_not_compared_with_a_revision(versions, repository):
+    repository.edit("thresholds.yaml", "command: python service.py {port}", "url: http://127.0.0.1:9")
+    thresholds = parse_thresholds(repository.thresholds.read_text(), str(repository.thresholds))
+    with pytest.raises(UsageError, match="another URL"), open_base("HEAD", thresholds, repository.folder):
+        pass
+
+
+def test_base__worktrees_of_killed_runs_are_removed(versions, repository, tmp_path):
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    left = tmp_path / f"ci-gate-base-{ended.pid}-x" / "base"
+    git(repository.folder, "worktree", "add", "--detach", str(left), "HEAD")
+    thresholds = parse_thresholds(repository.thresholds.read_text(), str(repository.thresholds))
+    with open_base("HEAD", thresholds, repository.folder):
+        assert not left.exists()
+    assert git(repository.folder, "worktree", "list").count("\n") == 0
+
+
+def test_run__nothing_to_compare_is_a_mistake(repository, call, tmp_path):
+    code, _, err = call(
+        "run", "--thresholds", repository.thresholds, "--base", "HEAD", "--out", tmp_path / "out"
+    )
+    assert code == 2
+    assert "no regression tolerance" in err
+
+
 def test_base__unknown_revision(versions, repository):
     thresholds = parse_thresholds(repository.thresholds.read_text(), str(repository.thresholds))
     with pytest.raises(UsageError, match="rev-parse"), open_base("no-such", thresholds, repository.folder):

@@ -21,13 +21,20 @@ from ci_gate.thresholds import Compare, Scenario, UserCount
 _NOT_OF_A_DUET: Final = {"phase-cut-short", "too-few-samples", "endpoint-never-called", "status-not-accepted"}
 """A duet ends when its answer is clear, asks no limit, and says itself what it could not compare."""
 
-DuetOutcome = Literal["pass", "fail", "inconclusive"]
+_OF_THE_GENERATOR: Final = {
+    *("generator-busy", "generator-late", "load-not-reached", "clock-jumped", "locust-ended-early"),
+    *("samples-disagree", "no-samples"),
+}
+"""What a starved or broken generator shows on either side by chance; it says nothing of head."""
+
+DuetOutcome = Literal["pass", "fail", "inconclusive", "invalid"]
 
 
 class DuetVerdict(StrictValue, frozen=True):
     """What the comparison with base showed. ``alpha`` is of this scenario, over all looks.
 
-    A finding on a side says that this side's measurement proves nothing: the outcome is inconclusive then.
+    A finding on a side says that its measurement cannot be trusted. One that only head has makes the scenario
+    INVALID; any other leaves the comparison inconclusive.
     """
 
     outcome: DuetOutcome
@@ -54,7 +61,8 @@ def judge_duet(
         for finding in _check_side(name, scenario, plan, recording, steady, rules)
     )
     begin_s = max(side.begin_s for side in sides)
-    lasted_s = min(side.begin_s + side.duration_s for side in sides) - begin_s
+    is_begun = all(side.duration_s > 0 for side in sides)
+    lasted_s = min(side.begin_s + side.duration_s for side in sides) - begin_s if is_begun else 0.0
     reached = [
         look for look in plan_looks(settings.max_duration_s, settings.alpha) if look.duration_s <= lasted_s
     ]
@@ -67,7 +75,7 @@ def judge_duet(
             outcome = decision
             break
     return DuetVerdict(
-        outcome="inconclusive" if any(finding.effect != "note" for finding in findings) else outcome,
+        outcome=_weigh(findings, outcome),
         duration_s=reached[seen - 1].duration_s if seen else max(lasted_s, 0.0),
         looks=seen,
         alpha=settings.alpha,
@@ -75,6 +83,22 @@ def judge_duet(
         not_compared=comparison.not_compared,
         findings=findings,
     )
+
+
+def _weigh(findings: tuple[Finding, ...], compared: DuetOutcome) -> DuetOutcome:
+    """What is left of the comparison beside what was found on its sides.
+
+    A head that breaks down where base does not must not be excused by that; what was merely not shown does
+    not take back what was.
+    """
+    distrusted = [finding for finding in findings if finding.effect == "distrust"]
+    of_base = {finding.code for finding in distrusted if finding.subject.startswith("base: ")}
+    of_head = {finding.code for finding in distrusted if finding.subject.startswith("head: ")}
+    if of_head - of_base - _OF_THE_GENERATOR:
+        return "invalid"
+    if distrusted or (findings and compared != "fail"):
+        return "inconclusive"
+    return compared
 
 
 def without_duet(settings: Compare, why: str) -> DuetVerdict:

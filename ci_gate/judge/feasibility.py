@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from ci_gate.errors import Problem
 from ci_gate.judge.quantiles import needed_samples
 from ci_gate.judge.validity import RELAXABLE
 from ci_gate.thresholds import ALL_ENDPOINTS, Limit, Position, Profile, Scenario, Thresholds
 from ci_gate.workload import UserClass, Workload
+
+_OF_ARRIVALS: Final = 0.99
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,9 +139,12 @@ def _find_unreachable_floors(
         if limit.metric != "rate" or limit.at is None:
             continue
         offered = offered_rate(scenario, workload, limit.endpoint)
-        if offered is not None and limit.bound > offered:
+        # Arrivals fill their second to the last one: the phase may begin or end between two of them.
+        most = offered * _OF_ARRIVALS if offered and scenario.arrivals_per_s else offered
+        if most is not None and offered is not None and limit.bound > most:
             message = f"{limit.endpoint}: a rate of {limit.text} is beyond what the users can offer"
-            yield _problem(thresholds, limit.at, message, f"at most {offered:,.1f}/s, or more users")
+            more = "arrivals" if scenario.arrivals_per_s else "users"
+            yield _problem(thresholds, limit.at, message, f"at most {most:,.1f}/s, or more {more}")
 
 
 def _judge_provable(

@@ -12,13 +12,13 @@ from ci_gate.samples import count_ids
 from ci_gate.thresholds import Scenario
 
 LEFT_OVER: Final = "state-left-over"
-_MOST: Final = 0.5
+_FEWEST: Final = 3  # requests of an endpoint; one or two may fail by chance
 
 
 def find_left_over(scenario: Scenario, first: Recording, second: Recording) -> tuple[Finding, ...]:
-    """A finding per endpoint that mostly succeeds in one probe and mostly fails in the other."""
+    """A finding per endpoint that always succeeds in one probe and never in the other, with FEWEST each."""
     before, after = _success_shares(scenario, first), _success_shares(scenario, second)
-    changed = [name for name in before if name in after and (before[name] < _MOST) != (after[name] < _MOST)]
+    changed = [name for name in before if {before[name], after.get(name)} == {0.0, 1.0}]
     return tuple(_make_findings(scenario, changed, before, after))
 
 
@@ -40,8 +40,11 @@ def _make_findings(
 
 
 def _success_shares(scenario: Scenario, recording: Recording) -> dict[str, float]:
-    """Of every request of a probe, its on_start included: the share of successes by endpoint."""
+    """Of every request of a probe, its on_start included: the share of successes by endpoint, if enough."""
     samples = recording.samples
     success = find_successes(samples, recording.strings, scenario.accept)
-    ids, _ = count_ids(samples["endpoint"])
-    return {recording.strings[number]: float(success[samples["endpoint"] == number].mean()) for number in ids}
+    ids, counts = count_ids(samples["endpoint"])
+    return {
+        recording.strings[number]: float(success[samples["endpoint"] == number].mean())
+        for number in ids[counts >= _FEWEST]
+    }

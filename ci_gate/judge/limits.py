@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from ci_gate.evidence import StrictValue
-from ci_gate.judge.quantiles import compute_quantile, needed_samples
+from ci_gate.judge.quantiles import MIN_TAIL_SAMPLES, compute_quantile, needed_samples
 from ci_gate.judge.summary import SteadyPhase
 from ci_gate.thresholds import Limit
 
@@ -45,7 +45,7 @@ def judge_limit(limit: Limit, steady: SteadyPhase) -> LimitResult:
     else:
         samples, needed, measured = (
             requests,
-            1,
+            MIN_TAIL_SAMPLES,
             _measure_counts(limit.metric, len(successes), requests, steady),
         )
     return LimitResult(

@@ -88,7 +88,7 @@ def _find_unsent(case: Case) -> Iterator[Seen]:
     unsent = int(case.steady.rows_of(UNSENT).sum())
     if unsent:
         users, arrivals = sum(case.plan.users.values()), len(case.steady.samples)
-        yield "scenario", f"{unsent:,} of {arrivals:,} arrivals found none of the {users:,} users free"
+        yield "scenario", f"{unsent:,} of {arrivals:,} arrivals brought no request from the {users:,} users"
 
 
 def _find_impossible_load(case: Case) -> Iterator[Seen]:
@@ -149,7 +149,7 @@ LOAD_RULES: Final = (
         code="arrivals-unsent",
         effect="unproven",
         find=_find_unsent,
-        meaning="arrivals of an open workload for which no user was free until the end",
+        meaning="arrivals of an open workload without a request: no user was free, or the task made none",
         limit="a single one",
         remedy="more users than arrivals/s x the longest response time; or, if replies got slower and "
         "slower, a rate that the service can serve",

@@ -85,7 +85,20 @@ def _count_endpoints(case: Case, rows: np.ndarray) -> Counter[str]:
     return counted
 
 
+def _find_other_hosts(case: Case) -> Iterator[Seen]:
+    for endpoint, host in (case.recording.totals.other_hosts if case.recording.totals else {}).items():
+        yield endpoint, f"sent to {host}, which is not the service under test"
+
+
 RECORDING_RULES: Final = (
+    Rule(
+        code="other-host",
+        effect="distrust",
+        find=_find_other_hosts,
+        meaning="requests went to another server than the service under test",
+        limit="the first request of an endpoint",
+        remedy='let the scenario call paths, not whole URLs: self.client.get("/items")',
+    ),
     Rule(
         code="samples-disagree",
         effect="distrust",

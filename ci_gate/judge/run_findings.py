@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ci_gate.evidence import HEAD, RecordingPlan, RunInfo
+from ci_gate.evidence import DUET_HEAD, HEAD, RecordingPlan, RunInfo
 from ci_gate.judge.findings import Finding
 from ci_gate.thresholds import Scenario, Thresholds
 
@@ -38,6 +38,16 @@ def find_in_run(thresholds: Thresholds, run: RunInfo) -> Iterator[Finding]:
                 message=f"the evidence was measured with other {difference} than these thresholds ask for",
                 remedy="measure again with these thresholds",
             )
+    compared = {plan.scenario for plan in run.recordings if plan.recording == DUET_HEAD}
+    for plan in run.recordings:
+        if "base" in run.git and plan.recording == HEAD and plan.scenario not in compared:
+            yield Finding(
+                code="not-compared",
+                effect="note",
+                subject=plan.scenario,
+                message="not compared with base: the scenario has no regression tolerance",
+                remedy="say under regression how much worse than base head may be",
+            )
     measured = {plan.scenario for plan in run.recordings}
     left_out = [scenario.name for scenario in thresholds.scenarios if scenario.name not in measured]
     if left_out:
@@ -53,6 +63,7 @@ def find_in_run(thresholds: Thresholds, run: RunInfo) -> Iterator[Finding]:
 def _differs(scenario: Scenario, plan: RecordingPlan) -> str:
     pairs = {
         "users": ({user.user_class: user.count for user in scenario.users}, plan.users),
+        "ramp": (scenario.ramp_s, plan.ramp_s),
         "locustfile": (scenario.locustfile, plan.locustfile),
         "spawn_rate": (scenario.spawn_rate, plan.spawn_rate),
         "arrivals": (scenario.arrivals_per_s, plan.arrivals_per_s),

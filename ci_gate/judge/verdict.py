@@ -33,7 +33,12 @@ MAX_VERDICT_BYTES: Final = 16 * 1024**2
 
 Outcome = Literal["PASS", "FAIL", "INVALID", "INCONCLUSIVE"]
 
-_OF_DUET: Final[dict[DuetOutcome, Outcome]] = {"pass": "PASS", "fail": "FAIL", "inconclusive": "INCONCLUSIVE"}
+_OF_DUET: Final[dict[DuetOutcome, Outcome]] = {
+    "pass": "PASS",
+    "fail": "FAIL",
+    "inconclusive": "INCONCLUSIVE",
+    "invalid": "INVALID",
+}
 
 
 class ScenarioVerdict(StrictValue, frozen=True):

@@ -28,6 +28,7 @@ class Arrivals:
         self._clock = clock
         self._next = 0
         self._begin_s: float | None = None
+        self._without_request: list[float] = []
 
     def begin(self) -> None:
         """Start the schedule, as soon as every idle user has looked."""
@@ -46,15 +47,17 @@ class Arrivals:
             self._next += 1
             tasks.wait_time = lambda: max(intended_s - self._clock(), 0.0)
             wait(tasks)
+            if (unused_s := take_intended(tasks.user)) is not None:  # the last task made no request
+                self._without_request.append(unused_s)
             setattr(tasks.user, _INTENDED, intended_s)
 
         TaskSet.wait = scheduled_wait  # type: ignore[method-assign]
 
-    def take_overdue(self) -> tuple[float, ...]:
-        """Take the intended starts that have passed without a user being free for them."""
+    def take_unused(self) -> tuple[float, ...]:
+        """Take the intended starts that have passed without a request: no user was free, or it made none."""
         if self._begin_s is None:
             return ()
-        overdue = []
+        overdue, self._without_request = self._without_request, []
         while (intended_s := self._begin_s + self._schedule.start_of(self._next)) <= self._clock():
             overdue.append(intended_s)
             self._next += 1

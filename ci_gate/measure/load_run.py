@@ -117,4 +117,11 @@ def locust_command(plan: RecordingPlan, folder: Path, host: str) -> tuple[str, .
 
 
 def _longest_s(plan: RecordingPlan) -> float:
-    return plan.spawn_timeout_s + plan.warmup_s + plan.duration_s + plan.drain_s + _START_ALLOWANCE_S
+    return (
+        plan.spawn_timeout_s
+        + plan.ramp_s
+        + plan.warmup_s
+        + plan.duration_s
+        + plan.drain_s
+        + _START_ALLOWANCE_S
+    )

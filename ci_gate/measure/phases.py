@@ -31,6 +31,8 @@ _READY = "_ci_gate_ready"
 class SampleKeeper(Protocol):
     """What the conductor needs of the recorder."""
 
+    other_hosts: dict[str, str]
+
     def write_waiting(self) -> None: ...
 
     def write_unsent(self) -> None: ...
@@ -163,6 +165,7 @@ class Conductor:
             ),
             start_failures=_count_errors(self._start_failures),
             task_errors=_count_errors(self._task_errors),
+            other_hosts=self._samples.other_hosts,
             listener_errors=self._listener_errors.count,
             locust_version=locust.__version__,
         )

@@ -14,9 +14,10 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import locust.main
-from locust import events
+from locust import argument_parser, events
 from locust.contrib.fasthttp import LocustBadStatusCode
 from requests.exceptions import HTTPError
 
@@ -53,8 +54,10 @@ _REMEMBERED = 4096
 class Recorder:
     """Turns Locust's request events, and requests that end without one, into samples."""
 
-    def __init__(self, writer: SampleWriter, arrivals: Arrivals | None) -> None:
+    def __init__(self, writer: SampleWriter, arrivals: Arrivals | None, host: str) -> None:
         self._writer = writer
+        self._host = urlsplit(host).netloc
+        self.other_hosts: dict[str, str] = {}  # by the first endpoints that were sent there
         self._arrivals = arrivals
         self._open_replies = OpenReplies()
         self._class_ids: dict[type, int] = {type(None): 0}
@@ -67,8 +70,7 @@ class Recorder:
 
     def _make_listener(self) -> Callable[..., None]:
         write, text_id, body_flags = self._writer.write, self._writer.string_id, self._body_flags
-        forget, class_ids, crc32 = self._open_replies.forget, self._class_ids, zlib.crc32
-        is_open = self._arrivals is not None
+        forget, class_ids, arrivals = self._open_replies.forget, self._class_ids, self._arrivals
         endpoint_ids: dict[tuple[str, str], int] = {}
 
         def on_request(  # noqa: PLR0913 - the arguments are Locust's
@@ -81,6 +83,7 @@ class Recorder:
             context: dict[str, Any] | None = None,
             exception: BaseException | None = None,
             start_time: float | None = None,
+            url: str | None = None,
             **_more: Any,
         ) -> None:
             forget(id(context), None)
@@ -88,33 +91,45 @@ class Recorder:
                 endpoint = endpoint_ids[request_type, name]
             except KeyError:
                 endpoint = endpoint_ids[request_type, name] = text_id(f"{request_type} {name}")
-            status = NOT_HTTP if response is None else response.status_code
+                self._check_host(f"{request_type} {name}", url)
+            status = NOT_HTTP if response is None else getattr(response, "status_code", NOT_HTTP)
             body = getattr(response, "_cached_content", None) or getattr(response, "_content", None)
             crc = flags = 0
             if body and type(body) is bytes:
-                crc = crc32(body if len(body) <= BODY_PREFIX else body[:BODY_PREFIX])
+                crc = zlib.crc32(body if len(body) <= BODY_PREFIX else body[:BODY_PREFIX])
                 flags = body_flags[crc] if crc in body_flags else self._flag_body(crc, body)
-            if exception or status in _THROTTLING:
-                flags |= _flag_throttling(response, status)
+            if status in _THROTTLING:
+                flags |= _flag_throttling(response)
             start_s = start_time or time.time() - (response_time or 0) / 1000
             user = find_current_user()
-            if type(user) not in class_ids:
-                class_ids[type(user)] = text_id(type(user).__name__)
+            user_class = class_ids.get(type(user)) or self._class_id(type(user))
             write(
                 start_s,
-                (take_intended(user) if is_open and user else None) or start_s,
+                (take_intended(user) if arrivals and user else None) or start_s,
                 response_time or 0,
                 response_length or 0,
                 endpoint,
                 text_id(repr(exception)) if exception else 0,
                 crc,
-                class_ids[type(user)],
+                user_class,
                 status or 0,
                 flags,
                 _ending(status, exception) if exception else ENDED_WELL,
             )
 
         return on_request
+
+    def _class_id(self, user_class: type) -> int:
+        known = self._class_ids.get(user_class)
+        if known is None:
+            known = self._class_ids[user_class] = self._writer.string_id(user_class.__name__)
+        return known
+
+    def _check_host(self, endpoint: str, url: str | None) -> None:
+        """Note an endpoint whose first request went elsewhere: what it measures is not the service."""
+        netloc = urlsplit(url).netloc if url else ""
+        if netloc and netloc != self._host and len(self.other_hosts) < _REMEMBERED:
+            self.other_hosts[endpoint] = netloc
 
     def _flag_body(self, crc: int, body: bytes) -> int:
         flags = FLAG_HTML if body[:BODY_PREFIX].lstrip().lower().startswith(_HTML_STARTS) else 0
@@ -129,8 +144,8 @@ class Recorder:
             self._write_unreported(request, intended_s, (time.time() - request.start_s) * 1000, ENDED_NEVER)
 
     def write_unsent(self) -> None:
-        """Write the arrivals for which no user was free in time; for the end of the steady phase."""
-        for intended_s in self._arrivals.take_overdue() if self._arrivals else ():
+        """Write the arrivals that brought no request: no user was free, or the task made none."""
+        for intended_s in self._arrivals.take_unused() if self._arrivals else ():
             waited_ms = (time.time() - intended_s) * 1000
             unsent = UnreportedRequest(
                 endpoint=UNSENT, user=None, start_s=intended_s, response_ms=0.0, status=0
@@ -164,9 +179,8 @@ class Recorder:
         self._writer.close()
 
 
-def _flag_throttling(response: Any, status: int) -> int:
-    headers = getattr(response, "headers", None) or ()
-    return FLAG_RETRY_AFTER if status in _THROTTLING and "retry-after" in headers else 0
+def _flag_throttling(response: Any) -> int:
+    return FLAG_RETRY_AFTER if "retry-after" in (getattr(response, "headers", None) or ()) else 0
 
 
 def _ending(status: int, exception: BaseException) -> int:
@@ -180,10 +194,13 @@ def main() -> None:
     folder, arguments = Path(sys.argv[1]), sys.argv[2:]
     plan = read_json(folder / "plan.json", RecordingPlan)
     arrivals = Arrivals(Schedule(plan.arrivals_per_s, plan.ramp_s)) if plan.arrivals_per_s else None
-    recorder = Recorder(SampleWriter(folder), arrivals)
+    recorder = Recorder(SampleWriter(folder), arrivals, arguments[arguments.index("--host") + 1])
     recorder.listen()
     Conductor(plan, folder, recorder, arrivals).listen(events)
     random.seed(plan.seed)
+    # A run is what its plan says: none of the files that Locust would also take options from.
+    argument_parser.get_parser.__defaults__ = ((),)
+    argument_parser.get_empty_argument_parser.__defaults__ = (True, ())
     sys.argv = ["locust", *arguments]
     locust.main.main()
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 from ci_gate.errors import Problem
-from ci_gate.quantities import parse_bytes, parse_share
+from ci_gate.quantities import parse_bytes, parse_duration_s, parse_share
 from ci_gate.yaml_nodes import quote
 from ci_gate.yaml_source import Path, Section
 
@@ -25,6 +25,8 @@ PLACEHOLDERS = {
 """What may stand in braces in command, before_each and the values of env. ``${VAR}`` is no placeholder."""
 
 MAX_USERS = 1_000_000
+MIN_COMPARE_S = 30.0
+MIN_ALPHA, MAX_ALPHA = 0.0001, 0.2
 MIN_MEMORY_BYTES = 6 * 1024**2  # Docker refuses less
 
 _PLACEHOLDER = re.compile(r"(?<!\$)\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -36,6 +38,7 @@ def find_rule_problems(root: Section) -> set[Problem]:
     """Every broken rule. ``root`` holds nothing of a wrong form (see `find_shape_problems`)."""
     service = root.section("service")
     problems = {problem for rule in _SERVICE_RULES for problem in rule(service)}
+    problems |= set(_check_compare(root.section("compare")))
     for scenario in root.sections("scenarios"):
         problems.update(problem for rule in _SCENARIO_RULES for problem in rule(scenario))
     return problems
@@ -97,6 +100,16 @@ def _check_memory(service: Section) -> Iterator[Problem]:
         yield service.value_problem(
             "memory", f"'memory' cannot be {memory}", "6MiB at least, as Docker demands"
         )
+
+
+def _check_compare(compare: Section) -> Iterator[Problem]:
+    duration, alpha = compare.get("max_duration"), compare.get("alpha")
+    if duration is not None and parse_duration_s(duration) < MIN_COMPARE_S:
+        message = f"'max_duration' cannot be {duration}: too few windows"
+        yield compare.value_problem("max_duration", message, f"{MIN_COMPARE_S:g}s at least")
+    if alpha is not None and not MIN_ALPHA <= parse_share(alpha) <= MAX_ALPHA:
+        message = f"'alpha' cannot be {alpha}"
+        yield compare.value_problem("alpha", message, f"{MIN_ALPHA:.2%} to {MAX_ALPHA:.0%}")
 
 
 def _check_total_users(scenario: Section) -> Iterator[Problem]:

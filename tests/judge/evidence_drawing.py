@@ -36,6 +36,7 @@ class Draft:
     start_failures: list[ErrorCount] = field(default_factory=list)
     task_errors: list[ErrorCount] = field(default_factory=list)
     listener_errors: int = 0
+    other_hosts: dict[str, str] = field(default_factory=dict)
     counted: dict[str, tuple[int, int]] = field(default_factory=dict)
     has_totals: bool = True
 
@@ -127,5 +128,6 @@ def make_totals(draft: Draft, samples: np.ndarray) -> Totals:
         start_failures=tuple(draft.start_failures),
         task_errors=tuple(draft.task_errors),
         listener_errors=draft.listener_errors,
+        other_hosts=draft.other_hosts,
         locust_version="2",
     )

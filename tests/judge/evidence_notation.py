@@ -172,6 +172,7 @@ LINES: tuple[tuple[str, Callable[..., None]], ...] = (
     (r"service ended at (\d+) s", lambda draft, at: setattr(draft, "ended_s", float(at))),
     (r"service restarted at (\d+) s", lambda draft, at: setattr(draft, "restarted_s", float(at))),
     (r"(start failure|task error) (\S+) (\d+) (.+)", read_error),
+    (r"other host (\S+) (.+)", lambda draft, host, name: draft.other_hosts.update({name: host})),
     (r"listener errors (\d+)", lambda draft, count: setattr(draft, "listener_errors", int(count))),
     (
         r"Locust counted (\S+ \S+) (\d+) (\d+)",

@@ -179,7 +179,7 @@ REPLY_AND_LOAD_PROOFS = (
     Proof(
         "arrivals-unsent",
         f"{SHORT}arrivals 50/s\n999 GET /items 200 5ms\n1 (not sent) 0 90ms never",
-        "1 of 1,000 arrivals found none of the 10 users free",
+        "1 of 1,000 arrivals brought no request from the 10 users",
         f"{SHORT}arrivals 50/s\n1000 GET /items 200 5ms",
     ),
     Proof(

@@ -81,6 +81,7 @@ RUN_AND_RECORDING_PROOFS = (
     Proof(
         "never-ended", "9 GET /items 0 30000ms never", "9 requests were still without a reply 30 s after", ""
     ),
+    Proof("other-host", "other host 10.0.0.9:80 GET /items", "sent to 10.0.0.9:80, which is not the", ""),
     Proof("listener-errors", "listener errors 3", "raised 3 times", ""),
     Proof(
         "task-errors",

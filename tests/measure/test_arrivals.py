@@ -75,6 +75,16 @@ def test_arrivals__without_a_free_user_are_failures(run_locust):
     assert summarise(steady)[0].successes == 0
 
 
+def test_arrivals__whose_task_makes_no_request_are_failures(run_locust):
+    idle = VISITOR.replace('self.client.get("/ok")', "pass")
+    recording = run_locust(idle, users={"Visitor": 5}, arrivals_per_s=50.0, duration_s=1.0)
+    steady = select_steady_phase(recording, ())
+    assert len(steady.samples) == pytest.approx(
+        50, abs=6
+    )  # those that were under way at the end are not known
+    assert summarise(steady)[0].successes == 0
+
+
 STALL_AFTER_S, STALL_S, DURATION_S, RATE = 5.0, 1.0, 20.0, 100.0
 
 

@@ -187,3 +187,69 @@ def test_recorder__other_protocols_and_child_greenlets(run_locust):
     classes = Counter(recording.strings[number] for number in bad["user_class"])
     assert classes["Caller"] >= len(bad) - 2  # a child that outlives its user at the very end has none
     assert {recording.strings[number] for number in bad["error"]} == {"ValueError('no')"}
+
+
+def test_recorder__requests_to_another_server_are_noted(run_locust):
+    recording = run_locust(
+        """
+        from locust import FastHttpUser, constant, task
+
+        class Astray(FastHttpUser):
+            wait_time = constant(0.05)
+
+            @task
+            def visit(self):
+                self.client.get("/ok")
+                self.client.get("http://127.0.0.1:9/ok", name="/elsewhere")
+        """,
+        users={"Astray": 1},
+    )
+    assert recording.totals.other_hosts == {"GET /elsewhere": "127.0.0.1:9"}
+
+
+def test_recorder__takes_no_options_from_files(run_locust, tmp_path):
+    (tmp_path / "locust.conf").write_text("run-time = 1s\nexclude-tags = heavy\nreset-stats = true\n")
+    (tmp_path / "pyproject.toml").write_text("[tool.locust]\nexclude-tags = ['heavy']\n")
+    recording = run_locust(
+        """
+        from locust import FastHttpUser, constant, tag, task
+
+        class Visitor(FastHttpUser):
+            wait_time = constant(0.05)
+
+            @tag("heavy")
+            @task
+            def heavy(self):
+                self.client.get("/heavy")
+
+            @task
+            def light(self):
+                self.client.get("/light")
+        """,
+        users={"Visitor": 2},
+        duration_s=2.0,
+    )
+    assert "GET /heavy" in recording.strings
+    assert recording.mark("stopping").monotonic_s - recording.mark("steady").monotonic_s > 1.9
+    assert sum(total.requests for total in recording.totals.endpoints) == len(recording.samples)
+
+
+def test_recorder__a_reply_without_a_status_is_no_http(run_locust):
+    recording = run_locust(
+        """
+        import time
+        from locust import User, constant, task
+
+        class Resolver(User):
+            wait_time = constant(0.05)
+
+            @task
+            def resolve(self):
+                self.environment.events.request.fire(
+                    request_type="DNS", name="name", response_time=1.5, response_length=0, exception=None,
+                    context={}, start_time=time.time(), response=object(),
+                )
+        """,
+        users={"Resolver": 1},
+    )
+    assert set(rows_of(recording, "DNS name")["status"]) == {NOT_HTTP}

@@ -1,0 +1,110 @@
+"""What findings on the sides do to a comparison, and what a duet that never began says."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+
+from ci_gate.evidence import MachineReading
+from ci_gate.judge.duet import judge_duet
+from ci_gate.judge.verdict import decode_verdict, encode_verdict
+from ci_gate.plan import plan_duet
+from ci_gate.thresholds import Compare, parse_thresholds
+from ci_gate.workload import Workload
+from tests.judge.recordings import BEGIN_S, make_recording, make_rows
+from tests.judge.test_verdict import judge_two
+
+TEXT = """
+schema: 1
+service: {command: "serve {port}"}
+profiles:
+  quick: {duration: 10s}
+scenarios:
+  first:
+    locustfile: first.py
+    users: {Visitor: 10}
+    spawn_rate: 1
+    limits:
+      GET /a: {p50: 100ms}
+    regression: {p50: 10%}
+"""
+SCENARIO = parse_thresholds(TEXT, "thresholds.yaml").scenarios[0]
+SETTINGS = Compare(max_duration_s=40, alpha=0.01)
+PLANS = plan_duet(
+    SCENARIO,
+    parse_thresholds(TEXT, "t").profiles[0],
+    Workload(locustfile="first.py", classes=(), error=None),
+    SETTINGS,
+)
+DURATION_S = 41.0
+SEEDS = {"base": 1, "head": 2}
+
+
+def record(side, *, slower=1.0, dead=False, throttled=0, begun=True):
+    draw = np.random.default_rng(SEEDS[side])
+    rows = [make_rows(2, 20 * slower * draw.lognormal(0, 0.1, 2000))]
+    rows += [make_rows(2, [1.0] * throttled, status=429)] if throttled else []
+    for each in rows:
+        for column in ("start_s", "intended_s"):
+            each[column] = BEGIN_S + (each[column] - BEGIN_S) * DURATION_S / 10
+    recording = make_recording(*rows)
+    later = {"stopping": BEGIN_S + DURATION_S, "ended": BEGIN_S + DURATION_S + 1}
+    marks = [mark for mark in recording.marks if begun or mark.name not in {"steady", "stopping"}]
+    machine = (
+        MachineReading(
+            wall_s=BEGIN_S + 30,
+            host_cpu_percent=1,
+            load_average=0,
+            service_alive=not dead,
+            service_cpu_percent=1,
+            service_memory_bytes=1,
+        ),
+    )
+    at = [
+        msgspec.structs.replace(mark, wall_s=later[mark.name], monotonic_s=later[mark.name])
+        if mark.name in later
+        else mark
+        for mark in marks
+    ]
+    readings = [
+        msgspec.structs.replace(recording.readings[0], wall_s=second, monotonic_s=second)
+        for second in np.arange(981.0, BEGIN_S + DURATION_S)
+    ]
+    return msgspec.structs.replace(recording, marks=tuple(at), machine=machine, readings=tuple(readings))
+
+
+def judge(base, head):
+    return judge_duet(SCENARIO, SETTINGS, PLANS, (base, head))
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "outcome"),
+    [
+        ({}, {}, "pass"),
+        ({}, {"slower": 1.5}, "fail"),
+        ({}, {"slower": 0.5}, "pass"),
+        ({"dead": True}, {}, "inconclusive"),  # a change may be what mends base
+        ({}, {"dead": True}, "invalid"),  # but a head that breaks down is not excused by that
+        ({}, {"dead": True, "slower": 1.5}, "invalid"),
+        ({"dead": True}, {"dead": True}, "inconclusive"),
+        ({}, {"throttled": 50}, "invalid"),
+        ({"begun": False}, {"begun": False}, "inconclusive"),
+    ],
+)
+def test_duet__findings_on_its_sides(base, head, outcome):
+    judged = judge(record("base", **base), record("head", **head))
+    assert judged.outcome == outcome, [finding.message for finding in judged.findings]
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_duet__round_trips_in_a_verdict(begun):
+    judged = judge(record("base", begun=begun), record("head", begun=begun))
+    verdict = judge_two(None)
+    scenario = msgspec.structs.replace(verdict.scenarios[0], comparison=judged)
+    verdict = msgspec.structs.replace(verdict, scenarios=(scenario,))
+    assert decode_verdict(encode_verdict(verdict)) == verdict
+
+
+def test_duet__users_are_halved():
+    assert PLANS[0].users == {"Visitor": 5}
