@@ -32,8 +32,8 @@ def plan_command(
 ) -> int:
     """Check thresholds.yaml and its locustfiles, and print what to measure as outputs of a job.
 
-    Standard output is meant for the file at GITHUB_OUTPUT: scenarios (a JSON list), profile, base (a commit,
-    or empty), dockerfile, users. An empty option is one that nobody gave.
+    Standard output is meant for the file at GITHUB_OUTPUT: matrix and scenarios (JSON lists), profile, base
+    (a commit, or empty), dockerfile, users. An empty option is one that nobody gave.
     """
     thresholds = read_thresholds(thresholds_file)
     user_count = _read_count(users)
@@ -49,6 +49,7 @@ def plan_command(
         base = ""
     matrix = Matrix(
         scenarios=tuple(scenario.name for scenario in scenarios),
+        compared=frozenset(scenario.name for scenario in scenarios if scenario.regression),
         profile=choose_profile(thresholds, profile_name).name,
         base=base,
         dockerfile=dockerfile,

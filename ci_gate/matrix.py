@@ -20,9 +20,13 @@ _SEPARATORS: Final = re.compile(r"[\s,]+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matrix:
-    """``base`` is a commit, empty where nothing is compared; ``dockerfile`` is empty where none is built."""
+    """``base`` is a commit, empty where nothing is compared; ``dockerfile`` is empty where none is built.
+
+    ``compared`` are those scenarios that have a tolerance, and so are to be compared with base.
+    """
 
     scenarios: tuple[str, ...]
+    compared: frozenset[str]
     profile: str
     base: str
     dockerfile: str
@@ -30,8 +34,13 @@ class Matrix:
 
 
 def render_outputs(matrix: Matrix) -> str:
-    """Lines for the file at GITHUB_OUTPUT."""
+    """Lines for the file at GITHUB_OUTPUT; ``matrix`` is what a strategy includes."""
+    jobs = [
+        {"scenario": name, "base": matrix.base if name in matrix.compared else ""}
+        for name in matrix.scenarios
+    ]
     outputs = {
+        "matrix": json.dumps(jobs),
         "scenarios": json.dumps(matrix.scenarios),
         "profile": matrix.profile,
         "base": matrix.base,

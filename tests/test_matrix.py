@@ -85,14 +85,24 @@ def test_names__between_commas_and_spaces_once():
 
 
 def test_outputs__are_lines_that_github_reads():
-    matrix = Matrix(scenarios=("a", "b"), profile="quick", base="", dockerfile="Dockerfile", users=5)
+    matrix = Matrix(
+        scenarios=("a", "b"),
+        compared=frozenset({"b"}),
+        profile="quick",
+        base="c0ffee",
+        dockerfile="Dockerfile",
+        users=5,
+    )
     assert render_outputs(matrix) == (
-        'scenarios=["a", "b"]\nprofile=quick\nbase=\ndockerfile=Dockerfile\nusers=5\n'
+        'matrix=[{"scenario": "a", "base": ""}, {"scenario": "b", "base": "c0ffee"}]\n'
+        'scenarios=["a", "b"]\nprofile=quick\nbase=c0ffee\ndockerfile=Dockerfile\nusers=5\n'
     )
 
 
 def test_outputs__cannot_be_smuggled_in():
-    matrix = Matrix(scenarios=(), profile="quick", base="", dockerfile="x\nbase=evil", users=None)
+    matrix = Matrix(
+        scenarios=(), compared=frozenset(), profile="quick", base="", dockerfile="x\nbase=evil", users=None
+    )
     with pytest.raises(UsageError, match="dockerfile holds characters"):
         render_outputs(matrix)
 
@@ -110,15 +120,26 @@ def plan(merged, *arguments, event="pull_request"):
 def test_plan__of_a_pull_request(merged):
     assert plan(merged) == (
         None,
-        f'scenarios=["visits"]\nprofile=pull_request\nbase={merged["base"]}\ndockerfile=\nusers=\n',
+        (
+            'matrix=[{"scenario": "visits", "base": ""}]\n'
+            f'scenarios=["visits"]\nprofile=pull_request\nbase={merged["base"]}\ndockerfile=\nusers=\n'
+        ),
     )
+
+
+def test_plan__compares_scenarios_that_have_a_tolerance(merged, repository):
+    repository.edit("thresholds.yaml", "    limits:", "    regression: {p50: 10%}\n    limits:")
+    assert f'matrix=[{{"scenario": "visits", "base": "{merged["base"]}"}}]\n' in plan(merged)[1]
 
 
 def test_plan__by_hand(merged):
     arguments = ["--scenario", "visits", "--profile", "long", "--users", "3", "--dockerfile", "Dockerfile"]
     assert plan(merged, *arguments, event="workflow_dispatch") == (
         None,
-        'scenarios=["visits"]\nprofile=long\nbase=\ndockerfile=Dockerfile\nusers=3\n',
+        (
+            'matrix=[{"scenario": "visits", "base": ""}]\n'
+            'scenarios=["visits"]\nprofile=long\nbase=\ndockerfile=Dockerfile\nusers=3\n'
+        ),
     )
 
 

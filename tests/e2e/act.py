@@ -23,6 +23,7 @@ WORKFLOWS = Path(__file__).parents[2] / ".github"
 TIMEOUT_S = 420
 _ACTION = re.compile(r"(?<=uses: )actions/([a-z-]+)@[0-9a-f]{40}")
 SERVICE_IMAGES = ("gate-head", "gate-base")
+KEPT = "ci-gate-test-kept"
 
 
 @dataclass(frozen=True)
@@ -113,4 +114,13 @@ def _remove_leftovers(workflow: str) -> None:
             volume.remove(force=True)
         for name in SERVICE_IMAGES:
             for image in client.images.list(name=name):
-                client.images.remove(image.id, force=True)
+                # Kept for the rest of the session: the next run builds the same base from its layers.
+                image.tag(KEPT, image.short_id.partition(":")[2])
+                client.images.remove(name, force=True)
+
+
+def remove_kept_images() -> None:
+    """What the runs have built; removed by its id, so with all of its layers that nothing else needs."""
+    with connect_engine() as client:
+        for image in client.images.list(name=KEPT):
+            client.images.remove(image.id, force=True)

@@ -24,7 +24,7 @@ service:
     DATABASE_URL: "${DATABASE_URL}"
     REDIS_URL: "${REDIS_URL}"
     SEED_PENDING: "1000"
-compare: {max_duration: 20s}
+compare: {max_duration: 30s}
 profiles:
   quick: {duration: 8s, warmup: 1s}
   pull_request: {duration: 8s, warmup: 1s}

@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 import os
 import zipfile
+from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.act import run_act
+from tests.e2e.act import remove_kept_images, run_act
 from tests.e2e.images import Images
 from tests.e2e.remote import BURST, DEPLOYMENTS, Remote
 from tests.github.fake_github import FakeGitHub
@@ -25,8 +26,9 @@ pytestmark = [
 
 
 @pytest.fixture(scope="session")
-def images() -> Images:
-    return Images()
+def images() -> Iterator[Images]:
+    yield Images()
+    remove_kept_images()
 
 
 @pytest.fixture
