@@ -78,8 +78,9 @@ def test_weather__bodies_of_100_megabytes(repository, call, tmp_path):
     repository.edit("thresholds.yaml", "Visitor: 5", "Visitor: 1")
     repository.edit("thresholds.yaml", "{p50: 500ms}", "{failures: 0%}")
     out = tmp_path / "out"
-    code, table, _ = call("run", "--quiet", "--thresholds", repository.thresholds, "--out", out)
-    assert code == 0, table
+    code, table, err = call("run", "--quiet", "--thresholds", repository.thresholds, "--out", out)
+    assert code in {0, 3}, table + err  # 3 where reading them blocks Locust for long, and that is found
+    assert decode_verdict((out / "verdict.json").read_bytes()).scenarios[0].endpoints[0].failures == 0
     assert sum(file.stat().st_size for file in out.rglob("*") if file.is_file()) < 2_000_000
 
 

@@ -50,10 +50,9 @@ def _find_too_few(case: Case) -> Iterator[Seen]:
     for limit in case.limits:
         of_all = limit.endpoint == ALL_ENDPOINTS and len(case.steady.samples)
         if limit.outcome == "unproven" and (limit.samples or of_all):
-            yield (
-                limit.endpoint,
-                f"{limit.metric} takes {limit.needed:,} successes, there were {limit.samples:,}",
-            )
+            what = "successes" if limit.metric[:1] == "p" else "requests"
+            told = f"{limit.metric} takes {limit.needed:,} {what}, there were {limit.samples:,}"
+            yield limit.endpoint, told
 
 
 def _find_unaccepted_statuses(case: Case) -> Iterator[Seen]:
@@ -170,8 +169,8 @@ REPLY_RULES: Final = (
         code="too-few-samples",
         effect="unproven",
         find=_find_too_few,
-        meaning="a percentile was asked of too few successes",
-        limit="n(1-q) below 10: 20 for p50, 200 for p95, 1,000 for p99",
+        meaning="a limit was asked of too few requests",
+        limit="successes n with n(1-q) below 10: 20 for p50, 200 for p95, 1,000 for p99; 10 requests for other metrics",
         remedy="a longer profile, more users, or a lower percentile; `ci-gate check` says how long it takes",
         relaxable=False,
     ),
