@@ -170,7 +170,7 @@ REPLY_RULES: Final = (
         effect="unproven",
         find=_find_too_few,
         meaning="a limit was asked of too few requests",
-        limit="successes n with n(1-q) below 10: 20 for p50, 200 for p95, 1,000 for p99; 10 requests for other metrics",
+        limit="n(1-q) below 10: 20 for p50, 200 for p95, 1,000 for p99; 10 requests for the other metrics",
         remedy="a longer profile, more users, or a lower percentile; `ci-gate check` says how long it takes",
         relaxable=False,
     ),
