@@ -156,8 +156,8 @@ def _judge_planned(
         return judged
     comparison = _judge_comparison(run, scenario, thresholds, plans, recordings, rules)
     # A measurement that cannot be trusted stays INVALID, whatever the duet after it showed.
-    is_invalid = judged.outcome == "INVALID"
-    outcome = "INVALID" if is_invalid else _worst([judged.outcome, _OF_DUET[comparison.outcome]])
+    is_distrusted = any(finding.effect == "distrust" for finding in judged.findings)
+    outcome = "INVALID" if is_distrusted else _worst([judged.outcome, _OF_DUET[comparison.outcome]])
     return msgspec.structs.replace(judged, outcome=outcome, comparison=comparison)
 
 
