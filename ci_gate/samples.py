@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 MAGIC: Final = b"ci-gate-rows-1\0\0"
 _ROW: Final = struct.Struct("<dddQIIIHHBB")
 _ROW_BYTES: Final = _ROW.size
+pack_row: Final = _ROW.pack_into
 _BLOCK_BYTES: Final = 4 * 1024**2
 SAMPLE_DTYPE: Final = np.dtype(
     [
@@ -95,11 +96,15 @@ class SampleWriter:
 
     def write(self, *row: float) -> None:
         """Append the fields of SAMPLE_DTYPE in their order. Raises OSError where the disk is full."""
+        pack_row(*self.take_row(), *row)
+
+    def take_row(self) -> tuple[mmap.mmap, int]:
+        """Where the next row belongs, for a caller that packs it there itself by ``pack_row``."""
         offset = self._offset
         if offset + _ROW_BYTES > self._reserved:
             self._map = self._reserve()
-        _ROW.pack_into(self._map, offset, *row)
         self._offset = offset + _ROW_BYTES
+        return self._map, offset
 
     def close(self) -> None:
         """Give back the space reserved beyond the last row."""

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import gevent
 import locust.main
-from locust import argument_parser, events
+from locust import User, argument_parser, events
 from locust.contrib.fasthttp import LocustBadStatusCode
 from requests.exceptions import HTTPError
 
@@ -44,6 +45,7 @@ from ci_gate.samples import (
     NOT_HTTP,
     UNSENT,
     SampleWriter,
+    pack_row,
 )
 
 _THROTTLING = frozenset({403, 429, 503})
@@ -69,7 +71,8 @@ class Recorder:
         events.request.add_listener(self._make_listener())
 
     def _make_listener(self) -> Callable[..., None]:
-        write, text_id, body_flags = self._writer.write, self._writer.string_id, self._body_flags
+        take_row, text_id, body_flags = self._writer.take_row, self._writer.string_id, self._body_flags
+        getcurrent, crc32 = gevent.getcurrent, zlib.crc32
         forget, class_ids, arrivals = self._open_replies.forget, self._class_ids, self._arrivals
         endpoint_ids: dict[tuple[str, str], int] = {}
 
@@ -96,14 +99,15 @@ class Recorder:
             body = getattr(response, "_cached_content", None) or getattr(response, "_content", None)
             crc = flags = 0
             if body and type(body) is bytes:
-                crc = zlib.crc32(body if len(body) <= BODY_PREFIX else body[:BODY_PREFIX])
+                crc = crc32(body if len(body) <= BODY_PREFIX else body[:BODY_PREFIX])
                 flags = body_flags[crc] if crc in body_flags else self._flag_body(crc, body)
             if status in _THROTTLING:
                 flags |= _flag_throttling(response)
             start_s = start_time or time.time() - (response_time or 0) / 1000
-            user = find_current_user()
-            user_class = class_ids.get(type(user)) or self._class_id(type(user))
-            write(
+            arguments = getattr(getcurrent(), "args", None)  # of a user's greenlet: the user
+            user = arguments[0] if arguments and type(arguments[0]) in class_ids else self._find_user()
+            pack_row(
+                *take_row(),
                 start_s,
                 (take_intended(user) if arrivals and user else None) or start_s,
                 response_time or 0,
@@ -111,7 +115,7 @@ class Recorder:
                 endpoint,
                 text_id(repr(exception)) if exception else 0,
                 crc,
-                user_class,
+                class_ids[type(user)],
                 status or 0,
                 flags,
                 _ending(status, exception) if exception else ENDED_WELL,
@@ -119,11 +123,12 @@ class Recorder:
 
         return on_request
 
-    def _class_id(self, user_class: type) -> int:
-        known = self._class_ids.get(user_class)
-        if known is None:
-            known = self._class_ids[user_class] = self._writer.string_id(user_class.__name__)
-        return known
+    def _find_user(self) -> User | None:
+        """The user that makes a request right now; its class has an id from then on."""
+        user = find_current_user()
+        if type(user) not in self._class_ids:
+            self._class_ids[type(user)] = self._writer.string_id(type(user).__name__)
+        return user
 
     def _check_host(self, endpoint: str, url: str | None) -> None:
         """Note an endpoint whose first request went elsewhere: what it measures is not the service."""
