@@ -101,8 +101,7 @@ class Recorder:
             if body and type(body) is bytes:
                 crc = crc32(body if len(body) <= BODY_PREFIX else body[:BODY_PREFIX])
                 flags = body_flags[crc] if crc in body_flags else self._flag_body(crc, body)
-            if status in _THROTTLING:
-                flags |= _flag_throttling(response)
+            flags |= _flag_throttling(response) if status in _THROTTLING else 0
             start_s = start_time or time.time() - (response_time or 0) / 1000
             arguments = getattr(getcurrent(), "args", None)  # of a user's greenlet: the user
             user = arguments[0] if arguments and type(arguments[0]) in class_ids else self._find_user()
