@@ -93,8 +93,7 @@ class Recorder:
             try:
                 endpoint = endpoint_ids[request_type, name]
             except KeyError:
-                endpoint = endpoint_ids[request_type, name] = text_id(f"{request_type} {name}")
-                self._check_host(f"{request_type} {name}", url)
+                endpoint = endpoint_ids[request_type, name] = self._meet(f"{request_type} {name}", url)
             status = NOT_HTTP if response is None else getattr(response, "status_code", NOT_HTTP)
             body = getattr(response, "_cached_content", None) or getattr(response, "_content", None)
             crc = flags = 0
@@ -129,11 +128,12 @@ class Recorder:
             self._class_ids[type(user)] = self._writer.string_id(type(user).__name__)
         return user
 
-    def _check_host(self, endpoint: str, url: str | None) -> None:
-        """Note an endpoint whose first request went elsewhere: what it measures is not the service."""
+    def _meet(self, endpoint: str, url: str | None) -> int:
+        """The id of a new endpoint, noted if its request went elsewhere: that does not measure the service."""
         netloc = urlsplit(url).netloc if url else ""
         if netloc and netloc != self._host and len(self.other_hosts) < _REMEMBERED:
             self.other_hosts[endpoint] = netloc
+        return self._writer.string_id(endpoint)
 
     def _flag_body(self, crc: int, body: bytes) -> int:
         flags = FLAG_HTML if body[:BODY_PREFIX].lstrip().lower().startswith(_HTML_STARTS) else 0
