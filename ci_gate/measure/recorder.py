@@ -129,7 +129,7 @@ class Recorder:
         return user
 
     def _meet(self, endpoint: str, url: str | None) -> int:
-        """The id of a new endpoint, noted if its request went elsewhere: that does not measure the service."""
+        """The id of a new endpoint; noted if its request went elsewhere than to the service."""
         netloc = urlsplit(url).netloc if url else ""
         if netloc and netloc != self._host and len(self.other_hosts) < _REMEMBERED:
             self.other_hosts[endpoint] = netloc
