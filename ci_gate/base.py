@@ -7,7 +7,6 @@ import dataclasses
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,9 +15,9 @@ from pathlib import Path
 import psutil
 
 from ci_gate.errors import BadInputError, OutsideError, UsageError
+from ci_gate.git import run_git
 from ci_gate.thresholds import Service, Thresholds, parse_thresholds
 
-_TIMEOUT_S = 120.0
 _PREFIX = "ci-gate-base-"
 _OURS = re.compile(rf"{_PREFIX}(\d+)-.+")
 
@@ -93,18 +92,7 @@ def _own_service(path: Path) -> Service | None:
 
 
 def _git(repository: Path, *arguments: str) -> str:
-    try:
-        done = subprocess.run(
-            ["git", *arguments],
-            cwd=repository,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_TIMEOUT_S,
-            stdin=subprocess.DEVNULL,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise OutsideError(f"git {arguments[0]}: {error}") from error
+    done = run_git(repository, *arguments)
     if done.returncode:
         kind = UsageError if arguments[0] == "rev-parse" else OutsideError
         raise kind(f"git {' '.join(arguments)}: {done.stderr.strip()}")

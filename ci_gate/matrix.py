@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from ci_gate.errors import OutsideError, UsageError
+from ci_gate.errors import UsageError
+from ci_gate.git import run_git
 
 NO_DOCKERFILE: Final = "none"
 _TIMEOUT_S: Final = 60.0
@@ -76,29 +76,14 @@ def find_base(event_name: str, payload: Mapping[str, Any], asked: str, repositor
 
 def has_file(commit: str, path: str, repository: Path) -> bool:
     """Whether ``path``, relative to ``repository``, is a file of ``commit``."""
-    return _git(repository, "cat-file", "-e", f"{commit}:./{path}").returncode == 0
+    return run_git(repository, "cat-file", "-e", f"{commit}:./{path}").returncode == 0
 
 
 def _find_commit(revisions: Sequence[str], repository: Path) -> str:
     for revision in revisions:
-        found = _git(
+        found = run_git(
             repository, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"
         )
         if found.returncode == 0 and _COMMIT.fullmatch(commit := found.stdout.strip()):
             return commit
     raise UsageError(f"there is no commit {revisions[0]!a} in this checkout")
-
-
-def _git(repository: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    try:
-        return subprocess.run(
-            ["git", *arguments],
-            cwd=repository,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_TIMEOUT_S,
-            stdin=subprocess.DEVNULL,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise OutsideError(f"git {arguments[0]}: {error}") from error

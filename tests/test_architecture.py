@@ -28,7 +28,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "judge": {"errors", "samples", "evidence", "workload", "thresholds"},
     "report": {"evidence", "judge", "thresholds"},
     "progress": {"measure"},
-    "base": {"errors", "thresholds"},
+    "git": {"errors"},
+    "base": {"errors", "git", "thresholds"},
     "plan": {"__init__", "evidence", "judge", "thresholds", "workload"},
     "run": {
         *("base", "errors", "evidence", "judge", "measure", "plan", "progress", "service", "thresholds"),
@@ -44,7 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "doctor": {"errors", "gate_advice", "gate_setup", "github", "report", "workflow_files"},
     "calibrate": {"base", "errors", "evidence", "judge", "plan", "progress", "run", "thresholds", "watchdog"},
     "overrides": {"errors", "thresholds"},
-    "matrix": {"errors"},
+    "matrix": {"errors", "git"},
     "gate": {"errors", "judge"},
     "request": {"errors", "judge", "measure", "overrides", "plan", "thresholds", "workload"},
     "scaffold": {"errors"},
