@@ -7,6 +7,7 @@ every request is written for speed, and what Locust does not report is found wit
 
 from __future__ import annotations
 
+import gc
 import random
 import sys
 import time
@@ -205,6 +206,7 @@ def main() -> None:
     # A run is what its plan says: none of the files that Locust would also take options from.
     argument_parser.get_parser.__defaults__ = ((),)
     argument_parser.get_empty_argument_parser.__defaults__ = (True, ())
+    gc.freeze()  # what the recorder has imported is not searched for garbage again and again
     sys.argv = ["locust", *arguments]
     locust.main.main()
 
