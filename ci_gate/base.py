@@ -66,9 +66,8 @@ def _checked_out(revision: str, repository: Path) -> Iterator[tuple[Path, str]]:
         try:
             yield worktree / repository.resolve().relative_to(root.resolve()), commit
         finally:
-            with contextlib.suppress(
-                OutsideError
-            ):  # it must not take a finished run with it; the next removes it
+            # It must not take a finished run with it: the next run removes what is left.
+            with contextlib.suppress(OutsideError):
                 _git(repository, "worktree", "remove", "--force", str(worktree))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import statistics
 from collections.abc import Sequence
@@ -58,16 +57,16 @@ def _compare_with_itself(
 ) -> DuetVerdict:
     info = plan_run(dataclasses.replace(request, scenarios=(scenario,)))
     folder = request.out
-    with contextlib.suppress(FileExistsError):
-        folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "run.json", info)
     itself = BaseVersion(name="itself", service=request.thresholds.service, repository=request.repository)
     session = Session(request=request, info=info, watchdog=watchdog, progress=progress, base=itself)
-    plans = tuple(plan for plan in info.recordings if plan.recording in {DUET_BASE, DUET_HEAD})
-    run_duet(session, scenario, itself, (plans[0], plans[1]))
+    planned = session.plans_of(scenario)
+    plans = planned[DUET_BASE], planned[DUET_HEAD]
+    run_duet(session, scenario, itself, plans)
     found = read_recordings(folder, info)
     recordings = found[scenario.name, DUET_BASE], found[scenario.name, DUET_HEAD]
-    return judge_duet(scenario, request.thresholds.compare_scenario, (plans[0], plans[1]), recordings)
+    return judge_duet(scenario, request.thresholds.compare_scenario, plans, recordings)
 
 
 def _summarise(name: str, verdicts: Sequence[DuetVerdict]) -> list[tuple[str, ...]]:

@@ -7,7 +7,6 @@ import datetime as dt
 import os
 import platform
 import shutil
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -19,6 +18,7 @@ import psutil
 
 import ci_gate
 from ci_gate.evidence import DUET_BASE, DUET_HEAD, HEAD, PROBES, RUN_SCHEMA, RecordingPlan, RunInfo
+from ci_gate.git import run_git
 from ci_gate.judge.feasibility import least_rates, offered_rate
 from ci_gate.thresholds import ALL_ENDPOINTS, Compare, Profile, Scenario, Thresholds
 from ci_gate.workload import Workload
@@ -146,15 +146,7 @@ def _describe_host() -> dict[str, str]:
 
 def _describe_git(request: RunRequest) -> dict[str, str]:
     base = {"base": request.base} if request.base else {}
-    git = shutil.which("git")
-    if git is None:
+    if shutil.which("git") is None:
         return base
-    head = subprocess.run(
-        [git, "rev-parse", "HEAD"],
-        cwd=request.repository,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=30,
-    )
+    head = run_git(request.repository, "rev-parse", "HEAD")
     return {**base, "head": head.stdout.strip()} if head.returncode == 0 else base

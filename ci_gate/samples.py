@@ -30,7 +30,7 @@ pack_row: Final = _ROW.pack_into
 _BLOCK_BYTES: Final = 4 * 1024**2
 SAMPLE_DTYPE: Final = np.dtype(
     [
-        ("start_s", "<f8"),  # Unix time at which the request was sent, from the monotonic clock
+        ("start_s", "<f8"),  # Unix time at which the request was sent, as Locust took it
         ("intended_s", "<f8"),  # when it should have been sent; equals start_s in a closed workload
         ("response_ms", "<f8"),  # as Locust measured it, neither rounded nor bucketed
         ("bytes", "<u8"),
@@ -51,7 +51,7 @@ ENDED_BY_CHECK: Final = 3  # the scenario's own check failed it
 ENDED_WITHOUT_REPLY: Final = 4  # connection error, time-out, unreadable reply
 ENDED_NEVER: Final = 5  # still waiting when the run was stopped; response_ms is the time waited
 ENDED_UNREPORTED: Final = 6  # a reply came, but the scenario never reported it to Locust (catch_response)
-UNSENT: Final = "(not sent)"  # endpoint of an arrival for which no user was free
+UNSENT: Final = "(not sent)"  # endpoint of an arrival that brought no request
 FLAG_HTML: Final = 1
 FLAG_RETRY_AFTER: Final = 2
 

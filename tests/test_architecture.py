@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "progress": {"measure"},
     "git": {"errors"},
     "base": {"errors", "git", "thresholds"},
-    "plan": {"__init__", "evidence", "judge", "thresholds", "workload"},
+    "plan": {"__init__", "evidence", "git", "judge", "thresholds", "workload"},
     "run": {
         *("base", "errors", "evidence", "judge", "measure", "plan", "progress", "service", "thresholds"),
         *("watchdog",),

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
+
 from ci_gate.evidence import Reading, Recording, RecordingPlan, StrictValue
 from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.summary import EndpointSummary, SteadyPhase
@@ -66,3 +68,9 @@ class Rule:
     limit: str
     remedy: str
     relaxable: bool = True
+
+
+def relax(finding: Finding, reason: str) -> Finding:
+    """The same as a note that says why it is one."""
+    message = f"{finding.message}; relaxed in thresholds.yaml: {reason}"
+    return msgspec.structs.replace(finding, effect="note", message=message)

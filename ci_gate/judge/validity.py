@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
-import msgspec
-
-from ci_gate.judge.findings import Case, Finding, Rule
+from ci_gate.judge.findings import Case, Finding, Rule, relax
 from ci_gate.judge.left_over import LEFT_OVER
 from ci_gate.judge.load_rules import LOAD_RULES
 from ci_gate.judge.recording_rules import RECORDING_RULES
@@ -31,7 +29,7 @@ def check_validity(case: Case, rules: tuple[Rule, ...] = RULES) -> tuple[Finding
     """Apply every rule, in the order of the table. One that the scenario relaxes is a note that says why."""
     reasons = {relaxed.code: relaxed.reason for relaxed in case.scenario.relax}
     return tuple(
-        _relax(finding, reasons[rule.code]) if rule.relaxable and rule.code in reasons else finding
+        relax(finding, reasons[rule.code]) if rule.relaxable and rule.code in reasons else finding
         for rule in rules
         for finding in _apply(rule, case)
     )
@@ -45,8 +43,3 @@ def _apply(rule: Rule, case: Case) -> Iterator[Finding]:
         yield Finding(
             code=rule.code, effect=rule.effect, subject=subject, message=message, remedy=rule.remedy
         )
-
-
-def _relax(finding: Finding, reason: str) -> Finding:
-    message = f"{finding.message}; relaxed in thresholds.yaml: {reason}"
-    return msgspec.structs.replace(finding, effect="note", message=message)
