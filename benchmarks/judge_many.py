@@ -16,19 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.pairs import load_thresholds
-from ci_gate.evidence import (
-    HEAD,
-    RUN_SCHEMA,
-    EndpointTotal,
-    LineWriter,
-    Mark,
-    Reading,
-    RunInfo,
-    Totals,
-    recording_folder,
-    write_json,
-)
+from ci_gate.evidence import HEAD, RUN_SCHEMA, LineWriter, RunInfo, recording_folder, write_json
 from ci_gate.plan import now, plan_recording
+from ci_gate.readings import EndpointTotal, Mark, Reading, Totals
 from ci_gate.samples import ENDED_WELL, MAGIC, SAMPLE_DTYPE
 from ci_gate.workload import Workload
 

@@ -8,6 +8,7 @@ One recording is one Locust run against one side of one scenario::
         marks.jsonl                    when a phase began: started, spawned, steady, stopping, ended
         readings.jsonl                 the generator once a second: users, CPU, event-loop lag
         machine.jsonl                  host and service once a second: CPU, memory, alive
+        probes.jsonl statements.jsonl  servers once a second, and their slowest statements, where probed
         totals.json                    Locust's own totals, to check the samples against
         locust.log service.log
 
@@ -17,11 +18,20 @@ All but run.json and totals.json only grow, so whatever happens to the writer, w
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final, Self, TypeVar
 
 import msgspec
 
 from ci_gate.errors import EvidenceError
+from ci_gate.readings import (
+    MachineReading,
+    Mark,
+    ProbeReading,
+    Reading,
+    StatementReading,
+    StrictValue,
+    Totals,
+)
 from ci_gate.samples import read_samples
 
 if TYPE_CHECKING:
@@ -34,78 +44,18 @@ RUN_SCHEMA: Final = 1
 HEAD: Final = "head"  # the recording of head alone
 DUET_BASE: Final = "duet-base"
 DUET_HEAD: Final = "duet-head"
-PROBES: Final = ("probe-first", "probe-second")  # one user each, after a reset each: do they see the same?
+TRIALS: Final = ("trial-first", "trial-second")  # one user each, after a reset each: do they see the same?
+STEP: Final = "step-{:03d}"  # of `ci-gate capacity`
+_RECORDINGS: Final = r"^(head|duet-base|duet-head|trial-first|trial-second|step-[0-9]{3})\Z"
+RecordingName = Annotated[str, msgspec.Meta(pattern=_RECORDINGS)]
 _MAX_JSON_BYTES: Final = 64 * 1024**2
-
-
-class StrictValue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A value that is written to a file, and read back only if it is exactly what was written."""
-
-
-class Mark(StrictValue, frozen=True):
-    """The moment a phase began, on both clocks, so that a jump of the wall clock shows."""
-
-    name: Literal["started", "spawned", "spawn_timeout", "no_users", "steady", "stopping", "ended"]
-    wall_s: float
-    monotonic_s: float
-
-
-class Reading(StrictValue, frozen=True):
-    """The generator in the second before ``wall_s``."""
-
-    wall_s: float
-    monotonic_s: float
-    users: dict[str, int]  # running users by class
-    ready: int  # users whose on_start has ended well
-    cpu_percent: float  # of one core
-    lag_ms: float  # the longest time by which the event loop was late
-    memory_bytes: int
-
-
-class MachineReading(StrictValue, frozen=True):
-    """Host and service in the second before ``wall_s``; None where it could not be read."""
-
-    wall_s: float
-    host_cpu_percent: float  # of all cores, 0 to 100
-    load_average: float
-    service_alive: bool
-    service_cpu_percent: float | None  # of one core
-    service_memory_bytes: int | None
-    service_restarts: int | None = None  # how often something else has started it again
-
-
-class EndpointTotal(StrictValue, frozen=True):
-    """Locust's own count for one endpoint."""
-
-    endpoint: str
-    requests: int
-    failures: int
-
-
-class ErrorCount(StrictValue, frozen=True):
-    """How often something went wrong in the same way."""
-
-    subject: str  # a user class, or a task
-    error: str
-    count: int
-
-
-class Totals(StrictValue, frozen=True):
-    """What Locust itself counted, from its first request to its last."""
-
-    endpoints: tuple[EndpointTotal, ...]
-    start_failures: tuple[ErrorCount, ...]  # users that died in on_start, by class
-    task_errors: tuple[ErrorCount, ...]  # tasks that ended by an exception
-    listener_errors: int
-    locust_version: str
-    other_hosts: dict[str, str] = {}  # endpoints that were sent elsewhere than to the service, and where
 
 
 class RecordingPlan(StrictValue, frozen=True):
     """What one Locust run is to do; run.json keeps it, and the recorder is started with it."""
 
     scenario: str
-    recording: Literal["head", "duet-base", "duet-head", "probe-first", "probe-second"]
+    recording: RecordingName
     locustfile: str
     users: dict[str, int]
     spawn_rate: float
@@ -117,7 +67,9 @@ class RecordingPlan(StrictValue, frozen=True):
     arrivals_per_s: float | None  # of an open workload
     ramp_s: float  # of the arrivals
     offered_per_s: float | None  # what the users could send if every reply came at once; None: cannot be told
-    least_offered_per_s: dict[str, float] = {}  # the same at least, by user class; absent: cannot be told
+    least_offered_per_s: dict[str, float] = msgspec.field(
+        default_factory=dict
+    )  # the same at least, by user class; absent: cannot be told
 
 
 class RunInfo(StrictValue, frozen=True):
@@ -147,6 +99,8 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
     readings: tuple[Reading, ...]
     machine: tuple[MachineReading, ...]
     totals: Totals | None  # None: Locust did not live to write them
+    probes: tuple[ProbeReading, ...] = ()
+    statements: tuple[StatementReading, ...] = ()
 
     def mark(self, name: str) -> Mark | None:
         """The first mark with this name."""
@@ -222,6 +176,8 @@ def read_recording(folder: Path) -> Recording:
         readings=read_lines(folder / "readings.jsonl", Reading),
         machine=read_lines(folder / "machine.jsonl", MachineReading),
         totals=read_json(totals, Totals) if totals.exists() else None,
+        probes=read_lines(folder / "probes.jsonl", ProbeReading),
+        statements=read_lines(folder / "statements.jsonl", StatementReading),
     )
 
 

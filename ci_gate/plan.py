@@ -17,7 +17,7 @@ import msgspec
 import psutil
 
 import ci_gate
-from ci_gate.evidence import DUET_BASE, DUET_HEAD, HEAD, PROBES, RUN_SCHEMA, RecordingPlan, RunInfo
+from ci_gate.evidence import DUET_BASE, DUET_HEAD, HEAD, RUN_SCHEMA, TRIALS, RecordingPlan, RunInfo
 from ci_gate.git import run_git
 from ci_gate.judge.feasibility import least_rates, offered_rate
 from ci_gate.thresholds import ALL_ENDPOINTS, Compare, Profile, Scenario, Thresholds
@@ -25,8 +25,8 @@ from ci_gate.workload import Workload
 
 DRAIN_S: Final = 30.0
 SPAWN_ALLOWANCE_S: Final = 60.0  # beyond users / spawn_rate, for slow logins
-PROBE_S: Final = 3.0
-PROBE_USERS: Final = 3  # so that a failure by chance is not all there is of an endpoint
+TRIAL_S: Final = 3.0
+TRIAL_USERS: Final = 3  # so that a failure by chance is not all there is of an endpoint
 DUET_MARGIN_S: Final = 15.0  # both sides rarely get ready in the same second
 
 
@@ -87,19 +87,19 @@ def plan_duet(
     )
 
 
-def plan_probes(scenario: Scenario, profile: Profile, workload: Workload, seed: int) -> list[RecordingPlan]:
+def plan_trials(scenario: Scenario, profile: Profile, workload: Workload, seed: int) -> list[RecordingPlan]:
     """A few users of each class for a moment, twice alike: after a good reset both see the same."""
     plan = msgspec.structs.replace(
         plan_recording(scenario, profile, workload, seed),
-        users={user.user_class: min(user.count, PROBE_USERS) for user in scenario.users},
+        users={user.user_class: min(user.count, TRIAL_USERS) for user in scenario.users},
         warmup_s=0.0,
-        duration_s=PROBE_S,
+        duration_s=TRIAL_S,
         arrivals_per_s=None,
         ramp_s=0.0,
         offered_per_s=None,
         least_offered_per_s={},
     )
-    return [msgspec.structs.replace(plan, recording=name) for name in PROBES]
+    return [msgspec.structs.replace(plan, recording=name) for name in TRIALS]
 
 
 def plan_run(request: RunRequest) -> RunInfo:
@@ -109,7 +109,7 @@ def plan_run(request: RunRequest) -> RunInfo:
         workload = request.workloads[scenario.locustfile]
         plans.append(plan_recording(scenario, request.profile, workload, request.seed))
         if request.thresholds.service.before_each:
-            plans += plan_probes(scenario, request.profile, workload, request.seed)
+            plans += plan_trials(scenario, request.profile, workload, request.seed)
         if request.base and scenario.regression:
             plans += plan_duet(scenario, request.profile, workload, request.thresholds.compare, request.seed)
     return RunInfo(

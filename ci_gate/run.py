@@ -18,7 +18,7 @@ from ci_gate.evidence import (
     DUET_BASE,
     DUET_HEAD,
     HEAD,
-    PROBES,
+    TRIALS,
     RecordingPlan,
     RunInfo,
     duet_name,
@@ -89,9 +89,9 @@ def run_scenarios(request: RunRequest, progress: ProgressPrinter) -> RunInfo:
 def _run_scenario(session: Session, scenario: Scenario, failures: dict[str, str]) -> None:
     plans = session.plans_of(scenario)
     try:
-        for probe in PROBES:
-            if probe in plans:
-                _run_probe(session, plans[probe])
+        for trial in TRIALS:
+            if trial in plans:
+                _run_trial(session, plans[trial])
         _run_alone(session, scenario, plans[HEAD])
         if session.base and DUET_HEAD in plans:
             run_duet(session, scenario, session.base, (plans[DUET_BASE], plans[DUET_HEAD]))
@@ -106,7 +106,7 @@ def _run_scenario(session: Session, scenario: Scenario, failures: dict[str, str]
         raise
 
 
-def _run_probe(session: Session, plan: RecordingPlan) -> None:
+def _run_trial(session: Session, plan: RecordingPlan) -> None:
     request = session.request
     with _started(session, request.thresholds.service, request.repository, "head", plan) as job:
         _record(session, (job,), lambda: False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ci_gate.evidence import StrictValue
+from ci_gate.readings import StrictValue
 
 
 class Wait(StrictValue, frozen=True):

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
-from ci_gate.evidence import StrictValue
 from ci_gate.judge.quantiles import MIN_TAIL_SAMPLES, needed_samples
 from ci_gate.judge.windows import (
     MIN_BLOCK_S,
@@ -19,6 +18,7 @@ from ci_gate.judge.windows import (
     measure_rate,
     measure_share,
 )
+from ci_gate.readings import StrictValue
 from ci_gate.thresholds import ALL_ENDPOINTS
 
 if TYPE_CHECKING:

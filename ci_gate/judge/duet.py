@@ -8,13 +8,14 @@ from typing import Final, Literal
 import msgspec
 import numpy as np
 
-from ci_gate.evidence import Recording, RecordingPlan, StrictValue
+from ci_gate.evidence import Recording, RecordingPlan
 from ci_gate.judge.comparison import Change, Comparison, NotCompared, compare, decide
 from ci_gate.judge.findings import Case, Finding, Rule
 from ci_gate.judge.looks import Look, plan_looks
 from ci_gate.judge.summary import SteadyPhase, select_steady_phase, summarise
 from ci_gate.judge.validity import RULES, check_validity
 from ci_gate.judge.windows import Phase, SideSamples
+from ci_gate.readings import StrictValue
 from ci_gate.samples import count_ids
 from ci_gate.thresholds import Compare, Scenario, UserCount
 

@@ -8,9 +8,10 @@ from typing import Literal
 
 import msgspec
 
-from ci_gate.evidence import Reading, Recording, RecordingPlan, StrictValue
+from ci_gate.evidence import Recording, RecordingPlan
 from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.summary import EndpointSummary, SteadyPhase
+from ci_gate.readings import Reading, StrictValue
 from ci_gate.thresholds import Scenario
 
 Effect = Literal["distrust", "unproven", "note"]

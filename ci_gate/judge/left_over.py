@@ -1,4 +1,4 @@
-"""Does before_each really reset? Two short probes, each after a reset, must see the same."""
+"""Does before_each really reset? Two short trials, each after a reset, must see the same."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FEWEST: Final = 3  # requests of an endpoint; one or two may fail by chance
 
 
 def find_left_over(scenario: Scenario, first: Recording, second: Recording) -> tuple[Finding, ...]:
-    """A finding per endpoint that always succeeds in one probe and never in the other, with FEWEST each."""
+    """A finding per endpoint that always succeeds in one trial and never in the other, with FEWEST each."""
     before, after = _success_shares(scenario, first), _success_shares(scenario, second)
     changed = [name for name in before if {before[name], after.get(name)} == {0.0, 1.0}]
     return tuple(_make_findings(scenario, changed, before, after))
@@ -35,13 +35,13 @@ def _make_findings(
             effect="distrust",
             subject=endpoint,
             message=told,
-            remedy="let before_each also reset what the first probe left: rows, caches, counters",
+            remedy="let before_each also reset what the first trial left: rows, caches, counters",
         )
         yield relax(finding, reason) if reason else finding
 
 
 def _success_shares(scenario: Scenario, recording: Recording) -> dict[str, float]:
-    """Of every request of a probe, its on_start included: the share of successes by endpoint, if enough."""
+    """Of every request of a trial, its on_start included: the share of successes by endpoint, if enough."""
     samples = recording.samples
     success = find_successes(samples, recording.strings, scenario.accept)
     ids, counts = count_ids(samples["endpoint"])

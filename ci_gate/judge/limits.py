@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ci_gate.evidence import StrictValue
 from ci_gate.judge.quantiles import MIN_TAIL_SAMPLES, compute_quantile, needed_samples
 from ci_gate.judge.summary import SteadyPhase
+from ci_gate.readings import StrictValue
 from ci_gate.thresholds import Limit
 
 

@@ -12,8 +12,8 @@ from typing import Final
 
 import numpy as np
 
-from ci_gate.evidence import Reading
 from ci_gate.judge.findings import Case, Rule, Seen
+from ci_gate.readings import Reading
 from ci_gate.samples import UNSENT
 
 _BUSY_CPU_PERCENT: Final = 90.0

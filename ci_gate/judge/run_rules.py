@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final
 
-from ci_gate.evidence import Mark, Reading
 from ci_gate.judge.findings import Case, Rule, Seen
+from ci_gate.readings import Mark, Reading
 from ci_gate.samples import count_ids
 
 _LEAST_SHARE_OF_PHASE: Final = 0.95

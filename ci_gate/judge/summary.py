@@ -9,8 +9,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ci_gate.evidence import Recording, StrictValue
+from ci_gate.evidence import Recording
 from ci_gate.judge.quantiles import compute_quantile
+from ci_gate.readings import StrictValue
 from ci_gate.samples import ENDED_BY_STATUS, ENDED_WELL, NOT_HTTP, count_ids
 from ci_gate.thresholds import ALL_ENDPOINTS, Accepted
 

@@ -8,17 +8,7 @@ from typing import Final, Literal
 import msgspec
 
 from ci_gate.errors import EXIT_FAIL, EXIT_PASS, EXIT_PROVES_NOTHING, EvidenceError
-from ci_gate.evidence import (
-    DUET_BASE,
-    DUET_HEAD,
-    HEAD,
-    PROBES,
-    Recording,
-    RecordingPlan,
-    RunInfo,
-    StrictValue,
-    duet_name,
-)
+from ci_gate.evidence import DUET_BASE, DUET_HEAD, HEAD, TRIALS, Recording, RecordingPlan, RunInfo, duet_name
 from ci_gate.judge.duet import DuetOutcome, DuetVerdict, judge_duet, without_duet
 from ci_gate.judge.findings import Case, Finding, Rule
 from ci_gate.judge.left_over import find_left_over
@@ -26,6 +16,7 @@ from ci_gate.judge.limits import LimitResult, judge_limit
 from ci_gate.judge.run_findings import find_in_run
 from ci_gate.judge.summary import EndpointSummary, select_steady_phase, summarise
 from ci_gate.judge.validity import RULES, check_validity
+from ci_gate.readings import StrictValue
 from ci_gate.thresholds import Scenario, Thresholds
 
 VERDICT_SCHEMA: Final = 1
@@ -151,7 +142,7 @@ def _judge_planned(
     judged = judge_scenario(scenario, plan, recording, rules)
     if plan.scenario in run.failures:
         return _without_proof(plan, judged, run.failures[plan.scenario])
-    judged = _with_probes(judged, scenario, recordings)
+    judged = _with_trials(judged, scenario, recordings)
     if DUET_HEAD not in plans:
         return judged
     comparison = _judge_comparison(run, scenario, thresholds, plans, recordings, rules)
@@ -161,10 +152,10 @@ def _judge_planned(
     return msgspec.structs.replace(judged, outcome=outcome, comparison=comparison)
 
 
-def _with_probes(
+def _with_trials(
     judged: ScenarioVerdict, scenario: Scenario, recordings: Mapping[tuple[str, str], Recording]
 ) -> ScenarioVerdict:
-    first, second = (recordings.get((scenario.name, name)) for name in PROBES)
+    first, second = (recordings.get((scenario.name, name)) for name in TRIALS)
     left_over = find_left_over(scenario, first, second) if first and second else ()
     is_wrong = any(finding.effect == "distrust" for finding in left_over)
     outcome: Outcome = "INVALID" if is_wrong else judged.outcome

@@ -9,7 +9,8 @@ from pathlib import Path
 import gevent
 import psutil
 
-from ci_gate.evidence import LineWriter, Reading
+from ci_gate.evidence import LineWriter
+from ci_gate.readings import Reading
 
 _LAG_INTERVAL_S = 0.02
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ci_gate.evidence import Mark, Reading, read_lines
+from ci_gate.evidence import read_lines
+from ci_gate.readings import Mark, Reading
 from ci_gate.samples import ENDED_WELL, read_samples
 
 _RECENT_S = 10.0

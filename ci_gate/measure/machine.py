@@ -10,7 +10,8 @@ from typing import Protocol
 
 import psutil
 
-from ci_gate.evidence import LineWriter, MachineReading
+from ci_gate.evidence import LineWriter
+from ci_gate.readings import MachineReading
 
 
 class Metered(Protocol):

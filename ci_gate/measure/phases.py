@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import gevent
 import locust
 
-from ci_gate.evidence import EndpointTotal, ErrorCount, LineWriter, Mark, RecordingPlan, Totals, write_json
+from ci_gate.evidence import LineWriter, RecordingPlan, write_json
 from ci_gate.measure.generator import GeneratorMeter
+from ci_gate.readings import EndpointTotal, ErrorCount, Mark, Totals
 
 if TYPE_CHECKING:
     from locust.env import Environment

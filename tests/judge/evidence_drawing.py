@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import yaml
 
-from ci_gate.evidence import EndpointTotal, ErrorCount, MachineReading, Mark, Reading, Recording, Totals
+from ci_gate.evidence import Recording
+from ci_gate.readings import EndpointTotal, ErrorCount, MachineReading, Mark, Reading, Totals
 from ci_gate.samples import ENDED_NEVER, ENDED_UNREPORTED, ENDED_WELL, SAMPLE_DTYPE
 from ci_gate.thresholds import Thresholds, parse_thresholds
 

@@ -27,12 +27,9 @@ from dataclasses import dataclass
 
 import msgspec
 
-from ci_gate.evidence import (
-    ErrorCount,
-    Recording,
-    RecordingPlan,
-)
+from ci_gate.evidence import Recording, RecordingPlan
 from ci_gate.plan import plan_recording
+from ci_gate.readings import ErrorCount
 from ci_gate.samples import (
     ENDED_BY_CHECK,
     ENDED_BY_STATUS,

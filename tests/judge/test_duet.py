@@ -6,10 +6,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from ci_gate.evidence import MachineReading
 from ci_gate.judge.duet import judge_duet
 from ci_gate.judge.verdict import decode_verdict, encode_verdict
 from ci_gate.plan import plan_duet
+from ci_gate.readings import MachineReading
 from ci_gate.thresholds import Compare, parse_thresholds
 from ci_gate.workload import Workload
 from tests.judge.recordings import BEGIN_S, make_recording, make_rows

@@ -1,4 +1,4 @@
-"""A reset that does not reset is found by two short probes, before its traces spoil the load."""
+"""A reset that does not reset is found by two short trials, before its traces spoil the load."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ with site.Server(("127.0.0.1", int(sys.argv[1])), Handler) as server:
     ("reset", "outcome", "codes"),
     [("rm -f touched", "PASS", set()), ("echo nothing", "INVALID", {"state-left-over"})],
 )
-def test_probes__in_a_run(repository, call, tmp_path, reset, outcome, codes):
+def test_trials__in_a_run(repository, call, tmp_path, reset, outcome, codes):
     repository.write("service.py", ONCE_ONLY.format(site=str(SITE)))
     repository.edit("thresholds.yaml", "  ready: /", f"  ready: /\n  before_each: {reset}")
     out = tmp_path / "out"
@@ -46,7 +46,7 @@ def test_probes__in_a_run(repository, call, tmp_path, reset, outcome, codes):
     assert scenario.outcome == outcome, table
     assert codes <= {finding.code for finding in scenario.findings}
     recorded = {plan["recording"] for plan in json.loads((out / "run.json").read_text())["recordings"]}
-    assert recorded == {"head", "probe-first", "probe-second"}
+    assert recorded == {"head", "trial-first", "trial-second"}
 
 
 A, B = 2, 3

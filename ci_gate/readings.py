@@ -1,0 +1,102 @@
+"""What is written down once a second, and once, beside the samples of a recording."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class StrictValue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A value that is written to a file, and read back only if it is exactly what was written."""
+
+
+class Mark(StrictValue, frozen=True):
+    """The moment a phase began, on both clocks, so that a jump of the wall clock shows."""
+
+    name: Literal["started", "spawned", "spawn_timeout", "no_users", "steady", "stopping", "ended"]
+    wall_s: float
+    monotonic_s: float
+
+
+class Reading(StrictValue, frozen=True):
+    """The generator in the second before ``wall_s``."""
+
+    wall_s: float
+    monotonic_s: float
+    users: dict[str, int]  # running users by class
+    ready: int  # users whose on_start has ended well
+    cpu_percent: float  # of one core
+    lag_ms: float  # the longest time by which the event loop was late
+    memory_bytes: int
+
+
+class MachineReading(StrictValue, frozen=True):
+    """Host and service in the second before ``wall_s``; None where it could not be read."""
+
+    wall_s: float
+    host_cpu_percent: float  # of all cores, 0 to 100
+    load_average: float
+    service_alive: bool
+    service_cpu_percent: float | None  # of one core
+    service_memory_bytes: int | None
+    service_restarts: int | None = None  # how often something else has started it again
+    service_busiest_percent: float | None = None  # of one core, by the busiest of its processes
+    service_throttled_s: float | None = None  # its threads were kept from the CPU by the quota of its cgroup
+    service_cpus: float | None = None  # that quota in cores; None: there is none
+
+
+class ProbeReading(StrictValue, frozen=True):
+    """What one probe read at ``wall_s``: gauges as they are, counters as they stand.
+
+    ``values`` has the names that are listed in `ci_gate.measure.probes`; it is empty where ``error`` says why
+    nothing could be read.
+    """
+
+    wall_s: float
+    probe: Literal["postgres", "redis", "service"]
+    took_ms: float
+    values: dict[str, float]
+    error: str = ""
+
+
+class StatementTotal(StrictValue, frozen=True):
+    """One statement's counters in pg_stat_statements."""
+
+    query: str
+    calls: int
+    total_ms: float
+
+
+class StatementReading(StrictValue, frozen=True):
+    """The statements that took the database longest so far."""
+
+    wall_s: float
+    statements: tuple[StatementTotal, ...]
+
+
+class EndpointTotal(StrictValue, frozen=True):
+    """Locust's own count for one endpoint."""
+
+    endpoint: str
+    requests: int
+    failures: int
+
+
+class ErrorCount(StrictValue, frozen=True):
+    """How often something went wrong in the same way."""
+
+    subject: str  # a user class, or a task
+    error: str
+    count: int
+
+
+class Totals(StrictValue, frozen=True):
+    """What Locust itself counted, from its first request to its last."""
+
+    endpoints: tuple[EndpointTotal, ...]
+    start_failures: tuple[ErrorCount, ...]  # users that died in on_start, by class
+    task_errors: tuple[ErrorCount, ...]  # tasks that ended by an exception
+    listener_errors: int
+    locust_version: str
+    other_hosts: dict[str, str] = {}  # endpoints that were sent elsewhere than to the service, and where
