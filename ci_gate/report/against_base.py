@@ -61,7 +61,7 @@ def explain_duet(duet: DuetVerdict) -> Iterator[str]:
             yield f"{seen} against base, {tolerance}"
         elif change.outcome == "inconclusive":
             yield f"{seen}; changes below {change.mde * 100:.1f} % could not be seen, {tolerance}"
-    yield from map(_explain_not_compared, duet.not_compared)
+    yield from map(explain_not_compared, duet.not_compared)
 
 
 def format_change(change: Change) -> str:
@@ -88,6 +88,7 @@ def _format_side(change: Change, value: float) -> str:
     return format_share(value) if change.metric in _SHARES else format_ms(value)
 
 
-def _explain_not_compared(missing: NotCompared) -> str:
+def explain_not_compared(missing: NotCompared) -> str:
+    """What kept one comparison from being made, in a sentence."""
     counts = f"{missing.base_samples:,} on base, {missing.head_samples:,} on head"
     return f"{missing.endpoint} {missing.metric}: not compared, too few {missing.lacking} ({counts})"
