@@ -108,7 +108,7 @@ def _run_scenario(session: Session, scenario: Scenario, failures: dict[str, str]
 
 def _run_trial(session: Session, plan: RecordingPlan) -> None:
     request = session.request
-    with _started(session, request.thresholds.service, request.repository, "head", plan) as job:
+    with started(session, request.thresholds.service, request.repository, "head", plan) as job:
         _record(session, (job,), lambda: False)
 
 
@@ -116,16 +116,20 @@ def _run_alone(session: Session, scenario: Scenario, plan: RecordingPlan) -> Non
     ramp_s = scenario.user_count / scenario.spawn_rate + scenario.ramp_s
     what = f"{scenario.name}: {scenario.user_count:,} users"
     session.progress.start(what, ramp_s + plan.warmup_s + plan.duration_s)
-    with _started(
-        session, session.request.thresholds.service, session.request.repository, "head", plan
-    ) as job:
-        tail = RecordingTail(job.folder)
+    request = session.request
+    with started(session, request.thresholds.service, request.repository, "head", plan) as job:
+        record_alone(session, job)
 
-        def show() -> bool:
-            session.progress.show(f"{scenario.name}: {describe(tail.read())}")
-            return False
 
-        _record(session, (job,), show)
+def record_alone(session: Session, job: Job) -> None:
+    """Record one job to its end, and show how it goes."""
+    tail = RecordingTail(job.folder)
+
+    def show() -> bool:
+        session.progress.show(f"{job.plan.scenario}: {describe(tail.read())}")
+        return False
+
+    _record(session, (job,), show)
 
 
 def run_duet(
@@ -138,11 +142,11 @@ def run_duet(
     with contextlib.ExitStack() as stack:
         base_environ = _see_base(session.request.environ, repository, base.repository)
         try:
-            starting = _started(session, base.service, base.repository, "base", plans[0], base_environ)
+            starting = started(session, base.service, base.repository, "base", plans[0], base_environ)
             base_job = stack.enter_context(starting)
         except GateError as error:
             raise BaseError(f"base did not start: {error}") from error
-        head_job = stack.enter_context(_started(session, head_service, repository, "head", plans[1]))
+        head_job = stack.enter_context(started(session, head_service, repository, "head", plans[1]))
         watch = DuetWatch(session, scenario, (base_job, head_job))
         jobs = [base_job, head_job]
         random.Random(plans[0].seed).shuffle(jobs)  # noqa: S311 - neither side shall always be the first
@@ -193,7 +197,7 @@ class DuetWatch:
 
 
 @contextlib.contextmanager
-def _started(
+def started(
     session: Session,
     service: Service,
     repository: Path,
