@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -13,6 +14,7 @@ from ci_gate.evidence import read_recordings, read_run
 from ci_gate.judge.feasibility import find_unprovable, offered_rate
 from ci_gate.judge.verdict import Verdict, decode_verdict, encode_verdict, judge
 from ci_gate.progress import ProgressPrinter
+from ci_gate.report.junit import render_junit
 from ci_gate.report.markdown import render_markdown
 from ci_gate.report.terminal import render_terminal
 from ci_gate.request import check_workloads, make_request, read_thresholds
@@ -95,8 +97,8 @@ def run(  # noqa: PLR0913 - one parameter for each option
 ) -> int:
     """Start the service, put each scenario's load on it, judge, and print the table.
 
-    Evidence, verdict.json and report.md stay in --out. Ctrl-C ends everything cleanly; what was measured
-    until then stays readable.
+    Evidence, verdict.json and the reports (report.md, junit.xml) stay in --out. Ctrl-C ends everything
+    cleanly; what was measured until then stays readable.
     """
     request = make_request(thresholds_file, names, profile_name, base=base, out=out, image=image, users=users)
     progress = ProgressPrinter(sys.stderr, quiet=quiet)
@@ -137,23 +139,24 @@ def calibrate(
     help="Judge by this file instead of the one it was measured with.",
 )
 def judge_command(evidence: Path, thresholds_file: Path | None) -> int:
-    """Judge an evidence folder again, without load, and write its verdict.json and report.md anew."""
+    """Judge an evidence folder again, without load, and write verdict.json and the reports anew."""
     thresholds = read_thresholds(thresholds_file) if thresholds_file else None
     return _conclude(judge_folder(evidence, thresholds), evidence)
 
 
-@click.command(short_help="Render a verdict as Markdown or text.")
+_RENDERERS: Final = {"markdown": render_markdown, "text": render_terminal, "junit": render_junit}
+
+
+@click.command(short_help="Render a verdict as Markdown, text or JUnit XML.")
 @click.argument("verdict_file", type=_FILE)
-@click.option(
-    "--format", "form", type=click.Choice(["markdown", "text"]), default="markdown", show_default=True
-)
+@click.option("--format", "form", type=click.Choice(list(_RENDERERS)), default="markdown", show_default=True)
 def report(verdict_file: Path, form: str) -> int:
     """Render VERDICT_FILE (a verdict.json) on standard output."""
     try:
         verdict = decode_verdict(verdict_file.read_bytes())
     except OSError as error:
         raise UsageError(f"{verdict_file}: {error.strerror}") from error
-    click.echo(render_markdown(verdict) if form == "markdown" else render_terminal(verdict), nl=False)
+    click.echo(_RENDERERS[form](verdict), nl=False)
     return EXIT_PASS
 
 
@@ -167,6 +170,7 @@ def judge_folder(folder: Path, thresholds: Thresholds | None) -> Verdict:
 def _conclude(verdict: Verdict, folder: Path) -> int:
     (folder / "verdict.json").write_bytes(encode_verdict(verdict))
     (folder / "report.md").write_text(render_markdown(verdict), encoding="utf-8")
+    (folder / "junit.xml").write_text(render_junit(verdict), encoding="utf-8")
     click.echo(render_terminal(verdict))
-    click.echo(f"evidence, verdict.json and report.md: {folder}")
+    click.echo(f"evidence, verdict.json, report.md and junit.xml: {folder}")
     return verdict.exit_code
