@@ -92,19 +92,34 @@ def select_steady_phase(recording: Recording, accept: Iterable[Accepted]) -> Ste
 
     A run that was cut off counts up to its last sample.
     """
-    begin, end = recording.mark("steady"), recording.mark("stopping")
-    samples, begin_s = recording.samples, begin.wall_s if begin else np.inf
-    last_s = float(samples["start_s"].max()) if samples.size else 0.0
-    end_s = end.wall_s if end else max(last_s, begin_s)
+    begin_s, end_s = find_steady_bounds(recording)
+    samples = recording.samples
     samples = samples[(samples["intended_s"] >= begin_s) & (samples["intended_s"] < end_s)]
     return SteadyPhase(
         samples=samples,
-        latency_ms=samples["response_ms"] + (samples["start_s"] - samples["intended_s"]) * 1000,
+        latency_ms=find_latencies(samples),
         success=find_successes(samples, recording.strings, accept),
         strings=recording.strings,
         begin_s=begin_s,
-        duration_s=max(end_s - begin_s, 0.0) if begin else 0.0,
+        duration_s=end_s - begin_s if begin_s < end_s else 0.0,
     )
+
+
+def find_steady_bounds(recording: Recording) -> tuple[float, float]:
+    """Begin and end of the steady phase in Unix seconds, both infinite where it never began."""
+    begin, end = recording.mark("steady"), recording.mark("stopping")
+    if begin is None:
+        return np.inf, np.inf
+    last_s = float(recording.samples["start_s"].max()) if recording.samples.size else 0.0
+    return begin.wall_s, end.wall_s if end else max(last_s, begin.wall_s)
+
+
+def find_latencies(samples: NDArray[np.void]) -> NDArray[np.float64]:
+    """Latencies in ms from the intended start."""
+    latency_ms: NDArray[np.float64] = (
+        samples["response_ms"] + (samples["start_s"] - samples["intended_s"]) * 1000
+    )
+    return latency_ms
 
 
 def find_successes(
