@@ -32,6 +32,7 @@ from ci_gate.judge.looks import Look, plan_looks
 from ci_gate.judge.summary import select_steady_phase
 from ci_gate.measure.live import RecordingTail
 from ci_gate.measure.load_run import Job, record
+from ci_gate.measure.probes import NO_PROBES, resolve_targets
 from ci_gate.plan import RunRequest, now, plan_run
 from ci_gate.progress import ProgressPrinter, describe, describe_pace
 from ci_gate.service import Placement, run_before_each, start_service
@@ -221,7 +222,11 @@ def started(
             service, placement, watchdog=session.watchdog, on_progress=session.progress.say
         ) as running:
             run_before_each(running, watchdog=session.watchdog)
-            yield Job(plan=plan, folder=folder, service=running)
+            is_trial = plan.recording in TRIALS
+            probes = NO_PROBES if is_trial else resolve_targets(request.thresholds.probes, running)
+            for line in probes.off:
+                session.progress.say(line)
+            yield Job(plan=plan, folder=folder, service=running, probes=probes)
 
 
 def _see_base(environ: Mapping[str, str], head: Path, base: Path) -> dict[str, str]:

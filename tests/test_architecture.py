@@ -25,7 +25,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "containers": {"errors"},
     "watchdog": {"errors", "process_group", "containers"},
     "service": {"errors", "thresholds", "process_group", "containers", "watchdog"},
-    "measure": {"errors", "samples", "evidence", "readings", "workload", "service", "watchdog"},
+    "measure": {
+        *("errors", "samples", "evidence", "readings", "workload", "service", "thresholds", "watchdog"),
+    },
     "judge": {"errors", "samples", "evidence", "readings", "workload", "thresholds"},
     "report": {"evidence", "readings", "judge", "thresholds"},
     "progress": {"measure"},
@@ -103,6 +105,9 @@ ONLY_IN = {
     "requests": {"containers", "github", "measure", "service"},
     "click": {"cli", "commands", "commands_ci", "commands_github"},
     "sqlalchemy": {"reference"},
+    "psycopg": {"measure"},
+    "redis": {"measure", "reference"},
+    "prometheus_client": {"measure", "reference"},
     "starlette": {"reference"},
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -14,6 +14,7 @@ from pathlib import Path
 from ci_gate.errors import OutsideError
 from ci_gate.evidence import RecordingPlan, write_json
 from ci_gate.measure.machine import MachineMeter
+from ci_gate.measure.probes import NO_PROBES, ProbeTargets, run_probes
 from ci_gate.service import RunningService
 from ci_gate.service.log import open_log
 from ci_gate.service.process import GuardedProcess, start_process
@@ -26,11 +27,12 @@ _INTERRUPT_GRACE_S = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One Locust run: what to do, where to write, against which service."""
+    """One Locust run: what to do, where to write, against which service, and what is probed beside it."""
 
     plan: RecordingPlan
     folder: Path
     service: RunningService
+    probes: ProbeTargets = NO_PROBES
 
 
 def record(
@@ -48,7 +50,7 @@ def record(
     Locust cannot be started.
     """
     with contextlib.ExitStack() as stack:
-        meters = [_prepare(job) for job in jobs]
+        meters = [_prepare(job, stack) for job in jobs]
         generators = [
             stack.enter_context(_start_locust(job, repository=repository, environ=environ, watchdog=watchdog))
             for job in jobs
@@ -78,10 +80,11 @@ def _end_steady_phase(generators: list[GuardedProcess], drain_s: float) -> None:
         generator.wait(max(deadline - time.monotonic(), 0))
 
 
-def _prepare(job: Job) -> MachineMeter:
+def _prepare(job: Job, stack: contextlib.ExitStack) -> MachineMeter:
     try:
         job.folder.mkdir(parents=True, exist_ok=True)
         write_json(job.folder / "plan.json", job.plan)
+        stack.enter_context(run_probes(job.probes, job.folder))
         return MachineMeter(job.folder / "machine.jsonl", job.service)
     except OSError as error:
         raise OutsideError(f"cannot write evidence to {job.folder}: {error.strerror}") from error

@@ -11,6 +11,7 @@ from typing import Protocol
 import psutil
 
 from ci_gate.evidence import LineWriter
+from ci_gate.measure.cgroup import read_cpu_quota
 from ci_gate.readings import MachineReading
 
 
@@ -31,16 +32,20 @@ class MachineMeter:
         self._lines = LineWriter(path)
         self._service = service
         self._spent_s: dict[int, float] = {}
+        self._throttled_s: dict[int, float] = {}
         self._at = time.monotonic()
         psutil.cpu_percent()  # the first reading only starts the count
 
     def take_reading(self) -> None:
         """Append what host and service used since the last reading."""
-        processes = _with_descendants(self._service.process_ids())
+        pids = self._service.process_ids()
+        processes = _with_descendants(pids)
         spent_s = {process.pid: seconds for process in processes if (seconds := _cpu_s(process)) is not None}
         # A process seen for the first time has spent its past before this second: it counts from the next on.
-        used_s = sum(seconds - self._spent_s.get(pid, seconds) for pid, seconds in spent_s.items())
+        used_s = [seconds - self._spent_s.get(pid, seconds) for pid, seconds in spent_s.items()]
         passed_s = time.monotonic() - self._at
+        is_known = bool(used_s) and passed_s > 0
+        cpus, throttled_s = self._read_quota(pids)
         self._spent_s, self._at = spent_s, self._at + passed_s
         self._lines.write(
             MachineReading(
@@ -48,11 +53,24 @@ class MachineMeter:
                 host_cpu_percent=psutil.cpu_percent(),
                 load_average=os.getloadavg()[0],
                 service_alive=self._service.alive(),
-                service_cpu_percent=100 * used_s / passed_s if processes and passed_s else None,
+                service_cpu_percent=100 * sum(used_s) / passed_s if is_known else None,
                 service_memory_bytes=sum(map(_memory_bytes, processes)) if processes else None,
                 service_restarts=self._service.restarts(),
+                service_busiest_percent=100 * max(used_s) / passed_s if is_known else None,
+                service_throttled_s=throttled_s,
+                service_cpus=cpus,
             )
         )
+
+    def _read_quota(self, pids: tuple[int, ...]) -> tuple[float | None, float | None]:
+        """The quota in cores, and how long it held the service back since the last reading."""
+        pid = min(pids, default=None)
+        quota = read_cpu_quota(pid) if pid is not None else None
+        if pid is None or quota is None:
+            return None, None
+        before_s = self._throttled_s.get(pid, quota.throttled_s)
+        self._throttled_s = {pid: quota.throttled_s}
+        return quota.cpus, quota.throttled_s - before_s
 
 
 def _with_descendants(pids: tuple[int, ...]) -> tuple[psutil.Process, ...]:

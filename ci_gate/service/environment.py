@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from ci_gate.thresholds import Service
+    from ci_gate.thresholds import Position, Service
 
 # Not after a dollar sign: ${port} is a variable.
 _PLACEHOLDER = re.compile(r"(?<!\$)\{(port|url|state|side)\}")
@@ -51,43 +51,49 @@ class Placeholders:
         return _PLACEHOLDER.sub(lambda match: str(getattr(self, match[1])), text)
 
 
-def expand_variables(text: str, *, service: Service, placement: Placement, where: str) -> str:
+def expand_variables(text: str, *, at: Position, placement: Placement, where: str) -> str:
     """Resolves ``${VAR}`` and ``${VAR:-default}``; as in a shell, the default also replaces an empty value.
 
-    ``where`` names the key in thresholds.yaml. Raises BadInputError for a variable that is not set.
+    ``where`` names the key in thresholds.yaml, ``at`` is what Problems point at.
+    Raises BadInputError for a variable that is not set.
     """
 
     def resolve(match: re.Match[str]) -> str:
         name, default = match["name"], match["default"]
         if name is None:
             raise _problem(
-                service, placement, f"{where}: {match[0]} is no variable", "${NAME} or ${NAME:-default}"
+                at, placement, f"{where}: {match[0]} is no variable", "${NAME} or ${NAME:-default}"
             )
         value = placement.environ.get(name)
         if default is not None:
             return value or default
         if value is None:
             message = f"{where}: the environment variable {name} is not set"
-            raise _problem(service, placement, message, f"set it, or give a default: ${{{name}:-...}}")
+            raise _problem(at, placement, message, f"set it, or give a default: ${{{name}:-...}}")
         return value
 
     return _VARIABLE.sub(resolve, text)
 
 
 def expand_env(service: Service, placement: Placement, placeholders: Placeholders) -> dict[str, str]:
-    """The values of ``service.env``, all resolved.
+    """The values of ``service.env``, all resolved. Raises BadInputError."""
+    return {
+        key: expand_text(value, placeholders, at=service.at, placement=placement, where=f"service.env.{key}")
+        for key, value in service.env
+    }
+
+
+def expand_text(
+    text: str, placeholders: Placeholders, *, at: Position, placement: Placement, where: str
+) -> str:
+    """Placeholders and variables resolved. Raises BadInputError as `expand_variables` does.
 
     Placeholders are filled before *and* after variables are expanded: a default may hold one, and so may a
     variable (``DATABASE_URL=postgresql://localhost/app_{side}`` gives each side its own database).
-    Raises BadInputError.
     """
-    expanded = {}
-    for key, value in service.env:
-        text = expand_variables(
-            placeholders.fill(value), service=service, placement=placement, where=f"service.env.{key}"
-        )
-        expanded[key] = placeholders.fill(text)
-    return expanded
+    return placeholders.fill(
+        expand_variables(placeholders.fill(text), at=at, placement=placement, where=where)
+    )
 
 
 def reset_env(placeholders: Placeholders) -> dict[str, str]:
@@ -100,8 +106,13 @@ def reset_env(placeholders: Placeholders) -> dict[str, str]:
     }
 
 
-def _problem(service: Service, placement: Placement, message: str, allowed: str) -> BadInputError:
-    line, column = service.at.line, service.at.column
+def _problem(at: Position, placement: Placement, message: str, allowed: str) -> BadInputError:
     return BadInputError(
-        Problem(file=placement.thresholds_file, line=line, column=column, message=message, allowed=allowed)
+        Problem(
+            file=placement.thresholds_file,
+            line=at.line,
+            column=at.column,
+            message=message,
+            allowed=allowed,
+        )
     )

@@ -149,7 +149,7 @@ def _start_container(start: _Start, log: ServiceLog, stack: contextlib.ExitStack
 
 def _use_url(start: _Start, log: ServiceLog) -> RunningService:
     service, placement = start.service, start.placement
-    target = expand_variables(service.target, service=service, placement=placement, where="service.url")
+    target = expand_variables(service.target, at=service.at, placement=placement, where="service.url")
     url = target.rstrip("/")
     parts = urlsplit(url)
     port = parts.port or {"https": 443}.get(parts.scheme, 80)
@@ -165,7 +165,7 @@ def _make_image(start: _Start, client: DockerClient) -> str:
         return build_image(
             client, placement.repository / service.target, placement.repository, start.on_progress
         )
-    reference = expand_variables(service.target, service=service, placement=placement, where="service.image")
+    reference = expand_variables(service.target, at=service.at, placement=placement, where="service.image")
     return find_image(client, reference, start.on_progress)
 
 

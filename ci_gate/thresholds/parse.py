@@ -28,6 +28,8 @@ from ci_gate.thresholds.values import (
     Accepted,
     Compare,
     Limit,
+    MetricsPage,
+    Probes,
     Profile,
     Relaxed,
     Scenario,
@@ -58,6 +60,7 @@ def parse_thresholds(text: str, file: str) -> Thresholds:
         text=text,
         sha256=hashlib.sha256(text.encode()).hexdigest(),
         service=_service(root.section("service")),
+        probes=_probes(root.section("probes")),
         profiles=tuple(_profile(profile) for profile in root.sections("profiles")),
         scenarios=tuple(_scenario(scenario) for scenario in root.sections("scenarios")),
         on_inconclusive=root.get("on_inconclusive", "warn"),
@@ -95,6 +98,17 @@ def _service(service: Section) -> Service:
         cpus=float(cpus) if cpus is not None else None,
         memory_bytes=parse_bytes(memory) if memory is not None else None,
         at=service.at,
+    )
+
+
+def _probes(probes: Section) -> Probes:
+    page = probes.section("metrics")
+    metrics = tuple((role, metric) for role, metric in page.data.items() if role != "path")
+    return Probes(
+        postgres=probes.get("postgres", ""),
+        redis=probes.get("redis", ""),
+        metrics=MetricsPage(path=page.get("path"), metrics=metrics) if page.data else None,
+        at=probes.at if probes.data else None,
     )
 
 

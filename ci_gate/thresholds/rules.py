@@ -22,7 +22,7 @@ PLACEHOLDERS = {
     "state": "a fresh private directory, one per scenario and side",
     "side": "base or head",
 }
-"""What may stand in braces in command, before_each and the values of env. ``${VAR}`` is no placeholder."""
+"""What may stand in braces in command, before_each, probes and the values of env. ``${VAR}`` is none."""
 
 MAX_USERS = 1_000_000
 MIN_COMPARE_S = 30.0
@@ -38,7 +38,7 @@ def find_rule_problems(root: Section) -> set[Problem]:
     """Every broken rule. ``root`` holds nothing of a wrong form (see `find_shape_problems`)."""
     service = root.section("service")
     problems = {problem for rule in _SERVICE_RULES for problem in rule(service)}
-    problems |= set(_check_compare(root.section("compare")))
+    problems |= {*_check_compare(root.section("compare")), *_check_probes(root.section("probes"))}
     for scenario in root.sections("scenarios"):
         problems.update(problem for rule in _SCENARIO_RULES for problem in rule(scenario))
     return problems
@@ -53,20 +53,28 @@ def _check_command_names_its_port(service: Section) -> Iterator[Problem]:
 
 def _check_placeholders(service: Section) -> Iterator[Problem]:
     env = service.section("env")
-    allowed = ", ".join(f"{{{known}}}" for known in PLACEHOLDERS) + ", or ${VAR} for an environment variable"
     for section, key in ((service, "command"), (service, "before_each"), *((env, name) for name in env.data)):
-        for name in dict.fromkeys(_PLACEHOLDER.findall(section.get(key, ""))):
-            if name not in PLACEHOLDERS:
-                message = f"unknown placeholder {{{name[:60]}}} in {quote(key)}"
-                yield section.value_problem(key, message, allowed)
+        yield from _find_unknown_placeholders(section, key)
+
+
+def _find_unknown_placeholders(section: Section, key: str) -> Iterator[Problem]:
+    allowed = ", ".join(f"{{{known}}}" for known in PLACEHOLDERS) + ", or ${VAR} for an environment variable"
+    for name in dict.fromkeys(_PLACEHOLDER.findall(section.get(key, ""))):
+        if name not in PLACEHOLDERS:
+            message = f"unknown placeholder {{{name[:60]}}} in {quote(key)}"
+            yield section.value_problem(key, message, allowed)
 
 
 def _check_variables(service: Section) -> Iterator[Problem]:
     env = service.section("env")
     for section, key in ((service, "image"), (service, "url"), *((env, name) for name in env.data)):
-        if _BROKEN_VARIABLE.search(section.get(key, "")):
-            message = f"'${{' begins no variable in {quote(key)}"
-            yield section.value_problem(key, message, "${VAR} or ${VAR:-default}")
+        yield from _find_broken_variable(section, key)
+
+
+def _find_broken_variable(section: Section, key: str) -> Iterator[Problem]:
+    if _BROKEN_VARIABLE.search(section.get(key, "")):
+        message = f"'${{' begins no variable in {quote(key)}"
+        yield section.value_problem(key, message, "${VAR} or ${VAR:-default}")
 
 
 def _check_quotes(service: Section) -> Iterator[Problem]:
@@ -110,6 +118,15 @@ def _check_compare(compare: Section) -> Iterator[Problem]:
     if alpha is not None and not MIN_ALPHA <= parse_share(alpha) <= MAX_ALPHA:
         message = f"'alpha' cannot be {alpha}"
         yield compare.value_problem("alpha", message, f"{MIN_ALPHA:.2%} to {MAX_ALPHA:.0%}")
+
+
+def _check_probes(probes: Section) -> Iterator[Problem]:
+    for key in ("postgres", "redis"):
+        yield from _find_unknown_placeholders(probes, key)
+        yield from _find_broken_variable(probes, key)
+    if set(probes.section("metrics").data) == {"path"}:
+        allowed = "at least one role, such as pool_in_use: shop_db_pool_in_use"
+        yield probes.problem("metrics", "'metrics' names no metric to read", allowed)
 
 
 def _check_total_users(scenario: Section) -> Iterator[Problem]:

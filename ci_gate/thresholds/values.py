@@ -138,6 +138,24 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsPage:
+    """Which metrics of a page in Prometheus' text format are read, by the role that each has."""
+
+    path: str
+    metrics: tuple[tuple[str, str], ...]  # role such as "pool_in_use", then the name on the page
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probes:
+    """What is read once a second beside the load. The texts are unexpanded, as in ``Service.env``."""
+
+    postgres: str  # a connection string; empty: off
+    redis: str  # a URL; empty: off
+    metrics: MetricsPage | None
+    at: Position | None  # None: the file has no probes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Compare:
     """The budget of a comparison: its longest steady phase, and its share of false alarms."""
 
@@ -153,6 +171,7 @@ class Thresholds:
     text: str
     sha256: str
     service: Service
+    probes: Probes
     profiles: tuple[Profile, ...]
     scenarios: tuple[Scenario, ...]
     on_inconclusive: Literal["warn", "block"]

@@ -60,7 +60,7 @@ def test_expand_env__refuses_what_is_no_variable(placement, value):
 def test_expand_variables__names_the_key(placement):
     with pytest.raises(BadInputError, match=r"service\.url: the environment variable NOT_SET_ANYWHERE"):
         expand_variables(
-            "${NOT_SET_ANYWHERE}", service=make_service("url", ""), placement=placement, where="service.url"
+            "${NOT_SET_ANYWHERE}", at=make_service("url", "").at, placement=placement, where="service.url"
         )
 
 

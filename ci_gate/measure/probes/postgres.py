@@ -1,0 +1,171 @@
+"""What PostgreSQL says of itself: one statement a second, and now and then the slowest statements."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import psycopg
+from psycopg.rows import dict_row
+
+from ci_gate.evidence import LineWriter
+from ci_gate.readings import StatementReading, StatementTotal
+
+_APPLICATION: Final = "ci-gate probe"
+_CONNECT_TIMEOUT_S: Final = 2
+_STATEMENT_TIMEOUT_S: Final = 1
+_REPLY_TIMEOUT_S: Final = 2.0
+_STATEMENTS_EVERY_S: Final = 10.0
+
+# The comment tells our statements in pg_stat_statements. `state` is null for the backends of other users,
+# unless ours may read all statistics.
+_ACTIVITY: Final = """
+SELECT /* ci-gate probe */
+  count(*) FILTER (WHERE ours AND state = 'active' AND is_client) AS connections_active,
+  count(*) FILTER (WHERE ours AND state = 'idle' AND is_client) AS connections_idle,
+  count(*) FILTER (WHERE ours AND state LIKE 'idle in transaction%' AND is_client)
+    AS connections_idle_in_transaction,
+  count(*) FILTER (WHERE is_client) AS connections_total,
+  current_setting('max_connections')::float AS max_connections,
+  count(*) FILTER (WHERE ours AND state = 'active' AND wait_event_type IS NULL) AS on_cpu,
+  count(*) FILTER (WHERE ours AND state = 'active' AND wait_event_type = 'Lock') AS waiting_lock,
+  count(*) FILTER (WHERE ours AND state = 'active' AND wait_event_type = 'LWLock') AS waiting_lwlock,
+  count(*) FILTER (WHERE ours AND state = 'active' AND wait_event_type = 'IO') AS waiting_io,
+  count(*) FILTER (WHERE ours AND state = 'active' AND wait_event_type = 'Client') AS waiting_client,
+  count(*) FILTER (WHERE ours AND state = 'active'
+    AND wait_event_type NOT IN ('Lock', 'LWLock', 'IO', 'Client')) AS waiting_other,
+  count(*) FILTER (WHERE ours AND pid IN (SELECT pid FROM pg_locks WHERE NOT granted)) AS blocked,
+  coalesce(extract(epoch FROM max(clock_timestamp() - xact_start) FILTER (WHERE ours)), 0)::float
+    AS longest_transaction_s,
+  count(*) FILTER (WHERE ours AND is_client AND state IS NULL) AS hidden,
+  max(xact_commit) AS commits,
+  max(xact_rollback) AS rollbacks,
+  max(deadlocks) AS deadlocks,
+  max(blks_read) AS blocks_read,
+  max(blks_hit) AS blocks_hit
+FROM (SELECT xact_commit, xact_rollback, deadlocks, blks_read, blks_hit
+        FROM pg_stat_database WHERE datname = current_database()) AS counted
+LEFT JOIN (SELECT *,
+               datname = current_database() AS ours,
+               coalesce(backend_type, 'client backend') = 'client backend' AS is_client
+          FROM pg_stat_activity
+         WHERE datname IS NOT NULL
+           AND coalesce(backend_type, 'client backend') IN ('client backend', 'parallel worker')
+           AND application_name IS DISTINCT FROM 'ci-gate probe') AS activity ON true
+"""
+_EXTENSION: Final = """
+SELECT /* ci-gate probe */ quote_ident(nspname) AS schema,
+       current_setting('server_version_num')::int AS version
+  FROM pg_extension JOIN pg_namespace ON pg_namespace.oid = extnamespace
+ WHERE extname = 'pg_stat_statements'
+"""
+# A statement such as ALTER ROLE stands there with its literals.
+_STATEMENTS: Final = """
+SELECT /* ci-gate probe */ left(query, 2000) AS query, sum(calls)::bigint AS calls,
+       sum({time})::float AS total_ms
+  FROM {schema}.pg_stat_statements
+ WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+   AND query NOT LIKE '%/* ci-gate probe */%' AND query !~* 'password\\s+'''
+   AND query <> '<insufficient privilege>'
+ GROUP BY 1 ORDER BY 3 DESC LIMIT 10
+"""
+_TIME_RENAMED_IN: Final = 130000
+
+
+class PostgresProbe:
+    """Asks with one connection; a reply that takes longer than two seconds is an error."""
+
+    def __init__(self, conninfo: str, statements: LineWriter, note: Callable[[str], None]) -> None:
+        self._conninfo = conninfo
+        self._lines = statements
+        self._note = _Once(note)
+        self._connection: psycopg.Connection[dict[str, Any]] | None = None
+        self._statements_sql = ""
+        self._statements_due_s = 0.0
+
+    def read(self) -> dict[str, float]:
+        connection = self._connection = self._connection or self._connect()
+        with _ending(connection, _REPLY_TIMEOUT_S):
+            row = connection.execute(_ACTIVITY).fetchone() or {}
+        values = {name: float(value) for name, value in row.items()}
+        hidden = values.pop("hidden")
+        if hidden:
+            self._note(f"the states of {hidden:.0f} connections of other users are hidden: grant pg_monitor")
+        if time.monotonic() >= self._statements_due_s:
+            self._statements_due_s = time.monotonic() + _STATEMENTS_EVERY_S
+            self._write_statements(connection)
+        return values
+
+    def finish(self) -> None:
+        if self._connection is not None:
+            self._write_statements(self._connection)
+
+    def disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _connect(self) -> psycopg.Connection[dict[str, Any]]:
+        connection = psycopg.connect(
+            self._conninfo,
+            autocommit=True,
+            connect_timeout=_CONNECT_TIMEOUT_S,
+            application_name=_APPLICATION,
+            row_factory=dict_row,
+            prepare_threshold=None,  # a pooler between may give each statement another connection
+        )
+        with _ending(connection, _REPLY_TIMEOUT_S):
+            connection.execute(f"SET statement_timeout = '{_STATEMENT_TIMEOUT_S}s'")
+            found = connection.execute(_EXTENSION).fetchone()
+        if found is None:
+            self._note("pg_stat_statements is not installed in this database: no slowest statements")
+            self._statements_sql = ""
+        else:
+            column = "total_exec_time" if found["version"] >= _TIME_RENAMED_IN else "total_time"
+            self._statements_sql = _STATEMENTS.format(schema=found["schema"], time=column)
+        return connection
+
+    def _write_statements(self, connection: psycopg.Connection[dict[str, Any]]) -> None:
+        if not self._statements_sql:
+            return
+        try:
+            with _ending(connection, _REPLY_TIMEOUT_S):
+                rows = connection.execute(self._statements_sql).fetchall()
+        except psycopg.Error as error:
+            if connection.closed:
+                raise
+            self._note(f"pg_stat_statements cannot be read: {error}")
+            self._statements_sql = ""
+        else:
+            totals = tuple(StatementTotal(**row) for row in rows)
+            self._lines.write(StatementReading(wall_s=time.time(), statements=totals))
+
+
+class _Once:
+    """Notes each line only once, however often the probe connects again."""
+
+    def __init__(self, note: Callable[[str], None]) -> None:
+        self._note = note
+        self._noted: set[str] = set()
+
+    def __call__(self, line: str) -> None:
+        if line not in self._noted:
+            self._noted.add(line)
+            self._note(f"postgres: {line}")
+
+
+@contextlib.contextmanager
+def _ending(connection: psycopg.Connection[Any], timeout_s: float) -> Iterator[None]:
+    """Cut the connection after ``timeout_s``: libpq would wait for a server that hangs without end."""
+    with socket.socket(fileno=socket.dup(connection.fileno())) as sock:
+        timer = threading.Timer(timeout_s, sock.shutdown, [socket.SHUT_RDWR])
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()

@@ -1,0 +1,125 @@
+"""Runs each probe in a thread of its own: whatever becomes of it, the load goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final, Literal, Protocol
+
+from ci_gate.evidence import LineWriter
+from ci_gate.measure.probes.metrics_page import MetricsPageProbe
+from ci_gate.measure.probes.postgres import PostgresProbe
+from ci_gate.measure.probes.redis_info import RedisProbe
+from ci_gate.measure.probes.secrets import redact
+from ci_gate.measure.probes.targets import ProbeTargets
+from ci_gate.readings import ProbeReading
+
+INTERVAL_S: Final = 1.0
+_LONGEST_BACK_OFF: Final = 8  # intervals
+_END_TIMEOUT_S: Final = 3.0
+
+ProbeName = Literal["postgres", "redis", "service"]
+
+
+class Probe(Protocol):
+    """One server. It connects when it is first read, and again after `disconnect`."""
+
+    def read(self) -> dict[str, float]:
+        """The values by name, within seconds. Raises whatever its library does."""
+
+    def finish(self) -> None:
+        """What is worth reading once more at the end."""
+
+    def disconnect(self) -> None: ...
+
+
+@contextlib.contextmanager
+def run_probes(targets: ProbeTargets, folder: Path) -> Iterator[None]:
+    """Append to probes.jsonl, statements.jsonl and probes.log in ``folder`` until the block is left.
+
+    Raises OSError where they cannot be opened. What a probe cannot read is an error in its reading; nothing
+    that a server does or does not do comes out of here, nor delays it for more than three seconds.
+    """
+    probers = [Prober(name, probe, secret, folder) for name, probe, secret in _make_probes(targets, folder)]
+    for prober in probers:
+        prober.start()
+    try:
+        yield
+    finally:
+        for prober in probers:
+            prober.stop()
+        deadline = time.monotonic() + _END_TIMEOUT_S
+        for prober in probers:
+            prober.join(max(deadline - time.monotonic(), 0))
+
+
+def _make_probes(targets: ProbeTargets, folder: Path) -> Iterator[tuple[ProbeName, Probe, str]]:
+    log = folder / "probes.log"
+
+    def note(line: str) -> None:
+        with log.open("a", encoding="utf-8") as file:
+            file.write(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {line}\n")
+
+    for line in targets.off:
+        note(line)
+    if targets.postgres:
+        statements = LineWriter(folder / "statements.jsonl")
+        yield "postgres", PostgresProbe(targets.postgres, statements, note), targets.postgres
+    if targets.redis:
+        yield "redis", RedisProbe(targets.redis), targets.redis
+    if targets.metrics_url:
+        yield "service", MetricsPageProbe(targets.metrics_url, targets.metrics, note), ""
+
+
+class Prober:
+    """Reads one probe once a second and writes what it says, or why it says nothing."""
+
+    def __init__(self, name: ProbeName, probe: Probe, secret: str, folder: Path) -> None:
+        self._name: ProbeName = name
+        self._probe = probe
+        self._secret = secret
+        self._lines = LineWriter(folder / "probes.jsonl")
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"probe {name}", daemon=True)
+        self.start: Callable[[], None] = self._thread.start
+        self.join: Callable[[float], None] = self._thread.join
+        self.stop: Callable[[], None] = self._stopping.set
+
+    def _run(self) -> None:
+        # The thread closes what it writes to: one that is late at the end writes into no other file.
+        with self._lines, contextlib.suppress(OSError):
+            self._read_until_stopped()
+        with contextlib.suppress(Exception):
+            self._probe.finish()
+        with contextlib.suppress(Exception):
+            self._probe.disconnect()
+
+    def _read_until_stopped(self) -> None:
+        failures, due_s = 0, time.monotonic()
+        while not self._stopping.wait(max(due_s - time.monotonic(), 0)):
+            reading = self._read()
+            self._lines.write(reading)
+            failures = failures + 1 if reading.error else 0
+            pause = min(2 ** max(failures - 1, 0), _LONGEST_BACK_OFF)
+            due_s = max(due_s + pause * INTERVAL_S, time.monotonic())  # a missed beat is not caught up
+
+    def _read(self) -> ProbeReading:
+        began_s = time.monotonic()
+        values: dict[str, float] = {}
+        error = ""
+        try:
+            values = self._probe.read()
+        except Exception as failure:  # noqa: BLE001 - whatever a server or its library does, the load goes on
+            error = redact(f"{failure}" or type(failure).__name__, self._secret)
+            with contextlib.suppress(Exception):
+                self._probe.disconnect()
+        return ProbeReading(
+            wall_s=time.time(),
+            probe=self._name,
+            took_ms=(time.monotonic() - began_s) * 1000,
+            values=values,
+            error=error,
+        )
