@@ -9,6 +9,7 @@ import msgspec
 
 from ci_gate.errors import EXIT_FAIL, EXIT_PASS, EXIT_PROVES_NOTHING, EvidenceError
 from ci_gate.evidence import DUET_BASE, DUET_HEAD, HEAD, TRIALS, Recording, RecordingPlan, RunInfo, duet_name
+from ci_gate.judge.bottleneck import Circumstances, Diagnosis, diagnose
 from ci_gate.judge.duet import DuetOutcome, DuetVerdict, judge_duet, without_duet
 from ci_gate.judge.findings import Case, Finding, Rule
 from ci_gate.judge.left_over import find_left_over
@@ -43,6 +44,7 @@ class ScenarioVerdict(StrictValue, frozen=True):
     limits: tuple[LimitResult, ...]
     findings: tuple[Finding, ...]
     comparison: DuetVerdict | None = None  # None: not compared with base
+    diagnosis: Diagnosis | None = None  # changes no outcome
 
     @property
     def breaches(self) -> tuple[LimitResult, ...]:
@@ -81,7 +83,10 @@ def judge(
     planned: dict[str, dict[str, RecordingPlan]] = {}
     for plan in run.recordings:
         planned.setdefault(plan.scenario, {})[plan.recording] = plan
-    scenarios = tuple(_judge_planned(thresholds, run, plans, recordings, rules) for plans in planned.values())
+    scenarios = tuple(
+        _with_diagnosis(_judge_planned(thresholds, run, plans, recordings, rules), thresholds, run, recordings)
+        for plans in planned.values()
+    )
     findings = tuple(find_in_run(thresholds, run))
     outcome = _worst([*(scenario.outcome for scenario in scenarios), _outcome_of(findings, breached=False)])
     return Verdict(
@@ -160,6 +165,28 @@ def _with_trials(
     is_wrong = any(finding.effect == "distrust" for finding in left_over)
     outcome: Outcome = "INVALID" if is_wrong else judged.outcome
     return msgspec.structs.replace(judged, outcome=outcome, findings=(*judged.findings, *left_over))
+
+
+def _with_diagnosis(
+    judged: ScenarioVerdict,
+    thresholds: Thresholds,
+    run: RunInfo,
+    recordings: Mapping[tuple[str, str], Recording],
+) -> ScenarioVerdict:
+    scenario = thresholds.scenario(judged.name)
+    if scenario is None:
+        return judged
+    cores = run.host.get("cpus", "")
+    circumstances = Circumstances(
+        scenario=scenario,
+        limits=judged.limits,
+        comparison=judged.comparison,
+        failure=run.failures.get(judged.name, ""),
+        host_cores=int(cores) if cores.isdecimal() else None,
+        memory_bytes=thresholds.service.memory_bytes,
+    )
+    own = {name: recording for (of, name), recording in recordings.items() if of == judged.name}
+    return msgspec.structs.replace(judged, diagnosis=diagnose(circumstances, own))
 
 
 def _judge_comparison(

@@ -1,0 +1,210 @@
+"""What makes speed say nothing: a service that never started or ended, and replies that are errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ci_gate.evidence import Recording
+from ci_gate.judge.causes import Cause
+from ci_gate.judge.occupancy import Observed
+from ci_gate.judge.summary import SteadyPhase, find_successes
+from ci_gate.samples import ENDED_BY_CHECK, FLAG_RETRY_AFTER, UNSENT, count_ids
+from ci_gate.thresholds import ALL_ENDPOINTS, Scenario
+
+_DEFAULT_FAILURES: Final = 0.01
+_NEAR_LIMIT: Final = 0.95
+_MOST_NAMED: Final = 3
+_THROTTLING_WITH_RETRY_AFTER: Final = (403, 503)
+
+_KINDS: Final[dict[str, tuple[str, str]]] = {
+    "refused": (
+        "requests are refused (401, 403): signing in does not work, or its token is not taken",
+        "sign in by hand as the scenario does; look for a changed secret, password, role or token format",
+    ),
+    "missing": (
+        "what is asked for is not there (404, 405, 410)",
+        "compare the paths of the scenario with the routes of the service, and its data with what reset makes",
+    ),
+    "wrong": (
+        "requests are rejected as wrong (4xx)",
+        "compare the requests of the scenario with what the service expects",
+    ),
+    "broken": ("the service fails (5xx)", "read service.log in the evidence folder"),
+    "unanswered": (
+        "no reply: connections fail or time out",
+        "read service.log and locust.log in the evidence folder",
+    ),
+    "unfit": (
+        "replies fail the scenario's own check",
+        "look at one reply and at what the scenario expects of it",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replies:
+    """What is judged of the replies: of the steady phase, or of the whole recording where there was none."""
+
+    samples: NDArray[np.void]
+    strings: tuple[str, ...]
+    failed: NDArray[np.bool_]
+
+    def share(self, rows: NDArray[np.bool_]) -> float:
+        return float(rows.mean()) if len(rows) else 0.0
+
+
+def select_replies(scenario: Scenario, recording: Recording, steady: SteadyPhase) -> Replies:
+    """The requests whose failures count, without arrivals that brought none."""
+    samples, success = steady.samples, steady.success
+    if not len(samples):
+        samples = recording.samples
+        success = find_successes(samples, recording.strings, scenario.accept)
+    unsent = [number for number, text in enumerate(recording.strings) if text == UNSENT]
+    sent = ~np.isin(samples["endpoint"], unsent)
+    return Replies(samples=samples[sent], strings=recording.strings, failed=~success[sent])
+
+
+def find_unmeasured(failure: str) -> Iterator[Cause]:
+    """The service never got ready, or something else kept the scenario from being measured."""
+    yield Cause(
+        code="not-started",
+        title="the scenario could not be measured: the service did not start, or what prepares it failed",
+        numbers=(failure,),
+        next_step="start the service by hand as thresholds.yaml does; read service.log in the evidence folder",
+        share=None,
+    )
+
+
+def find_endings(recording: Recording) -> Iterator[Cause]:
+    """The service ended, or was started again by something else."""
+    machine = sorted(recording.machine, key=lambda each: each.wall_s)
+    began_s = min((mark.wall_s for mark in recording.marks), default=machine[0].wall_s if machine else 0.0)
+    ended_s = next((each.wall_s for each in machine if not each.service_alive), None)
+    counts = [each.service_restarts for each in machine if each.service_restarts is not None]
+    restarts = max(counts) - counts[0] if counts else 0
+    if ended_s is None and not restarts:
+        return
+    numbers = [f"it had ended {ended_s - began_s:.0f} s after the load began"] if ended_s is not None else []
+    numbers += [f"it was started again {restarts} x under load"] if restarts else []
+    peak = max((each.service_memory_bytes or 0 for each in machine), default=0)
+    numbers += [f"its memory was {_mib(peak)} at most"] if peak else []
+    yield Cause(
+        code="service-ended",
+        title="the service ended under load"
+        if ended_s is not None
+        else "the service was restarted under load",
+        numbers=tuple(numbers),
+        next_step="read service.log in the evidence folder for its last words; look for the kernel's out-of-memory killer",
+        share=None,
+    )
+
+
+def find_full_memory(recording: Recording, seen: Observed, limit_bytes: int | None) -> Iterator[Cause]:
+    """The service's memory came near its limit, or Redis threw keys away to stay within its own."""
+    used = [each.service_memory_bytes for each in recording.machine if each.service_memory_bytes is not None]
+    evicted = seen.redis.rate("evicted_keys") or 0.0
+    numbers = []
+    if limit_bytes and used and max(used) >= _NEAR_LIMIT * limit_bytes:
+        numbers.append(f"the service used {_mib(max(used))} of {_mib(limit_bytes)}, {_mib(used[0])} at first")
+    if evicted > 0:
+        numbers.append(f"Redis evicted {evicted:,.1f} keys a second for want of memory")
+    if numbers:
+        yield Cause(
+            code="memory",
+            title="memory ran out",
+            numbers=tuple(numbers),
+            next_step="look for what grows with each request; then give it more memory",
+            share=None,
+        )
+
+
+def find_throttling(replies: Replies) -> Iterator[Cause]:
+    """The service told its callers to come later."""
+    throttled = _find_throttled(replies)
+    if throttled.any():
+        per_s = f"{int(throttled.sum()):,} of {len(throttled):,} requests were told to come later"
+        yield Cause(
+            code="throttle",
+            title="throttling (429, or 403 and 503 with Retry-After)",
+            numbers=(per_s, *_name_endpoints(replies, throttled)),
+            next_step="raise the limit for the load test's users or their one address in the service's configuration, "
+            "or accept the status where it is wanted",
+            share=replies.share(throttled),
+        )
+
+
+def find_failing(scenario: Scenario, replies: Replies, timeouts_per_request: float) -> Iterator[Cause]:
+    """More failures than the scenario allows, beside throttling and time-outs in the pool's queue."""
+    kinds = _sort_by_kind(replies)
+    broken = kinds["broken"]
+    excused = min(timeouts_per_request, replies.share(broken))
+    shares = {kind: replies.share(rows) for kind, rows in kinds.items()}
+    shares["broken"] -= excused
+    total, most = sum(shares.values()), max(shares, key=lambda kind: shares[kind])
+    if total <= _allowed_failures(scenario):
+        return
+    title, next_step = _KINDS[most]
+    rows = kinds[most]
+    yield Cause(
+        code="failing-replies",
+        title=title,
+        numbers=(
+            f"{int(rows.sum()):,} of {len(rows):,} requests ({_name_statuses(replies, rows)})",
+            *_name_endpoints(replies, rows),
+        ),
+        next_step=next_step,
+        share=total,
+    )
+
+
+def _find_throttled(replies: Replies) -> NDArray[np.bool_]:
+    status, later = replies.samples["status"], replies.samples["flags"] & FLAG_RETRY_AFTER > 0
+    told: NDArray[np.bool_] = (status == 429) | (later & np.isin(status, _THROTTLING_WITH_RETRY_AFTER))  # noqa: PLR2004 - Too Many Requests
+    return told & replies.failed
+
+
+def _sort_by_kind(replies: Replies) -> dict[str, NDArray[np.bool_]]:
+    status = replies.samples["status"]
+    failed = replies.failed & ~_find_throttled(replies)
+    by_check = failed & (replies.samples["ending"] == ENDED_BY_CHECK) & (status < 400)  # noqa: PLR2004 - no error
+    rest = failed & ~by_check
+    kinds = {
+        "refused": rest & np.isin(status, (401, 403)),
+        "missing": rest & np.isin(status, (404, 405, 410)),
+        "broken": rest & (status >= 500) & (status < 600),  # noqa: PLR2004 - server errors
+        "unanswered": rest & (status == 0),
+        "unfit": by_check,
+    }
+    return {**kinds, "wrong": failed & ~np.logical_or.reduce(list(kinds.values()))}
+
+
+def _allowed_failures(scenario: Scenario) -> float:
+    bounds = (
+        limit.bound
+        for limit in scenario.limits
+        if limit.endpoint == ALL_ENDPOINTS and limit.metric == "failures"
+    )
+    return next(bounds, _DEFAULT_FAILURES)
+
+
+def _name_statuses(replies: Replies, rows: NDArray[np.bool_]) -> str:
+    ids, counts = count_ids(replies.samples["status"][rows])
+    named = sorted(zip(counts.tolist(), ids.tolist(), strict=True), reverse=True)[:_MOST_NAMED]
+    return ", ".join(f"{status or 'no reply'} x {count:,}" for count, status in named)
+
+
+def _name_endpoints(replies: Replies, rows: NDArray[np.bool_]) -> Iterator[str]:
+    ids, counts = count_ids(replies.samples["endpoint"][rows])
+    named = sorted(zip(counts.tolist(), ids.tolist(), strict=True), reverse=True)[:_MOST_NAMED]
+    for count, number in named:
+        of_all = int((replies.samples["endpoint"] == number).sum())
+        yield f"{replies.strings[number]}: {count:,} of {of_all:,}"
+
+
+def _mib(size: int) -> str:
+    return f"{size / 2**20:,.0f} MiB"
