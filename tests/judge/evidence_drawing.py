@@ -9,7 +9,7 @@ import numpy as np
 import yaml
 
 from ci_gate.evidence import Recording
-from ci_gate.readings import EndpointTotal, ErrorCount, MachineReading, Mark, Reading, Totals
+from ci_gate.readings import EndpointTotal, ErrorCount, MachineReading, Mark, ProbeReading, Reading, Totals
 from ci_gate.samples import ENDED_NEVER, ENDED_UNREPORTED, ENDED_WELL, SAMPLE_DTYPE
 from ci_gate.thresholds import Thresholds, parse_thresholds
 
@@ -29,6 +29,7 @@ class Draft:
     scenario: dict[str, Any] = field(default_factory=dict)
     offered: dict[str, Any] = field(default_factory=dict)
     readings: list[tuple[float, float, dict[str, float]]] = field(default_factory=list)
+    probes: list[tuple[str, float, float, str]] = field(default_factory=list)  # name, from, to, error
     marks: list[str] = field(default_factory=lambda: ["started", "spawned", "steady", "stopping", "ended"])
     jump: tuple[float, float] = (0.0, 0.0)  # seconds, after which second
     stopping_s: float | None = None
@@ -69,6 +70,7 @@ def make_recording(draft: Draft) -> Recording:
         readings=tuple(make_reading(draft, second) for second in seconds),
         machine=tuple(make_machine(draft, second) for second in seconds),
         totals=make_totals(draft, samples) if draft.has_totals else None,
+        probes=tuple(make_probe_reading(draft, *line, second) for line in draft.probes for second in seconds),
     )
 
 
@@ -112,6 +114,18 @@ def make_machine(draft: Draft, second: int) -> MachineReading:
         service_cpu_percent=60.0,
         service_memory_bytes=100_000_000,
         service_restarts=2 + int(second - RAMP_S >= draft.restarted_s),
+    )
+
+
+def make_probe_reading(draft: Draft, name: str, begin: float, end: float, error: str, second: int):
+    """One a second over the whole recording, which fails in the seconds from ``begin`` to ``end``."""
+    failed = begin <= second - RAMP_S <= end
+    return ProbeReading(
+        wall_s=clocks(draft, second - 0.5)["wall_s"],
+        probe=name,
+        took_ms=4.0,
+        values={} if failed else {"commits": float(second)},
+        error=error if failed else "",
     )
 
 

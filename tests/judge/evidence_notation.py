@@ -15,6 +15,7 @@ A line each, in any order, over ten seconds of ramp, then the steady phase, and 
     stopping at 12 s                         before the planned end
     wall clock +30 s at 5 s                  it jumps
     service ended at 5 s                     service restarted at 5 s
+    probe redis fails at 1-10 s: timed out   otherwise it reads once a second
     start failure ShopUser 3 Error()         task error ShopUser 9 Error(); listener errors 3
     Locust counted GET /items 598 2          instead of what the samples say
 """
@@ -168,6 +169,10 @@ LINES: tuple[tuple[str, Callable[..., None]], ...] = (
     ),
     (r"service ended at (\d+) s", lambda draft, at: setattr(draft, "ended_s", float(at))),
     (r"service restarted at (\d+) s", lambda draft, at: setattr(draft, "restarted_s", float(at))),
+    (
+        r"probe (\w+) fails at (-?\d+)-(\d+) s: (.+)",
+        lambda draft, name, begin, end, error: draft.probes.append((name, float(begin), float(end), error)),
+    ),
     (r"(start failure|task error) (\S+) (\d+) (.+)", read_error),
     (r"other host (\S+) (.+)", lambda draft, host, name: draft.other_hosts.update({name: host})),
     (r"listener errors (\d+)", lambda draft, count: setattr(draft, "listener_errors", int(count))),

@@ -111,4 +111,19 @@ RUN_AND_RECORDING_PROOFS = (
     Proof("endpoint-explosion", f"{SHORT}{TWICE}\n2 GET /a 200 5ms", "201 endpoints", f"{SHORT}{TWICE}"),
 )
 
-PROOFS = (*RUN_AND_RECORDING_PROOFS, *REPLY_AND_LOAD_PROOFS)
+PROBE_PROOFS = (
+    Proof(
+        "probe-failed",
+        "probe postgres fails at 0-11 s: connection refused",
+        "probe postgres read 9 times in 20 s, for want of a reply: connection refused",
+        "probe postgres fails at 0-10 s: connection refused",
+    ),
+    Proof(
+        "probe-failed",
+        "probe redis fails at -9-25 s: timed out",
+        "probe redis read 0 times in 20 s, for want of a reply: timed out",
+        "probe redis fails at -9-0 s: timed out",
+    ),
+)
+
+PROOFS = (*RUN_AND_RECORDING_PROOFS, *REPLY_AND_LOAD_PROOFS, *PROBE_PROOFS)
