@@ -165,7 +165,7 @@ def _summarise_endpoint(steady: SteadyPhase, endpoint: str) -> EndpointSummary:
         p99_ms=compute_quantile(times_ms, 0.99),
         max_ms=float(times_ms[-1]) if times_ms.size else None,
         sent=_summarise_sent(steady, good),
-        statuses={_name_status(status): count for status, count in _count(steady.samples["status"][rows])},
+        statuses={name_status(status): count for status, count in _count(steady.samples["status"][rows])},
         errors=_count_errors(steady.samples["error"][rows & ~steady.success], steady.strings),
     )
 
@@ -191,5 +191,6 @@ def _count(column: NDArray[np.unsignedinteger]) -> list[tuple[int, int]]:
     return list(zip(ids.tolist(), counts.tolist(), strict=True))
 
 
-def _name_status(status: int) -> str:
+def name_status(status: int) -> str:
+    """An HTTP status as reports name it."""
     return {0: "no reply", NOT_HTTP: "not HTTP"}.get(status, str(status))

@@ -1,0 +1,97 @@
+"""What happened in each second of a recording."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ci_gate.evidence import Recording
+
+_MOST_SECONDS: Final = 7 * 24 * 3600  # a clock that jumps shall not make arrays without end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seconds:
+    """``count`` seconds from the Unix time ``begin_s`` on; what lies outside is in none of them."""
+
+    begin_s: float
+    count: int
+
+    @classmethod
+    def of(cls, recording: Recording) -> Self:
+        """From its mark ``started`` to whatever came last."""
+        times_s = [
+            *(mark.wall_s for mark in recording.marks),
+            *(reading.wall_s for reading in recording.readings),
+        ]
+        if recording.samples.size:
+            due_s = recording.samples["intended_s"]
+            times_s += [float(due_s.min()), float(due_s.max())]
+        started = recording.mark("started")
+        begin_s = started.wall_s if started else min(times_s, default=0.0)
+        lasted_s = max(times_s, default=begin_s) - begin_s
+        return cls(begin_s=begin_s, count=int(min(np.ceil(lasted_s), _MOST_SECONDS)))
+
+    def index(self, times_s: NDArray[np.float64]) -> NDArray[np.intp]:
+        """The second of each time; -1 for none."""
+        second = np.floor(times_s - self.begin_s)
+        return np.where((second >= 0) & (second < self.count), second, -1).astype(np.intp)
+
+    def counts(self, index: NDArray[np.intp]) -> NDArray[np.float64]:
+        """How many of ``index`` are each second."""
+        return np.bincount(index[index >= 0], minlength=self.count).astype(np.float64)
+
+    def quantiles(
+        self, index: NDArray[np.intp], values: NDArray[np.float64], quantiles: Sequence[float]
+    ) -> NDArray[np.float64]:
+        """A row per quantile with its value in each second, NaN in one without values.
+
+        By linear interpolation, as `compute_quantile`.
+        """
+        order = np.argsort(index, kind="stable")
+        edges = np.searchsorted(index[order], np.arange(self.count + 1))
+        ordered = values[order]
+        found = np.full((len(quantiles), self.count), np.nan)
+        for second in np.flatnonzero(np.diff(edges)):
+            found[:, second] = np.quantile(ordered[edges[second] : edges[second + 1]], quantiles)
+        return found
+
+    def place(self, times_s: Sequence[float], values: Sequence[float | None]) -> NDArray[np.float64] | None:
+        """The greatest reading of each second; each tells of the second before its time.
+
+        Readings come a little late or early, so a single second without one takes that of the second before;
+        NaN in others. None where there is no value at all.
+        """
+        pairs = [(at, value) for at, value in zip(times_s, values, strict=True) if value is not None]
+        if not pairs or not self.count:
+            return None
+        at, known = np.array(pairs, dtype=np.float64).T
+        index = self.index(np.nextafter(at, -np.inf))
+        placed = np.full(self.count, np.nan)
+        np.fmax.at(placed, index[index >= 0], known[index >= 0])
+        holes = np.flatnonzero(np.isnan(placed[1:])) + 1
+        placed[holes] = placed.copy()[holes - 1]
+        return placed
+
+
+def thin(values: NDArray[np.float64], span_s: int) -> NDArray[np.float64]:
+    """Of each ``span_s`` seconds the least and the greatest, in the order in which they came."""
+    if span_s == 1:
+        return values
+    rows = np.pad(values, (0, -len(values) % span_s), constant_values=np.nan).reshape(-1, span_s)
+    unknown = np.isnan(rows)
+    least = np.where(unknown, np.inf, rows).argmin(axis=1)
+    greatest = np.where(unknown, -np.inf, rows).argmax(axis=1)
+    picked = np.sort(np.stack([least, greatest], axis=1), axis=1)
+    return np.take_along_axis(rows, picked, axis=1).ravel()
+
+
+def grow(at: Sequence[float], values: Sequence[float | None]) -> list[float | None]:
+    """By how much a counter grew per second since the reading before; None where it began anew."""
+    known = np.array([np.nan if value is None else value for value in values])
+    passed_s = np.maximum(np.diff(at), 1e-3)
+    return [None, *(each if each >= 0 else None for each in (np.diff(known) / passed_s).tolist())][: len(at)]
