@@ -16,6 +16,7 @@ from ci_gate.judge.left_over import find_left_over
 from ci_gate.judge.limits import LimitResult, judge_limit
 from ci_gate.judge.run_findings import find_in_run
 from ci_gate.judge.summary import EndpointSummary, select_steady_phase, summarise
+from ci_gate.judge.trend import Trend, find_trend
 from ci_gate.judge.validity import RULES, check_validity
 from ci_gate.readings import StrictValue
 from ci_gate.thresholds import Scenario, Thresholds
@@ -45,6 +46,7 @@ class ScenarioVerdict(StrictValue, frozen=True):
     findings: tuple[Finding, ...]
     comparison: DuetVerdict | None = None  # None: not compared with base
     diagnosis: Diagnosis | None = None  # changes no outcome
+    trend: Trend | None = None  # None: the steady phase was too short for one
 
     @property
     def breaches(self) -> tuple[LimitResult, ...]:
@@ -84,7 +86,9 @@ def judge(
     for plan in run.recordings:
         planned.setdefault(plan.scenario, {})[plan.recording] = plan
     scenarios = tuple(
-        _with_diagnosis(_judge_planned(thresholds, run, plans, recordings, rules), thresholds, run, recordings)
+        _with_diagnosis(
+            _judge_planned(thresholds, run, plans, recordings, rules), thresholds, run, recordings
+        )
         for plans in planned.values()
     )
     findings = tuple(find_in_run(thresholds, run))
@@ -124,6 +128,7 @@ def judge_scenario(
         endpoints=summaries,
         limits=limits,
         findings=findings,
+        trend=find_trend(steady),
     )
 
 
@@ -136,17 +141,14 @@ def _judge_planned(
 ) -> ScenarioVerdict:
     plan = plans.get(HEAD) or next(iter(plans.values()))
     scenario = thresholds.scenario(plan.scenario)
-    recording = recordings.get((plan.scenario, HEAD))
-    if scenario is None or recording is None:
-        missing = (
-            "thresholds.yaml does not have this scenario"
-            if scenario is None
-            else "there is no evidence of it"
-        )
-        return _without_proof(plan, None, run.failures.get(plan.scenario) or missing)
-    judged = judge_scenario(scenario, plan, recording, rules)
-    if plan.scenario in run.failures:
-        return _without_proof(plan, judged, run.failures[plan.scenario])
+    if scenario is None:
+        return _without_proof(plan, None, "thresholds.yaml does not have this scenario")
+    failure, recording = run.failures.get(plan.scenario), recordings.get((plan.scenario, HEAD))
+    judged = judge_scenario(scenario, plan, recording, rules) if recording else None
+    if HEAD not in plans and DUET_HEAD in plans:
+        judged = _without_proof(plan, None, "a calibration: head was never measured alone, so no limit was")
+    elif failure or judged is None:
+        return _without_proof(plan, judged, failure or "there is no evidence of it")
     judged = _with_trials(judged, scenario, recordings)
     if DUET_HEAD not in plans:
         return judged
@@ -213,15 +215,17 @@ def _without_proof(plan: RecordingPlan, judged: ScenarioVerdict | None, why: str
         message=why,
         remedy="mend what stopped the measurement, and run again",
     )
-    return ScenarioVerdict(
+    nothing = ScenarioVerdict(
         name=plan.scenario,
         outcome="INVALID",
         users=sum(plan.users.values()),
-        duration_s=judged.duration_s if judged else 0.0,
-        endpoints=judged.endpoints if judged else (),
-        limits=judged.limits if judged else (),
-        findings=(finding, *(judged.findings if judged else ())),
+        duration_s=0.0,
+        endpoints=(),
+        limits=(),
+        findings=(),
     )
+    judged = judged or nothing
+    return msgspec.structs.replace(judged, outcome="INVALID", findings=(finding, *judged.findings))
 
 
 def _outcome_of(findings: tuple[Finding, ...], *, breached: bool) -> Outcome:
