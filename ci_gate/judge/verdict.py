@@ -85,12 +85,8 @@ def judge(
     planned: dict[str, dict[str, RecordingPlan]] = {}
     for plan in run.recordings:
         planned.setdefault(plan.scenario, {})[plan.recording] = plan
-    scenarios = tuple(
-        _with_diagnosis(
-            _judge_planned(thresholds, run, plans, recordings, rules), thresholds, run, recordings
-        )
-        for plans in planned.values()
-    )
+    judged = (_judge_planned(thresholds, run, plans, recordings, rules) for plans in planned.values())
+    scenarios = tuple(_with_diagnosis(each, thresholds, run, recordings) for each in judged)
     findings = tuple(find_in_run(thresholds, run))
     outcome = _worst([*(scenario.outcome for scenario in scenarios), _outcome_of(findings, breached=False)])
     return Verdict(
@@ -146,7 +142,9 @@ def _judge_planned(
     failure, recording = run.failures.get(plan.scenario), recordings.get((plan.scenario, HEAD))
     judged = judge_scenario(scenario, plan, recording, rules) if recording else None
     if HEAD not in plans and DUET_HEAD in plans:
-        judged = _without_proof(plan, None, "a calibration: head was never measured alone, so no limit was")
+        judged = _without_proof(
+            plan, None, "no limit was judged: this is a calibration, which never measures head alone"
+        )
     elif failure or judged is None:
         return _without_proof(plan, judged, failure or "there is no evidence of it")
     judged = _with_trials(judged, scenario, recordings)
