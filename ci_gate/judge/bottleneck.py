@@ -24,7 +24,6 @@ from ci_gate.judge.causes import (
     Cause,
     Place,
     are_workers_busy,
-    describe_slowest,
     find_cpu_limit,
     is_generator_short,
     make_places,
@@ -32,6 +31,7 @@ from ci_gate.judge.causes import (
 from ci_gate.judge.duet import DuetVerdict
 from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.occupancy import Observed, Occupancy, ProbeWindow, count_in_pool, locate, observe
+from ci_gate.judge.place_numbers import describe_slowest
 from ci_gate.judge.summary import select_steady_phase
 from ci_gate.readings import StatementTotal, StrictValue
 from ci_gate.thresholds import Scenario
@@ -52,7 +52,7 @@ class Diagnosis(StrictValue, frozen=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Circumstances:
-    """What is known of a scenario beside its recordings. ``failure`` is why it was not measured to its end."""
+    """What is known of a scenario beside its recordings; ``failure`` is why it was not measured."""
 
     scenario: Scenario
     limits: tuple[LimitResult, ...]
@@ -119,7 +119,9 @@ def find_waits(
     if not occupancy.total:
         return
     spent = spend(head)
-    found = list(_find_places(seen, occupancy, make_places(seen, cpu), spent, is_too_slow=is_too_slow))
+    found = list(
+        _find_places(seen, occupancy, make_places(seen, occupancy, cpu), spent, is_too_slow=is_too_slow)
+    )
     left = 1.0
     if extra and (found or is_too_slow):
         share = (1 - extra[0] / extra[1]) * min(count_in_pool(seen) / occupancy.total, 1.0)
@@ -139,7 +141,9 @@ def _find_places(
 ) -> Iterator[Cause]:
     for name, place in places.items():
         share = getattr(occupancy, name) / occupancy.total
-        if share >= LEAST_SHARE and (is_too_slow or place.is_saturated(seen)):
+        is_large = share >= LEAST_SHARE
+        # A generator at its limit makes every number wrong, however little of the time is its own.
+        if (is_large and (is_too_slow or place.is_saturated)) or (name == "generator" and place.is_saturated):
             numbers = [
                 f"{getattr(occupancy, name):,.1f} of {occupancy.total:,.1f} requests in flight, on average"
             ]

@@ -19,6 +19,7 @@ from ci_gate.thresholds import ALL_ENDPOINTS, Scenario
 _DEFAULT_FAILURES: Final = 0.01
 _NEAR_LIMIT: Final = 0.95
 _MOST_NAMED: Final = 3
+_MOST: Final = 0.5
 _THROTTLING_WITH_RETRY_AFTER: Final = (403, 503)
 
 _KINDS: Final[dict[str, tuple[str, str]]] = {
@@ -28,7 +29,7 @@ _KINDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "missing": (
         "what is asked for is not there (404, 405, 410)",
-        "compare the paths of the scenario with the routes of the service, and its data with what reset makes",
+        "compare the scenario's paths with the service's routes, and its data with what before_each makes",
     ),
     "wrong": (
         "requests are rejected as wrong (4xx)",
@@ -73,9 +74,9 @@ def find_unmeasured(failure: str) -> Iterator[Cause]:
     """The service never got ready, or something else kept the scenario from being measured."""
     yield Cause(
         code="not-started",
-        title="the scenario could not be measured: the service did not start, or what prepares it failed",
+        title="nothing could be measured: the service did not start, or what prepares it failed",
         numbers=(failure,),
-        next_step="start the service by hand as thresholds.yaml does; read service.log in the evidence folder",
+        next_step="start it by hand as thresholds.yaml does; read service.log in the evidence folder",
         share=None,
     )
 
@@ -99,7 +100,7 @@ def find_endings(recording: Recording) -> Iterator[Cause]:
         if ended_s is not None
         else "the service was restarted under load",
         numbers=tuple(numbers),
-        next_step="read service.log in the evidence folder for its last words; look for the kernel's out-of-memory killer",
+        next_step="read the end of service.log; look for the kernel's out-of-memory killer",
         share=None,
     )
 
@@ -132,19 +133,18 @@ def find_throttling(replies: Replies) -> Iterator[Cause]:
             code="throttle",
             title="throttling (429, or 403 and 503 with Retry-After)",
             numbers=(per_s, *_name_endpoints(replies, throttled)),
-            next_step="raise the limit for the load test's users or their one address in the service's configuration, "
+            next_step="raise the service's limit for the test's users or their one address; "
             "or accept the status where it is wanted",
             share=replies.share(throttled),
         )
 
 
 def find_failing(scenario: Scenario, replies: Replies, timeouts_per_request: float) -> Iterator[Cause]:
-    """More failures than the scenario allows, beside throttling and time-outs in the pool's queue."""
+    """More failures than the scenario allows, without throttling and time-outs in the pool's queue."""
     kinds = _sort_by_kind(replies)
-    broken = kinds["broken"]
-    excused = min(timeouts_per_request, replies.share(broken))
     shares = {kind: replies.share(rows) for kind, rows in kinds.items()}
-    shares["broken"] -= excused
+    if timeouts_per_request >= _MOST * shares["broken"]:
+        shares["broken"] = 0.0  # they are the pool's
     total, most = sum(shares.values()), max(shares, key=lambda kind: shares[kind])
     if total <= _allowed_failures(scenario):
         return

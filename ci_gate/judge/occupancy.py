@@ -23,7 +23,7 @@ _SESSION_STATES: Final = ("waiting_lock", "waiting_io", "on_cpu", "waiting_lwloc
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeWindow:
-    """What one probe read in a stretch of time, oldest first. ``error`` is the last one's, where one failed."""
+    """What one probe read in a stretch of time, oldest first; ``error`` is the last one."""
 
     readings: tuple[ProbeReading, ...]
     failed: int = 0
@@ -91,7 +91,7 @@ class Occupancy:
 
     @property
     def total(self) -> float:
-        return sum(getattr(self, name) for name in self.__slots__)
+        return float(sum(getattr(self, name) for name in self.__slots__))
 
     def scale(self, factor: float) -> Occupancy:
         return Occupancy(**{name: factor * getattr(self, name) for name in self.__slots__})

@@ -1,0 +1,210 @@
+"""Does the diagnosis name the fault? Each fault of the reference service, and the service without one.
+
+Every run is a real one of the command line: the reference service as a command, on a PostgreSQL and a Redis
+of its own, Locust with the scenario's users, a short ramp and steady phase; then the verdict's first cause is
+compared with the expected one. Prints a line per run and a table at the end, exit code 1 where fewer than 9
+in 10 runs are right. All cases ten times take about 40 minutes:
+
+    python -m benchmarks.diagnoses [--runs 10] [--seconds 12] [--keep FOLDER] [CASE...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+import psycopg
+import yaml
+from tabulate import tabulate
+
+from ci_gate.judge.bottleneck import Diagnosis
+from ci_gate.judge.verdict import decode_verdict
+from tests.servers import running_postgres, running_redis
+
+REPOSITORY = Path(__file__).parents[1]
+SCENARIOS = REPOSITORY / "ci_gate" / "reference" / "scenarios"
+SERVICE = (sys.executable, "-m", "ci_gate.reference.service")
+SIDES = ("head", "base")
+RAMP_S = 4
+LEAST_RIGHT = 0.9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """``expected`` are the codes of which one must be named first; empty: no cause at all."""
+
+    fault: str
+    scenario: str
+    expected: tuple[str, ...]
+    has_base: bool = False
+    service: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.fault or f"healthy {self.scenario}"
+
+
+CASES = (
+    Case(fault="tiny_pool", scenario="concurrent-deployments", expected=("connection-pool",)),
+    Case(fault="n_plus_one", scenario="cab-approvals", expected=("n-plus-one",), has_base=True),
+    Case(fault="extra_cpu", scenario="burst-load", expected=("service-cpu",)),
+    Case(fault="lock_contention", scenario="connector-scaling", expected=("lock-contention",)),
+    Case(fault="throttle", scenario="concurrent-deployments", expected=("throttle",)),
+    Case(fault="login_broken", scenario="cab-approvals", expected=("failing-replies",)),
+    Case(fault="routes_missing", scenario="connector-scaling", expected=("failing-replies",)),
+    Case(
+        fault="slow_start",
+        scenario="cab-approvals",
+        expected=("not-started",),
+        service={"ready_timeout": "4s"},
+    ),
+    Case(fault="crash_after", scenario="concurrent-deployments", expected=("service-ended",)),
+    Case(fault="debug_error_pages", scenario="concurrent-deployments", expected=("failing-replies",)),
+    Case(fault="slow_dependency", scenario="concurrent-deployments", expected=("slow-dependency",)),
+    Case(fault="", scenario="concurrent-deployments", expected=()),
+    Case(fault="", scenario="cab-approvals", expected=()),
+    Case(fault="", scenario="connector-scaling", expected=()),
+    Case(fault="", scenario="burst-load", expected=("service-cpu", "host-cpu")),
+)
+
+
+def write_repository(folder: Path, case: Case, database: str, redis: str, seconds: float) -> None:
+    """thresholds.yaml with short phases, and the scenarios. The commit, base, is healthy; head has the fault."""
+    document = yaml.safe_load((REPOSITORY / "thresholds.yaml").read_text(encoding="utf-8"))
+    scenario = document["scenarios"][case.scenario]
+    users = sum(scenario["users"].values())
+    scenario |= {"locustfile": f"load/{Path(scenario['locustfile']).name}", "spawn_rate": users / RAMP_S}
+    address = {"DATABASE_URL": f"{database}/{{side}}", "REDIS_URL": redis}
+    del document["service"]["before_each"]  # which would add two trials to each run: main resets instead
+    document["service"] |= {"command": " ".join((*SERVICE, "--port", "{port}")), **case.service}
+    document["service"]["env"] = address
+    document["probes"] |= {"postgres": address["DATABASE_URL"], "redis": redis}
+    document["profiles"] = {"short": {"duration": f"{seconds:g}s", "warmup": "2s"}}
+    document["compare"] = {"max_duration": "30s"}
+    document["scenarios"] = {case.scenario: scenario}
+    shutil.copytree(SCENARIOS, folder / "load", ignore=shutil.ignore_patterns("__pycache__"))
+    write_thresholds(folder, document)
+    if case.has_base:
+        commit(folder)
+    document["service"]["env"] = {**address, "FAULTS": case.fault}
+    write_thresholds(folder, document)
+
+
+def write_thresholds(folder: Path, document: dict[str, object]) -> None:
+    """Over the old one."""
+    (folder / "thresholds.yaml").write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+
+
+def commit(folder: Path) -> None:
+    """Everything in the folder, as the base of what comes after."""
+    git = ("git", "-c", "user.name=benchmark", "-c", "user.email=benchmark@example.invalid")
+    for arguments in (("init", "-q"), ("add", "."), ("commit", "-qm", "base")):
+        subprocess.run([*git, *arguments], cwd=folder, check=True)
+
+
+def run(case: Case, database: str, redis: str, seconds: float, keep: Path | None) -> Diagnosis:
+    """One run through the real command line; its diagnosis."""
+    for side in SIDES if case.has_base else SIDES[:1]:
+        env = {**os.environ, "DATABASE_URL": f"{database}/{side}", "REDIS_URL": redis}
+        subprocess.run([*SERVICE, "reset"], env=env, check=True, timeout=60)
+    with tempfile.TemporaryDirectory(prefix="ci-gate-diagnoses-") as name:
+        folder = Path(name)
+        write_repository(folder, case, database, redis, seconds)
+        out = keep or folder / "out"
+        command = [
+            sys.executable,
+            "-m",
+            "ci_gate.cli",
+            "run",
+            "--quiet",
+            "--profile",
+            "short",
+            "--out",
+            str(out),
+        ]
+        if case.has_base:
+            command += ["--base", "HEAD"]
+        subprocess.run(command, cwd=folder, stdout=subprocess.DEVNULL, check=False, timeout=300)
+        diagnosis = decode_verdict((out / "verdict.json").read_bytes()).scenarios[0].diagnosis
+    assert diagnosis is not None
+    return diagnosis
+
+
+def is_right(case: Case, diagnosis: Diagnosis) -> bool:
+    """The first cause is an expected one, or there is none where none is expected."""
+    if not diagnosis.causes:
+        return not case.expected
+    return diagnosis.causes[0].code in case.expected
+
+
+def describe(diagnosis: Diagnosis) -> str:
+    """Every cause with its share, in rank order."""
+    shares = (f"{cause.share:.0%}" if cause.share is not None else "-" for cause in diagnosis.causes)
+    codes = (cause.code for cause in diagnosis.causes)
+    return (
+        ", ".join(f"{code} {share}" for code, share in zip(codes, shares, strict=True)) or "nothing saturated"
+    )
+
+
+def summarise(case: Case, diagnoses: list[Diagnosis]) -> tuple[str, ...]:
+    """A row of the table."""
+    right = [each for each in diagnoses if is_right(case, each)]
+    shares = [each.causes[0].share for each in right if each.causes and each.causes[0].share is not None]
+    spread = f"{min(shares):.0%} to {max(shares):.0%}, median {median(shares):.0%}" if shares else "-"
+    others = {describe(each) for each in diagnoses if not is_right(case, each)}
+    expected = " or ".join(case.expected) or "nothing saturated"
+    named = f"{len(right)} of {len(diagnoses)}"
+    return case.fault or "none", case.scenario, expected, named, spread, "; ".join(sorted(others))
+
+
+def main() -> int:
+    """Exit code 1 where a case was named right in less than 9 of 10 runs."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    names = [case.name for case in CASES]
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"only these, of: {', '.join(names)}")
+    parser.add_argument("--runs", type=int, default=10)
+    parser.add_argument("--seconds", type=float, default=12.0, help="of the steady phase")
+    parser.add_argument("--keep", type=Path, help="keep the evidence of each run below this folder")
+    options = parser.parse_args()
+    if unknown := set(options.cases) - set(names):
+        parser.error(f"no such case: {', '.join(sorted(unknown))}")
+    cases = [case for case in CASES if not options.cases or case.name in options.cases]
+    found: dict[str, list[Diagnosis]] = {case.name: [] for case in cases}
+    with (
+        tempfile.TemporaryDirectory() as name,
+        running_postgres(Path(name)) as url,
+        running_redis(Path(name)) as redis,
+    ):
+        with psycopg.connect(url, autocommit=True) as connection:
+            for side in SIDES:
+                connection.execute(f"CREATE DATABASE {side}")
+        for number in range(options.runs):  # each case in turn, so that a noisy minute is no case's alone
+            for case in cases:
+                keep = options.keep / case.name.replace(" ", "-") / f"{number:02}" if options.keep else None
+                began_s = time.monotonic()
+                diagnosis = run(case, url.rpartition("/")[0], redis, options.seconds, keep)
+                found[case.name].append(diagnosis)
+                word = "right" if is_right(case, diagnosis) else "WRONG"
+                took_s = time.monotonic() - began_s
+                print(
+                    f"{number + 1:3} {word} {case.name}: {describe(diagnosis)} ({took_s:.0f} s)", flush=True
+                )
+    headers = ("fault", "scenario", "expected first", "named", "its share", "else")
+    rows = [summarise(case, found[case.name]) for case in cases]
+    print(tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True))
+    right = (sum(is_right(case, each) for each in found[case.name]) for case in cases)
+    return int(any(number < LEAST_RIGHT * options.runs for number in right))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
