@@ -11,9 +11,11 @@ import click
 from ci_gate.calibrate import calibrate as calibrate_scenarios
 from ci_gate.errors import EXIT_PASS, UsageError
 from ci_gate.evidence import read_recordings, read_run
+from ci_gate.judge.capacity import encode_capacity, is_capacity, judge_capacity
 from ci_gate.judge.feasibility import find_unprovable, offered_rate
 from ci_gate.judge.verdict import Verdict, decode_verdict, encode_verdict, judge
 from ci_gate.progress import ProgressPrinter
+from ci_gate.report.capacity import render_capacity
 from ci_gate.report.junit import render_junit
 from ci_gate.report.markdown import render_markdown
 from ci_gate.report.terminal import render_terminal
@@ -139,9 +141,25 @@ def calibrate(
     help="Judge by this file instead of the one it was measured with.",
 )
 def judge_command(evidence: Path, thresholds_file: Path | None) -> int:
-    """Judge an evidence folder again, without load, and write verdict.json and the reports anew."""
+    """Judge an evidence folder again, without load, and write its verdict and reports anew.
+
+    A folder of `ci-gate capacity` gets its capacity.json anew.
+    """
     thresholds = read_thresholds(thresholds_file) if thresholds_file else None
+    if is_capacity(read_run(evidence)):
+        return conclude_capacity(evidence, thresholds)
     return _conclude(judge_folder(evidence, thresholds), evidence)
+
+
+def conclude_capacity(folder: Path, thresholds: Thresholds | None) -> int:
+    """Judge the steps of `ci-gate capacity`, by their own thresholds if None; write and print the result."""
+    info = read_run(folder)
+    thresholds = thresholds or parse_thresholds(info.thresholds_text, info.thresholds_file)
+    verdict = judge_capacity(thresholds, info, read_recordings(folder, info))
+    (folder / "capacity.json").write_bytes(encode_capacity(verdict))
+    click.echo(render_capacity(verdict))
+    click.echo(f"evidence and capacity.json: {folder}")
+    return verdict.exit_code
 
 
 _RENDERERS: Final = {"markdown": render_markdown, "text": render_terminal, "junit": render_junit}

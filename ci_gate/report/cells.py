@@ -9,12 +9,12 @@ NOTHING = "-"
 
 def format_ms(value: float | None) -> str:
     """``7.2 ms``, ``312 ms``, ``1,234 ms``: three digits are enough to read, the verdict uses all."""
-    return NOTHING if value is None else f"{_round(value)} ms"
+    return NOTHING if value is None else f"{format_number(value)} ms"
 
 
 def format_rate(value: float | None) -> str:
     """Per second."""
-    return NOTHING if value is None else f"{_round(value)}/s"
+    return NOTHING if value is None else f"{format_number(value)}/s"
 
 
 def format_share(value: float | None) -> str:
@@ -36,5 +36,6 @@ def format_bound(limit: LimitResult) -> str:
     return f"at {'least' if limit.is_floor else 'most'} {limit.text}"
 
 
-def _round(value: float) -> str:
+def format_number(value: float) -> str:
+    """Three digits, and all of those before the point."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"  # noqa: PLR2004 - three digits

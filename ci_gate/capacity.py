@@ -1,0 +1,128 @@
+"""Steps the load of one scenario up on one service, and writes each step's evidence."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Final
+
+import msgspec
+
+from ci_gate.errors import GateError, UsageError
+from ci_gate.evidence import STEP, RecordingPlan, RunInfo, read_recording, recording_folder, write_json
+from ci_gate.judge.load_step import Step, judge_step
+from ci_gate.judge.stepping import Climb, NextStep, choose_next
+from ci_gate.measure.load_run import Job
+from ci_gate.overrides import share_users
+from ci_gate.plan import RunRequest, now, plan_recording, plan_run
+from ci_gate.progress import ProgressPrinter
+from ci_gate.report.capacity import describe_load, describe_step
+from ci_gate.run import Session, make_folder, record_alone, started
+from ci_gate.thresholds import Scenario
+from ci_gate.watchdog import Watchdog
+
+_SPAN: Final = 8
+"""Without a word about it, the climb is from an eighth of the scenario's load to eight times as much."""
+
+
+def plan_climb(
+    scenario: Scenario, *, lowest: int | None, highest: int | None, growth: float, duration_s: float
+) -> Climb:
+    """The loads to try, in users or arrivals per second. Raises UsageError for a climb that cannot be."""
+    is_open = scenario.arrivals_per_s is not None
+    usual = scenario.arrivals_per_s or scenario.user_count
+    least = 1 if is_open else len(scenario.users)
+    lowest = max(least, math.ceil(usual / _SPAN)) if lowest is None else lowest
+    highest = max(lowest + 1, math.ceil(usual * _SPAN)) if highest is None else highest
+    if lowest < least:
+        raise UsageError(f"{scenario.name} has {least} user classes: --from must be at least {least}")
+    if highest <= lowest:
+        raise UsageError(f"--to {highest} must be more than --from {lowest}")
+    return Climb(lowest=lowest, highest=highest, least=least, growth=growth, duration_s=duration_s)
+
+
+def measure_capacity(request: RunRequest, climb: Climb, progress: ProgressPrinter) -> None:
+    """Measure the request's one scenario step by step, until `choose_next` has nothing left to learn.
+
+    The service is started and reset once, as it would meet a rising load. run.json names each step before it
+    begins, so that whatever ends this, what was measured can be judged. Raises ServiceError where the service
+    does not start, OutsideError where evidence cannot be written.
+    """
+    make_folder(request.out)
+    info = msgspec.structs.replace(plan_run(request), recordings=())
+    ladder = _Ladder(request, info, progress)
+    ladder.write_info()
+    interrupted, failures = True, {}
+    try:
+        ladder.climb(climb)
+        interrupted = False
+    except GateError as error:
+        interrupted, failures = False, {request.scenarios[0].name: str(error)}
+        raise
+    finally:
+        progress.finish()
+        ladder.info = msgspec.structs.replace(
+            ladder.info, ended_at=now(), interrupted=interrupted, failures=failures
+        )
+        ladder.write_info()
+
+
+class _Ladder:
+    """The steps so far, and the run.json that says what they are."""
+
+    def __init__(self, request: RunRequest, info: RunInfo, progress: ProgressPrinter) -> None:
+        self.info = info
+        self._request = request
+        self._scenario = request.scenarios[0]
+        self._progress = progress
+        self._steps: list[Step] = []
+
+    def write_info(self) -> None:
+        write_json(self._request.out / "run.json", self.info)
+
+    def climb(self, climb: Climb) -> None:
+        request, upcoming = self._request, choose_next((), climb)
+        if upcoming is None:
+            return
+        with Watchdog() as watchdog:
+            session = Session(
+                request=request, info=self.info, watchdog=watchdog, progress=self._progress, base=None
+            )
+            first = self._plan(upcoming)
+            with started(session, request.thresholds.service, request.repository, "head", first) as job:
+                while upcoming:
+                    self._measure(session, job, upcoming)
+                    upcoming = choose_next(self._steps, climb)
+
+    def _measure(self, session: Session, job: Job, upcoming: NextStep) -> None:
+        plan = self._plan(upcoming)
+        self.info = msgspec.structs.replace(self.info, recordings=(*self.info.recordings, plan))
+        self.write_info()
+        load = describe_load(upcoming.load, is_open=plan.arrivals_per_s is not None)
+        ramp_s = sum(plan.users.values()) / plan.spawn_rate + plan.ramp_s
+        what = f"{plan.scenario}: step {len(self._steps) + 1}, {load} ({upcoming.why})"
+        self._progress.start(what, ramp_s + plan.warmup_s + plan.duration_s)
+        folder = recording_folder(self._request.out, plan)
+        record_alone(session, dataclasses.replace(job, plan=plan, folder=folder))
+        step = judge_step(self._scenario, plan, read_recording(folder))
+        self._progress.say(f"  {describe_step(step)}")
+        self._steps.append(step)
+
+    def _plan(self, upcoming: NextStep) -> RecordingPlan:
+        """The scenario at another load, with as long a ramp as its own, or a shorter one."""
+        scenario, request = self._scenario, self._request
+        factor = upcoming.load / (scenario.arrivals_per_s or scenario.user_count)
+        more = max(factor, 1.0)
+        total = upcoming.load if scenario.arrivals_per_s is None else math.ceil(scenario.user_count * more)
+        counts = share_users(scenario, total)
+        scaled = dataclasses.replace(
+            scenario,
+            users=tuple(dataclasses.replace(user, count=counts[user.user_class]) for user in scenario.users),
+            spawn_rate=scenario.spawn_rate * more,
+            arrivals_per_s=None if scenario.arrivals_per_s is None else float(upcoming.load),
+        )
+        number = len(self._steps) + 1
+        profile = dataclasses.replace(request.profile, duration_s=upcoming.duration_s)
+        workload = request.workloads[scenario.locustfile]
+        plan = plan_recording(scaled, profile, workload, request.seed + number)
+        return msgspec.structs.replace(plan, recording=STEP.format(number))

@@ -1,0 +1,90 @@
+"""The command that finds out how much load a service can bear."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Final
+
+import click
+
+from ci_gate.capacity import measure_capacity, plan_climb
+from ci_gate.commands import conclude_capacity, thresholds_option
+from ci_gate.progress import ProgressPrinter
+from ci_gate.quantities import parse_duration_s
+from ci_gate.request import make_request
+
+_SHORTEST_S: Final = 3.0
+_LONGEST_S: Final = 3600.0
+
+
+def _read_duration(_context: click.Context, _option: click.Parameter, text: str) -> float:
+    try:
+        duration_s = parse_duration_s(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+    if not _SHORTEST_S <= duration_s <= _LONGEST_S:
+        raise click.BadParameter(f"{text} (allowed: from {_SHORTEST_S:g}s to {_LONGEST_S / 60:g}m)")
+    return duration_s
+
+
+@click.command(short_help="Step the load up: how many users fit, and what runs out first.")
+@click.argument("scenario")
+@thresholds_option
+@click.option("--from", "lowest", type=click.IntRange(1), help="Fewest users.  [default: an eighth]")
+@click.option("--to", "highest", type=click.IntRange(1), help="Most users.  [default: eight times as many]")
+@click.option(
+    "--growth",
+    type=click.FloatRange(1.1, 10),
+    default=2.0,
+    show_default=True,
+    help="Each step has so many times the users of the one before.",
+)
+@click.option(
+    "--step-duration",
+    "duration_s",
+    default="12s",
+    show_default=True,
+    callback=_read_duration,
+    help="How long a step measures; one that has to prove limits lasts up to five times as long.",
+)
+@click.option("--profile", "profile_name", default="pull_request", show_default=True, help="For its warm-up.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where evidence goes; new or empty.  [default: ci-gate-out/<time>]",
+)
+@click.option("--quiet", is_flag=True, help="No progress on standard error.")
+def capacity(  # noqa: PLR0913 - one parameter for each option
+    scenario: str,
+    thresholds_file: Path,
+    lowest: int | None,
+    highest: int | None,
+    growth: float,
+    duration_s: float,
+    profile_name: str,
+    out: Path | None,
+    *,
+    quiet: bool,
+) -> int:
+    """Find out how much load the service can bear in SCENARIO.
+
+    Starts the service once and puts more and more of the scenario's users on it, in the proportion of their
+    classes, until throughput no longer grows, requests fail, the load generator is at its end, or --to is
+    reached; then narrows down where limits begin to break. Where the workload is open (arrivals), --from and
+    --to are arrivals per second.
+
+    Says how many users fit under the scenario's limits, where the knee is, what ran out first, and how
+    throughput scales. Evidence and capacity.json stay in --out; `ci-gate judge` judges them again, without
+    load. Ctrl-C ends everything cleanly; what was measured until then stays readable.
+    """
+    request = make_request(thresholds_file, (scenario,), profile_name, base=None, out=out)
+    climb = plan_climb(
+        request.scenarios[0], lowest=lowest, highest=highest, growth=growth, duration_s=duration_s
+    )
+    request = dataclasses.replace(
+        request, profile=dataclasses.replace(request.profile, duration_s=duration_s)
+    )
+    measure_capacity(request, climb, ProgressPrinter(sys.stderr, quiet=quiet))
+    return conclude_capacity(request.out, request.thresholds)

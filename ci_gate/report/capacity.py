@@ -1,0 +1,192 @@
+"""What a service can bear, as text: a table of the steps with its chart, then what follows from them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Final
+
+from tabulate import tabulate
+
+from ci_gate.judge.capacity import CapacityVerdict
+from ci_gate.judge.knee import Knee
+from ci_gate.judge.load_step import Step
+from ci_gate.judge.scalability import Scalability
+from ci_gate.judge.step_windows import Estimate
+from ci_gate.report.cells import (
+    NOTHING,
+    format_bound,
+    format_measured,
+    format_ms,
+    format_number,
+    format_rate,
+    format_share,
+)
+
+_BAR_WIDTH: Final = 16
+_PARTS: Final = " ▏▎▍▌▋▊▉█"
+_DECADES: Final = 4  # of latency that its bar spans
+
+_OUTCOMES: Final = {
+    "kept": "kept",
+    "breached": "BREACHED",
+    "unproven": "too few to tell",
+    "untrusted": "NOT TRUSTED",
+}
+
+
+def render_capacity(verdict: CapacityVerdict) -> str:
+    """The whole text, with a final newline."""
+    steps = sorted(verdict.steps, key=lambda step: (step.load, step.name))
+    most = max((step.rate_per_s for step in steps), default=0.0)
+    slowest = max((step.p95_ms or 0.0 for step in steps), default=0.0)
+    headers = (
+        *(verdict.unit, "throughput", "", "in flight", "p50", "p95", "(log scale)", "p99"),
+        *("failures", "limits"),
+    )
+    rows = [_make_row(step, most, slowest) for step in steps]
+    table = tabulate(
+        rows,
+        headers=headers,
+        disable_numparse=True,
+        colalign=("right", "right", "left", *["right"] * 3, "left", *["right"] * 2, "left"),
+    )
+    told = [f"{title}: {sentence}" for title, sentence in tell(verdict)]
+    return "\n\n".join([f"{verdict.scenario}: {len(steps)} steps", table, *told]) + "\n"
+
+
+def describe_load(load: float, *, is_open: bool) -> str:
+    """``50 users``, ``50 arrivals/s``."""
+    return f"{load:,.0f} {'arrivals/s' if is_open else 'user' if load == 1 else 'users'}"
+
+
+def describe_step(step: Step) -> str:
+    """A step in a line, for who watches."""
+    numbers = f"{format_rate(step.rate_per_s)}, p95 {format_ms(step.p95_ms)}"
+    told = f"{numbers}, {format_share(step.failure_share)} failures: limits {_OUTCOMES[step.outcome]}"
+    return "; ".join([told, *(f"[{each.code}] {each.message}" for each in step.distrust)])
+
+
+def tell(verdict: CapacityVerdict) -> Iterator[tuple[str, str]]:
+    """What follows from the steps: a title and a sentence each, in the order of what people ask first."""
+    yield "fits under the limits", _tell_fit(verdict)
+    yield "knee", _tell_knee(verdict)
+    yield "ran out first", _tell_shortage(verdict)
+    yield "no more load was tried", _tell_end(verdict)
+    yield "scalability law", _tell_law(verdict.scalability)
+    for step in verdict.steps:
+        for finding in step.distrust:
+            where = f"not trusted at {_load(verdict, step)}"
+            yield where, f"[{finding.code}] {finding.subject}: {finding.message} -> {finding.remedy}"
+
+
+def _make_row(step: Step, most: float, slowest: float) -> tuple[str, ...]:
+    height = math.log10(slowest / step.p95_ms) / _DECADES if step.p95_ms else 1.0
+    return (
+        f"{step.load:,.0f}",
+        format_rate(step.rate_per_s),
+        draw_bar(step.rate_per_s / most if most else 0.0),
+        format_number(step.in_flight),
+        format_ms(step.p50_ms),
+        format_ms(step.p95_ms),
+        draw_bar(1 - height),
+        format_ms(step.p99_ms),
+        format_share(step.failure_share),
+        _OUTCOMES[step.outcome],
+    )
+
+
+def draw_bar(share: float) -> str:
+    """``share`` of the full width, in eighths of a character."""
+    eighths = round(8 * _BAR_WIDTH * min(max(share, 0.0), 1.0))
+    full, rest = divmod(eighths, 8)
+    return ("█" * full + _PARTS[rest].strip()).ljust(1)
+
+
+def _tell_fit(verdict: CapacityVerdict) -> str:
+    kept, broken = verdict.step(verdict.fit.kept), verdict.step(verdict.fit.breached)
+    first = f"at {_load(verdict, broken)} {_explain_bad(broken)}" if broken else ""
+    if kept is None:
+        none = "no load was proven to keep every limit"
+        return f"{none}; {first}" if first else f"{none}: longer steps (--step-duration) bring more samples"
+    good = f"{_load(verdict, kept)} ({format_rate(kept.rate_per_s)}) kept every limit"
+    if not broken:
+        return f"at least {good}, and no larger load that was measured broke one"
+    span = f"{kept.load:,.0f} to {_load(verdict, broken)}"
+    return f"between {span}: {good}; {first}"
+
+
+def _explain_bad(step: Step) -> str:
+    if not step.breaches:
+        return "the measurement could not be trusted"
+    limit, more = step.breaches[0], len(step.breaches) - 1
+    others = f", and {more} more" if more else ""
+    broke = f"{limit.endpoint} {limit.metric} was {format_measured(limit)}"
+    return f"{broke}, limit {format_bound(limit)}{others} ({format_rate(step.rate_per_s)})"
+
+
+def _tell_knee(verdict: CapacityVerdict) -> str:
+    if not isinstance(verdict.knee, Knee):
+        return f"not seen: {verdict.knee}"
+    knee, one = verdict.knee, verdict.unit.removesuffix("s")
+    ceiling = f"throughput stays at {format_estimate(knee.ceiling_per_s)} successes/s"
+    each = f"each {one} brings {format_number(knee.per_load_per_s.value)}/s"
+    unit = verdict.unit
+    return (
+        f"at {format_estimate(knee.load)} {unit}; below it {each}, beyond it {ceiling} and replies get slower"
+    )
+
+
+def _tell_shortage(verdict: CapacityVerdict) -> str:
+    if verdict.ended.by == "generator" and not isinstance(verdict.knee, Knee):
+        return "the load generator, not the service: what was measured is the least that the service can do"
+    step = verdict.step(verdict.diagnosed)
+    if step is None or verdict.diagnosis is None:
+        return "nothing, up to the largest load that was measured"
+    where = f"at {_load(verdict, step)}"
+    if not verdict.diagnosis.causes:
+        unknown = "; ".join(verdict.diagnosis.unknown)
+        return f"not known: {where} nothing that was observed is full" + (f"; {unknown}" if unknown else "")
+    cause = verdict.diagnosis.causes[0]
+    return f"{cause.title} ({where}: {'; '.join(cause.numbers)}) -> {cause.next_step}"
+
+
+def _tell_end(verdict: CapacityVerdict) -> str:
+    largest = max(verdict.steps, key=lambda step: step.load, default=None)
+    if largest is None:
+        return verdict.ended.why
+    more = "; --to tries more" if verdict.ended.by == "most" else ""
+    return f"at {_load(verdict, largest)}, {verdict.ended.why}{more}"
+
+
+def _tell_law(law: Scalability | str) -> str:
+    if not isinstance(law, Scalability):
+        return f"not fitted: {law}"
+    low, high = (format_number(number) for number in law.in_flight)
+    parameters = ", ".join(
+        f"{name} {format_estimate(value)}"
+        for name, value in (
+            ("lambda", law.lambda_per_s),
+            ("sigma", law.sigma),
+            ("kappa", law.kappa),
+        )
+    )
+    fit = f"{parameters}; measured from {low} to {high} requests in flight"
+    return f"{fit}, steps lie {law.scatter:.0%} off the curve; {_tell_peak(law)}"
+
+
+def _tell_peak(law: Scalability) -> str:
+    if law.peak_in_flight is None:
+        return "kappa cannot be told from 0: no peak was seen, throughput does not fall"
+    peak = f"throughput peaks at {format_estimate(law.peak_in_flight)} in flight and falls beyond"
+    return peak if law.peak_is_measured else f"{peak}, which is extrapolated: so many were not measured"
+
+
+def format_estimate(estimate: Estimate) -> str:
+    """``51.2 (48.9 to 53.0)``; the interval holds the true value with a probability of 95 %."""
+    low, high = format_number(estimate.low), format_number(estimate.high)
+    return f"{format_number(estimate.value)} ({low} to {high})"
+
+
+def _load(verdict: CapacityVerdict, step: Step) -> str:
+    return describe_load(step.load, is_open=verdict.unit != "users") if step else NOTHING
