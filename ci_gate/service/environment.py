@@ -1,4 +1,4 @@
-"""What thresholds.yaml leaves open about a service: {port}, {url}, {state}, {side} and ${VARIABLE}."""
+"""What thresholds.yaml leaves open about a service: placeholders and ${VARIABLE}."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ci_gate.thresholds import Position, Service
 
 # Not after a dollar sign: ${port} is a variable.
-_PLACEHOLDER = re.compile(r"(?<!\$)\{(port|url|state|side)\}")
+_PLACEHOLDER = re.compile(r"(?<!\$)\{(port|url|state|side|side_index)\}")
 _VARIABLE = re.compile(
     r"\$\{(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}|(?P<malformed>[^}]*\}?))"
 )
@@ -39,12 +39,17 @@ class Placement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placeholders:
-    """What ``{port}``, ``{url}``, ``{state}`` and ``{side}`` stand for to the process that reads them."""
+    """What each ``{placeholder}`` stands for to the process that reads it."""
 
     port: int
     url: str
     state: str
     side: str
+
+    @property
+    def side_index(self) -> int:
+        """A number of its own for each side, as Redis wants it for its databases."""
+        return 0 if self.side == "base" else 1
 
     def fill(self, text: str) -> str:
         """Other braces stay as they are, so that JSON can stand in a value."""

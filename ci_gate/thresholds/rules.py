@@ -21,6 +21,7 @@ PLACEHOLDERS = {
     "url": "the address at which the service is called",
     "state": "a fresh private directory, one per scenario and side",
     "side": "base or head",
+    "side_index": "0 for base, 1 for head: a Redis database of its own for each",
 }
 """What may stand in braces in command, before_each, probes and the values of env. ``${VAR}`` is none."""
 

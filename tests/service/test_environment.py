@@ -22,6 +22,7 @@ def expand(placement: Placement, value: str, **environ: str) -> str:
         ("plain", {}, "plain"),
         ("", {}, ""),
         ("{port} {url} {state} {side}", {}, "8123 http://127.0.0.1:8123 /var/state base"),
+        ("redis://localhost/{side_index}", {}, "redis://localhost/0"),
         ('{"json": {"port": 1}}', {}, '{"json": {"port": 1}}'),
         ("{other}", {}, "{other}"),
         ("${A}", {"A": "1"}, "1"),
