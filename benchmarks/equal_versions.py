@@ -15,7 +15,7 @@ from collections import Counter
 import numpy as np
 from tabulate import tabulate
 
-from benchmarks.pairs import load_thresholds, run_pairs
+from benchmarks.pairs import find_scenario, load_thresholds, run_pairs
 from ci_gate.judge.comparison import decide
 from ci_gate.judge.duet import compare_at
 from ci_gate.judge.looks import Look
@@ -34,11 +34,9 @@ def main() -> None:
     parser.add_argument("--faults", default="", help="of head: something other than equal versions")
     options = parser.parse_args()
     thresholds = load_thresholds()
-    scenario = thresholds.scenario(options.scenario)
-    if scenario is None:
-        parser.error("no such scenario")
+    scenario = find_scenario(thresholds, options.scenario)
 
-    def show(_jobs: object, passed_s: float) -> bool:
+    def show(passed_s: float) -> bool:
         if round(passed_s) % 60 == 0:
             print(f"{passed_s / 60:.0f} of {options.minutes:g} min", file=sys.stderr, flush=True)
         return False
@@ -46,9 +44,8 @@ def main() -> None:
     recordings = run_pairs(
         thresholds,
         scenario,
-        pairs=options.pairs,
+        faults=[("", options.faults)] * options.pairs,
         duration_s=options.minutes * 60,
-        head_faults=options.faults,
         on_second=show,
     )
     look = Look(duration_s=options.piece, alpha=thresholds.compare.alpha, share=1.0, is_last=True)

@@ -6,21 +6,36 @@ import contextlib
 import dataclasses
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from ci_gate.evidence import Recording, read_recording
+from ci_gate.evidence import Recording, RecordingPlan, read_recording
 from ci_gate.measure.load_run import Job, record
 from ci_gate.plan import plan_duet
 from ci_gate.request import read_thresholds, service_environment
-from ci_gate.service import Placement, run_before_each, start_service
+from ci_gate.service import Placement, RunningService, run_before_each, start_service
 from ci_gate.thresholds import Scenario, Thresholds
 from ci_gate.watchdog import Watchdog
 from ci_gate.workload import Workload
 
 REPOSITORY = Path(__file__).parents[1]
+SIDES = ("base", "head")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """Base and head, started and seeded, and the plan of the load that each gets in a duet."""
+
+    folder: Path
+    services: tuple[RunningService, RunningService]
+    plan: RecordingPlan
+
+    def job(self, side: int, name: str = "load") -> Job:
+        """A Locust for one side; several with different names may load the same side."""
+        return Job(plan=self.plan, folder=self.folder / SIDES[side] / name, service=self.services[side])
 
 
 def load_thresholds() -> Thresholds:
@@ -28,49 +43,81 @@ def load_thresholds() -> Thresholds:
     return read_thresholds(REPOSITORY / "thresholds.yaml")
 
 
-def run_pairs(
+def find_scenario(thresholds: Thresholds, name: str, *, users: int | None = None) -> Scenario:
+    """The scenario of that name, with another number of users where one is given."""
+    scenario = thresholds.scenario(name)
+    if scenario is None:
+        raise SystemExit(f"no scenario {name!r}; there are {', '.join(s.name for s in thresholds.scenarios)}")
+    (only,) = scenario.users
+    return dataclasses.replace(scenario, users=(dataclasses.replace(only, count=users or only.count),))
+
+
+def plan_pair(
+    thresholds: Thresholds, scenario: Scenario, duration_s: float, seed: int = 1
+) -> tuple[RecordingPlan, RecordingPlan]:
+    """What each side of a duet of ``duration_s`` is to do."""
+    workload = Workload(locustfile=scenario.locustfile, classes=(), error=None)
+    plans = plan_duet(scenario, thresholds.profiles[0], workload, thresholds.compare, seed)
+    changed = [msgspec.structs.replace(plan, duration_s=duration_s, drain_s=5.0) for plan in plans]
+    return changed[0], changed[1]
+
+
+@contextlib.contextmanager
+def start_pairs(
     thresholds: Thresholds,
     scenario: Scenario,
+    faults: Sequence[tuple[str, str]],
     *,
-    pairs: int,
     duration_s: float,
-    head_faults: str,
-    on_second: Callable[[list[tuple[Job, int]], float], bool],
-) -> list[tuple[Recording, Recording]]:
-    """Load ``pairs`` pairs of base and head for ``duration_s`` of steady phase; their recordings.
-
-    Head runs with ``head_faults``. ``on_second`` is given each job with the process id of its service, and
-    the seconds since the load began.
-    """
-    workload = Workload(locustfile=scenario.locustfile, classes=(), error=None)
-    settings = dataclasses.replace(thresholds.compare, max_duration_s=duration_s)
+    watchdog: Watchdog,
+) -> Iterator[list[Pair]]:
+    """A pair for each of ``faults``, which are those of its base and of its head."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        watchdog = stack.enter_context(Watchdog())
-        jobs: list[tuple[Job, int]] = []
-        for number in range(pairs):
-            plans = plan_duet(scenario, thresholds.profiles[0], workload, settings, seed=number)
-            for side, plan in zip(("base", "head"), plans, strict=True):
-                place = folder / f"{number}-{side}"
+        pairs = []
+        for number, faults_of_sides in enumerate(faults):
+            services = []
+            for side, faults_of_side in zip(SIDES, faults_of_sides, strict=True):
+                place = folder / str(number) / side
                 placement = Placement(
                     side=side,
                     repository=REPOSITORY,
                     state_dir=place / "state",
                     log_path=place / "service.log",
-                    environ={**service_environment(), "FAULTS": head_faults if side == "head" else ""},
+                    environ={**service_environment(), "FAULTS": faults_of_side},
                 )
                 running = stack.enter_context(start_service(thresholds.service, placement, watchdog=watchdog))
                 run_before_each(running, watchdog=watchdog)
-                changed = msgspec.structs.replace(plan, duration_s=duration_s, drain_s=5.0)
-                job = Job(plan=changed, folder=place / "load", service=running)
-                jobs.append((job, running.process_ids()[0]))
+                services.append(running)
+            plan, _ = plan_pair(thresholds, scenario, duration_s, seed=number)
+            pairs.append(Pair(folder=folder / str(number), services=(services[0], services[1]), plan=plan))
+        yield pairs
+
+
+def run_pairs(
+    thresholds: Thresholds,
+    scenario: Scenario,
+    *,
+    faults: Sequence[tuple[str, str]],
+    duration_s: float,
+    on_second: Callable[[float], bool],
+) -> list[tuple[Recording, Recording]]:
+    """Load all pairs at once for ``duration_s`` of steady phase, each like one duet; their recordings.
+
+    ``on_second`` is given the seconds since the load began.
+    """
+    with (
+        Watchdog() as watchdog,
+        start_pairs(thresholds, scenario, faults, duration_s=duration_s, watchdog=watchdog) as pairs,
+    ):
+        jobs = [pair.job(side) for pair in pairs for side in (0, 1)]
         began = time.monotonic()
         record(
-            tuple(job for job, _ in jobs),
+            tuple(jobs),
             repository=REPOSITORY,
             environ=service_environment(),
             watchdog=watchdog,
-            on_second=lambda: on_second(jobs, time.monotonic() - began),
+            on_second=lambda: on_second(time.monotonic() - began),
         )
-        recordings = [read_recording(job.folder) for job, _ in jobs]
+        recordings = [read_recording(job.folder) for job in jobs]
     return list(zip(recordings[::2], recordings[1::2], strict=True))

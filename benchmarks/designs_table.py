@@ -1,0 +1,150 @@
+"""Makes the tables of `benchmarks.designs` from its raw readings."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from tabulate import tabulate
+
+from benchmarks.designs_measure import MIRRORED, QUANTILES, Cell, Reading
+from benchmarks.power import share
+
+DESIGNS = ("duet", MIRRORED, "rounds", "sequential")
+LABELS = {
+    "duet": "duet (both at once)",
+    MIRRORED: "mirrored (each request on both)",
+    "rounds": "alternating rounds of 5 s",
+    "sequential": "base, then head",
+    "gate": "the gate's own decision, at most 120 s",
+}
+FALSE_ALARM = 0.10
+
+
+def render(readings: Sequence[Reading], cells: Sequence[Cell]) -> str:
+    """All tables, as Markdown."""
+    metric_of = {cell.name: cell.metric for cell in cells}
+    return "\n\n".join(
+        [
+            "Scatter and false alarms: " + SCATTER_SAYS,
+            tabulate(scatter_rows(readings), headers=SCATTER_HEADERS, tablefmt="github"),
+            "What is found: " + FOUND_SAYS,
+            tabulate(found_rows(readings, cells), headers=found_headers(cells), tablefmt="github"),
+            "True effects (all quiet duets of the cell together) and what the gate said:",
+            tabulate(effect_rows(readings, metric_of), headers=EFFECT_HEADERS, tablefmt="github"),
+        ]
+    )
+
+
+SCATTER_SAYS = (
+    "standard deviation of log(head/base) within a cell, all cells; false alarms are readings of equal code "
+    f"beyond +{FALSE_ALARM:.0%}, at p50 and p95; for the gate, blocked duets."
+)
+SCATTER_HEADERS = (
+    "CPU noise",
+    "design",
+    "readings",
+    "p50",
+    "p95",
+    "p99",
+    "false alarms p50",
+    "false alarms p95",
+)
+
+
+def scatter_rows(readings: Iterable[Reading]) -> list[tuple[str, ...]]:
+    """A row for each design, quiet and noisy; the gate's has only its false alarms."""
+    rows = []
+    for noisy in (False, True):
+        of_noise = [reading for reading in readings if reading.noise is noisy]
+        for design in DESIGNS:
+            mine = [reading for reading in of_noise if reading.design == design]
+            if not mine:
+                continue
+            equal = [reading for reading in mine if not reading.effect]
+            alarms = [
+                share(sum(reading.changes[metric] > FALSE_ALARM for reading in equal), len(equal))
+                for metric in ("p50", "p95")
+            ]
+            deviations = [f"{deviation(mine, metric):.1%}" for metric in QUANTILES]
+            rows.append((say(noisy), LABELS[design], str(len(mine)), *deviations, *alarms))
+        decided = [reading for reading in of_noise if reading.design == "gate" and not reading.effect]
+        blocked = share(sum(reading.outcome == "fail" for reading in decided), len(decided))
+        rows.append((say(noisy), LABELS["gate"], str(len(decided)), "", "", "", blocked, ""))
+    return rows
+
+
+def deviation(readings: Iterable[Reading], metric: str) -> float:
+    """Standard deviation of the log ratios around the mean of their own cell and pair, pooled."""
+    groups: dict[tuple[str, int], list[float]] = {}
+    for reading in readings:
+        groups.setdefault((reading.cell, reading.pair), []).append(float(np.log1p(reading.changes[metric])))
+    squares = sum(float(np.var(group)) * len(group) for group in groups.values())
+    return float(np.sqrt(squares / max(sum(len(group) - 1 for group in groups.values()), 1)))
+
+
+FOUND_SAYS = (
+    "readings beyond half of the effect, with the exact 95 % interval; for the gate, duets that it blocks at "
+    "half of the effect as tolerance. Each fault is read at the percentile named."
+)
+
+
+def found_headers(cells: Sequence[Cell]) -> tuple[str, ...]:
+    """A column for each fault."""
+    faults = (f"{cell.name} ({cell.metric})" for cell in cells if cell.pairs[0][0])
+    return "CPU noise", "effect", "design", *faults, "all"
+
+
+def found_rows(readings: Sequence[Reading], cells: Sequence[Cell]) -> list[tuple[str, ...]]:
+    """A row for each design, effect and noise; a column for each fault."""
+    rows = []
+    effects = sorted({reading.effect for reading in readings if reading.effect})
+    for noisy in (False, True):
+        for effect in effects:
+            for design in (*DESIGNS, "gate"):
+                counts = [
+                    count_found(readings, cell, (noisy, effect, design)) for cell in cells if cell.pairs[0][0]
+                ]
+                hits, of = (sum(column) for column in zip(*counts, strict=True))
+                if of:
+                    each = [f"{found}/{total}" if total else "-" for found, total in counts]
+                    row = (say(noisy), f"+{effect:.0%}", LABELS[design], *each, share(hits, of))
+                    rows.append(row)
+    return rows
+
+
+def count_found(readings: Iterable[Reading], cell: Cell, which: tuple[bool, float, str]) -> tuple[int, int]:
+    """How many readings of a cell, noise, effect and design find the effect, and of how many."""
+    mine = [
+        reading
+        for reading in readings
+        if (reading.cell, reading.noise, reading.effect, reading.design) == (cell.name, *which)
+    ]
+    if which[2] == "gate":
+        return sum(reading.outcome == "fail" for reading in mine), len(mine)
+    return sum(reading.changes[cell.metric] > reading.effect / 2 for reading in mine), len(mine)
+
+
+EFFECT_HEADERS = ("cell", "pair", "CPU noise", "duet p50", "duet p95", "gate", "after s")
+
+
+def effect_rows(readings: Sequence[Reading], metric_of: dict[str, str]) -> list[tuple[str, ...]]:
+    """What the duets read of each effect, as one figure over their whole length."""
+    rows = []
+    keys = dict.fromkeys((r.cell, r.effect, r.noise) for r in readings if r.design == "gate")
+    for cell, effect, noisy in keys:
+        mine = [r for r in readings if (r.cell, r.effect, r.noise, r.design) == (cell, effect, noisy, "gate")]
+        means = [
+            f"{np.mean([reading.changes[metric] for reading in mine]):+.1%}" for metric in ("p50", "p95")
+        ]
+        outcomes = Counter(reading.outcome for reading in mine)
+        said = ", ".join(f"{name} {count}" for name, count in outcomes.most_common())
+        seconds = "/".join(f"{reading.seconds:.0f}" for reading in mine)
+        rows.append((f"{cell} ({metric_of[cell]})", f"+{effect:.0%}", say(noisy), *means, said, seconds))
+    return rows
+
+
+def say(noisy: bool) -> str:
+    """``on`` or ``off``."""
+    return "on" if noisy else "off"
