@@ -24,6 +24,7 @@ from ci_gate.report.detail import (
 from ci_gate.report.document import Rank, count, make_table, render_within
 from ci_gate.report.escape import LONGEST_NAME, clean, code_span, escape_markdown
 from ci_gate.report.reasons import make_reasons, make_run_findings
+from ci_gate.report.sparkline import make_trends
 
 MAX_COMMENT_BYTES: Final = 65_000  # GitHub refuses a comment of more than 65,536 characters
 MAX_SUMMARY_BYTES: Final = 1_000_000  # GitHub drops a job summary of more than 1 MiB
@@ -74,6 +75,7 @@ def render_report(report: Report, max_bytes: int) -> str:
         ),
         *(make_reasons(scenario) for scenario in scenarios),
         make_run_findings(report.verdict),
+        make_trends(scenarios),
         *(make_change_pieces(report.changes, report.under_base) if report.changes else ()),
         *make_limit_pieces(scenarios),
         *make_comparison_pieces(scenarios),

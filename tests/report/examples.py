@@ -5,9 +5,26 @@ from __future__ import annotations
 from ci_gate.judge.threshold_changes import Approval, ThresholdChange
 from ci_gate.judge.under_base import UnderBase
 from ci_gate.report.comment import Report
-from tests.report.verdicts import change, duet, endpoint, finding, limit, not_compared, scenario, verdict
+from tests.report.verdicts import (
+    change,
+    duet,
+    endpoint,
+    finding,
+    limit,
+    not_compared,
+    scenario,
+    trend,
+    verdict,
+)
 
 RUN_URL = "https://github.com/shop/shop/actions/runs/42"
+
+STEADY = trend([91.0 + 3 * (number % 4) for number in range(24)], [78.4 + number % 3 for number in range(24)])
+COLLAPSING = trend(
+    [420.0 * 1.2**number for number in range(22)] + [None, None],
+    [96.0 - 4.3 * number for number in range(22)] + [0.0, 0.0],
+)
+SHORT = trend([38.0, 41.0, 55.0], [18.0, 18.4, 18.2], slice_s=1.0)
 
 DEPLOYMENTS = scenario(
     "concurrent-deployments",
@@ -29,6 +46,7 @@ DEPLOYMENTS = scenario(
             "duplicates", "note", "scenario", "2 of 4,752 requests were sent twice by Locust", "nothing to do"
         ),
     ),
+    trend=STEADY,
 )
 APPROVALS = scenario(
     "cab-approvals",
@@ -45,6 +63,7 @@ APPROVALS = scenario(
             "raise the limit per user for the load test's own users in the configuration of the service",
         ),
     ),
+    trend=SHORT,
 )
 BURST = scenario(
     "burst-load",
@@ -68,6 +87,7 @@ BURST = scenario(
         limit(metric="failures", measured=0.7255, text="2%", outcome="breached", line=76),
         limit("POST /api/v1/deployments", "p95", 25_100.0, "1s", outcome="breached", line=77),
     ),
+    trend=COLLAPSING,
 )
 REGRESSED = scenario(
     "checkout",
@@ -106,6 +126,7 @@ HOSTILE_NAMES = scenario(
             remedy="<script>alert(1)</script> | see www.evil.example",
         ),
     ),
+    trend=trend([None] * 24, [0.0] * 24),
 )
 CHANGES = (
     ThresholdChange(

@@ -7,6 +7,7 @@ from ci_gate.judge.duet import DuetVerdict
 from ci_gate.judge.findings import Finding
 from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.summary import EndpointSummary
+from ci_gate.judge.trend import Trend
 from ci_gate.judge.verdict import ScenarioVerdict, Verdict
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
@@ -92,9 +93,7 @@ def duet(*changes, outcome="pass", not_compared=(), findings=()):
     )
 
 
-def scenario(
-    name="checkout", outcome="PASS", *, endpoints=None, limits=None, findings=(), users=100, comparison=None
-):
+def scenario(name="checkout", outcome="PASS", *, endpoints=None, limits=None, findings=(), users=100, **more):
     return ScenarioVerdict(
         name=name,
         outcome=outcome,
@@ -103,8 +102,12 @@ def scenario(
         endpoints=(endpoint(),) if endpoints is None else tuple(endpoints),
         limits=(limit(),) if limits is None else tuple(limits),
         findings=tuple(findings),
-        comparison=comparison,
+        **more,
     )
+
+
+def trend(p95_ms, rate_per_s, *, slice_s=2.5):
+    return Trend(slice_s=slice_s, p95_ms=tuple(p95_ms), rate_per_s=tuple(rate_per_s))
 
 
 def verdict(*scenarios, outcome="PASS", findings=(), head=SHA, profile="pull_request", **more):
