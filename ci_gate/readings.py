@@ -44,6 +44,7 @@ class MachineReading(StrictValue, frozen=True):
     service_busiest_percent: float | None = None  # of one core, by the busiest of its processes
     service_throttled_s: float | None = None  # its threads were kept from the CPU by the quota of its cgroup
     service_cpus: float | None = None  # that quota in cores; None: there is none
+    service_waited_s: float | None = None  # its threads could have run, and others had the CPU
 
 
 class ProbeReading(StrictValue, frozen=True):

@@ -53,14 +53,14 @@ class Place:
 
 
 def find_cpu_limit(seen: Observed) -> CpuLimit | None:
-    """Which limit of the CPU is reached, if one is: the quota, one core by one thread, or the machine."""
+    """Which limit of the CPU is reached, if one is: the quota, one core by one thread, or what others leave."""
     service, busiest, quota = seen.service_cores or 0.0, seen.busiest_cores or 0.0, seen.quota_cores
     if quota and (service >= FULL * quota or (seen.throttled_s or 0.0) >= MOST_THROTTLED * quota):
         return "cpu-quota"
-    if FULL <= busiest <= ONE_THREAD_CORES or (seen.host_cores and service >= FULL * seen.host_cores):
+    if seen.host_cores and service >= FULL * seen.host_cores:
         return "service-cpu"
-    if seen.host_cores and (seen.host_used_cores or 0.0) >= FULL * seen.host_cores:
-        return "host-cpu"
+    if busiest <= ONE_THREAD_CORES and busiest + seen.waited_cores >= FULL:
+        return "service-cpu" if busiest >= seen.waited_cores else "host-cpu"
     return None
 
 
@@ -109,7 +109,7 @@ _CPU_WORDS: Final[dict[CpuLimit, tuple[str, str]]] = {
 
 
 def make_places(seen: Observed, occupancy: Occupancy, cpu: CpuLimit | None) -> dict[str, Place]:
-    """Each place of ``occupancy`` by its name. The CPU and the outside are called by what was seen of them."""
+    """Each place of ``occupancy`` by its name. The CPU and the outside are called by what was seen."""
     cpu_title, cpu_step = _CPU_WORDS[cpu or "service-cpu"]
     run_queue = occupancy.service - (seen.service_cores or 0.0)
     return {

@@ -58,6 +58,7 @@ class Observed:
     requests_per_s: float
     service_cores: float | None
     busiest_cores: float | None  # by the busiest of the service's processes
+    waited_cores: float  # threads of the service that could have run, and had no CPU
     quota_cores: float | None
     throttled_s: float | None  # in each second, its threads together
     host_cores: int | None
@@ -128,6 +129,7 @@ def observe(recording: Recording, begin_s: float, end_s: float, host_cores: int 
         requests_per_s=float(sent.sum()) / (end_s - begin_s) if end_s > begin_s else 0.0,
         service_cores=None if service is None else service / 100,
         busiest_cores=None if busiest is None else busiest / 100,
+        waited_cores=_mean(each.service_waited_s for each in machine) or 0.0,
         quota_cores=_mean(each.service_cpus for each in machine),
         throttled_s=_mean(each.service_throttled_s for each in machine),
         host_cores=host_cores,
@@ -181,7 +183,7 @@ def _locate_inside(
     generator = min(rest, seen.requests_per_s * seen.generator_lag_s) if is_generator_short else 0.0
     rest -= generator
     idle = held - lock - io - sum(working)  # connections held while the database has nothing to do for them
-    cores = rest + idle if is_cpu_short else seen.service_cores or 0.0
+    cores = rest + idle if is_cpu_short else (seen.service_cores or 0.0) + seen.waited_cores
     by_rest = min(rest, cores)
     by_idle = min(idle, cores - by_rest)
     holders = Occupancy(locks=lock, io=io, database=sum(working), service=by_idle, pool=idle - by_idle)

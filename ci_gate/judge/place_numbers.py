@@ -55,7 +55,8 @@ def describe_cpu(seen: Observed) -> Iterator[str]:
     if seen.busiest_cores is not None:
         yield f"the busiest process of the service used {seen.busiest_cores:.0%} of a core"
     if seen.service_cores is not None:
-        yield f"the service used {seen.service_cores:.2f} cores altogether"
+        waited = f"; {seen.waited_cores:.2f} of its threads waited for one" if seen.waited_cores else ""
+        yield f"the service used {seen.service_cores:.2f} cores{waited}"
     if seen.quota_cores:
         held = f"; it held threads back for {seen.throttled_s:.2f} s a second" if seen.throttled_s else ""
         yield f"its quota is {seen.quota_cores:g} cores{held}"

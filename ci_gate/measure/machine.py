@@ -33,6 +33,7 @@ class MachineMeter:
         self._service = service
         self._spent_s: dict[int, float] = {}
         self._throttled_s: dict[int, float] = {}
+        self._waited_s: dict[int, float] = {}
         self._at = time.monotonic()
         psutil.cpu_percent()  # the first reading only starts the count
 
@@ -46,6 +47,11 @@ class MachineMeter:
         passed_s = time.monotonic() - self._at
         is_known = bool(used_s) and passed_s > 0
         cpus, throttled_s = self._read_quota(pids)
+        waited_s = {pid: seconds for pid in spent_s if (seconds := _waited_s(pid)) is not None}
+        waiting_s = sum(
+            max(seconds - self._waited_s.get(pid, seconds), 0) for pid, seconds in waited_s.items()
+        )
+        self._waited_s = waited_s
         self._spent_s, self._at = spent_s, self._at + passed_s
         self._lines.write(
             MachineReading(
@@ -59,6 +65,7 @@ class MachineMeter:
                 service_busiest_percent=100 * max(used_s) / passed_s if is_known else None,
                 service_throttled_s=throttled_s,
                 service_cpus=cpus,
+                service_waited_s=waiting_s / passed_s if waited_s and passed_s > 0 else None,
             )
         )
 
@@ -86,6 +93,14 @@ def _cpu_s(process: psutil.Process) -> float | None:
     with contextlib.suppress(psutil.Error):
         times = process.cpu_times()
         return float(times.user + times.system)
+    return None
+
+
+def _waited_s(pid: int) -> float | None:
+    """How long the threads that the process has now were ready to run and had no CPU; Linux only."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        tasks = Path(f"/proc/{pid}/task").iterdir()
+        return sum(int((task / "schedstat").read_text().split()[1]) for task in tasks) / 1e9
     return None
 
 
