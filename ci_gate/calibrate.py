@@ -5,68 +5,111 @@ from __future__ import annotations
 import dataclasses
 import statistics
 from collections.abc import Sequence
+from typing import Final
 
+import msgspec
 from tabulate import tabulate
 
 from ci_gate.base import BaseVersion
-from ci_gate.errors import BaseError, ServiceError
-from ci_gate.evidence import DUET_BASE, DUET_HEAD, read_recordings, write_json
+from ci_gate.errors import BaseError, EvidenceError, OutsideError, ServiceError, UsageError
+from ci_gate.evidence import DUET_BASE, DUET_HEAD, RunInfo, duet_name, read_recordings, write_json
 from ci_gate.judge.comparison import Change
-from ci_gate.judge.duet import DuetVerdict, judge_duet
-from ci_gate.plan import RunRequest, plan_run
+from ci_gate.judge.duet import NOT_COMPARED, DuetOutcome, DuetVerdict
+from ci_gate.judge.verdict import judge
+from ci_gate.plan import RunRequest, now, plan_run
 from ci_gate.progress import ProgressPrinter
 from ci_gate.run import Session, make_folder, run_duet
-from ci_gate.thresholds import Scenario
 from ci_gate.watchdog import Watchdog
 
 HEADERS = ("scenario", "endpoint", "metric", "runs", "false alarms", "standard deviation", "could see")
+_OUTCOMES: Final[tuple[DuetOutcome, ...]] = ("pass", "inconclusive", "fail", "invalid")
 
 
 def calibrate(request: RunRequest, runs: int, progress: ProgressPrinter) -> str:
     """Compare the service with itself ``runs`` times per scenario, exactly as a pull request would be.
 
-    Returns a table: per metric the comparisons that called equal versions worse, the standard deviation of
-    the measured change, and the median of what each could have seen. Evidence stays in ``request.out``.
+    Returns what `summarise_comparisons` says. Each round is a folder in ``request.out`` that can be judged
+    again. Raises UsageError where no scenario has a tolerance, OutsideError where nothing could be measured.
     """
+    scenarios = tuple(scenario for scenario in request.scenarios if scenario.regression)
+    if not scenarios:
+        raise UsageError(
+            f"{request.thresholds.file}: no regression tolerance, so there is nothing to compare"
+        )
     make_folder(request.out)
-    seen: dict[str, list[DuetVerdict]] = {}
+    compared: list[tuple[str, DuetVerdict]] = []
     with Watchdog() as watchdog:
         for number in range(runs):
             once = dataclasses.replace(
-                request, out=request.out / f"{number + 1:03d}", base="itself", seed=request.seed + number
+                request,
+                scenarios=scenarios,
+                out=request.out / f"{number + 1:03d}",
+                base="itself",
+                seed=request.seed + number,
             )
-            for scenario in request.scenarios:
-                if scenario.regression:
-                    try:
-                        verdict = _compare_with_itself(once, scenario, watchdog, progress)
-                    except (BaseError, ServiceError) as error:
-                        progress.say(str(error))  # the comparisons so far are worth keeping
-                    else:
-                        seen.setdefault(scenario.name, []).append(verdict)
+            info = _measure_round(once, watchdog, progress)
+            compared += _judge_round(once, info, progress)
     progress.finish()
-    rows = [row for name, verdicts in seen.items() for row in _summarise(name, verdicts)]
-    outcomes = [verdict.outcome for verdicts in seen.values() for verdict in verdicts]
-    counts = ", ".join(f"{outcomes.count(outcome)} {outcome}" for outcome in ("pass", "inconclusive", "fail"))
-    return (
-        f"{tabulate(rows, headers=HEADERS, disable_numparse=True)}\n\n{len(outcomes)} comparisons: {counts}"
-    )
+    if not compared:
+        raise OutsideError("no comparison could be measured; what stopped each is said above")
+    return summarise_comparisons(compared, planned=runs * len(scenarios))
 
 
-def _compare_with_itself(
-    request: RunRequest, scenario: Scenario, watchdog: Watchdog, progress: ProgressPrinter
-) -> DuetVerdict:
-    info = plan_run(dataclasses.replace(request, scenarios=(scenario,)))
-    folder = request.out
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "run.json", info)
+def summarise_comparisons(compared: Sequence[tuple[str, DuetVerdict]], planned: int) -> str:
+    """A table and a count of the comparisons, each with its scenario's name.
+
+    Per metric: how many comparisons called equal versions worse, the standard deviation of the measured
+    change, and the median of what each could have seen. ``planned`` is how many comparisons there should be.
+    """
+    names = dict.fromkeys(name for name, _ in compared)
+    rows = [row for name in names for row in _summarise(name, [duet for of, duet in compared if of == name])]
+    outcomes = [duet.outcome for _, duet in compared]
+    counts = ", ".join(f"{outcomes.count(outcome)} {outcome}" for outcome in _OUTCOMES)
+    missing = planned - len(compared)
+    unmeasured = f"; {missing} of {planned} could not be measured" if missing else ""
+    table = tabulate(rows, headers=HEADERS, disable_numparse=True)
+    return f"{table}\n\n{len(compared)} comparisons: {counts}{unmeasured}"
+
+
+def _measure_round(request: RunRequest, watchdog: Watchdog, progress: ProgressPrinter) -> RunInfo:
+    """One duet of each scenario; a service that fails one does not stop the others."""
+    planned = plan_run(request)
+    duets = tuple(plan for plan in planned.recordings if plan.recording in {DUET_BASE, DUET_HEAD})
+    info = msgspec.structs.replace(planned, recordings=duets)
+    request.out.mkdir(parents=True)
+    write_json(request.out / "run.json", info)
     itself = BaseVersion(name="itself", service=request.thresholds.service, repository=request.repository)
     session = Session(request=request, info=info, watchdog=watchdog, progress=progress, base=itself)
-    planned = session.plans_of(scenario)
-    plans = planned[DUET_BASE], planned[DUET_HEAD]
-    run_duet(session, scenario, itself, plans)
-    found = read_recordings(folder, info)
-    recordings = found[scenario.name, DUET_BASE], found[scenario.name, DUET_HEAD]
-    return judge_duet(scenario, request.thresholds.compare_scenario, plans, recordings)
+    failures: dict[str, str] = {}
+    interrupted = True
+    try:
+        for scenario in request.scenarios:
+            plans = session.plans_of(scenario)
+            try:
+                run_duet(session, scenario, itself, (plans[DUET_BASE], plans[DUET_HEAD]))
+            except (BaseError, ServiceError) as error:  # the comparisons so far are worth keeping
+                failures[duet_name(scenario.name)] = str(error)
+        interrupted = False
+    finally:
+        info = msgspec.structs.replace(info, ended_at=now(), interrupted=interrupted, failures=failures)
+        write_json(request.out / "run.json", info)
+    return info
+
+
+def _judge_round(
+    request: RunRequest, info: RunInfo, progress: ProgressPrinter
+) -> list[tuple[str, DuetVerdict]]:
+    """What was compared, as `ci-gate judge` of the round's folder sees it; what was not is said."""
+    try:
+        verdict = judge(request.thresholds, info, read_recordings(request.out, info))
+    except EvidenceError as error:
+        progress.say(str(error))
+        return []
+    compared = [(each.name, each.comparison) for each in verdict.scenarios if each.comparison]
+    for name, duet in compared:
+        for finding in duet.findings:
+            progress.say(f"{request.out.name} {name}: {finding.subject}: {finding.message}")
+    return [each for each in compared if all(found.code != NOT_COMPARED for found in each[1].findings)]
 
 
 def _summarise(name: str, verdicts: Sequence[DuetVerdict]) -> list[tuple[str, ...]]:

@@ -28,6 +28,9 @@ _OF_THE_GENERATOR: Final = {
 }
 """What a starved or broken generator shows on either side by chance; it says nothing of head."""
 
+NOT_COMPARED: Final = "not-compared"
+"""The code of the one finding of a comparison that was never measured."""
+
 DuetOutcome = Literal["pass", "fail", "inconclusive", "invalid"]
 
 
@@ -105,7 +108,7 @@ def _weigh(findings: tuple[Finding, ...], compared: DuetOutcome) -> DuetOutcome:
 def without_duet(settings: Compare, why: str) -> DuetVerdict:
     """There is nothing to compare: a base that does not start must not keep out the change that mends it."""
     finding = Finding(
-        code="not-compared",
+        code=NOT_COMPARED,
         effect="unproven",
         subject="base and head",
         message=why,
