@@ -9,7 +9,15 @@ from types import FrameType
 
 import click
 
-from ci_gate import __version__, commands, commands_capacity, commands_ci, commands_export, commands_github
+from ci_gate import (
+    __version__,
+    commands,
+    commands_capacity,
+    commands_ci,
+    commands_export,
+    commands_github,
+    commands_report,
+)
 from ci_gate.errors import EXIT_OUR_BUG, EXIT_OUTSIDE_WORLD, EXIT_PROVES_NOTHING, GateError, UsageError
 
 EXIT_CODES = """\b
@@ -37,11 +45,11 @@ for command in (
         commands.check,
         commands.run,
         commands.judge_command,
-        commands.report,
         commands.calibrate,
     ),
     commands_capacity.capacity,
     commands_export.export,
+    commands_report.report,
     *(commands_ci.plan_command, commands_ci.gate_command),
     *(commands_github.publish_command, commands_github.doctor_command),
 ):

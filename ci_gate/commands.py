@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Final
 
 import click
 
 from ci_gate.calibrate import calibrate as calibrate_scenarios
-from ci_gate.errors import EXIT_PASS, UsageError
+from ci_gate.errors import EXIT_PASS
 from ci_gate.evidence import read_recordings, read_run
 from ci_gate.judge.capacity import encode_capacity, is_capacity, judge_capacity
 from ci_gate.judge.feasibility import find_unprovable, offered_rate
-from ci_gate.judge.verdict import Verdict, decode_verdict, encode_verdict, judge
+from ci_gate.judge.run_timeline import RunTimeline, draw_timelines
+from ci_gate.judge.verdict import Verdict, judge
 from ci_gate.progress import ProgressPrinter
 from ci_gate.report.capacity import render_capacity
-from ci_gate.report.junit import render_junit
-from ci_gate.report.markdown import render_markdown
 from ci_gate.report.terminal import render_terminal
+from ci_gate.report_files import write_reports
 from ci_gate.request import check_workloads, make_request, read_thresholds
 from ci_gate.run import run_scenarios
 from ci_gate.scaffold import scaffold
@@ -99,8 +98,8 @@ def run(  # noqa: PLR0913 - one parameter for each option
 ) -> int:
     """Start the service, put each scenario's load on it, judge, and print the table.
 
-    Evidence, verdict.json and the reports (report.md, junit.xml) stay in --out. Ctrl-C ends everything
-    cleanly; what was measured until then stays readable.
+    Evidence, verdict.json and the reports (report.html, report.md, junit.xml) stay in --out. Ctrl-C ends
+    everything cleanly; what was measured until then stays readable.
     """
     request = make_request(thresholds_file, names, profile_name, base=base, out=out, image=image, users=users)
     progress = ProgressPrinter(sys.stderr, quiet=quiet)
@@ -110,7 +109,7 @@ def run(  # noqa: PLR0913 - one parameter for each option
         }:
             progress.say(f"this run cannot pass: {unprovable}")
     run_scenarios(request, progress)
-    return _conclude(judge_folder(request.out, request.thresholds), request.out)
+    return _conclude(*judge_folder(request.out, request.thresholds), request.out)
 
 
 @click.command(short_help="Compare the service with itself: the noise floor here.")
@@ -148,7 +147,7 @@ def judge_command(evidence: Path, thresholds_file: Path | None) -> int:
     thresholds = read_thresholds(thresholds_file) if thresholds_file else None
     if is_capacity(read_run(evidence)):
         return conclude_capacity(evidence, thresholds)
-    return _conclude(judge_folder(evidence, thresholds), evidence)
+    return _conclude(*judge_folder(evidence, thresholds), evidence)
 
 
 def conclude_capacity(folder: Path, thresholds: Thresholds | None) -> int:
@@ -162,33 +161,16 @@ def conclude_capacity(folder: Path, thresholds: Thresholds | None) -> int:
     return verdict.exit_code
 
 
-_RENDERERS: Final = {"markdown": render_markdown, "text": render_terminal, "junit": render_junit}
-
-
-@click.command(short_help="Render a verdict as Markdown, text or JUnit XML.")
-@click.argument("verdict_file", type=_FILE)
-@click.option("--format", "form", type=click.Choice(list(_RENDERERS)), default="markdown", show_default=True)
-def report(verdict_file: Path, form: str) -> int:
-    """Render VERDICT_FILE (a verdict.json) on standard output."""
-    try:
-        verdict = decode_verdict(verdict_file.read_bytes())
-    except OSError as error:
-        raise UsageError(f"{verdict_file}: {error.strerror}") from error
-    click.echo(_RENDERERS[form](verdict), nl=False)
-    return EXIT_PASS
-
-
-def judge_folder(folder: Path, thresholds: Thresholds | None) -> Verdict:
+def judge_folder(folder: Path, thresholds: Thresholds | None) -> tuple[Verdict, RunTimeline]:
     """Judge evidence, by its own thresholds if None. Raises EvidenceError and BadInputError."""
     info = read_run(folder)
     thresholds = thresholds or parse_thresholds(info.thresholds_text, info.thresholds_file)
-    return judge(thresholds, info, read_recordings(folder, info))
+    recordings = read_recordings(folder, info)
+    return judge(thresholds, info, recordings), draw_timelines(thresholds, info, recordings)
 
 
-def _conclude(verdict: Verdict, folder: Path) -> int:
-    (folder / "verdict.json").write_bytes(encode_verdict(verdict))
-    (folder / "report.md").write_text(render_markdown(verdict), encoding="utf-8")
-    (folder / "junit.xml").write_text(render_junit(verdict), encoding="utf-8")
+def _conclude(verdict: Verdict, timeline: RunTimeline, folder: Path) -> int:
+    written = write_reports(folder, verdict, timeline)
     click.echo(render_terminal(verdict))
-    click.echo(f"evidence, verdict.json, report.md and junit.xml: {folder}")
+    click.echo(written)
     return verdict.exit_code

@@ -152,7 +152,7 @@ def test_weather__damaged_evidence_is_refused_or_judged_never_a_crash(good_evide
         rest = {"cut": b"", "overwrite": text[at + len(content) :], "insert": text[at:]}[kind]
         path.write_bytes(text[:at] + content + rest)
     try:
-        verdict = judge_folder(folder, None)
+        verdict, _ = judge_folder(folder, None)
     except GateError:
         return
     assert isinstance(verdict, Verdict)

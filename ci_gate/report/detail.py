@@ -105,15 +105,20 @@ def _put_under(piece: Piece, scenario: ScenarioVerdict, fold: str) -> Piece:
 
 
 def make_reproduction(verdict: Verdict, scenarios: Sequence[ScenarioVerdict]) -> Piece:
-    """The commands that run the same again; only the scenarios that did not pass, where they are few."""
+    """The commands that run the same again."""
+    script = "\n".join(["```sh", *list_commands(verdict, scenarios), "```"])
+    return Piece(items=(script,), noun="command", rank=Rank.REASONS, fold="How to reproduce")
+
+
+def list_commands(verdict: Verdict, scenarios: Sequence[ScenarioVerdict]) -> tuple[str, ...]:
+    """Lines of a shell that run the same again; only what did not pass, where that is little."""
     command = ["ci-gate", "run", "--profile", clean(verdict.profile, LONGEST_NAME)]
     for scenario in scenarios:
         if scenario.outcome != "PASS" and len(scenarios) <= MOST_REASONS:
             command += ["--scenario", clean(scenario.name, LONGEST_NAME)]
     head = clean(verdict.git.get("head", ""), LONGEST_NAME)
-    lines = [f"git checkout {shlex.quote(head)}"] if verdict.git.get("head") else []
-    script = "\n".join(["```sh", *lines, shlex.join(command), "```"])
-    return Piece(items=(script,), noun="command", rank=Rank.REASONS, fold="How to reproduce")
+    checkout = (f"git checkout {shlex.quote(head)}",) if verdict.git.get("head") else ()
+    return (*checkout, shlex.join(command))
 
 
 def format_figures(row: EndpointSummary) -> tuple[str, ...]:

@@ -18,13 +18,14 @@ class Cell:
     """``key`` is what a column of numbers sorts by; None (nothing measured) comes last either way.
 
     ``kind`` is a class of report.css: ``code`` for a name, or an outcome in lower case, which brings its
-    symbol. ``href`` makes it a link.
+    symbol. ``href`` makes it a link. ``meter``, an outcome of a limit, draws ``key`` as its used share.
     """
 
     text: str
     key: float | None = None
     kind: str = ""
     href: str = ""
+    meter: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

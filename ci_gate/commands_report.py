@@ -1,0 +1,40 @@
+"""The commands that render what was judged; each returns its exit code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import click
+
+from ci_gate.errors import EXIT_PASS
+from ci_gate.report.comment import Report
+from ci_gate.report.html.report import render_html
+from ci_gate.report.junit import render_junit
+from ci_gate.report.markdown import render_markdown
+from ci_gate.report.terminal import render_terminal
+from ci_gate.report_files import read_timeline, read_verdict
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_RENDERERS: Final = {"markdown": render_markdown, "text": render_terminal, "junit": render_junit}
+
+
+@click.command(short_help="Render a verdict as Markdown, text, JUnit XML or HTML.")
+@click.argument("verdict_file", type=_FILE)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice([*_RENDERERS, "html"]),
+    default="markdown",
+    show_default=True,
+    help="html draws its charts from the timeline.json beside the verdict.",
+)
+def report(verdict_file: Path, form: str) -> int:
+    """Render VERDICT_FILE (a verdict.json) on standard output."""
+    verdict = read_verdict(verdict_file)
+    if form == "html":
+        text = render_html(Report(verdict=verdict), read_timeline(verdict_file.parent))
+    else:
+        text = _RENDERERS[form](verdict)
+    click.echo(text, nl=False)
+    return EXIT_PASS

@@ -1,0 +1,90 @@
+"""The charts of one scenario, each with a sentence and a table that say the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from ci_gate.evidence import HEAD
+from ci_gate.judge.limits import LimitResult
+from ci_gate.judge.run_timeline import ScenarioTimeline
+from ci_gate.judge.timeline import Timeline
+from ci_gate.judge.verdict import ScenarioVerdict
+from ci_gate.report.cells import format_bound, format_ms, format_rate, format_share
+from ci_gate.report.html.chart import Chart, Mark, Values
+from ci_gate.report.html.figure import Figure, count_figures, steady_values
+from ci_gate.report.html.looks import LOOKS, draw_lines, draw_phases
+from ci_gate.report.html.sides import draw_distribution, draw_duet
+from ci_gate.thresholds import ALL_ENDPOINTS
+
+_TONES: Final = {"kept": "good", "breached": "bad", "unproven": "plain"}
+_WORDS: Final = {"kept": "kept", "breached": "broken", "unproven": "not proven"}
+
+
+def make_figures(scenario: ScenarioVerdict, timeline: ScenarioTimeline, key: str) -> tuple[Figure, ...]:
+    """Every chart that there are readings for; ``key`` begins their names."""
+    shown = timeline.recordings.get(HEAD) or next(iter(timeline.recordings.values()), None)
+    over_time = _draw_groups(scenario, shown, key) if shown else ()
+    return (*over_time, *draw_distribution(timeline, key), *draw_duet(timeline, key))
+
+
+def _draw_groups(scenario: ScenarioVerdict, timeline: Timeline, key: str) -> Iterator[Figure]:
+    for group, look in LOOKS.items():
+        series = timeline.series.get(group, {})
+        if not any(value is not None for values in series.values() for value in values):
+            continue
+        chart = Chart(
+            key=f"{key}-{group}",
+            title=look.title,
+            x=timeline.time_s,
+            x_label="since the start",
+            x_kind="elapsed",
+            y_label=look.y_label,
+            y_is_log=group == "latency",
+            lines=tuple(draw_lines(look, series)),
+            spans=draw_phases(timeline),
+            marks=tuple(_mark_limits(scenario, group)),
+            summary=_summarise(scenario, group, series, timeline),
+            sync=key,
+        )
+        yield Figure(chart=chart, figures=count_figures(chart, timeline))
+
+
+def _mark_limits(scenario: ScenarioVerdict, group: str) -> Iterator[Mark]:
+    """Limits on all requests together that are in the unit of the chart."""
+    for limit in scenario.limits:
+        is_of_group = {"latency": limit.metric[:1] == "p", "rate": limit.metric == "rate"}.get(group, False)
+        if limit.endpoint == ALL_ENDPOINTS and is_of_group:
+            yield Mark(label=describe_limit(limit), at=limit.bound, tone=_TONES[limit.outcome])  # type: ignore[arg-type]
+
+
+def describe_limit(limit: LimitResult) -> str:
+    """``p99 at most 500ms: kept``."""
+    return f"{limit.metric} {format_bound(limit)}: {_WORDS[limit.outcome]}"
+
+
+def _summarise(
+    scenario: ScenarioVerdict, group: str, series: Mapping[str, Values], timeline: Timeline
+) -> str:
+    """The chart in a sentence, with figures of the steady phase."""
+    total = scenario.endpoints[0] if scenario.endpoints else None
+    steady = {name: steady_values(values, timeline) for name, values in series.items()}
+    if group == "rate" and total:
+        rate, slowest = format_rate(total.rate_per_s), min(steady["successes"], default=0.0)
+        failed = f"{total.failures:,} of {total.requests:,} requests failed"
+        said = f"{rate} succeeded in the steady phase, {slowest:,.0f} in its slowest second"
+        return f"{said}; {failed} ({format_share(total.failure_share)})."
+    if group == "latency" and total:
+        figures = (total.p50_ms, total.p95_ms, total.p99_ms)
+        shown = ", ".join(
+            f"p{rank} {format_ms(value)}" for rank, value in zip((50, 95, 99), figures, strict=True)
+        )
+        worst = max(steady.get("p99", ()), default=None)
+        return f"{shown} over the steady phase; the p99 of its worst second is {format_ms(worst)}."
+    look = LOOKS[group]
+    parts = [
+        f"{look.names.get(name, (name, ''))[0]} up to {max(values):,.3g}"
+        for name, values in steady.items()
+        if values
+    ]
+    return f"In the steady phase: {', '.join(parts)}." if parts else "Nothing was read in the steady phase."

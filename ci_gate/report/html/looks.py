@@ -1,0 +1,117 @@
+"""How each group of a timeline's series looks as a chart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from ci_gate.judge.timeline import Timeline
+from ci_gate.report.html.chart import COLOURS, Colour, Line, Span, Values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """How a group of series is drawn; ``names`` are label and colour of those that have their own."""
+
+    title: str
+    y_label: str
+    names: Mapping[str, tuple[str, Colour]]
+    dashed: frozenset[str] = frozenset()
+    filled: frozenset[str] = frozenset()
+
+
+LOOKS: Final = {
+    "rate": Look(
+        title="Rate",
+        y_label="per second",
+        names={"successes": ("successes", "good"), "failures": ("failures", "bad")},
+        dashed=frozenset({"failures"}),
+        filled=frozenset({"successes", "failures"}),
+    ),
+    "latency": Look(
+        title="Response time",
+        y_label="ms, logarithmic",
+        names={"p50": ("p50", "teal"), "p95": ("p95", "blue"), "p99": ("p99", "purple")},
+    ),
+    "failures": Look(title="Failures by status", y_label="per second", names={}),
+    "users": Look(title="Users", y_label="running", names={}),
+    "cpu": Look(
+        title="CPU",
+        y_label="% of one core; host: % of all",
+        names={
+            "service": ("service", "blue"),
+            "busiest process of it": ("its busiest process", "teal"),
+            "generator": ("generator (Locust)", "orange"),
+            "host": ("host", "grey"),
+        },
+        dashed=frozenset({"host", "busiest process of it"}),
+    ),
+    "memory": Look(
+        title="Memory",
+        y_label="MiB",
+        names={"service": ("service", "blue"), "generator": ("generator (Locust)", "orange")},
+    ),
+    "pool": Look(
+        title="Connection pool",
+        y_label="connections; waiting: requests",
+        names={
+            "pool_size": ("size", "grey"),
+            "pool_in_use": ("in use", "blue"),
+            "pool_waiting": ("waiting for one", "bad"),
+        },
+        dashed=frozenset({"pool_size"}),
+        filled=frozenset({"pool_in_use", "pool_waiting"}),
+    ),
+    "workers": Look(
+        title="Workers",
+        y_label="workers; in progress: requests",
+        names={
+            "workers": ("workers", "grey"),
+            "workers_busy": ("busy", "blue"),
+            "in_progress": ("requests in progress", "orange"),
+        },
+        dashed=frozenset({"workers"}),
+    ),
+    "sessions": Look(
+        title="Database sessions",
+        y_label="sessions",
+        names={
+            "connections_active": ("active", "blue"),
+            "on_cpu": ("on CPU", "teal"),
+            "waiting_lock": ("waiting for a lock", "bad"),
+            "waiting_lwlock": ("waiting inside PostgreSQL", "purple"),
+            "waiting_io": ("waiting for disk", "orange"),
+            "connections_idle_in_transaction": ("idle in a transaction", "grey"),
+            "blocked": ("blocked by another", "pink"),
+        },
+        dashed=frozenset({"connections_idle_in_transaction", "blocked"}),
+    ),
+    "redis": Look(
+        title="Redis",
+        y_label="commands per second; blocked: clients",
+        names={"commands": ("commands", "blue"), "blocked_clients": ("blocked clients", "bad")},
+    ),
+}
+
+
+def draw_lines(look: Look, series: Mapping[str, Values]) -> Iterator[Line]:
+    """A line for each series; those without a look of their own get the next colour."""
+    for index, (name, values) in enumerate(series.items()):
+        label, colour = look.names.get(name, (name, COLOURS[index % len(COLOURS)]))
+        is_dashed = name in look.dashed or (name not in look.names and index >= len(COLOURS))
+        yield Line(
+            label=label,
+            values=values,
+            colour=colour,
+            is_dashed=is_dashed,
+            is_filled=name in look.filled,
+        )
+
+
+def draw_phases(timeline: Timeline) -> tuple[Span, ...]:
+    """All phases shaded but the steady one, which alone counts."""
+    return tuple(
+        Span(label=phase.name, begin=phase.begin_s, end=phase.end_s, is_plain=phase.name == "steady")
+        for phase in timeline.phases
+    )

@@ -1,0 +1,120 @@
+"""The report of one run: report.html."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from ci_gate.judge.run_timeline import RunTimeline, ScenarioTimeline
+from ci_gate.judge.verdict import ScenarioVerdict
+from ci_gate.report.against_base import describe_duet, explain_not_compared
+from ci_gate.report.cells import format_share
+from ci_gate.report.comment import Report, summarise_in_a_sentence
+from ci_gate.report.detail import list_commands
+from ci_gate.report.document import count
+from ci_gate.report.html.advice import Sentence, advise, describe_excess, explain, find_tightest
+from ci_gate.report.html.charts import make_figures
+from ci_gate.report.html.figure import Figure
+from ci_gate.report.html.page import render_page
+from ci_gate.report.html.table import Table
+from ci_gate.report.html.tables import (
+    make_change_table,
+    make_endpoint_table,
+    make_error_table,
+    make_limit_table,
+    make_scenario_table,
+    make_threshold_table,
+    make_under_base_table,
+)
+
+MOST_REASONS: Final = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """One scenario as its template shows it."""
+
+    key: str
+    scenario: ScenarioVerdict
+    reasons: tuple[Sentence, ...]
+    figures: tuple[Figure, ...]
+    endpoints: Table
+    errors: Table
+    limits: Table
+    changes: Table | None
+    comparison: str
+    not_compared: tuple[str, ...]
+
+
+def render_html(report: Report, timeline: RunTimeline | None) -> str:
+    """The whole page. Without a timeline, or a scenario in it, there are no charts, and it says so."""
+    timelines = {each.scenario: each for each in timeline.scenarios} if timeline else {}
+    sections = tuple(
+        _make_section(scenario, timelines.get(scenario.name), f"s{number}")
+        for number, scenario in enumerate(report.verdict.scenarios)
+    )
+    reasons = tuple((section.scenario.name, each) for section in sections for each in section.reasons)
+    return render_page(
+        "report.html",
+        charts=[figure.chart for section in sections for figure in section.figures],
+        report=report,
+        headline=summarise_in_a_sentence(report),
+        reasons=reasons[:MOST_REASONS],
+        more_reasons=max(len(reasons) - MOST_REASONS, 0),
+        score=_make_score(report),
+        advice=advise(report),
+        scenarios=make_scenario_table(report.verdict.scenarios),
+        sections=sections,
+        threshold_changes=make_threshold_table(report.changes),
+        under_base=make_under_base_table(report.under_base),
+        commands=list_commands(report.verdict, report.verdict.scenarios),
+    )
+
+
+def _make_section(scenario: ScenarioVerdict, timeline: ScenarioTimeline | None, key: str) -> Section:
+    duet = scenario.comparison
+    return Section(
+        key=key,
+        scenario=scenario,
+        reasons=tuple(explain(scenario)),
+        figures=make_figures(scenario, timeline, key) if timeline else (),
+        endpoints=make_endpoint_table(scenario.endpoints),
+        errors=make_error_table(scenario.endpoints),
+        limits=make_limit_table(scenario.limits),
+        changes=make_change_table(duet) if duet and duet.changes else None,
+        comparison=describe_duet(duet) if duet else "",
+        not_compared=tuple(map(explain_not_compared, duet.not_compared)) if duet else (),
+    )
+
+
+def _make_score(report: Report) -> tuple[tuple[str, str, str], ...]:
+    """Name, figure and remark of each card."""
+    scenarios = report.verdict.scenarios
+    limits = [limit.outcome for scenario in scenarios for limit in scenario.limits]
+    totals = [scenario.endpoints[0] for scenario in scenarios if scenario.endpoints]
+    requests, failures = sum(each.requests for each in totals), sum(each.failures for each in totals)
+    failed = format_share(failures / requests if requests else None)
+    passed = sum(scenario.outcome == "PASS" for scenario in scenarios)
+    unkept = [f"{limits.count(each)} {word}" for each, word in _NOT_KEPT.items() if each in limits]
+    cards = [
+        ("Scenarios passed", f"{passed} of {len(scenarios)}", f"profile {report.verdict.profile}"),
+        ("Limits kept", f"{limits.count('kept')} of {len(limits)}", ", ".join(unkept) or "none broken"),
+        (
+            "Requests judged",
+            f"{requests:,}",
+            f"{failed} failed",
+        ),
+    ]
+    changes = [each for scenario in scenarios if scenario.comparison for each in scenario.comparison.changes]
+    if changes:
+        worse = sum(change.outcome == "fail" for change in changes)
+        cards.append(("Against base", f"{worse} worse", f"of {count(len(changes), 'comparison')}"))
+    tightest = find_tightest(scenarios)
+    if tightest:
+        scenario, limit, _ = tightest
+        where = f"{scenario.name}: {limit.endpoint} {limit.metric}"
+        cards.append(("Tightest kept limit", describe_excess(limit), where))
+    return tuple(cards)
+
+
+_NOT_KEPT: Final = {"breached": "broken", "unproven": "not proven"}

@@ -1,0 +1,196 @@
+"""The tables of the report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from ci_gate.judge.comparison import Change
+from ci_gate.judge.duet import DuetVerdict
+from ci_gate.judge.limits import LimitResult
+from ci_gate.judge.summary import EndpointSummary
+from ci_gate.judge.threshold_changes import ThresholdChange
+from ci_gate.judge.under_base import UnderBase
+from ci_gate.judge.verdict import ScenarioVerdict
+from ci_gate.report.against_base import (
+    OUTCOME_WORDS,
+    change_rows,
+    format_change,
+    format_interval,
+    summarise_duet,
+)
+from ci_gate.report.cells import NOTHING, format_bound, format_measured, format_ms, format_rate, format_share
+from ci_gate.report.html.advice import share_of_limit
+from ci_gate.report.html.table import Cell, Column, Table
+
+_LIMIT_WORDS: Final = {"breached": "broken", "unproven": "not proven", "kept": "kept"}
+_CHANGE_KINDS: Final = {"pass": "kept", "fail": "breached", "inconclusive": "unproven"}
+_FIGURES: Final = ("requests", "rate", "p50", "p95", "p99")
+
+
+def make_scenario_table(scenarios: Sequence[ScenarioVerdict]) -> Table:
+    """A row for each scenario, with the way to its section."""
+    columns = (
+        Column(title="scenario"),
+        Column(title="verdict"),
+        *_number_columns("users", *_FIGURES, "failures"),
+        Column(title="against base"),
+    )
+    rows = [_scenario_row(scenario, f"#s{number}") for number, scenario in enumerate(scenarios)]
+    return Table(caption="Scenarios, in the steady phase of head", columns=columns, rows=tuple(rows))
+
+
+def _scenario_row(scenario: ScenarioVerdict, href: str) -> tuple[Cell, ...]:
+    first = (
+        Cell(scenario.name, href=href),
+        Cell(scenario.outcome, kind=f"outcome {scenario.outcome.lower()}"),
+        Cell(f"{scenario.users:,}", float(scenario.users)),
+    )
+    if not scenario.endpoints:
+        return (*first, *[Cell(NOTHING)] * 7)
+    total = scenario.endpoints[0]
+    failures = Cell(format_share(total.failure_share), total.failure_share)
+    return (*first, *_figure_cells(total), failures, Cell(summarise_duet(scenario.comparison)))
+
+
+def _figure_cells(row: EndpointSummary) -> tuple[Cell, ...]:
+    latencies = (row.p50_ms, row.p95_ms, row.p99_ms)
+    return (
+        Cell(f"{row.requests:,}", float(row.requests)),
+        Cell(format_rate(row.rate_per_s), row.rate_per_s),
+        *(Cell(format_ms(value), value) for value in latencies),
+    )
+
+
+def make_endpoint_table(endpoints: Iterable[EndpointSummary]) -> Table:
+    """All of them together stay at the top, however it is sorted."""
+    columns = (
+        Column(title="endpoint"),
+        *_number_columns(*_FIGURES, "max", "failures"),
+        Column(title="statuses"),
+    )
+    rows = tuple(
+        (
+            Cell(row.endpoint, kind="code"),
+            *_figure_cells(row),
+            Cell(format_ms(row.max_ms), row.max_ms),
+            Cell(format_share(row.failure_share), row.failure_share),
+            Cell(", ".join(f"{status}: {number:,}" for status, number in row.statuses.items()) or NOTHING),
+        )
+        for row in endpoints
+    )
+    return Table(caption="Endpoints; response times are of successes", columns=columns, rows=rows, pinned=1)
+
+
+def make_error_table(endpoints: Sequence[EndpointSummary]) -> Table:
+    """The most frequent errors of each endpoint, in their own words."""
+    columns = (Column(title="endpoint"), *_number_columns("times"), Column(title="error"))
+    rows = tuple(
+        (Cell(row.endpoint, kind="code"), Cell(f"{error.count:,}", float(error.count)), Cell(error.error))
+        for row in endpoints[1:]
+        for error in row.errors
+    )
+    return Table(caption="Errors, the most frequent of each endpoint", columns=columns, rows=rows)
+
+
+def make_limit_table(limits: Iterable[LimitResult]) -> Table:
+    """Broken limits first, then those that were not proven."""
+    columns = (
+        *(Column(title=title) for title in ("endpoint", "metric", "outcome")),
+        *_number_columns("measured"),
+        Column(title="limit"),
+        *_number_columns("of the limit", "samples"),
+    )
+    order = list(_LIMIT_WORDS)
+    rows = tuple(map(_limit_row, sorted(limits, key=lambda limit: order.index(limit.outcome))))
+    return Table(caption="Limits of thresholds.yaml", columns=columns, rows=rows)
+
+
+def _limit_row(limit: LimitResult) -> tuple[Cell, ...]:
+    share = share_of_limit(limit)
+    needed = f"{limit.samples:,} of {limit.needed:,}" if limit.outcome == "unproven" else f"{limit.samples:,}"
+    return (
+        Cell(limit.endpoint, kind="code"),
+        Cell(limit.metric),
+        Cell(_LIMIT_WORDS[limit.outcome], kind=limit.outcome),
+        Cell(format_measured(limit), limit.measured),
+        Cell(format_bound(limit) + ("" if limit.line else " (default)")),
+        Cell(NOTHING if share is None else f"{share * 100:,.3g} %", share, meter=limit.outcome),
+        Cell(needed, float(limit.samples)),
+    )
+
+
+def make_change_table(duet: DuetVerdict) -> Table:
+    """A row for each comparison, broken tolerances first."""
+    titles = ("base", "head", "change", "interval", "tolerance", "could see")
+    columns = (
+        *(Column(title=title) for title in ("endpoint", "metric", "outcome")),
+        *_number_columns(*titles),
+    )
+    ordered = sorted(duet.changes, key=lambda change: change.outcome != "fail")  # as change_rows has them
+    rows = tuple(_change_row(change, cells) for change, cells in zip(ordered, change_rows(duet), strict=True))
+    return Table(caption="Head against base, each with its interval", columns=columns, rows=rows)
+
+
+def _change_row(change: Change, cells: tuple[str, ...]) -> tuple[Cell, ...]:
+    keys = (change.base, change.head, change.change, change.low, change.tolerance, change.mde)
+    return (
+        Cell(change.endpoint, kind="code"),
+        Cell(change.metric),
+        Cell(OUTCOME_WORDS[change.outcome], kind=_CHANGE_KINDS[change.outcome]),
+        *(Cell(text, key) for text, key in zip(cells[3:], keys, strict=True)),
+    )
+
+
+def make_threshold_table(changes: Iterable[ThresholdChange]) -> Table:
+    """What an edit of thresholds.yaml asks for."""
+    columns = tuple(Column(title=title) for title in ("setting", "effect", "base", "head", "where"))
+    rows = tuple(
+        (
+            Cell(change.setting, kind="code"),
+            Cell(change.effect, kind="loosened" if change.effect == "loosened" else ""),
+            Cell(change.old or NOTHING),
+            Cell(change.new or NOTHING),
+            Cell(" ".join(name for name in (change.scenario, change.endpoint) if name) or "everywhere"),
+        )
+        for change in changes
+    )
+    return Table(caption="Changes of the thresholds", columns=columns, rows=rows)
+
+
+def make_under_base_table(under_base: Iterable[UnderBase]) -> Table:
+    """The verdict on the same evidence under base's thresholds and under these."""
+    columns = tuple(
+        Column(title=title) for title in ("scenario", "under base", "under head", "why under base")
+    )
+    rows = tuple(
+        (
+            Cell(row.scenario),
+            _outcome_cell(row.base),
+            _outcome_cell(row.head),
+            Cell(_explain_base(row) or NOTHING),
+        )
+        for row in under_base
+    )
+    return Table(caption="The same evidence under both", columns=columns, rows=rows)
+
+
+def _outcome_cell(outcome: str | None) -> Cell:
+    return Cell(outcome, kind=f"outcome {outcome.lower()}") if outcome else Cell(NOTHING)
+
+
+def _explain_base(row: UnderBase) -> str:
+    reasons = [
+        f"{limit.endpoint} {limit.metric} was {format_measured(limit)}, must be {format_bound(limit)}"
+        for limit in row.breaches
+    ]
+    reasons += [
+        f"{change.endpoint} {change.metric} {format_change(change)} ({format_interval(change)}) against base"
+        for change in row.worse
+    ]
+    reasons += [f"no figure for {name}" for name in row.unknown]
+    return "; ".join(reasons)
+
+
+def _number_columns(*titles: str) -> tuple[Column, ...]:
+    return tuple(Column(title=title, is_number=True) for title in titles)
