@@ -76,6 +76,18 @@ CASES = (
 )
 
 
+def make_databases(url: str) -> None:
+    """One for each side, with statistics of statements where the server has them."""
+    for side in SIDES:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {side}")
+        with psycopg.connect(f"{url.rpartition('/')[0]}/{side}", autocommit=True) as connection:
+            name = "SELECT 1 FROM pg_available_extensions WHERE name = 'pg_stat_statements'"
+            preloaded = connection.execute("SHOW shared_preload_libraries").fetchone() or ("",)
+            if connection.execute(name).fetchone() and "pg_stat_statements" in preloaded[0]:
+                connection.execute("CREATE EXTENSION pg_stat_statements")
+
+
 def write_repository(folder: Path, case: Case, database: str, redis: str, seconds: float) -> None:
     """thresholds.yaml with short phases, and the scenarios. The commit, base, is healthy; head has the fault."""
     document = yaml.safe_load((REPOSITORY / "thresholds.yaml").read_text(encoding="utf-8"))
@@ -185,9 +197,7 @@ def main() -> int:
         running_postgres(Path(name)) as url,
         running_redis(Path(name)) as redis,
     ):
-        with psycopg.connect(url, autocommit=True) as connection:
-            for side in SIDES:
-                connection.execute(f"CREATE DATABASE {side}")
+        make_databases(url)
         for number in range(options.runs):  # each case in turn, so that a noisy minute is no case's alone
             for case in cases:
                 keep = options.keep / case.name.replace(" ", "-") / f"{number:02}" if options.keep else None

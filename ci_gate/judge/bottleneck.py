@@ -63,11 +63,12 @@ class Circumstances:
 
     @property
     def is_too_slow(self) -> bool:
-        """A latency or a rate is worse than its limit or its tolerance."""
+        """A latency is worse than its limit or its tolerance; or the rate is, and not for want of successes."""
         changes = self.comparison.changes if self.comparison else ()
-        broken = [limit.metric for limit in self.limits if limit.outcome == "breached"]
-        worse = [change.metric for change in changes if change.outcome == "fail"]
-        return any(metric == "rate" or metric[:1] == "p" for metric in (*broken, *worse))
+        metrics = {limit.metric for limit in self.limits if limit.outcome == "breached"}
+        metrics |= {change.metric for change in changes if change.outcome == "fail"}
+        is_slow = any(metric[:1] == "p" for metric in metrics)
+        return is_slow or ("rate" in metrics and not metrics & {"failures", "successes"})
 
 
 def diagnose(circumstances: Circumstances, recordings: Mapping[str, Recording]) -> Diagnosis:
@@ -128,7 +129,10 @@ def find_waits(
         if share >= LEAST_SHARE:
             left -= share
             yield _make_n_plus_one(extra, share, spent)
-    yield from (msgspec.structs.replace(cause, share=left * (cause.share or 0.0)) for cause in found)
+    for cause in found:
+        share = left * (cause.share or 0.0)
+        if left == 1.0 or share >= LEAST_SHARE:
+            yield msgspec.structs.replace(cause, share=share)
 
 
 def _find_places(

@@ -53,7 +53,7 @@ class Place:
 
 
 def find_cpu_limit(seen: Observed) -> CpuLimit | None:
-    """Which limit of the CPU is reached, if one is: the quota, one core by one thread, or what others leave."""
+    """Which limit is reached, if one is: the quota, one core by one thread, or what others leave of it."""
     service, busiest, quota = seen.service_cores or 0.0, seen.busiest_cores or 0.0, seen.quota_cores
     if quota and (service >= FULL * quota or (seen.throttled_s or 0.0) >= MOST_THROTTLED * quota):
         return "cpu-quota"

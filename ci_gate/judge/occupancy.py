@@ -94,8 +94,10 @@ class Occupancy:
     def total(self) -> float:
         return float(sum(getattr(self, name) for name in self.__slots__))
 
-    def scale(self, factor: float) -> Occupancy:
-        return Occupancy(**{name: factor * getattr(self, name) for name in self.__slots__})
+    def divide(self, number: float) -> Occupancy:
+        """``number`` requests more, divided as these are. Raises ZeroDivisionError where there are none."""
+        total = self.total
+        return Occupancy(**{name: number * (getattr(self, name) / total) for name in self.__slots__})
 
     def add(self, other: Occupancy) -> Occupancy:
         return Occupancy(**{name: getattr(self, name) + getattr(other, name) for name in self.__slots__})
@@ -156,7 +158,7 @@ def locate(
     queue = seen.in_flight - inside
     if queue <= 0:
         return placed
-    queued = placed.scale(queue / inside) if inside > 0 else Occupancy(workers=queue)
+    queued = placed.divide(queue) if placed.total else Occupancy(workers=queue)
     # More workers would let them wait, or compute, side by side; but not where something else is short.
     freed = queued.outside + (0.0 if is_cpu_short else queued.service)
     service = queued.service if is_cpu_short else 0.0
@@ -187,7 +189,7 @@ def _locate_inside(
     by_rest = min(rest, cores)
     by_idle = min(idle, cores - by_rest)
     holders = Occupancy(locks=lock, io=io, database=sum(working), service=by_idle, pool=idle - by_idle)
-    queued = holders.scale(queue / held) if held > 0 else Occupancy(pool=queue)
+    queued = holders.divide(queue) if holders.total else Occupancy(pool=queue)
     others = Occupancy(service=by_rest, outside=rest - by_rest, generator=generator)
     return holders.add(queued).add(others)
 

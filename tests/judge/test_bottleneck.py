@@ -1,0 +1,357 @@
+"""Every cause: evidence in which it is named first, and evidence near it in which it is not named at all."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ci_gate.evidence import DUET_BASE, DUET_HEAD
+from ci_gate.judge.bottleneck import LEAST_SHARE, Diagnosis
+from ci_gate.judge.comparison import Change
+from ci_gate.judge.duet import DuetVerdict
+from ci_gate.judge.occupancy import ProbeWindow, count_in_flight, locate, observe
+from ci_gate.readings import ProbeReading
+from ci_gate.samples import ENDED_BY_CHECK, ENDED_WITHOUT_REPLY, FLAG_RETRY_AFTER
+from tests.judge.bottleneck_notation import (
+    FULL_POOL,
+    IDLE_DATABASE,
+    IDLE_POOL,
+    SECONDS,
+    codes,
+    diagnose_head,
+    make_circumstances,
+    make_evidence,
+    make_limit,
+    make_machine,
+    make_probe,
+    make_statements,
+)
+from tests.judge.recordings import BEGIN_S, DURATION_S, make_rows
+
+WORKERS = {"workers": 4, "workers_busy": 4}
+LOCKED = {**IDLE_DATABASE, "connections_active": 4, "waiting_lock": 4, "longest_transaction_s": 0.05}
+WORKING = {**IDLE_DATABASE, "connections_active": 5, "on_cpu": 5, "connections_total": 6}
+READING = {**IDLE_DATABASE, "waiting_io": 4.5, "blocks_read": 900, "blocks_hit": 100}
+HEALTHY = {"in_flight": 0.5, "rate": 100}
+
+# Code, evidence in which it comes first, evidence near it; in both, a latency is above its limit unless
+# `is_slow` says otherwise.
+PROOFS = (
+    ("connection-pool", {"pool": FULL_POOL}, {"pool": {**FULL_POOL, "pool_waiting": 0}}),
+    ("connection-pool", {"pool": FULL_POOL, "is_slow": False}, {"pool": IDLE_POOL, "is_slow": False}),
+    ("workers", {"pool": {**IDLE_POOL, **WORKERS}}, {"pool": {**IDLE_POOL, **WORKERS, "workers_busy": 2}}),
+    ("service-cpu", {"cpu": 97.0, "is_slow": False}, {"cpu": 80.0, "is_slow": False}),
+    ("service-cpu", {"cpu": 70.0, "waited": 0.3}, {"cpu": 30.0, "waited": 0.3}),
+    ("service-cpu", {"cpu": 380.0, "busiest": 95.0}, {"cpu": 250.0, "busiest": 250.0}),
+    ("host-cpu", {"cpu": 30.0, "waited": 0.8}, {"cpu": 30.0, "waited": 0.1}),
+    ("database-cpu", {"pool": FULL_POOL, "database": WORKING}, {"pool": FULL_POOL}),
+    ("lock-contention", {"pool": FULL_POOL, "database": LOCKED}, {"database": {**LOCKED, "waiting_lock": 0}}),
+    ("database-io", {"pool": FULL_POOL, "database": READING}, {"database": {**READING, "waiting_io": 0}}),
+    ("generator", {"generator": 98.0, "lag": 600.0}, {"generator": 70.0, "lag": 20.0}),
+    ("redis-cpu", {"redis": {"cpu_s": 0.98}}, {"redis": {"cpu_s": 0.5}}),
+    ("slow-dependency", {}, {"is_slow": False}),
+    ("unknown", {"pool": None, "database": None}, {"pool": None, "database": None, "is_slow": False}),
+)
+
+
+def diagnose(words):
+    evidence = {name: value for name, value in words.items() if name != "is_slow"}
+    return diagnose_head(make_evidence(**evidence), is_slow=words.get("is_slow", True))
+
+
+@pytest.mark.parametrize(("code", "first", "near"), PROOFS, ids=[proof[0] for proof in PROOFS])
+def test_place__is_named_where_it_is_short_and_not_near_it(code, first, near):
+    diagnosis = diagnose(first)
+    assert codes(diagnosis)[0] == code
+    assert diagnosis.causes[0].share >= LEAST_SHARE
+    assert code not in codes(diagnose(near))
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"cpu": 99.0}, {"host": 99.0, "waited": 0.9}, {"pool": {**FULL_POOL, "pool_waiting": 0}}]
+)
+def test_healthy__has_no_cause(more):
+    assert diagnose({**HEALTHY, **more, "is_slow": False}) == Diagnosis(causes=(), unknown=())
+
+
+def test_shares__add_up_to_all_of_the_time():
+    diagnosis = diagnose({"pool": FULL_POOL, "database": LOCKED})
+    assert codes(diagnosis) == ["lock-contention"]
+    assert diagnosis.causes[0].share == pytest.approx(4 / 50 + 40 / 50 * 4 / 5, rel=0.01)
+    assert "50.0 requests in flight" in diagnosis.causes[0].numbers[0]
+
+
+def test_queue_of_the_pool__is_divided_as_its_connections_are():
+    seen = observe(make_evidence(pool=FULL_POOL, database=LOCKED, cpu=0.0), BEGIN_S, BEGIN_S + DURATION_S, 4)
+    placed = locate(seen, is_cpu_short=False, is_generator_short=False, are_workers_busy=False)
+    assert placed.locks == pytest.approx(
+        4 * 9
+    )  # 4 hold a connection, and 4/5 of the queue of 40 wait for them
+    assert placed.database == pytest.approx(0.4 * 9)
+    assert placed.pool == pytest.approx(0.6 * 9)
+    assert placed.outside == pytest.approx(5, rel=0.01)
+    assert placed.total == pytest.approx(seen.in_flight)
+
+
+def test_queue_of_the_pool__is_known_by_the_time_waited_where_there_is_no_gauge():
+    pool = {"pool_size": 5, "pool_in_use": 5, "pool_wait_seconds": 40}
+    assert codes(diagnose({"pool": pool}))[0] == "connection-pool"
+
+
+def test_queue_of_the_workers__is_not_theirs_where_the_cpu_is_short():
+    words = {"pool": {**IDLE_POOL, **WORKERS}, "cpu": 98.0}
+    assert codes(diagnose(words)) == ["service-cpu"]
+
+
+def test_quota__is_a_limit_of_its_own():
+    for usage, held_s in ((45.0, 0.0), (30.0, 0.2)):
+        machine = make_machine(usage, None, 40.0, service_cpus=0.5, service_throttled_s=held_s)
+        assert codes(diagnose({"machine": machine})) == ["cpu-quota"]
+    machine = make_machine(30.0, None, 40.0, service_cpus=0.5, service_throttled_s=0.0)
+    assert "cpu-quota" not in codes(diagnose({"machine": machine}))
+
+
+def make_pair(base, head):
+    """Recordings of a duet that send so many statements a request."""
+    return {
+        name: make_evidence(pool={**FULL_POOL, "requests": 100, "statements": 100 * count})
+        for name, count in ((DUET_BASE, base), (DUET_HEAD, head))
+    }
+
+
+def test_n_plus_one__is_named_before_the_pool_that_it_fills():
+    statements = [make_statements(("SELECT 1", 9, 20.0), ("SELECT * FROM items\nWHERE id = $1", 4100, 900.0))]
+    head = make_evidence(pool=FULL_POOL, statements=statements)
+    diagnosis = diagnose_head(head, others=make_pair(3, 60), is_slow=False)
+    assert codes(diagnosis) == ["n-plus-one"]
+    assert diagnosis.causes[0].share == pytest.approx(45 / 50 * (1 - 3 / 60), rel=0.01)
+    assert diagnosis.causes[0].numbers[0] == "60.0 statements per request on head, 3.0 on base (20.0 x)"
+    assert "4,100 x SELECT * FROM items WHERE id = $1 (0.9 s)" in diagnosis.causes[0].numbers[1]
+
+
+@pytest.mark.parametrize(("base", "head"), [(3, 3), (3, 5), (0.1, 1), (0, 60), (60, 3)])
+def test_n_plus_one__needs_many_more_statements_than_base(base, head):
+    diagnosis = diagnose_head(make_evidence(pool=FULL_POOL), others=make_pair(base, head))
+    assert codes(diagnosis)[0] == "connection-pool"
+    assert "n-plus-one" not in codes(diagnosis)
+
+
+def test_n_plus_one__without_base_is_only_a_number():
+    pool = {**FULL_POOL, "requests": 10, "statements": 4000}
+    diagnosis = diagnose({"pool": pool})
+    assert codes(diagnosis) == ["connection-pool"]
+    assert "400.0 statements per request" in diagnosis.causes[0].numbers
+
+
+def test_tolerance_that_is_broken__is_to_be_explained_as_a_limit_is():
+    comparison = DuetVerdict(
+        outcome="fail", duration_s=30.0, looks=1, alpha=0.05, changes=(), not_compared=(), findings=()
+    )
+    assert codes(diagnose_head(make_evidence(), is_slow=False, comparison=comparison)) == []
+    changed = msgspec.structs.replace(comparison, changes=(make_change("p95"),))
+    assert codes(diagnose_head(make_evidence(), is_slow=False, comparison=changed)) == ["slow-dependency"]
+
+
+@pytest.mark.parametrize(
+    ("broken", "is_too_slow"),
+    [(("p95",), True), (("rate",), True), (("failures",), False), (("rate", "failures"), False), ((), False)],
+)
+def test_too_slow__is_not_what_only_fails(broken, is_too_slow):
+    limits = tuple(make_limit(metric) for metric in broken)
+    assert make_circumstances(limits=limits).is_too_slow == is_too_slow
+
+
+def make_change(metric):
+    return Change(
+        endpoint="all",
+        metric=metric,
+        base=100.0,
+        head=150.0,
+        change=0.5,
+        low=0.4,
+        high=0.6,
+        worst=0.6,
+        p_value=0.001,
+        mde=0.05,
+        windows=30,
+        is_real=True,
+        tolerance=0.1,
+        outcome="fail",
+    )
+
+
+def make_replies(bad, status, *, ending=None, flags=0):
+    """1,000 quick replies of which so many are bad."""
+    rows = np.concatenate(
+        [make_rows(2, [20.0] * (1000 - bad)), make_rows(3, [20.0] * bad, status=status, ending=ending)]
+    )
+    rows["flags"][1000 - bad :] = flags
+    return make_evidence(rows=rows)
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "title"),
+    [
+        (401, {}, "refused"),
+        (403, {}, "refused"),
+        (404, {}, "is not there"),
+        (422, {}, "rejected as wrong"),
+        (500, {}, "the service fails"),
+        (0, {"ending": ENDED_WITHOUT_REPLY}, "no reply"),
+        (200, {"ending": ENDED_BY_CHECK}, "own check"),
+    ],
+)
+def test_failing_replies__are_named_by_their_kind(status, words, title):
+    (cause,) = diagnose_head(make_replies(50, status, **words), is_slow=False).causes
+    assert (cause.code, cause.share) == ("failing-replies", pytest.approx(0.05))
+    assert title in cause.title
+    assert cause.numbers[1] == "POST /b: 50 of 50"
+    assert diagnose_head(make_replies(9, status, **words), is_slow=False).causes == ()
+
+
+def test_failing_replies__that_are_most_come_before_what_is_slow():
+    recording = make_replies(600, 500)
+    slow = make_evidence(pool=FULL_POOL, rows=recording.samples)
+    assert codes(diagnose_head(slow)) == ["failing-replies", "connection-pool"]
+
+
+def test_failing_replies__are_the_pools_where_it_timed_out():
+    rows = make_replies(600, 503).samples
+    pool = {**FULL_POOL, "pool_timeouts": 55}
+    found = codes(diagnose_head(make_evidence(pool=pool, rows=rows)))
+    assert found[0] == "connection-pool"
+    assert "failing-replies" not in found
+
+
+def test_users_that_never_signed_in__are_told_from_the_ramp():
+    recording = make_replies(600, 401)
+    marks = tuple(mark for mark in recording.marks if mark.name not in {"steady", "stopping"})
+    diagnosis = diagnose_head(msgspec.structs.replace(recording, marks=marks), is_slow=False)
+    assert codes(diagnosis) == ["failing-replies"]
+    assert "refused" in diagnosis.causes[0].title
+
+
+@pytest.mark.parametrize(("status", "flags"), [(429, 0), (503, FLAG_RETRY_AFTER), (403, FLAG_RETRY_AFTER)])
+def test_throttle__is_no_failing_reply(status, flags):
+    diagnosis = diagnose_head(make_replies(50, status, flags=flags), is_slow=False)
+    assert codes(diagnosis) == ["throttle"]
+    assert diagnosis.causes[0].share == pytest.approx(0.05)
+    assert diagnose_head(make_replies(0, status, flags=flags), is_slow=False).causes == ()
+
+
+def test_service_that_ended_or_was_restarted__comes_first():
+    machine = make_machine(10.0, None, 20.0)
+    ended = tuple(msgspec.structs.replace(each, service_alive=each.wall_s < SECONDS[4]) for each in machine)
+    failing = make_replies(900, 0, ending=ENDED_WITHOUT_REPLY).samples
+    diagnosis = diagnose_head(make_evidence(machine=ended, rows=failing))
+    assert codes(diagnosis) == ["service-ended"]
+    assert diagnosis.causes[0].numbers[0] == "it had ended 24 s after the load began"
+    restarted = tuple(
+        msgspec.structs.replace(each, service_restarts=1 + (each.wall_s > SECONDS[4])) for each in machine
+    )
+    diagnosis = diagnose_head(make_evidence(machine=restarted, pool=FULL_POOL))
+    assert codes(diagnosis) == ["service-ended", "connection-pool"]
+    same = tuple(msgspec.structs.replace(each, service_restarts=1) for each in machine)
+    assert codes(diagnose_head(make_evidence(machine=same, pool=FULL_POOL))) == ["connection-pool"]
+
+
+def test_memory__of_service_or_redis():
+    assert codes(diagnose_head(make_evidence(), memory_bytes=101_000_000, is_slow=False)) == ["memory"]
+    assert codes(diagnose_head(make_evidence(), memory_bytes=200_000_000, is_slow=False)) == []
+    assert codes(diagnose({"redis": {"evicted_keys": 3}, "is_slow": False})) == ["memory"]
+    assert codes(diagnose({"redis": {"evicted_keys": 0}, "is_slow": False})) == []
+
+
+def test_scenario_that_was_not_measured__says_why():
+    diagnosis = diagnose_head(None, failure="the service was not ready after 60 s", is_slow=False)
+    assert codes(diagnosis) == ["not-started"]
+    assert diagnosis.causes[0].numbers == ("the service was not ready after 60 s",)
+
+
+@pytest.mark.parametrize("lacking", ["pool", "database", "machine"])
+def test_wait_that_may_be_for_what_was_not_observed__is_unknown(lacking):
+    diagnosis = diagnose({lacking: () if lacking == "machine" else None})
+    assert codes(diagnosis) == ["unknown"]
+    assert len(diagnosis.unknown) == 1
+
+
+def test_probe_that_failed__is_said_with_its_error():
+    failed = tuple(
+        ProbeReading(wall_s=at, probe="postgres", took_ms=1.0, values={}, error="refused") for at in SECONDS
+    )
+    recording = make_evidence(database=None)
+    recording = msgspec.structs.replace(recording, probes=(*recording.probes, *failed))
+    (unknown,) = diagnose_head(recording).unknown
+    assert unknown == "the database: the probe postgres failed 10 x, at last: refused"
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    starts_s=st.lists(st.floats(0, 20), max_size=30),
+    time_ms=st.floats(0, 9000),
+    begin_s=st.floats(0, 20),
+    length_s=st.floats(0.1, 10),
+)
+def test_in_flight__is_the_mean_of_how_many_overlap(starts_s, time_ms, begin_s, length_s):
+    starts, end_s = np.array(starts_s), begin_s + length_s
+    found = count_in_flight(starts, np.full(len(starts), time_ms), begin_s, end_s)
+    edges = np.unique(np.clip([begin_s, end_s, *starts, *(starts + time_ms / 1000)], begin_s, end_s))
+    middles = (edges[1:] + edges[:-1]) / 2
+    counts = [((starts <= at) & (at < starts + time_ms / 1000)).sum() for at in middles]
+    assert found == pytest.approx(float(np.dot(counts, np.diff(edges))) / length_s, abs=1e-6)
+
+
+numbers = st.floats(0, 200)
+GAUGES = {
+    "pool_size": numbers,
+    "pool_in_use": numbers,
+    "pool_waiting": numbers,
+    "workers": numbers,
+    "workers_busy": numbers,
+}
+STATES = ("on_cpu", "waiting_lock", "waiting_io", "waiting_lwlock", "connections_idle_in_transaction")
+SESSIONS = dict.fromkeys(STATES, numbers)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    pool=st.fixed_dictionaries({}, optional=GAUGES),
+    database=st.fixed_dictionaries({}, optional=SESSIONS),
+    in_flight=st.floats(0.1, 100),
+    cpu=st.none() | st.floats(0, 800),
+    flags=st.tuples(st.booleans(), st.booleans(), st.booleans()),
+    order=st.randoms(use_true_random=False),
+)
+def test_places__divide_what_is_in_flight_whatever_was_read(pool, database, in_flight, cpu, flags, order):
+    recording = make_evidence(in_flight=in_flight, rate=20, pool=pool, database=database, cpu=cpu)
+    seen = observe(recording, BEGIN_S, BEGIN_S + DURATION_S, 4)
+    placed = locate(seen, is_cpu_short=flags[0], is_generator_short=flags[1], are_workers_busy=flags[2])
+    assert placed.total == pytest.approx(seen.in_flight)
+    assert all(getattr(placed, name) >= -1e-9 for name in placed.__slots__)
+    diagnosis = diagnose_head(recording)
+    shares = [cause.share for cause in diagnosis.causes]
+    assert shares == sorted(shares, reverse=True)
+    assert sum(shares) <= 1 + 1e-9
+    shuffled = {name: list(getattr(recording, name)) for name in ("probes", "machine", "readings")}
+    for readings in shuffled.values():
+        order.shuffle(readings)
+    other = diagnose_head(msgspec.structs.replace(recording, **{k: tuple(v) for k, v in shuffled.items()}))
+    assert codes(other) == codes(diagnosis)
+    assert [cause.share for cause in other.causes] == pytest.approx(shares)
+
+
+def test_counter__that_began_again_counts_from_zero():
+    readings = tuple(
+        ProbeReading(wall_s=float(at), probe="service", took_ms=1.0, values={"requests": value})
+        for at, value in enumerate((100, 110, 5, 15))
+    )
+    assert ProbeWindow(readings=readings).rate("requests") == pytest.approx((10 + 5 + 10) / 3)
+    assert ProbeWindow(readings=readings[:1]).rate("requests") is None
+
+
+def test_probe__without_values_has_no_means():
+    window = ProbeWindow(readings=make_probe("redis", {}))
+    assert window.mean("clients") is window.peak("clients") is window.rate("commands") is None
