@@ -16,6 +16,7 @@ from ci_gate.judge.run_timeline import RunTimeline, draw_timelines
 from ci_gate.judge.verdict import Verdict, judge
 from ci_gate.progress import ProgressPrinter
 from ci_gate.report.capacity import render_capacity
+from ci_gate.report.html.capacity import render_capacity_html
 from ci_gate.report.terminal import render_terminal
 from ci_gate.report_files import write_reports
 from ci_gate.request import check_workloads, make_request, read_thresholds
@@ -156,8 +157,9 @@ def conclude_capacity(folder: Path, thresholds: Thresholds | None) -> int:
     thresholds = thresholds or parse_thresholds(info.thresholds_text, info.thresholds_file)
     verdict = judge_capacity(thresholds, info, read_recordings(folder, info))
     (folder / "capacity.json").write_bytes(encode_capacity(verdict))
+    (folder / "capacity.html").write_text(render_capacity_html(verdict), encoding="utf-8")
     click.echo(render_capacity(verdict))
-    click.echo(f"evidence and capacity.json: {folder}")
+    click.echo(f"evidence, capacity.json and capacity.html: {folder}")
     return verdict.exit_code
 
 

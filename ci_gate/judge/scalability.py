@@ -25,6 +25,7 @@ from ci_gate.readings import StrictValue
 LEAST_STEPS: Final = 4
 _PARAMETERS: Final = 3
 _FEWEST_IN_FLIGHT: Final = 1e-6
+_ZERO: Final = 1e-9
 _NEGLIGIBLE: Final = 0.01
 _CURVE_POINTS: Final = 60
 
@@ -102,7 +103,7 @@ def _log_rate(
 
 def _denominator(in_flight: NDArray[np.float64], sigma: float, kappa: float) -> NDArray[np.float64]:
     """Below one request in flight it may reach 0 in theory, and nothing measured comes near."""
-    return np.maximum(1 + sigma * (in_flight - 1) + kappa * in_flight * (in_flight - 1), 1e-9)
+    return np.maximum(1 + sigma * (in_flight - 1) + kappa * in_flight * (in_flight - 1), _ZERO)
 
 
 def _slopes(in_flight: NDArray[np.float64], *parameters: float) -> NDArray[np.float64]:
@@ -116,11 +117,11 @@ def _slopes(in_flight: NDArray[np.float64], *parameters: float) -> NDArray[np.fl
 def _fit(
     in_flight: NDArray[np.float64], log_rates: NDArray[np.float64], start: NDArray[np.float64] | None
 ) -> NDArray[np.float64]:
-    """log(lambda), sigma, kappa."""
+    """log(lambda), sigma, kappa; what the bounds keep a hair above 0 is 0."""
     if start is None:
         start = np.array([float((log_rates - np.log(in_flight)).max()), 0.1, 1e-4])
     lowest, highest = [-np.inf, 0.0, 0.0], [np.inf, 1.0, np.inf]
-    inside = np.clip(start, [-np.inf, 1e-6, 1e-9], [np.inf, 1 - 1e-6, np.inf])
+    inside = np.clip(start, [-np.inf, 1e-6, _ZERO], [np.inf, 1 - 1e-6, np.inf])
     fitted, _ = curve_fit(
         _log_rate,
         in_flight,
@@ -131,14 +132,14 @@ def _fit(
         x_scale=(1.0, 0.1, 1e-3),
         max_nfev=200,
     )
-    return np.asarray(fitted)
+    return np.where(np.abs(fitted) < _ZERO, 0.0, fitted)
 
 
 def _find_peak(fitted: NDArray[np.float64], drawn: NDArray[np.float64], largest: float) -> Estimate | None:
     """None unless nearly every draw has a kappa that is felt at the largest number in flight."""
     if np.quantile(drawn[:, 2], 0.025) * largest * (largest - 1) <= _NEGLIGIBLE:
         return None
-    peaks = np.sqrt((1 - drawn[:, 1]) / np.maximum(drawn[:, 2], 1e-12))
+    peaks = np.sqrt((1 - drawn[:, 1]) / np.maximum(drawn[:, 2], _ZERO))
     return estimate(float(np.sqrt((1 - fitted[1]) / fitted[2])), peaks)
 
 

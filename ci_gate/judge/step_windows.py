@@ -5,6 +5,7 @@ Windows, not requests, are drawn anew for the intervals: requests of the same mo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -99,4 +100,4 @@ def draw_scatter(
     freedom = max(residuals.size - parameters, 1)
     excess = max(float((residuals**2).sum()) / freedom - float(explained.mean()), 0.0)
     drawn: NDArray[np.float64] = generator.standard_t(freedom, size=(DRAWS, residuals.size))
-    return drawn * np.sqrt(excess)
+    return drawn * math.sqrt(excess)

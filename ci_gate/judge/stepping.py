@@ -21,6 +21,7 @@ _SPARE: Final = 1.2
 _FINE_ENOUGH: Final = 1.2  # ratio of the loads between which a limit begins to break
 _KNEE_FINE_ENOUGH: Final = 1.5
 _GROWS: Final = 0.25
+_CHANCE: Final = GENERATOR_CODES | {"clock-jumped"}  # something else on the machine may have caused it
 _DOOMED: Final = frozenset({"service-ended", "service-restarted"})
 
 Ending = Literal["knee", "failures", "generator", "untrusted", "most", "unfinished"]
@@ -65,8 +66,8 @@ def choose_next(steps: Sequence[Step], climb: Climb) -> NextStep | None:
     if len(steps) >= MOST_STEPS or {finding.code for finding in steps[-1].findings} & _DOOMED:
         return None
     top = _climbed(steps)[-1]
-    if top is steps[-1] and top.outcome == "untrusted" and not _is_repeated(steps, top.load):
-        why = f"again: [{top.distrust[0].code}] {top.distrust[0].message}"
+    if top is steps[-1] and _may_be_chance(top) and not _is_repeated(steps, top.load):
+        why = f"again: [{top.distrust[0].code}]"
         return NextStep(load=round(top.load), duration_s=climb.duration_s, why=why)
     if top.load < climb.highest and explain_end(steps) is None:
         load = min(math.ceil(top.load * climb.growth), climb.highest)
@@ -117,6 +118,11 @@ def _climbed(steps: Sequence[Step]) -> list[Step]:
     ordered = sorted(steps, key=lambda step: step.name)
     turns = (number for number, pair in enumerate(pairwise(ordered), 1) if pair[1].load < pair[0].load)
     return ordered[: next(turns, len(ordered))]
+
+
+def _may_be_chance(step: Step) -> bool:
+    codes = {finding.code for finding in step.distrust}
+    return bool(codes) and codes <= _CHANCE
 
 
 def _is_repeated(steps: Sequence[Step], load: float) -> bool:

@@ -13,8 +13,8 @@ from ci_gate.judge.knee import Knee
 from ci_gate.judge.load_step import Step
 from ci_gate.judge.scalability import Scalability
 from ci_gate.judge.step_windows import Estimate
+from ci_gate.judge.stepping import count_once
 from ci_gate.report.cells import (
-    NOTHING,
     format_bound,
     format_measured,
     format_ms,
@@ -29,9 +29,9 @@ _DECADES: Final = 4  # of latency that its bar spans
 
 _OUTCOMES: Final = {
     "kept": "kept",
-    "breached": "BREACHED",
+    "breached": "broken",
     "unproven": "too few to tell",
-    "untrusted": "NOT TRUSTED",
+    "untrusted": "not trusted",
 }
 
 
@@ -52,7 +52,7 @@ def render_capacity(verdict: CapacityVerdict) -> str:
         colalign=("right", "right", "left", *["right"] * 3, "left", *["right"] * 2, "left"),
     )
     told = [f"{title}: {sentence}" for title, sentence in tell(verdict)]
-    return "\n\n".join([f"{verdict.scenario}: {len(steps)} steps", table, *told]) + "\n"
+    return "\n\n".join([f"{verdict.scenario}: {summarise_capacity(verdict)}", table, *told]) + "\n"
 
 
 def describe_load(load: float, *, is_open: bool) -> str:
@@ -60,24 +60,42 @@ def describe_load(load: float, *, is_open: bool) -> str:
     return f"{load:,.0f} {'arrivals/s' if is_open else 'user' if load == 1 else 'users'}"
 
 
+def describe_outcome(step: Step) -> str:
+    """In a word or a few."""
+    return _OUTCOMES[step.outcome]
+
+
 def describe_step(step: Step) -> str:
     """A step in a line, for who watches."""
     numbers = f"{format_rate(step.rate_per_s)}, p95 {format_ms(step.p95_ms)}"
-    told = f"{numbers}, {format_share(step.failure_share)} failures: limits {_OUTCOMES[step.outcome]}"
+    told = f"{numbers}, {format_share(step.failure_share)} failures: limits {describe_outcome(step)}"
     return "; ".join([told, *(f"[{each.code}] {each.message}" for each in step.distrust)])
+
+
+def summarise_capacity(verdict: CapacityVerdict) -> str:
+    """The answer in a sentence."""
+    kept, breached = verdict.step(verdict.fit.kept), verdict.step(verdict.fit.breached)
+    if kept is None:
+        return "no load was proven to fit under the limits"
+    if breached is None:
+        return f"at least {_load(verdict, kept)} fit under the limits"
+    return f"{_load(verdict, kept)} fit under the limits, {breached.load:,.0f} do not"
 
 
 def tell(verdict: CapacityVerdict) -> Iterator[tuple[str, str]]:
     """What follows from the steps: a title and a sentence each, in the order of what people ask first."""
-    yield "fits under the limits", _tell_fit(verdict)
+    yield "limits", _tell_fit(verdict)
     yield "knee", _tell_knee(verdict)
     yield "ran out first", _tell_shortage(verdict)
     yield "no more load was tried", _tell_end(verdict)
     yield "scalability law", _tell_law(verdict.scalability)
-    for step in verdict.steps:
+    said = set()
+    for step in count_once(verdict.steps):
         for finding in step.distrust:
-            where = f"not trusted at {_load(verdict, step)}"
-            yield where, f"[{finding.code}] {finding.subject}: {finding.message} -> {finding.remedy}"
+            if (step.load, finding.code) not in said:
+                said.add((step.load, finding.code))
+                where = f"not trusted at {_load(verdict, step)}"
+                yield where, f"[{finding.code}] {finding.subject}: {finding.message} -> {finding.remedy}"
 
 
 def _make_row(step: Step, most: float, slowest: float) -> tuple[str, ...]:
@@ -92,7 +110,7 @@ def _make_row(step: Step, most: float, slowest: float) -> tuple[str, ...]:
         draw_bar(1 - height),
         format_ms(step.p99_ms),
         format_share(step.failure_share),
-        _OUTCOMES[step.outcome],
+        describe_outcome(step),
     )
 
 
@@ -104,16 +122,15 @@ def draw_bar(share: float) -> str:
 
 
 def _tell_fit(verdict: CapacityVerdict) -> str:
-    kept, broken = verdict.step(verdict.fit.kept), verdict.step(verdict.fit.breached)
-    first = f"at {_load(verdict, broken)} {_explain_bad(broken)}" if broken else ""
+    kept, breached = verdict.step(verdict.fit.kept), verdict.step(verdict.fit.breached)
+    first = f"at {_load(verdict, breached)} {_explain_bad(breached)}" if breached else ""
     if kept is None:
         none = "no load was proven to keep every limit"
         return f"{none}; {first}" if first else f"{none}: longer steps (--step-duration) bring more samples"
     good = f"{_load(verdict, kept)} ({format_rate(kept.rate_per_s)}) kept every limit"
-    if not broken:
+    if not breached:
         return f"at least {good}, and no larger load that was measured broke one"
-    span = f"{kept.load:,.0f} to {_load(verdict, broken)}"
-    return f"between {span}: {good}; {first}"
+    return f"{good}; {first}"
 
 
 def _explain_bad(step: Step) -> str:
@@ -189,4 +206,4 @@ def format_estimate(estimate: Estimate) -> str:
 
 
 def _load(verdict: CapacityVerdict, step: Step) -> str:
-    return describe_load(step.load, is_open=verdict.unit != "users") if step else NOTHING
+    return describe_load(step.load, is_open=verdict.unit != "users")
