@@ -136,6 +136,7 @@ def find_throttling(replies: Replies) -> Iterator[Cause]:
             next_step="raise the service's limit for the test's users or their one address; "
             "or accept the status where it is wanted",
             share=replies.share(throttled),
+            share_of="requests",
         )
 
 
@@ -159,6 +160,7 @@ def find_failing(scenario: Scenario, replies: Replies, timeouts_per_request: flo
         ),
         next_step=next_step,
         share=total,
+        share_of="requests",
     )
 
 

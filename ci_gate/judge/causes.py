@@ -31,7 +31,7 @@ CpuLimit = Literal["service-cpu", "cpu-quota", "host-cpu"]
 class Cause(StrictValue, frozen=True):
     """What held the requests up, with what was seen and what to do next.
 
-    ``share`` is its part of the requests' time, for failures their part of the requests; None: no such part.
+    ``share`` is its part of the requests' time, or for failures of the requests; None: there is no such part.
     """
 
     code: str
@@ -39,6 +39,7 @@ class Cause(StrictValue, frozen=True):
     numbers: tuple[str, ...]
     next_step: str
     share: float | None
+    share_of: Literal["time", "requests"] = "time"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ from ci_gate.report.detail import (
     make_more_findings,
     make_reproduction,
 )
+from ci_gate.report.diagnosis import make_diagnoses
 from ci_gate.report.document import Rank, count, make_table, render_within
 from ci_gate.report.escape import LONGEST_NAME, clean, code_span, escape_markdown
 from ci_gate.report.reasons import make_reasons, make_run_findings
@@ -77,6 +78,7 @@ def render_report(report: Report, max_bytes: int) -> str:
         make_run_findings(report.verdict),
         make_trends(scenarios),
         *(make_change_pieces(report.changes, report.under_base) if report.changes else ()),
+        *make_diagnoses(scenarios),
         *make_limit_pieces(scenarios),
         *make_comparison_pieces(scenarios),
         *make_endpoint_pieces(scenarios),

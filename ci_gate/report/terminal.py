@@ -10,6 +10,7 @@ from ci_gate.judge.findings import Finding
 from ci_gate.judge.verdict import ScenarioVerdict, Verdict
 from ci_gate.report.against_base import describe_duet, explain_duet, summarise_duet
 from ci_gate.report.cells import NOTHING, format_bound, format_measured, format_ms, format_rate, format_share
+from ci_gate.report.diagnosis import explain_in_terminal
 
 HEADERS = (
     "scenario",
@@ -87,6 +88,7 @@ def _explain(scenario: ScenarioVerdict) -> Iterator[str]:
         yield f"  {describe_duet(scenario.comparison)}"
         yield from (f"    {sentence}" for sentence in explain_duet(scenario.comparison))
         yield from map(_describe, scenario.comparison.findings)
+    yield from explain_in_terminal(scenario)
 
 
 def _describe(finding: Finding) -> str:

@@ -6,7 +6,9 @@ from ci_gate.judge.threshold_changes import Approval, ThresholdChange
 from ci_gate.judge.under_base import UnderBase
 from ci_gate.report.comment import Report
 from tests.report.verdicts import (
+    cause,
     change,
+    diagnosis,
     duet,
     endpoint,
     finding,
@@ -64,6 +66,17 @@ APPROVALS = scenario(
         ),
     ),
     trend=SHORT,
+    diagnosis=diagnosis(
+        cause(
+            "throttle",
+            0.119,
+            title="throttling (429, or 403 and 503 with Retry-After)",
+            numbers=("148 of 1,240 requests were told to come later", "GET /api/v1/approvals: 148 of 620"),
+            next_step="raise the service's limit for the test's users or their one address",
+            share_of="requests",
+        ),
+        unknown=("the database: thresholds.yaml has no probe postgres that shows it",),
+    ),
 )
 BURST = scenario(
     "burst-load",
@@ -88,6 +101,10 @@ BURST = scenario(
         limit("POST /api/v1/deployments", "p95", 25_100.0, "1s", outcome="breached", line=77),
     ),
     trend=COLLAPSING,
+    diagnosis=diagnosis(
+        cause(numbers=("5.0 of 5 connections of the pool were in use", "912.3 requests waited for one")),
+        cause("lock-contention", 0.21, title="locks in the database", numbers=("1.1 sessions waited",)),
+    ),
 )
 REGRESSED = scenario(
     "checkout",
@@ -107,6 +124,7 @@ UNCLEAR = scenario(
     comparison=duet(
         change("GET /search", "p99", 0.09, outcome="inconclusive", mde=0.31), outcome="inconclusive"
     ),
+    diagnosis=diagnosis(),
 )
 HOSTILE_NAMES = scenario(
     "</summary></details><img src=x> @octocat #1",
@@ -127,6 +145,16 @@ HOSTILE_NAMES = scenario(
         ),
     ),
     trend=trend([None] * 24, [0.0] * 24),
+    diagnosis=diagnosis(
+        cause(
+            "`@octocat`|",
+            None,
+            title="</details> @octocat #1",
+            numbers=("9 x SELECT '\\x1b[31m' FROM users -- @octocat", "<script>alert(1)</script>"),
+            next_step="[click](https://evil.example)",
+        ),
+        unknown=("owner/repo#2",),
+    ),
 )
 CHANGES = (
     ThresholdChange(

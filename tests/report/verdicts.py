@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ci_gate.judge.bottleneck import Diagnosis
+from ci_gate.judge.causes import Cause
 from ci_gate.judge.comparison import Change, NotCompared
 from ci_gate.judge.duet import DuetVerdict
 from ci_gate.judge.findings import Finding
@@ -108,6 +110,21 @@ def scenario(name="checkout", outcome="PASS", *, endpoints=None, limits=None, fi
 
 def trend(p95_ms, rate_per_s, *, slice_s=2.5):
     return Trend(slice_s=slice_s, p95_ms=tuple(p95_ms), rate_per_s=tuple(rate_per_s))
+
+
+def cause(code="connection-pool", share=0.94, *, title=None, numbers=None, **more):
+    return Cause(
+        code=code,
+        title=title or "connections of the pool, held while the database is idle",
+        numbers=numbers or ("1.0 of 1 connections of the pool were in use", "50.3 requests waited for one"),
+        next_step=more.pop("next_step", "give connections back before calling other systems"),
+        share=share,
+        **more,
+    )
+
+
+def diagnosis(*causes, unknown=()):
+    return Diagnosis(causes=causes, unknown=tuple(unknown))
 
 
 def verdict(*scenarios, outcome="PASS", findings=(), head=SHA, profile="pull_request", **more):

@@ -1,0 +1,74 @@
+"""Why it was slow, in words: the causes in their order, what to do next, and what was not observed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from ci_gate.judge.bottleneck import Diagnosis
+from ci_gate.judge.causes import Cause
+from ci_gate.judge.verdict import ScenarioVerdict
+from ci_gate.report.document import Piece, Rank
+from ci_gate.report.escape import LONGEST_TEXT, clean, code_span, escape_markdown
+
+_FOLD: Final = "Diagnosis: what held the requests up"
+_NOTHING: Final = "nothing that was observed was saturated"
+_NUMBERS_IN_TERMINAL: Final = 2
+
+
+def make_diagnoses(scenarios: Sequence[ScenarioVerdict]) -> Iterator[Piece]:
+    """The causes of each scenario that did not pass, and what will run out first in one that did."""
+    for scenario in scenarios:
+        diagnosis = scenario.diagnosis
+        if diagnosis is None or (scenario.outcome == "PASS" and not diagnosis.causes):
+            continue
+        said = ": its limits are kept; this is what runs out first" if scenario.outcome == "PASS" else ""
+        yield Piece(
+            items=tuple(f"- {line}" for line in _list(diagnosis)),
+            noun="cause",
+            rank=Rank.LIMITS,
+            head=f"**{code_span(scenario.name)}**{said}\n",
+            fold=_FOLD,
+        )
+
+
+def _list(diagnosis: Diagnosis) -> Iterator[str]:
+    yield from map(_describe, diagnosis.causes) if diagnosis.causes else (_NOTHING,)
+    yield from (f"Not observed: {escape_markdown(each)}" for each in diagnosis.unknown)
+
+
+def _describe(cause: Cause) -> str:
+    numbers = "; ".join(cause.numbers)
+    share = f", {tell_share(cause)}" if cause.share is not None else ""
+    said = f"**{escape_markdown(cause.title)}** ({code_span(cause.code)}{share})"
+    return f"{said}: {escape_markdown(numbers)}. *Next:* {escape_markdown(cause.next_step)}."
+
+
+def explain_in_terminal(scenario: ScenarioVerdict) -> Iterator[str]:
+    """The first cause of a scenario that did not pass with its first numbers; the others by name."""
+    diagnosis = scenario.diagnosis
+    if diagnosis is None or scenario.outcome == "PASS":
+        return
+    if not diagnosis.causes:
+        lacking = "; not observed: " + "; ".join(diagnosis.unknown) if diagnosis.unknown else ""
+        yield "  WHY     " + clean(f"not known: {_NOTHING}{lacking}", LONGEST_TEXT)
+        return
+    first, *others = diagnosis.causes
+    numbers = "; ".join(first.numbers[:_NUMBERS_IN_TERMINAL])
+    yield "  WHY     " + clean(f"{_name(first)}: {first.title}; {numbers}", LONGEST_TEXT)
+    yield "          -> " + clean(first.next_step, LONGEST_TEXT)
+    if others:
+        yield "          also " + clean(", ".join(map(_name, others)), LONGEST_TEXT)
+
+
+def _name(cause: Cause) -> str:
+    share = f" {tell_share(cause)}" if cause.share is not None else ""
+    return f"[{cause.code}]{share}"
+
+
+def tell_share(cause: Cause) -> str:
+    """``94 % of the requests' time``; empty where the cause has no share."""
+    if cause.share is None:
+        return ""
+    whole = "requests" if cause.share_of == "requests" else "requests' time"
+    return f"{100 * cause.share:.0f} % of the {whole}"
