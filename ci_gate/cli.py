@@ -49,7 +49,7 @@ for command in (
     ),
     commands_capacity.capacity,
     commands_export.export,
-    commands_report.report,
+    *(commands_report.report, commands_report.overview),
     *(commands_ci.plan_command, commands_ci.gate_command),
     *(commands_github.publish_command, commands_github.doctor_command),
 ):

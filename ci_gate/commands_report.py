@@ -9,11 +9,12 @@ import click
 
 from ci_gate.errors import EXIT_PASS
 from ci_gate.report.comment import Report
+from ci_gate.report.html.overview import render_overview
 from ci_gate.report.html.report import render_html
 from ci_gate.report.junit import render_junit
 from ci_gate.report.markdown import render_markdown
 from ci_gate.report.terminal import render_terminal
-from ci_gate.report_files import read_timeline, read_verdict
+from ci_gate.report_files import find_runs, read_timeline, read_verdict
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _RENDERERS: Final = {"markdown": render_markdown, "text": render_terminal, "junit": render_junit}
@@ -37,4 +38,22 @@ def report(verdict_file: Path, form: str) -> int:
     else:
         text = _RENDERERS[form](verdict)
     click.echo(text, nl=False)
+    return EXIT_PASS
+
+
+@click.command(short_help="Show several runs on one page: jobs of a matrix, or a history.")
+@click.argument(
+    "folders", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path, file_okay=False)
+)
+@click.option("--out", type=_FILE, default=Path("overview.html"), show_default=True, help="The page.")
+def overview(folders: tuple[Path, ...], out: Path) -> int:
+    """Join runs into one HTML page: where each scenario stands, and its trend from run to run.
+
+    RUN is a folder with a verdict.json, or one with such folders below it: `ci-gate overview ci-gate-out`
+    shows every run of this repository. Rows lead to each run's own report.html.
+    """
+    runs = find_runs(folders, out.parent)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(render_overview(runs), encoding="utf-8")
+    click.echo(f"{len(runs)} runs: {out}")
     return EXIT_PASS

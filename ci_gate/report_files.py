@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from ci_gate.errors import EvidenceError, UsageError
 from ci_gate.judge.run_timeline import MAX_TIMELINE_BYTES, RunTimeline, decode_timeline, encode_timeline
 from ci_gate.judge.verdict import MAX_VERDICT_BYTES, Verdict, decode_verdict, encode_verdict
 from ci_gate.report.comment import Report
+from ci_gate.report.html.overview import OverviewRun
 from ci_gate.report.html.report import render_html
 from ci_gate.report.junit import render_junit
 from ci_gate.report.markdown import render_markdown
@@ -41,6 +45,32 @@ def read_timeline(folder: Path) -> RunTimeline | None:
     """The timeline.json in ``folder``, None where there is none. Raises EvidenceError for anything else."""
     path = folder / TIMELINE_FILE
     return decode_timeline(_read(path, MAX_TIMELINE_BYTES)) if path.exists() else None
+
+
+def find_runs(folders: Sequence[Path], page_folder: Path) -> tuple[OverviewRun, ...]:
+    """Every run in or below ``folders``, each once, with the way to its report from ``page_folder``.
+
+    Raises UsageError for a folder without any, EvidenceError for a verdict that is none.
+    """
+    found: dict[Path, str] = {}
+    for folder in folders:
+        paths = sorted(folder.rglob(VERDICT_FILE))
+        if not paths:
+            raise UsageError(f"{folder} holds no {VERDICT_FILE}: name the folder that `ci-gate run` wrote")
+        for path in paths:
+            name = path.parent.relative_to(folder).as_posix()
+            found.setdefault(path.parent.resolve(), folder.resolve().name if name == "." else name)
+    return tuple(
+        OverviewRun(name=name, verdict=read_verdict(at / VERDICT_FILE), href=_find_href(at, page_folder))
+        for at, name in found.items()
+    )
+
+
+def _find_href(run: Path, page_folder: Path) -> str:
+    report = run / REPORT_FILE
+    if not report.exists():
+        return ""
+    return quote(Path(os.path.relpath(report, page_folder.resolve())).as_posix())
 
 
 def _read(path: Path, most_bytes: int) -> bytes:

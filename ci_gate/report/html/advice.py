@@ -12,6 +12,7 @@ from ci_gate.judge.verdict import ScenarioVerdict, Verdict
 from ci_gate.report.against_base import format_change, format_interval
 from ci_gate.report.cells import format_bound, format_measured
 from ci_gate.report.comment import Report
+from ci_gate.report.detail import keep_together
 from ci_gate.report.document import count
 from ci_gate.report.reasons import list_blocking
 
@@ -50,7 +51,8 @@ def explain(scenario: ScenarioVerdict) -> Iterator[Sentence]:
 
 
 def _describe_change(change: Change) -> str:
-    size = f"changed by {format_change(change)} ({format_interval(change)}) against base"
+    change_text, interval = keep_together(format_change(change)), keep_together(format_interval(change))
+    size = f"changed by {change_text} ({interval}) against base"
     return f"{size}, the tolerance is {change.tolerance * 100:g} %"
 
 
@@ -92,7 +94,7 @@ def _advise_on_changes(report: Report) -> Iterator[Sentence]:
         settings = count(report.approval.loosened, "setting")
         yield Sentence(
             subject=report.approval.label,
-            text=f"is the label by which a maintainer approves the loosening of {settings}; then run again",
+            text=f"with this label a maintainer approves that {settings} are loosened; then run again",
             href="#changes",
         )
 

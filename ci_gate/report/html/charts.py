@@ -10,7 +10,7 @@ from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.run_timeline import ScenarioTimeline
 from ci_gate.judge.timeline import Timeline
 from ci_gate.judge.verdict import ScenarioVerdict
-from ci_gate.report.cells import format_bound, format_ms, format_rate, format_share
+from ci_gate.report.cells import format_ms, format_rate, format_share
 from ci_gate.report.html.chart import Chart, Mark, Values
 from ci_gate.report.html.figure import Figure, count_figures, steady_values
 from ci_gate.report.html.looks import LOOKS, draw_lines, draw_phases
@@ -18,7 +18,7 @@ from ci_gate.report.html.sides import draw_distribution, draw_duet
 from ci_gate.thresholds import ALL_ENDPOINTS
 
 _TONES: Final = {"kept": "good", "breached": "bad", "unproven": "plain"}
-_WORDS: Final = {"kept": "kept", "breached": "broken", "unproven": "not proven"}
+_SYMBOLS: Final = {"kept": "✓", "breached": "✕", "unproven": "⊘"}
 
 
 def make_figures(scenario: ScenarioVerdict, timeline: ScenarioTimeline, key: str) -> tuple[Figure, ...]:
@@ -43,24 +43,23 @@ def _draw_groups(scenario: ScenarioVerdict, timeline: Timeline, key: str) -> Ite
             y_is_log=group == "latency",
             lines=tuple(draw_lines(look, series)),
             spans=draw_phases(timeline),
-            marks=tuple(_mark_limits(scenario, group)),
+            marks=tuple(mark_limits(scenario, group)),
             summary=_summarise(scenario, group, series, timeline),
             sync=key,
         )
         yield Figure(chart=chart, figures=count_figures(chart, timeline))
 
 
-def _mark_limits(scenario: ScenarioVerdict, group: str) -> Iterator[Mark]:
+def mark_limits(scenario: ScenarioVerdict, group: str) -> Iterator[Mark]:
     """Limits on all requests together that are in the unit of the chart."""
     for limit in scenario.limits:
         is_of_group = {"latency": limit.metric[:1] == "p", "rate": limit.metric == "rate"}.get(group, False)
         if limit.endpoint == ALL_ENDPOINTS and is_of_group:
-            yield Mark(label=describe_limit(limit), at=limit.bound, tone=_TONES[limit.outcome])  # type: ignore[arg-type]
+            yield Mark(label=_name_limit(limit), at=limit.bound, tone=_TONES[limit.outcome])  # type: ignore[arg-type]
 
 
-def describe_limit(limit: LimitResult) -> str:
-    """``p99 at most 500ms: kept``."""
-    return f"{limit.metric} {format_bound(limit)}: {_WORDS[limit.outcome]}"
+def _name_limit(limit: LimitResult) -> str:
+    return f"{limit.metric} {'≥' if limit.is_floor else '≤'} {limit.text} {_SYMBOLS[limit.outcome]}"
 
 
 def _summarise(

@@ -17,6 +17,7 @@ class Look:
     title: str
     y_label: str
     names: Mapping[str, tuple[str, Colour]]
+    colours: tuple[Colour, ...] = COLOURS  # of the others
     dashed: frozenset[str] = frozenset()
     filled: frozenset[str] = frozenset()
 
@@ -34,7 +35,12 @@ LOOKS: Final = {
         y_label="ms, logarithmic",
         names={"p50": ("p50", "teal"), "p95": ("p95", "blue"), "p99": ("p99", "purple")},
     ),
-    "failures": Look(title="Failures by status", y_label="per second", names={}),
+    "failures": Look(
+        title="Failures by status",
+        y_label="per second",
+        names={},
+        colours=("bad", "orange", "purple", "pink", "blue", "grey"),
+    ),
     "users": Look(title="Users", y_label="running", names={}),
     "cpu": Look(
         title="CPU",
@@ -98,8 +104,8 @@ LOOKS: Final = {
 def draw_lines(look: Look, series: Mapping[str, Values]) -> Iterator[Line]:
     """A line for each series; those without a look of their own get the next colour."""
     for index, (name, values) in enumerate(series.items()):
-        label, colour = look.names.get(name, (name, COLOURS[index % len(COLOURS)]))
-        is_dashed = name in look.dashed or (name not in look.names and index >= len(COLOURS))
+        label, colour = look.names.get(name, (name, look.colours[index % len(look.colours)]))
+        is_dashed = name in look.dashed or (name not in look.names and index >= len(look.colours))
         yield Line(
             label=label,
             values=values,

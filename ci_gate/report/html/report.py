@@ -8,11 +8,11 @@ from typing import Final
 from ci_gate.judge.run_timeline import RunTimeline, ScenarioTimeline
 from ci_gate.judge.verdict import ScenarioVerdict
 from ci_gate.report.against_base import describe_duet, explain_not_compared
-from ci_gate.report.cells import format_share
+from ci_gate.report.cells import format_bound, format_measured, format_share
 from ci_gate.report.comment import Report, summarise_in_a_sentence
 from ci_gate.report.detail import list_commands
 from ci_gate.report.document import count
-from ci_gate.report.html.advice import Sentence, advise, describe_excess, explain, find_tightest
+from ci_gate.report.html.advice import Sentence, advise, explain, find_tightest
 from ci_gate.report.html.charts import make_figures
 from ci_gate.report.html.figure import Figure
 from ci_gate.report.html.page import render_page
@@ -99,11 +99,7 @@ def _make_score(report: Report) -> tuple[tuple[str, str, str], ...]:
     cards = [
         ("Scenarios passed", f"{passed} of {len(scenarios)}", f"profile {report.verdict.profile}"),
         ("Limits kept", f"{limits.count('kept')} of {len(limits)}", ", ".join(unkept) or "none broken"),
-        (
-            "Requests judged",
-            f"{requests:,}",
-            f"{failed} failed",
-        ),
+        ("Requests judged", f"{requests:,}", f"{failed} failed"),
     ]
     changes = [each for scenario in scenarios if scenario.comparison for each in scenario.comparison.changes]
     if changes:
@@ -111,9 +107,10 @@ def _make_score(report: Report) -> tuple[tuple[str, str, str], ...]:
         cards.append(("Against base", f"{worse} worse", f"of {count(len(changes), 'comparison')}"))
     tightest = find_tightest(scenarios)
     if tightest:
-        scenario, limit, _ = tightest
-        where = f"{scenario.name}: {limit.endpoint} {limit.metric}"
-        cards.append(("Tightest kept limit", describe_excess(limit), where))
+        scenario, limit, used = tightest
+        what = f"{scenario.name}: {limit.endpoint} {limit.metric}"
+        where = f"{what} {format_measured(limit)}, {format_bound(limit)}"
+        cards.append(("Tightest kept limit", f"{used * 100:.0f} % used", where))
     return tuple(cards)
 
 

@@ -31,9 +31,15 @@ def draw_distribution(timeline: ScenarioTimeline, key: str) -> Iterator[Figure]:
         counts = timeline.counts[side]
         shares = tuple(100 * count / sum(counts) for count in counts)
         label, colour = _SIDES[side] if len(sides) > 1 else ("head", "head")
-        is_base = side == DUET_BASE
+        is_last = side == sides[-1]
         lines.append(
-            Line(label=label, values=(*shares, 0.0), colour=colour, is_dashed=is_base, is_filled=not is_base)
+            Line(
+                label=label,
+                values=(*shares, 0.0),
+                colour=colour,
+                is_dashed=side == DUET_BASE,
+                is_filled=is_last,
+            )
         )
     compared = " Base and head were under load together, head alone before that." if len(sides) > 1 else ""
     chart = Chart(

@@ -33,7 +33,7 @@ def make_scenario_table(scenarios: Sequence[ScenarioVerdict]) -> Table:
     columns = (
         Column(title="scenario"),
         Column(title="verdict"),
-        *_number_columns("users", *_FIGURES, "failures"),
+        *number_columns("users", *_FIGURES, "failures"),
         Column(title="against base"),
     )
     rows = [_scenario_row(scenario, f"#s{number}") for number, scenario in enumerate(scenarios)]
@@ -50,10 +50,11 @@ def _scenario_row(scenario: ScenarioVerdict, href: str) -> tuple[Cell, ...]:
         return (*first, *[Cell(NOTHING)] * 7)
     total = scenario.endpoints[0]
     failures = Cell(format_share(total.failure_share), total.failure_share)
-    return (*first, *_figure_cells(total), failures, Cell(summarise_duet(scenario.comparison)))
+    return (*first, *figure_cells(total), failures, Cell(summarise_duet(scenario.comparison)))
 
 
-def _figure_cells(row: EndpointSummary) -> tuple[Cell, ...]:
+def figure_cells(row: EndpointSummary) -> tuple[Cell, ...]:
+    """Requests, rate, p50, p95 and p99."""
     latencies = (row.p50_ms, row.p95_ms, row.p99_ms)
     return (
         Cell(f"{row.requests:,}", float(row.requests)),
@@ -66,13 +67,13 @@ def make_endpoint_table(endpoints: Iterable[EndpointSummary]) -> Table:
     """All of them together stay at the top, however it is sorted."""
     columns = (
         Column(title="endpoint"),
-        *_number_columns(*_FIGURES, "max", "failures"),
+        *number_columns(*_FIGURES, "max", "failures"),
         Column(title="statuses"),
     )
     rows = tuple(
         (
             Cell(row.endpoint, kind="code"),
-            *_figure_cells(row),
+            *figure_cells(row),
             Cell(format_ms(row.max_ms), row.max_ms),
             Cell(format_share(row.failure_share), row.failure_share),
             Cell(", ".join(f"{status}: {number:,}" for status, number in row.statuses.items()) or NOTHING),
@@ -84,7 +85,7 @@ def make_endpoint_table(endpoints: Iterable[EndpointSummary]) -> Table:
 
 def make_error_table(endpoints: Sequence[EndpointSummary]) -> Table:
     """The most frequent errors of each endpoint, in their own words."""
-    columns = (Column(title="endpoint"), *_number_columns("times"), Column(title="error"))
+    columns = (Column(title="endpoint"), *number_columns("times"), Column(title="error"))
     rows = tuple(
         (Cell(row.endpoint, kind="code"), Cell(f"{error.count:,}", float(error.count)), Cell(error.error))
         for row in endpoints[1:]
@@ -97,9 +98,9 @@ def make_limit_table(limits: Iterable[LimitResult]) -> Table:
     """Broken limits first, then those that were not proven."""
     columns = (
         *(Column(title=title) for title in ("endpoint", "metric", "outcome")),
-        *_number_columns("measured"),
+        *number_columns("measured"),
         Column(title="limit"),
-        *_number_columns("of the limit", "samples"),
+        *number_columns("of the limit", "samples"),
     )
     order = list(_LIMIT_WORDS)
     rows = tuple(map(_limit_row, sorted(limits, key=lambda limit: order.index(limit.outcome))))
@@ -115,7 +116,7 @@ def _limit_row(limit: LimitResult) -> tuple[Cell, ...]:
         Cell(_LIMIT_WORDS[limit.outcome], kind=limit.outcome),
         Cell(format_measured(limit), limit.measured),
         Cell(format_bound(limit) + ("" if limit.line else " (default)")),
-        Cell(NOTHING if share is None else f"{share * 100:,.3g} %", share, meter=limit.outcome),
+        Cell(NOTHING if share is None else f"{share * 100:,.0f} %", share, meter=limit.outcome),
         Cell(needed, float(limit.samples)),
     )
 
@@ -125,7 +126,7 @@ def make_change_table(duet: DuetVerdict) -> Table:
     titles = ("base", "head", "change", "interval", "tolerance", "could see")
     columns = (
         *(Column(title=title) for title in ("endpoint", "metric", "outcome")),
-        *_number_columns(*titles),
+        *number_columns(*titles),
     )
     ordered = sorted(duet.changes, key=lambda change: change.outcome != "fail")  # as change_rows has them
     rows = tuple(_change_row(change, cells) for change, cells in zip(ordered, change_rows(duet), strict=True))
@@ -192,5 +193,6 @@ def _explain_base(row: UnderBase) -> str:
     return "; ".join(reasons)
 
 
-def _number_columns(*titles: str) -> tuple[Column, ...]:
+def number_columns(*titles: str) -> tuple[Column, ...]:
+    """Columns that are aligned right and sorted by size."""
     return tuple(Column(title=title, is_number=True) for title in titles)

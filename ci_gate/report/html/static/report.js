@@ -108,9 +108,8 @@
     left = Math.max(bbox.left, Math.min(left, bbox.left + bbox.width - width));
     let top = mark.axis === "y" ? at - height - 1 * ratio : bbox.top + 18 * ratio;
     if (top < bbox.top) top = at + 2 * ratio;
-    const hits = (other) =>
-      left < other.left + other.width && other.left < left + width && Math.abs(top - other.top) < height;
-    for (let tries = 0; taken.some(hits) && tries < 8; tries += 1) top += height + ratio;
+    const beside = (other) => left < other.left + other.width && other.left < left + width && Math.abs(top - other.top) < height;
+    for (let hit = taken.find(beside); hit; hit = taken.find(beside)) left = hit.left - width - 3 * ratio;
     taken.push({ left, top, width });
     const ink = ctx.fillStyle;
     ctx.fillStyle = colour("card");
@@ -162,8 +161,12 @@
       space: chart.x_kind === "name" ? 90 : 56,
       incrs: { elapsed: [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200], name: [1, 2, 5, 10, 20, 50, 100] }[
         chart.x_kind],
+      grid: { stroke: () => tint("grey", 0.22), width: 1, filter: keepRound(chart.x_is_log) },
       ...(chart.x_is_log
-        ? { values: (u, splits) => splits.map((at) => (at === null ? "" : isRound(at) ? showX(chart, at) : "")) }
+        ? {
+          splits: (u, index, low, high) => roundWithin(low, high), filter: (u, splits) => splits,
+          values: (u, splits) => splits.map((at) => showX(chart, at)),
+        }
         : { values: (u, splits) => splits.map((at) => (Number.isInteger(at) || chart.x_kind !== "name" ? showX(chart, at) : "")) }),
     }),
     axis({
@@ -180,6 +183,14 @@
     return [1, 2, 5].some((digit) => Math.abs(leading - digit) < 1e-6);
   };
 
+  // uPlot counts from the lowest value, which need not be round.
+  const roundWithin = (low, high) => {
+    const found = [];
+    for (let power = 10 ** Math.floor(Math.log10(low)); power <= high; power *= 10) {
+      found.push(...[1, 2, 5].map((digit) => digit * power).filter((at) => at >= low && at <= high));
+    }
+    return found;
+  };
   const keepRound = (isLog) => (u, splits) => splits.map((at) => (!isLog || isRound(at) ? at : null));
 
   const series = (chart) => {
