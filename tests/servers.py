@@ -45,7 +45,8 @@ def postgres_bin() -> Path | None:
 def running_postgres(log_folder: Path, *, fsync: bool = False, gateway: str = "") -> Iterator[str]:
     """Yield ``postgresql://postgres@127.0.0.1:PORT/postgres`` of a fresh server that ends with the block.
 
-    Containers reach it at ``gateway``, the address of this machine on their bridge.
+    Where the server comes with pg_stat_statements, a database may create that extension. Containers reach it
+    at ``gateway``, the address of this machine on their bridge.
     """
     binaries = postgres_bin()
     if binaries is None:
@@ -63,6 +64,9 @@ def running_postgres(log_folder: Path, *, fsync: bool = False, gateway: str = ""
         if gateway:
             with Path(data, "pg_hba.conf").open("a") as rules:
                 rules.write(f"host all all {gateway}/16 trust\n")
+        if (binaries.parent / "lib" / "pg_stat_statements.so").exists():
+            with Path(data, "postgresql.conf").open("a") as settings:
+                settings.write("shared_preload_libraries = 'pg_stat_statements'\n")
         pg_ctl = [*as_owner, str(binaries / "pg_ctl"), "-D", data]
         addresses = ",".join(filter(None, ["127.0.0.1", gateway]))
         port = _start_postgres(pg_ctl, folder, log_folder, fsync=fsync, addresses=addresses)

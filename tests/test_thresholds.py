@@ -9,7 +9,9 @@ from ci_gate.errors import BadInputError
 from ci_gate.thresholds import (
     Accepted,
     Limit,
+    MetricsPage,
     Position,
+    Probes,
     Profile,
     Relaxed,
     Service,
@@ -55,6 +57,7 @@ def test_minimal_file__gets_the_defaults():
         memory_bytes=None,
         at=at(2, 1),
     )
+    assert thresholds.probes == Probes(postgres="", redis="", metrics=None, at=None)
     assert thresholds.profiles == (Profile(name="quick", duration_s=20.0, warmup_s=0.0),)
     (burst,) = thresholds.scenarios
     assert (burst.accept, burst.expected, burst.regression) == ((), (), ())
@@ -62,6 +65,15 @@ def test_minimal_file__gets_the_defaults():
         Limit(endpoint="GET /", metric="p95", bound=300.0, text="300ms", at=at(12, 15)),
         Limit(endpoint="all", metric="failures", bound=0.01, text="1%", at=None),
     )
+
+
+def test_probes__are_read_as_they_stand():
+    probes = parse("every-key").probes
+    assert (probes.postgres, probes.redis) == ("${DATABASE_URL:-}", "redis://127.0.0.1/{side}")
+    assert isinstance(probes.metrics, MetricsPage)
+    assert probes.metrics.path == "/metrics?all=1"
+    assert probes.metrics.metrics[:2] == (("pool_size", "shop_pool"), ("pool_in_use", "shop:pool_in_use"))
+    assert len(probes.metrics.metrics) == 12
 
 
 def test_every_key__is_read():

@@ -190,6 +190,13 @@ def test_another_way_to_write_the_same__is_no_change(path, to):
     assert compare_thresholds(parse(DOCUMENT), parse(edit(*path, to=to))) == ()
 
 
+def test_probes__can_move_no_verdict_and_are_no_change():
+    edited = edit(
+        "probes", to={"postgres": "", "metrics": {"path": "/metrics", "requests": "requests_total"}}
+    )
+    assert compare_thresholds(parse(DOCUMENT), parse(edited)) == ()
+
+
 def test_line__is_where_the_new_file_says_it():
     old = parse_thresholds(TEXT, "t.yaml")
     new = parse_thresholds(TEXT.replace("GET /: {p50: 1s", "GET /: {p50: 2s"), "t.yaml")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Callable
 from typing import Final
@@ -15,6 +16,7 @@ _READ_TIMEOUT_S: Final = 5.0  # the page comes from the service under load: late
 _MAX_BYTES: Final = 4 * 1024**2
 _CHUNK_BYTES: Final = 64 * 1024
 _OK: Final = 200
+_DECLARED: Final = re.compile(r"^# TYPE (\S+) (?:counter|gauge)", re.MULTILINE)
 
 
 class MetricsPageProbe:
@@ -52,7 +54,8 @@ class MetricsPageProbe:
             if reply.status_code != _OK:
                 raise ValueError(f"{self._url} answered {reply.status_code}")
             body = bytearray()
-            for chunk in reply.iter_content(_CHUNK_BYTES):
+            # read1: what is there, so that a page that comes in drops ends in time too.
+            while chunk := reply.raw.read1(_CHUNK_BYTES, decode_content=True):
                 body += chunk
                 if len(body) > _MAX_BYTES:
                     raise ValueError(f"{self._url} is larger than {_MAX_BYTES // 1024**2} MiB")
@@ -64,15 +67,12 @@ class MetricsPageProbe:
 def sum_metrics(page: str, names: set[str]) -> dict[str, float]:
     """The sum over all labels of each metric in ``names`` that the page has; 0 for one without samples yet.
 
-    Only the lines of these metrics are parsed: a page of a thousand lines takes milliseconds of CPU.
-    Raises ValueError for a line that is not of the format.
+    Only the samples of these metrics are parsed: a page of thousands costs little then, and without its type
+    a counter keeps the name that the page gives it. Raises ValueError for a line that is not of the format.
     """
-    declared = tuple(f"# TYPE {name.removesuffix('_total')}" for name in names)
-    lines = [line for line in page.splitlines() if line.startswith((*names, *declared))]
-    sums: dict[str, float] = {}
-    for family in text_string_to_metric_families("\n".join(lines) + "\n"):
-        if not family.samples:
-            sums.update(dict.fromkeys(names & {family.name, f"{family.name}_total"}, 0.0))
+    sums = dict.fromkeys(names.intersection(_DECLARED.findall(page)), 0.0)
+    samples = "\n".join(line for line in page.splitlines() if line.startswith(tuple(names)))
+    for family in text_string_to_metric_families(f"{samples}\n"):
         for sample in family.samples:
             if sample.name in names and math.isfinite(sample.value):
                 sums[sample.name] = sums.get(sample.name, 0.0) + sample.value

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import threading
+import time
+from itertools import pairwise
+
+import pytest
+import redis
+
+from ci_gate.evidence import read_lines
+from ci_gate.measure.probes import ProbeTargets, probing, run_probes
+from ci_gate.measure.probes.probing import Prober
+from ci_gate.readings import ProbeReading
+from tests.service.services import await_true
+
+
+class Scripted:
+    """A probe that does in turn what ``reads`` says: values, an error to raise, or seconds to take."""
+
+    def __init__(self, *reads):
+        self.reads = list(reads)
+        self.calls = []
+
+    def read(self):
+        self.calls.append("read")
+        step = self.reads.pop(0) if len(self.reads) > 1 else self.reads[0]
+        if isinstance(step, Exception):
+            raise step
+        if isinstance(step, float):
+            time.sleep(step)
+        return {"commits": 1.0}
+
+    def finish(self):
+        self.calls.append("finish")
+
+    def disconnect(self):
+        self.calls.append("disconnect")
+
+
+def run(folder, probe, seconds, secret=""):
+    prober = Prober("postgres", probe, secret, folder)
+    prober.start()
+    time.sleep(seconds)
+    prober.stop()
+    prober.join(5)
+    return read_lines(folder / "probes.jsonl", ProbeReading)
+
+
+@pytest.fixture
+def fast(monkeypatch):
+    monkeypatch.setattr(probing, "INTERVAL_S", 0.1)
+
+
+def test_prober__reads_once_a_second_and_ends_well(tmp_path):
+    probe = Scripted({})
+    readings = run(tmp_path, probe, 2.5)
+    assert probe.calls == ["read", "read", "read", "finish", "disconnect"]
+    times = [reading.wall_s for reading in readings]
+    assert [round(later - sooner) for sooner, later in pairwise(times)] == [1, 1]
+    assert {(each.probe, each.error, each.values["commits"]) for each in readings} == {("postgres", "", 1.0)}
+    assert all(each.took_ms < 500 for each in readings)
+
+
+def test_prober__failure_is_a_reading_and_the_next_one_connects_again(tmp_path, fast):
+    probe = Scripted(OSError("gone, postgresql://clerk:tell-nobody@db"), {})
+    readings = run(tmp_path, probe, 0.35, "postgresql://clerk:tell-nobody@db")
+    assert probe.calls[:3] == ["read", "disconnect", "read"]
+    assert (readings[0].error, readings[0].values) == ("gone, ***", {})
+    assert [each.error for each in readings[1:]] == [""] * (len(readings) - 1)
+    assert len(readings) >= 3
+
+
+def test_prober__server_that_stays_away_is_asked_less_and_less_often(tmp_path, fast):
+    readings = run(tmp_path, Scripted(TimeoutError()), 1.75)
+    # after 0, 1, 2, 4, 8 and 16 tenths of a second
+    assert 5 <= len(readings) <= 6
+    assert {each.error for each in readings} == {"TimeoutError"}
+
+
+def test_prober__missed_beats_are_not_caught_up(tmp_path, fast):
+    readings = run(tmp_path, Scripted(0.6, {}), 1.05)
+    assert 4 <= len(readings) <= 6  # at 0, 0.6, 0.7 ... and not eleven
+    assert readings[0].took_ms > 600
+
+
+def test_prober__that_hangs_delays_the_end_by_its_bound_only(tmp_path, monkeypatch):
+    monkeypatch.setattr(probing, "_END_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(probing, "RedisProbe", lambda _url: Scripted(2.0))
+    with run_probes(ProbeTargets(redis="redis://127.0.0.1"), tmp_path):
+        time.sleep(0.1)
+        began = time.monotonic()
+    assert time.monotonic() - began < 1
+    assert await_true(lambda: not find_threads(), 5)
+
+
+def find_threads():
+    return [thread for thread in threading.enumerate() if thread.name.startswith("probe ")]
+
+
+def test_run_probes__an_interrupt_ends_them(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        interrupt(tmp_path)
+    assert find_threads() == []
+
+
+def interrupt(folder):
+    targets = ProbeTargets(metrics_url="http://127.0.0.1:1/metrics", metrics=(("requests", "x"),))
+    with run_probes(targets, folder):
+        assert len(find_threads()) == 1
+        raise KeyboardInterrupt
+
+
+def test_run_probes__nothing_to_probe_leaves_no_file(tmp_path):
+    with run_probes(ProbeTargets(), tmp_path):
+        assert find_threads() == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_run_probes__what_is_off_is_in_the_log(tmp_path):
+    with run_probes(ProbeTargets(off=("probes.postgres is off: why",)), tmp_path):
+        pass
+    assert (tmp_path / "probes.log").read_text().endswith("Z probes.postgres is off: why\n")
+
+
+@pytest.mark.redis
+def test_run_probes__server_that_dies_leaves_errors(tmp_path, redis_url, fast):
+    with redis.Redis.from_url(redis_url) as client, run_probes(ProbeTargets(redis=redis_url), tmp_path):
+        time.sleep(0.35)
+        client.shutdown(nosave=True)
+        time.sleep(0.5)
+    readings = read_lines(tmp_path / "probes.jsonl", ProbeReading)
+    assert [bool(reading.error) for reading in readings] == sorted(bool(each.error) for each in readings)
+    assert readings[0].error == ""
+    assert "refused" in readings[-1].error

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from ci_gate.evidence import read_lines
+from ci_gate.measure.machine import MachineMeter
+from ci_gate.readings import MachineReading
+from ci_gate.service import Placement, start_service
+from ci_gate.watchdog import Watchdog
+from tests.images import build, connect_engine, python_image
+from tests.service.services import make_service
+
+FORKS_TWICE = "import os\nif os.fork(): os.fork()\nwhile True: pass"
+SERVES_AND_BURNS = """
+import http.server, os
+if os.fork() == 0:
+    while True: pass
+http.server.test(http.server.SimpleHTTPRequestHandler, port=8000)
+"""
+
+
+class Processes:
+    """A service of processes that this test started."""
+
+    def __init__(self, *pids):
+        self.pids = pids
+
+    def alive(self):
+        return True
+
+    def restarts(self):
+        return None
+
+    def process_ids(self):
+        return self.pids
+
+
+def read_after(path, meter, *pauses_s):
+    for pause_s in pauses_s:
+        time.sleep(pause_s)
+        meter.take_reading()
+    return read_lines(path, MachineReading)
+
+
+def test_busiest__is_one_process_where_the_sum_is_of_all(tmp_path):
+    path = tmp_path / "machine.jsonl"
+    with subprocess.Popen([sys.executable, "-c", FORKS_TWICE], start_new_session=True) as process:
+        try:
+            first, second = read_after(path, MachineMeter(path, Processes(process.pid)), 0.3, 1)
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+    assert first.service_busiest_percent == first.service_cpu_percent == 0
+    assert 0 < second.service_busiest_percent < 0.8 * second.service_cpu_percent
+    assert second.service_busiest_percent >= second.service_cpu_percent / 3
+
+
+@pytest.mark.parametrize("pids", [(), (2**22 - 1,)])
+def test_no_process__nothing_is_known(tmp_path, pids):
+    path = tmp_path / "machine.jsonl"
+    (reading,) = read_after(path, MachineMeter(path, Processes(*pids)), 0)
+    assert reading.service_busiest_percent is reading.service_cpu_percent is None
+    assert reading.service_cpus is reading.service_throttled_s is None
+
+
+def test_own_process__has_no_quota_unless_this_machine_gives_it_one(tmp_path):
+    path = tmp_path / "machine.jsonl"
+    (reading,) = read_after(path, MachineMeter(path, Processes(os.getpid())), 0.1)
+    assert (reading.service_cpus is None) == (reading.service_throttled_s is None)
+
+
+@pytest.mark.docker
+def test_container__its_quota_and_how_long_it_held_back(tmp_path):
+    placement = Placement(
+        side="head",
+        repository=tmp_path,
+        state_dir=tmp_path / "state",
+        log_path=tmp_path / "service.log",
+        environ=dict(os.environ),
+    )
+    tag = f"ci-gate-test-busy:{os.getpid()}"
+    with connect_engine() as engine, Watchdog() as watchdog:
+        dockerfile = f'FROM {python_image()}\nCOPY burn.py /\nCMD ["python3", "/burn.py"]\n'
+        build(engine, {"Dockerfile": dockerfile, "burn.py": SERVES_AND_BURNS}, tag)
+        try:
+            service = make_service("image", tag, ready="/", cpus=0.25)
+            with start_service(service, placement, watchdog=watchdog) as running:
+                path = tmp_path / "machine.jsonl"
+                _, second, third = read_after(path, MachineMeter(path, running), 0, 1, 1)
+        finally:
+            engine.images.remove(tag, force=True)
+    for reading in (second, third):
+        assert reading.service_cpus == 0.25
+        assert reading.service_throttled_s > 0.2
+        assert reading.service_cpu_percent < 60
