@@ -23,7 +23,7 @@ _STEP_PREFIX: Final = "step-"
 
 
 class Fit(StrictValue, frozen=True):
-    """The load that fits under the scenario's limits: from ``kept``, which did, to ``breached``, which did not.
+    """What fits under the scenario's limits: from ``kept``, which did, to ``breached``, which did not.
 
     Both are names of steps. ``kept`` is None where no load was proven to keep all limits, ``breached`` where
     none was seen to break one: then at least ``kept`` fits.
@@ -83,7 +83,8 @@ def judge_capacity(
 ) -> CapacityVerdict:
     """Judge the steps of one scenario.
 
-    Raises EvidenceError where there is no step, or thresholds.yaml does not know the scenario. Steps that cannot be trusted are in the table and in nothing that is computed.
+    Raises EvidenceError where there is no step, or thresholds.yaml does not know the scenario. Steps that
+    cannot be trusted are in the table, and in nothing that is computed.
     """
     plans = [plan for plan in run.recordings if plan.recording.startswith(_STEP_PREFIX)]
     scenario = thresholds.scenario(plans[0].scenario) if plans else None

@@ -27,7 +27,7 @@ from ci_gate.readings import StrictValue
 LEAST_LOADS: Final = 4
 """Two asymptotes need two numbers, and what they are worth needs two loads more."""
 
-_FALLEN: Final = 0.95  # of the highest rate: below it, beyond the peak, throughput falls and has no ceiling
+_FALLEN: Final = 0.9  # of the highest rate: below it, beyond the peak, throughput falls and has no ceiling
 _FLAT_FROM: Final = 0.8  # of the largest load: a knee nearer to it might be its scatter
 _FINENESS: Final = 0.005
 _BELOW, _BEYOND = 2.0, 4.0  # how far outside the measured loads a fit may put it, which then is "not seen"
@@ -46,7 +46,7 @@ def find_knee(steps: Sequence[Step], generator: np.random.Generator) -> Knee | s
 
     It counts as seen only if its whole interval lies within the measured loads, it lies below _FLAT_FROM of
     the largest one, and replies had become slower there than at the lightest. Steps beyond the peak whose
-    rate has fallen by more than 5 % are left out: what falls has no ceiling.
+    rate has fallen by more than a tenth are left out: what falls has no ceiling.
     """
     chosen = _before_the_fall(steps)
     loads = np.array([step.load for step in chosen])

@@ -16,16 +16,17 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import curve_fit
+from scipy.optimize import nnls
 
 from ci_gate.judge.load_step import Step
-from ci_gate.judge.step_windows import Estimate, draw_means, draw_scatter, estimate
+from ci_gate.judge.step_windows import CONFIDENCE, Estimate, draw_means, draw_scatter, estimate
 from ci_gate.readings import StrictValue
 
 LEAST_STEPS: Final = 4
 _PARAMETERS: Final = 3
 _FEWEST_IN_FLIGHT: Final = 1e-6
-_ZERO: Final = 1e-9
+_ZERO_S: Final = 1e-15
+_REWEIGHTED: Final = 4
 _NEGLIGIBLE: Final = 0.01
 _CURVE_POINTS: Final = 60
 
@@ -66,8 +67,8 @@ def fit_scalability(
 ) -> Scalability | str:
     """The law fitted to all steps that can be trusted, or in words why it cannot be.
 
-    Least squares of the logarithm of the rate, lambda > 0, 0 <= sigma <= 1, kappa >= 0; the intervals from
-    the same fit on windows drawn anew.
+    Least squares with lambda > 0, 0 <= sigma <= 1 and kappa >= 0; the intervals from the same fit on windows
+    drawn anew.
     """
     chosen = sorted(
         (step for step in steps if step.is_measured), key=lambda step: (step.in_flight, step.name)
@@ -76,88 +77,82 @@ def fit_scalability(
         return f"the law takes {LEAST_STEPS} loads that were measured well"
     rates = np.array([step.rate_per_s for step in chosen])
     in_flight = np.maximum([step.in_flight for step in chosen], _FEWEST_IN_FLIGHT)
-    fitted = _fit(in_flight, np.log(rates), None)
-    residuals = np.log(rates) - _log_rate(in_flight, *fitted)
+    law = _fit(in_flight, rates)
+    residuals = np.log(rates / _predict(in_flight, law))
     drawn_rates, drawn_in_flight = draw_means([step.windows for step in chosen], generator)
-    log_rates, drawn_in_flight = np.log(drawn_rates), np.maximum(drawn_in_flight, _FEWEST_IN_FLIGHT)
-    explained = (log_rates - _log_rate(drawn_in_flight, *fitted)).var(axis=0)
-    log_rates = log_rates + draw_scatter(residuals, explained, _PARAMETERS, generator)
-    drawn = np.array([_fit(*pair, fitted) for pair in zip(drawn_in_flight, log_rates, strict=True)])
+    explained = np.log(drawn_rates / _predict(drawn_in_flight, law)).var(axis=0)
+    drawn_rates = drawn_rates * np.exp(draw_scatter(residuals, explained, _PARAMETERS, generator))
+    laws = np.array([_fit(*pair) for pair in zip(drawn_in_flight, drawn_rates, strict=True)])
+    lambda_per_s, sigma, kappa = (
+        estimate(float(value), drawn)
+        for value, drawn in zip(_name_parameters(law), _name_parameters(laws), strict=True)
+    )
     return Scalability(
-        lambda_per_s=estimate(float(np.exp(fitted[0])), np.exp(drawn[:, 0])),
-        sigma=estimate(float(fitted[1]), drawn[:, 1]),
-        kappa=estimate(float(fitted[2]), drawn[:, 2]),
-        peak_in_flight=_find_peak(fitted, drawn, float(in_flight[-1])),
+        lambda_per_s=lambda_per_s,
+        sigma=sigma,
+        kappa=kappa,
+        peak_in_flight=_find_peak(law, laws, float(in_flight[-1])),
         in_flight=(float(in_flight[0]), float(in_flight[-1])),
         scatter=float(np.sqrt((residuals**2).sum() / max(len(chosen) - _PARAMETERS, 1))),
-        curve=_draw_curve(fitted, drawn, chosen, is_open=is_open),
+        curve=_draw_curve(law, laws, chosen, is_open=is_open),
     )
 
 
-def _log_rate(
-    in_flight: NDArray[np.float64], log_lambda: float, sigma: float, kappa: float
-) -> NDArray[np.float64]:
-    law: NDArray[np.float64] = log_lambda + np.log(in_flight) - np.log(_denominator(in_flight, sigma, kappa))
-    return law
+def _fit(in_flight: NDArray[np.float64], rates: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The three times in s of which the law is made, each 0 or more.
+
+    Written for the response time, R = N / X = alone + N * queued + N (N - 1) * crossed, the law is linear,
+    with lambda = 1 / (alone + queued), sigma = lambda * queued, kappa = lambda * crossed. So the least
+    squares of the relative error have one minimum, and Lawson and Hanson's method finds it. Below N = 1
+    nobody meets anybody, and the last term is 0.
+    """
+    times_s = in_flight / rates
+    terms = np.column_stack([np.ones_like(in_flight), in_flight, in_flight * np.maximum(in_flight - 1, 0)])
+    weights = 1 / times_s
+    for _ in range(_REWEIGHTED):  # relative to the curve: relative to what was measured is biased
+        law, _ = nnls(terms * weights[:, np.newaxis], times_s * weights)
+        weights = 1 / (terms @ law)
+    return np.asarray(law)
 
 
-def _denominator(in_flight: NDArray[np.float64], sigma: float, kappa: float) -> NDArray[np.float64]:
-    """Below one request in flight it may reach 0 in theory, and nothing measured comes near."""
-    return np.maximum(1 + sigma * (in_flight - 1) + kappa * in_flight * (in_flight - 1), _ZERO)
-
-
-def _slopes(in_flight: NDArray[np.float64], *parameters: float) -> NDArray[np.float64]:
-    denominator = _denominator(in_flight, *parameters[1:])
-    others = in_flight - 1
-    return np.column_stack(
-        [np.ones_like(in_flight), -others / denominator, -in_flight * others / denominator]
+def _predict(in_flight: NDArray[np.float64], law: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Successes per second; ``law`` has the three times in its last axis."""
+    alone, queued, crossed = (law[..., column, np.newaxis] for column in range(_PARAMETERS))
+    rates: NDArray[np.float64] = in_flight / (
+        alone + in_flight * queued + in_flight * np.maximum(in_flight - 1, 0) * crossed
     )
+    return rates
 
 
-def _fit(
-    in_flight: NDArray[np.float64], log_rates: NDArray[np.float64], start: NDArray[np.float64] | None
-) -> NDArray[np.float64]:
-    """log(lambda), sigma, kappa; what the bounds keep a hair above 0 is 0."""
-    if start is None:
-        start = np.array([float((log_rates - np.log(in_flight)).max()), 0.1, 1e-4])
-    lowest, highest = [-np.inf, 0.0, 0.0], [np.inf, 1.0, np.inf]
-    inside = np.clip(start, [-np.inf, 1e-6, _ZERO], [np.inf, 1 - 1e-6, np.inf])
-    fitted, _ = curve_fit(
-        _log_rate,
-        in_flight,
-        log_rates,
-        p0=inside,
-        bounds=(lowest, highest),
-        jac=_slopes,
-        x_scale=(1.0, 0.1, 1e-3),
-        max_nfev=200,
-    )
-    return np.where(np.abs(fitted) < _ZERO, 0.0, fitted)
+def _name_parameters(law: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+    """lambda, sigma and kappa."""
+    lambda_per_s = 1 / np.maximum(law[..., 0] + law[..., 1], _ZERO_S)
+    return lambda_per_s, law[..., 1] * lambda_per_s, law[..., 2] * lambda_per_s
 
 
-def _find_peak(fitted: NDArray[np.float64], drawn: NDArray[np.float64], largest: float) -> Estimate | None:
+def _find_peak(law: NDArray[np.float64], laws: NDArray[np.float64], largest: float) -> Estimate | None:
     """None unless nearly every draw has a kappa that is felt at the largest number in flight."""
-    if np.quantile(drawn[:, 2], 0.025) * largest * (largest - 1) <= _NEGLIGIBLE:
+    _, _, kappas = _name_parameters(laws)
+    if np.quantile(kappas, (1 - CONFIDENCE) / 2) * largest * (largest - 1) <= _NEGLIGIBLE:
         return None
-    peaks = np.sqrt((1 - drawn[:, 1]) / np.maximum(drawn[:, 2], _ZERO))
-    return estimate(float(np.sqrt((1 - fitted[1]) / fitted[2])), peaks)
+    peak, peaks = (np.sqrt(each[..., 0] / np.maximum(each[..., 2], _ZERO_S)) for each in (law, laws))
+    return estimate(float(peak), peaks)
 
 
 def _draw_curve(
-    fitted: NDArray[np.float64], drawn: NDArray[np.float64], steps: Sequence[Step], *, is_open: bool
+    law: NDArray[np.float64], laws: NDArray[np.float64], steps: Sequence[Step], *, is_open: bool
 ) -> tuple[CurvePoint, ...]:
     """Within what was measured, evenly spaced on the scale of the loads, which are geometric."""
-    in_flight = np.geomspace(
-        max(steps[0].in_flight, _FEWEST_IN_FLIGHT), max(steps[-1].in_flight, _FEWEST_IN_FLIGHT), _CURVE_POINTS
-    )
+    ends = (max(step.in_flight, _FEWEST_IN_FLIGHT) for step in (steps[0], steps[-1]))
+    in_flight = np.geomspace(*ends, _CURVE_POINTS)
     wait_s = float(np.median([(step.load - step.in_flight) / step.rate_per_s for step in steps]))
-    rates = np.exp(_log_rate(in_flight, *fitted))
-    drawn_rates = np.exp([_log_rate(in_flight, *parameters) for parameters in drawn])
     return tuple(
         CurvePoint(
             in_flight=float(number),
             load=None if is_open else float(number) + float(rate) * wait_s,
-            rate_per_s=estimate(float(rate), column),
+            rate_per_s=estimate(float(rate), drawn),
         )
-        for number, rate, column in zip(in_flight, rates, drawn_rates.T, strict=True)
+        for number, rate, drawn in zip(
+            in_flight, _predict(in_flight, law), _predict(in_flight, laws).T, strict=True
+        )
     )
