@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 import tempfile
@@ -36,8 +37,9 @@ def serve(settings: Settings, *, host: str, port: int, workers: int) -> None:
     """Serve until SIGINT or SIGTERM. Raises SettingsError for several workers without Redis."""
     if workers > 1 and settings.redis_url is None:
         raise SettingsError("REDIS_URL: needed by more than one worker, for sessions that all of them know")
-    with tempfile.TemporaryDirectory(prefix="reference-metrics-") as folder:
+    with contextlib.ExitStack() as stack:
         if workers > 1:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="reference-metrics-"))
             # Read by prometheus-client when the workers import it.
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
         uvicorn.run(
