@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -72,7 +73,7 @@ CASES = (
     Case(fault="", scenario="concurrent-deployments", expected=()),
     Case(fault="", scenario="cab-approvals", expected=()),
     Case(fault="", scenario="connector-scaling", expected=()),
-    Case(fault="", scenario="burst-load", expected=("service-cpu", "host-cpu")),
+    Case(fault="", scenario="burst-load", expected=("service-cpu",)),
 )
 
 
@@ -89,7 +90,7 @@ def make_databases(url: str) -> None:
 
 
 def write_repository(folder: Path, case: Case, database: str, redis: str, seconds: float) -> None:
-    """thresholds.yaml with short phases, and the scenarios. The commit, base, is healthy; head has the fault."""
+    """thresholds.yaml with short phases, and the scenarios. Base, the commit, is healthy; head is not."""
     document = yaml.safe_load((REPOSITORY / "thresholds.yaml").read_text(encoding="utf-8"))
     scenario = document["scenarios"][case.scenario]
     users = sum(scenario["users"].values())
@@ -177,6 +178,28 @@ def summarise(case: Case, diagnoses: list[Diagnosis]) -> tuple[str, ...]:
     return case.fault or "none", case.scenario, expected, named, spread, "; ".join(sorted(others))
 
 
+def run_all(cases: list[Case], options: argparse.Namespace) -> dict[str, list[Diagnosis]]:
+    """The diagnoses by case; each case in turn, so that a noisy minute is no case's alone. Ctrl-C ends it."""
+    found: dict[str, list[Diagnosis]] = {case.name: [] for case in cases}
+    with (
+        suppress(KeyboardInterrupt),
+        tempfile.TemporaryDirectory() as name,
+        running_postgres(Path(name)) as url,
+        running_redis(Path(name)) as redis,
+    ):
+        make_databases(url)
+        for number in range(options.runs):
+            for case in cases:
+                keep = options.keep / case.name.replace(" ", "-") / f"{number:02}" if options.keep else None
+                began_s, load = time.monotonic(), os.getloadavg()[0]
+                diagnosis = run(case, url.rpartition("/")[0], redis, options.seconds, keep)
+                found[case.name].append(diagnosis)
+                word = "right" if is_right(case, diagnosis) else "WRONG"
+                told = f"{time.monotonic() - began_s:.0f} s, load average before {load:.1f}"
+                print(f"{number + 1:3} {word} {case.name}: {describe(diagnosis)} ({told})", flush=True)
+    return found
+
+
 def main() -> int:
     """Exit code 1 where a case was named right in less than 9 of 10 runs."""
     parser = argparse.ArgumentParser(
@@ -191,24 +214,7 @@ def main() -> int:
     if unknown := set(options.cases) - set(names):
         parser.error(f"no such case: {', '.join(sorted(unknown))}")
     cases = [case for case in CASES if not options.cases or case.name in options.cases]
-    found: dict[str, list[Diagnosis]] = {case.name: [] for case in cases}
-    with (
-        tempfile.TemporaryDirectory() as name,
-        running_postgres(Path(name)) as url,
-        running_redis(Path(name)) as redis,
-    ):
-        make_databases(url)
-        for number in range(options.runs):  # each case in turn, so that a noisy minute is no case's alone
-            for case in cases:
-                keep = options.keep / case.name.replace(" ", "-") / f"{number:02}" if options.keep else None
-                began_s = time.monotonic()
-                diagnosis = run(case, url.rpartition("/")[0], redis, options.seconds, keep)
-                found[case.name].append(diagnosis)
-                word = "right" if is_right(case, diagnosis) else "WRONG"
-                took_s = time.monotonic() - began_s
-                print(
-                    f"{number + 1:3} {word} {case.name}: {describe(diagnosis)} ({took_s:.0f} s)", flush=True
-                )
+    found = run_all(cases, options)
     headers = ("fault", "scenario", "expected first", "named", "its share", "else")
     rows = [summarise(case, found[case.name]) for case in cases]
     print(tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True))

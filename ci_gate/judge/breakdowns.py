@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ci_gate.evidence import Recording
 from ci_gate.judge.causes import Cause
-from ci_gate.judge.occupancy import Observed
+from ci_gate.judge.occupancy import Observed, find_window
 from ci_gate.judge.summary import SteadyPhase, find_successes
 from ci_gate.samples import ENDED_BY_CHECK, FLAG_RETRY_AFTER, UNSENT, count_ids
 from ci_gate.thresholds import ALL_ENDPOINTS, Scenario
@@ -71,7 +71,9 @@ def select_replies(scenario: Scenario, recording: Recording, steady: SteadyPhase
 
 
 def find_unmeasured(failure: str) -> Iterator[Cause]:
-    """The service never got ready, or something else kept the scenario from being measured."""
+    """The service never got ready, or something else kept it from being measured; nothing for ''."""
+    if not failure:
+        return
     yield Cause(
         code="not-started",
         title="nothing could be measured: the service did not start, or what prepares it failed",
@@ -140,12 +142,12 @@ def find_throttling(replies: Replies) -> Iterator[Cause]:
         )
 
 
-def find_failing(scenario: Scenario, replies: Replies, timeouts_per_request: float) -> Iterator[Cause]:
-    """More failures than the scenario allows, without throttling and time-outs in the pool's queue."""
+def find_failing(scenario: Scenario, replies: Replies, *, has_timeouts: bool) -> Iterator[Cause]:
+    """More failures than the scenario allows, beside throttling; ``has_timeouts``: 5xx are the pool's."""
     kinds = _sort_by_kind(replies)
     shares = {kind: replies.share(rows) for kind, rows in kinds.items()}
-    if timeouts_per_request >= _MOST * shares["broken"]:
-        shares["broken"] = 0.0  # they are the pool's
+    if has_timeouts:
+        shares["broken"] = 0.0
     total, most = sum(shares.values()), max(shares, key=lambda kind: shares[kind])
     if total <= _allowed_failures(scenario):
         return
@@ -164,6 +166,20 @@ def find_failing(scenario: Scenario, replies: Replies, timeouts_per_request: flo
     )
 
 
+def are_timeouts_of_the_pool(recording: Recording) -> bool:
+    """Most of the server errors are requests that got no connection of the pool in time.
+
+    Both are counted over the whole recording: a request that waited is answered long after it was sent.
+    """
+    errors = int(_is_server_error(recording.samples["status"]).sum())
+    return errors > 0 and find_window(recording, "service").rise("pool_timeouts") >= _MOST * errors
+
+
+def _is_server_error(status: NDArray[np.unsignedinteger]) -> NDArray[np.bool_]:
+    is_error: NDArray[np.bool_] = (status >= 500) & (status < 600)  # noqa: PLR2004 - by the standard
+    return is_error
+
+
 def _find_throttled(replies: Replies) -> NDArray[np.bool_]:
     status, later = replies.samples["status"], replies.samples["flags"] & FLAG_RETRY_AFTER > 0
     told: NDArray[np.bool_] = (status == 429) | (later & np.isin(status, _THROTTLING_WITH_RETRY_AFTER))  # noqa: PLR2004 - Too Many Requests
@@ -178,7 +194,7 @@ def _sort_by_kind(replies: Replies) -> dict[str, NDArray[np.bool_]]:
     kinds = {
         "refused": rest & np.isin(status, (401, 403)),
         "missing": rest & np.isin(status, (404, 405, 410)),
-        "broken": rest & (status >= 500) & (status < 600),  # noqa: PLR2004 - server errors
+        "broken": rest & _is_server_error(status),
         "unanswered": rest & (status == 0),
         "unfit": by_check,
     }

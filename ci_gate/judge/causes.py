@@ -44,12 +44,12 @@ class Cause(StrictValue, frozen=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A place of `Occupancy` in words."""
+    """A place of `Occupancy` in words, and whether it is full; for the CPU, `is_short_of` says more."""
 
     code: str
     title: str
     next_step: str
-    is_saturated: bool
+    is_full: Callable[[Observed], bool]
     describe: Callable[[Observed], Iterator[str]]
 
 
@@ -60,9 +60,29 @@ def find_cpu_limit(seen: Observed) -> CpuLimit | None:
         return "cpu-quota"
     if seen.host_cores and service >= FULL * seen.host_cores:
         return "service-cpu"
-    if busiest <= ONE_THREAD_CORES and busiest + seen.waited_cores >= FULL:
-        return "service-cpu" if busiest >= seen.waited_cores else "host-cpu"
+    if is_one_thread_busy(seen):
+        # It would be short of CPU without the others too, if all that is offered takes more than a core.
+        is_own = busiest >= (seen.waited_cores or 0.0) or (seen.cores_for_all_offered or 0.0) >= FULL
+        return "service-cpu" if is_own else "host-cpu"
     return None
+
+
+def is_one_thread_busy(seen: Observed) -> bool:
+    """The busiest process runs on one core, or waits for one, all the time.
+
+    Where waiting cannot be read, one that has most of a core on a machine whose cores are all busy counts too.
+    """
+    busiest, waited = seen.busiest_cores or 0.0, seen.waited_cores
+    if busiest > ONE_THREAD_CORES:
+        return False
+    return busiest + (waited or 0.0) >= FULL or (
+        waited is None and busiest >= FULL / 2 and is_host_full(seen)
+    )
+
+
+def is_host_full(seen: Observed) -> bool:
+    """All cores of this machine are busy."""
+    return bool(seen.host_cores) and (seen.host_used_cores or 0.0) >= FULL * (seen.host_cores or 0)
 
 
 def is_generator_short(seen: Observed) -> bool:
@@ -87,102 +107,124 @@ def is_database_full(seen: Observed) -> bool:
     return seen.host_cores is not None and (seen.postgres.mean("on_cpu") or 0.0) >= FULL * seen.host_cores
 
 
+def is_redis_full(seen: Observed) -> bool:
+    """It runs commands in one thread."""
+    return (seen.redis.rate("cpu_s") or 0.0) >= FULL
+
+
 def is_inside_observed(seen: Observed) -> bool:
     """CPU, pool and database: enough to say that a wait is for none of them."""
     has_pool = seen.service.mean("pool_in_use") is not None
     return seen.service_cores is not None and has_pool and bool(seen.postgres.readings)
 
 
-_CPU_WORDS: Final[dict[CpuLimit, tuple[str, str]]] = {
-    "service-cpu": (
-        "the service's CPU",
-        "profile the service under this load; let it do less per request, or run more worker processes",
+def find_place(name: str, seen: Observed, cpu: CpuLimit | None) -> Place:
+    """The place of this name; the CPU and the outside are called by what was seen of them."""
+    if name == "service":
+        return _CPU[cpu or "service-cpu"]
+    if name == "outside":
+        return next(place for place in _OUTSIDE if place.is_full(seen))
+    return _PLACES[name]
+
+
+def is_short_of(name: str, seen: Observed, occupancy: Occupancy, cpu: CpuLimit | None) -> bool:
+    """Full, and at least one request waits for it on average."""
+    if name == "service":
+        return cpu is not None and occupancy.service - (seen.service_cores or 0.0) >= LEAST_QUEUE
+    if name == "outside":
+        return is_redis_full(seen)
+    return _PLACES[name].is_full(seen)
+
+
+_PLACES: Final[dict[str, Place]] = {
+    "pool": Place(
+        code="connection-pool",
+        title="connections of the pool, held while the database is idle",
+        next_step="give connections back before calling other systems or computing; then raise its size",
+        is_full=is_pool_full,
+        describe=describe_pool,
     ),
-    "cpu-quota": (
-        "the CPU quota of the service's container",
-        "raise cpus, or profile the service under this load and let it do less per request",
+    "locks": Place(
+        code="lock-contention",
+        title="locks in the database",
+        next_step="find the row or table that all writers change (pg_blocking_pids); "
+        "lock it last, and not across other work",
+        is_full=lambda seen: (seen.postgres.mean("waiting_lock") or 0.0) >= LEAST_QUEUE,
+        describe=describe_locks,
     ),
-    "host-cpu": (
-        "the CPU of this machine, which service, Locust and all else share",
-        "measure on more cores, or end what is no part of the test; then look at the largest user of CPU",
+    "io": Place(
+        code="database-io",
+        title="the database's storage",
+        next_step="look for statements without an index; give the database more memory for its cache",
+        is_full=lambda seen: (seen.postgres.mean("waiting_io") or 0.0) >= LEAST_QUEUE,
+        describe=describe_io,
+    ),
+    "database": Place(
+        code="database-cpu",
+        title="the database at work on statements",
+        next_step="EXPLAIN ANALYZE the slowest statements: an index, fewer rows, fewer statements",
+        is_full=is_database_full,
+        describe=describe_database,
+    ),
+    "workers": Place(
+        code="workers",
+        title="too few workers: all were busy, and mostly waited",
+        next_step="run more worker processes or threads, or let each wait for less",
+        is_full=are_workers_busy,
+        describe=describe_workers,
+    ),
+    "generator": Place(
+        code="generator",
+        title="Locust itself: replies waited for it",
+        next_step="give it a core of its own, or let the users' code do less per request",
+        is_full=is_generator_short,
+        describe=describe_generator,
     ),
 }
-
-
-def make_places(seen: Observed, occupancy: Occupancy, cpu: CpuLimit | None) -> dict[str, Place]:
-    """Each place of ``occupancy`` by its name. The CPU and the outside are called by what was seen."""
-    cpu_title, cpu_step = _CPU_WORDS[cpu or "service-cpu"]
-    run_queue = occupancy.service - (seen.service_cores or 0.0)
-    return {
-        "pool": Place(
-            code="connection-pool",
-            title="connections of the pool, held while the database is idle",
-            next_step="give connections back before calling other systems or computing; then raise its size",
-            is_saturated=is_pool_full(seen),
-            describe=describe_pool,
-        ),
-        "locks": Place(
-            code="lock-contention",
-            title="locks in the database",
-            next_step="find the row or table that all writers change (pg_blocking_pids); "
-            "lock it last, and not across other work",
-            is_saturated=(seen.postgres.mean("waiting_lock") or 0.0) >= LEAST_QUEUE,
-            describe=describe_locks,
-        ),
-        "io": Place(
-            code="database-io",
-            title="the database's storage",
-            next_step="look for statements without an index; give the database more memory for its cache",
-            is_saturated=(seen.postgres.mean("waiting_io") or 0.0) >= LEAST_QUEUE,
-            describe=describe_io,
-        ),
-        "database": Place(
-            code="database-cpu",
-            title="the database at work on statements",
-            next_step="EXPLAIN ANALYZE the slowest statements: an index, fewer rows, fewer statements",
-            is_saturated=is_database_full(seen),
-            describe=describe_database,
-        ),
-        "workers": Place(
-            code="workers",
-            title="too few workers: all were busy, and mostly waited",
-            next_step="run more worker processes or threads, or let each wait for less",
-            is_saturated=are_workers_busy(seen),
-            describe=describe_workers,
-        ),
-        "service": Place(
-            code=cpu or "service-cpu",
-            title=cpu_title,
-            next_step=cpu_step,
-            is_saturated=cpu is not None and run_queue >= LEAST_QUEUE,
-            describe=describe_cpu,
-        ),
-        "generator": Place(
-            code="generator",
-            title="Locust itself: replies waited for it",
-            next_step="give it a core of its own, or let the users' code do less per request",
-            is_saturated=is_generator_short(seen),
-            describe=describe_generator,
-        ),
-        "outside": _make_outside(seen),
-    }
-
-
-def _make_outside(seen: Observed) -> Place:
-    """What is left: known to be outside only where everything inside was observed."""
-    code, title, next_step = "unknown", "something that was not observed", "probe what is listed as unknown"
-    is_redis_full = (seen.redis.rate("cpu_s") or 0.0) >= FULL
-    if is_redis_full:
-        code, title = "redis-cpu", "Redis: its one thread works all the time"
-        next_step = "look for long commands (SLOWLOG), and send fewer per request"
-    elif is_inside_observed(seen):
-        code = "slow-dependency"
-        title = "something outside: the service's CPU, its connections and its database had little to do"
-        next_step = "measure the service's calls to other systems, and its own sleeps and locks"
-    return Place(
-        code=code,
-        title=title,
-        next_step=next_step,
-        is_saturated=is_redis_full,
+_CPU: Final[dict[CpuLimit, Place]] = {
+    "service-cpu": Place(
+        code="service-cpu",
+        title="the service's CPU",
+        next_step="profile the service under this load; let it do less per request, or run more processes",
+        is_full=lambda _seen: True,
+        describe=describe_cpu,
+    ),
+    "cpu-quota": Place(
+        code="cpu-quota",
+        title="the CPU quota of the service's container",
+        next_step="raise cpus, or profile the service under this load and let it do less per request",
+        is_full=lambda _seen: True,
+        describe=describe_cpu,
+    ),
+    "host-cpu": Place(
+        code="host-cpu",
+        title="the CPU of this machine, most of which others than the service took",
+        next_step="measure on more cores, or end what is no part of the test",
+        is_full=lambda _seen: True,
+        describe=describe_cpu,
+    ),
+}
+# The first that fits: what is left is known to be outside only where everything inside was observed.
+_OUTSIDE: Final = (
+    Place(
+        code="redis-cpu",
+        title="Redis: its one thread works all the time",
+        next_step="look for long commands (SLOWLOG), and send fewer per request",
+        is_full=is_redis_full,
         describe=describe_outside,
-    )
+    ),
+    Place(
+        code="slow-dependency",
+        title="something outside: the service's CPU, its connections and its database had little to do",
+        next_step="measure the service's calls to other systems, and its own sleeps and locks",
+        is_full=is_inside_observed,
+        describe=describe_outside,
+    ),
+    Place(
+        code="unknown",
+        title="something that was not observed",
+        next_step="probe what is listed as not observed",
+        is_full=lambda _seen: True,
+        describe=describe_outside,
+    ),
+)

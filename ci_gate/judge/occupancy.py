@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ci_gate.evidence import Recording
+from ci_gate.judge.summary import find_steady_bounds
 from ci_gate.readings import ProbeReading
 
 _SESSION_STATES: Final = ("waiting_lock", "waiting_io", "on_cpu", "waiting_lwlock", "waiting_other")
@@ -37,14 +38,16 @@ class ProbeWindow:
     def peak(self, gauge: str) -> float | None:
         return max((value for _at, value in self._values(gauge)), default=None)
 
+    def rise(self, counter: str) -> float:
+        """By how much it rose between the first and the last reading; one that fell began again at zero."""
+        values = self._values(counter)
+        return float(sum(new - old if new >= old else new for (_, old), (_, new) in pairwise(values)))
+
     def rate(self, counter: str) -> float | None:
-        """Increase per second; None where it was read less than twice. One that fell began again at zero."""
+        """Increase per second; None where it was read less than twice."""
         values = self._values(counter)
         passed_s = values[-1][0] - values[0][0] if values else 0.0
-        if passed_s <= 0:
-            return None
-        risen = sum(new - old if new >= old else new for (_, old), (_, new) in pairwise(values))
-        return risen / passed_s
+        return self.rise(counter) / passed_s if passed_s > 0 else None
 
     def _values(self, name: str) -> list[tuple[float, float]]:
         return [(each.wall_s, each.values[name]) for each in self.readings if name in each.values]
@@ -58,7 +61,7 @@ class Observed:
     requests_per_s: float
     service_cores: float | None
     busiest_cores: float | None  # by the busiest of the service's processes
-    waited_cores: float  # threads of the service that could have run, and had no CPU
+    waited_cores: float | None  # threads of the service that could have run, and had no CPU
     quota_cores: float | None
     throttled_s: float | None  # in each second, its threads together
     host_cores: int | None
@@ -68,6 +71,14 @@ class Observed:
     postgres: ProbeWindow
     redis: ProbeWindow
     service: ProbeWindow
+    offered_per_s: float | None  # what the users would send if every reply came at once
+
+    @property
+    def cores_for_all_offered(self) -> float | None:
+        """What the busiest process would use at that rate: rate x CPU per request (utilisation law)."""
+        if self.offered_per_s is None or self.busiest_cores is None or not self.requests_per_s:
+            return None
+        return self.offered_per_s * self.busiest_cores / self.requests_per_s
 
     @property
     def statements_per_request(self) -> float | None:
@@ -117,7 +128,13 @@ def count_in_flight(
     return float(np.maximum(overlaps_s, 0).sum() / (end_s - begin_s))
 
 
-def observe(recording: Recording, begin_s: float, end_s: float, host_cores: int | None) -> Observed:
+def observe(
+    recording: Recording,
+    begin_s: float,
+    end_s: float,
+    host_cores: int | None = None,
+    offered_per_s: float | None = None,
+) -> Observed:
     """Everything that was read between two moments of a recording."""
     samples = recording.samples
     sent = (samples["start_s"] >= begin_s) & (samples["start_s"] < end_s)
@@ -131,17 +148,25 @@ def observe(recording: Recording, begin_s: float, end_s: float, host_cores: int 
         requests_per_s=float(sent.sum()) / (end_s - begin_s) if end_s > begin_s else 0.0,
         service_cores=None if service is None else service / 100,
         busiest_cores=None if busiest is None else busiest / 100,
-        waited_cores=_mean(each.service_waited_s for each in machine) or 0.0,
+        waited_cores=_mean(each.service_waited_s for each in machine),
         quota_cores=_mean(each.service_cpus for each in machine),
         throttled_s=_mean(each.service_throttled_s for each in machine),
         host_cores=host_cores,
         host_used_cores=None if host is None or host_cores is None else host / 100 * host_cores,
         generator_cores=(_mean(each.cpu_percent for each in generator) or 0.0) / 100,
         generator_lag_s=(_mean(each.lag_ms for each in generator) or 0.0) / 1000,
-        postgres=_window(recording, "postgres", begin_s, end_s),
-        redis=_window(recording, "redis", begin_s, end_s),
-        service=_window(recording, "service", begin_s, end_s),
+        postgres=find_window(recording, "postgres", begin_s, end_s),
+        redis=find_window(recording, "redis", begin_s, end_s),
+        service=find_window(recording, "service", begin_s, end_s),
+        offered_per_s=offered_per_s,
     )
+
+
+def observe_steady(
+    recording: Recording, host_cores: int | None = None, offered_per_s: float | None = None
+) -> Observed:
+    """`observe` in the steady phase; of nothing where it never began."""
+    return observe(recording, *find_steady_bounds(recording), host_cores, offered_per_s)
 
 
 def locate(
@@ -185,7 +210,7 @@ def _locate_inside(
     generator = min(rest, seen.requests_per_s * seen.generator_lag_s) if is_generator_short else 0.0
     rest -= generator
     idle = held - lock - io - sum(working)  # connections held while the database has nothing to do for them
-    cores = rest + idle if is_cpu_short else (seen.service_cores or 0.0) + seen.waited_cores
+    cores = rest + idle if is_cpu_short else (seen.service_cores or 0.0) + (seen.waited_cores or 0.0)
     by_rest = min(rest, cores)
     by_idle = min(idle, cores - by_rest)
     holders = Occupancy(locks=lock, io=io, database=sum(working), service=by_idle, pool=idle - by_idle)
@@ -205,7 +230,10 @@ def _mean(values: Iterable[float | None]) -> float | None:
     return float(np.mean(known)) if known else None
 
 
-def _window(recording: Recording, probe: str, begin_s: float, end_s: float) -> ProbeWindow:
+def find_window(
+    recording: Recording, probe: str, begin_s: float = -np.inf, end_s: float = np.inf
+) -> ProbeWindow:
+    """What a probe read between two moments, or in the whole recording."""
     own = [each for each in recording.probes if each.probe == probe and begin_s <= each.wall_s <= end_s]
     own.sort(key=lambda each: each.wall_s)
     errors = [each.error for each in own if each.error]

@@ -9,7 +9,7 @@ import msgspec
 
 from ci_gate.errors import EXIT_FAIL, EXIT_PASS, EXIT_PROVES_NOTHING, EvidenceError
 from ci_gate.evidence import DUET_BASE, DUET_HEAD, HEAD, TRIALS, Recording, RecordingPlan, RunInfo, duet_name
-from ci_gate.judge.bottleneck import Circumstances, Diagnosis, diagnose
+from ci_gate.judge.bottleneck import Diagnosis, diagnose, gather_circumstances
 from ci_gate.judge.duet import DuetOutcome, DuetVerdict, judge_duet, without_duet
 from ci_gate.judge.findings import Case, Finding, Rule
 from ci_gate.judge.left_over import find_left_over
@@ -176,15 +176,7 @@ def _with_diagnosis(
     scenario = thresholds.scenario(judged.name)
     if scenario is None:
         return judged
-    cores = run.host.get("cpus", "")
-    circumstances = Circumstances(
-        scenario=scenario,
-        limits=judged.limits,
-        comparison=judged.comparison,
-        failure=run.failures.get(judged.name, ""),
-        host_cores=int(cores) if cores.isdecimal() else None,
-        memory_bytes=thresholds.service.memory_bytes,
-    )
+    circumstances = gather_circumstances(thresholds, run, scenario, judged.limits, judged.comparison)
     own = {name: recording for (of, name), recording in recordings.items() if of == judged.name}
     return msgspec.structs.replace(judged, diagnosis=diagnose(circumstances, own))
 
