@@ -255,7 +255,7 @@ def test_open_workload__is_another_load_and_its_rate_has_a_direction():
     ("value", "compared", "no_setting"),
     [
         (Thresholds, {"service", "profiles", "scenarios", "on_inconclusive", "compare", "loosening_label"},
-         {"file", "text", "sha256"}),
+         {"file", "text", "sha256", "probes"}),  # probes can move no verdict
         (Compare, {"max_duration_s", "alpha"}, set()),
         (Profile, {"name", "duration_s", "warmup_s"}, set()),
         (Service, {"kind", "target", "ready", "ready_timeout_s", "port", "env", "before_each", "cpus",

@@ -10,7 +10,10 @@ from ci_gate.service import RunningService
 from ci_gate.service.environment import expand_text
 from ci_gate.thresholds import Probes
 
-_SCHEME = re.compile(r"([a-z][a-z0-9]*)(?:\+[a-z0-9_]+)?://", re.IGNORECASE)
+# What a container calls this machine, on which the probe itself runs.
+_HOST_IN_CONTAINERS: Final = "host.docker.internal"
+_HOST: Final = "127.0.0.1"
+_SCHEME: Final = re.compile(r"([a-z][a-z0-9]*)(?:\+[a-z0-9_]+)?://", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +59,8 @@ def _resolve(
     where = f"probes.{name}"
     address = expand_text(
         text, service.inside, at=probes.at or service.service.at, placement=service.placement, where=where
-    ).strip()
+    )
+    address = address.strip().replace(_HOST_IN_CONTAINERS, _HOST)
     scheme = _SCHEME.match(address)
     if scheme is None:
         return address

@@ -59,6 +59,7 @@ def test_targets__each_side_has_its_own(side):
         ("postgres://db/shop", "postgres://db/shop"),
         ("postgresql+psycopg://clerk:a@db/shop?x=a+b://c", "postgresql://clerk:a@db/shop?x=a+b://c"),
         ("host=db dbname=shop", "host=db dbname=shop"),
+        ("postgresql://clerk@host.docker.internal:5432/shop", "postgresql://clerk@127.0.0.1:5432/shop"),
         (" ", ""),
     ],
 )
