@@ -17,6 +17,7 @@ from ci_gate.report.terminal import render_terminal
 from ci_gate.report_files import find_runs, read_timeline, read_verdict
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
+_FOLDER = click.Path(path_type=Path, file_okay=False)
 _RENDERERS: Final = {"markdown": render_markdown, "text": render_terminal, "junit": render_junit}
 
 

@@ -10,14 +10,16 @@ from ci_gate.judge.summary import EndpointSummary
 from ci_gate.judge.verdict import Outcome, ScenarioVerdict, Verdict
 from ci_gate.report.cells import NOTHING, format_ms, format_rate, format_share
 from ci_gate.report.document import count
-from ci_gate.report.html.chart import Chart, Colour, Line
+from ci_gate.report.html.chart import Chart, Colour, Line, Span
 from ci_gate.report.html.charts import mark_limits
 from ci_gate.report.html.page import render_page
 from ci_gate.report.html.table import Cell, Column, Table
 from ci_gate.report.html.tables import figure_cells, number_columns
+from ci_gate.report.reasons import list_blocking
 
 _SEVERITY: Final[tuple[Outcome, ...]] = ("FAIL", "INVALID", "INCONCLUSIVE", "PASS")
 _FEWEST_FOR_A_TREND: Final = 2
+_TO_THE_MINUTE: Final = len("2026-11-23T15:00")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +73,7 @@ def render_overview(runs: Sequence[OverviewRun]) -> str:
         charts=[chart for trend in trends for chart in trend.charts],
         outcome=outcome,
         headline=_say(latest, len(ordered)),
-        findings=tuple((run, finding) for run in ordered for finding in run.verdict.findings),
+        findings=tuple((run, finding) for run in ordered for finding in list_blocking(run.verdict.findings)),
         latest=_make_table("The latest run of each scenario", latest),
         every=_make_table("Every run, the latest first", every) if len(every) > len(latest) else None,
         trends=trends,
@@ -89,7 +91,7 @@ def _make_table(caption: str, rows: Sequence[_Measured]) -> Table:
     titles = ("scenario", "verdict", "run", "started", "profile", "commit")
     columns = (
         *(Column(title=title) for title in titles),
-        *number_columns("users", "requests", "rate", "p50", "p95", "p99", "failures"),
+        *number_columns("requests", "rate", "p50", "p95", "p99", "failures"),
     )
     return Table(caption=caption, columns=columns, rows=tuple(map(_make_row, rows)))
 
@@ -99,11 +101,10 @@ def _make_row(measured: _Measured) -> tuple[Cell, ...]:
     first = (
         Cell(scenario.name),
         Cell(scenario.outcome, kind=f"outcome {scenario.outcome.lower()}"),
-        Cell(run.name, href=run.href),
-        Cell(run.verdict.started_at),
+        Cell(run.name, kind="tight", href=run.href),
+        Cell(run.verdict.started_at[:_TO_THE_MINUTE].replace("T", " "), kind="tight"),
         Cell(run.verdict.profile),
         Cell(run.verdict.git.get("head", "")[:12] or NOTHING, kind="code"),
-        Cell(f"{scenario.users:,}", float(scenario.users)),
     )
     if total is None:
         return (*first, *[Cell(NOTHING)] * 6)
@@ -161,12 +162,17 @@ def _draw_chart(
         key=key,
         title=title,
         x=tuple(map(float, range(len(measured)))),
-        x_names=tuple(f"{each.run.name} {each.scenario.outcome}" for each in measured),
-        x_label="run and verdict",
+        x_names=tuple(each.run.name for each in measured),
+        x_label="run",
         x_kind="name",
         y_label=unit,
         y_is_log=group == "latency",
         lines=lines,
+        spans=tuple(
+            Span(label=each.scenario.outcome, begin=index - 0.5, end=index + 0.5)
+            for index, each in enumerate(measured)
+            if each.scenario.outcome != "PASS"
+        ),
         marks=tuple(mark_limits(measured[-1].scenario, group)),
         summary=summary,
         sync=key.partition("-")[0],

@@ -115,7 +115,7 @@ def _limit_row(limit: LimitResult) -> tuple[Cell, ...]:
         Cell(limit.metric),
         Cell(_LIMIT_WORDS[limit.outcome], kind=limit.outcome),
         Cell(format_measured(limit), limit.measured),
-        Cell(format_bound(limit) + ("" if limit.line else " (default)")),
+        Cell(format_bound(limit) + ("" if limit.line else " (default)"), kind="tight"),
         Cell(NOTHING if share is None else f"{share * 100:,.0f} %", share, meter=limit.outcome),
         Cell(needed, float(limit.samples)),
     )

@@ -136,11 +136,12 @@
   const rangeX = (chart) => (u, low, high) => {
     const spans = chart.spans.flatMap((span) => [span.begin, span.end]);
     const marks = chart.marks.filter((mark) => mark.axis === "x").map((mark) => mark.at);
+    if (low === null) return [0, 1];
     const isWhole = low === chart.x[0] && high === chart.x.at(-1);
     const all = isWhole ? [low, high, ...spans, ...marks] : [low, high];
     const [begin, end] = [Math.min(...all), Math.max(...all)];
     if (chart.x_is_log) return [begin / (isWhole ? 1.1 : 1), end * (isWhole ? 1.1 : 1)];
-    if (chart.x_kind === "name" && isWhole) return [begin - 0.3, end + 0.3];
+    if (chart.x_kind === "name" && isWhole) return [begin - 0.5, end + 0.5];
     return end > begin ? [begin, end] : [begin - 1, end + 1];
   };
 
@@ -155,32 +156,41 @@
     const longest = Math.max(0, ...(values ?? []).map((text) => String(text ?? "").length));
     return 16 + longest * 7.2;
   };
+  const incrementsX = {
+    elapsed: [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200],
+    name: [1, 2, 5, 10, 20, 50, 100],
+  };
+  const spaceX = (chart) =>
+    chart.x_kind === "name" ? 16 + 7 * Math.max(...chart.x_names.map((name) => name.length)) : 56;
+  const labelsX = (chart) => (u, splits) => splits.map((at) => {
+    if (at === null || (chart.x_is_log && !isRound(at, digitsThatFit(u)))) return "";
+    return chart.x_kind === "name" && !Number.isInteger(at) ? "" : showX(chart, at);
+  });
+  const labelsY = (chart) => (u, splits) =>
+    splits.map((at) => (at === null || (chart.y_is_log && !isRound(at)) ? "" : plain(at)));
   const axes = (chart) => [
     axis({
       size: 30,
-      space: chart.x_kind === "name" ? 90 : 56,
-      incrs: { elapsed: [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200], name: [1, 2, 5, 10, 20, 50, 100] }[
-        chart.x_kind],
+      space: spaceX(chart),
+      incrs: incrementsX[chart.x_kind],
       grid: { stroke: () => tint("grey", 0.22), width: 1, filter: keepRound(chart.x_is_log) },
-      ...(chart.x_is_log
-        ? {
-          splits: (u, index, low, high) => roundWithin(low, high), filter: (u, splits) => splits,
-          values: (u, splits) => splits.map((at) => showX(chart, at)),
-        }
-        : { values: (u, splits) => splits.map((at) => (Number.isInteger(at) || chart.x_kind !== "name" ? showX(chart, at) : "")) }),
+      values: labelsX(chart),
     }),
     axis({
       size: widest,
       space: 34,
       grid: { stroke: () => tint("grey", 0.22), width: 1, filter: keepRound(chart.y_is_log) },
       ticks: { show: false },
-      values: (u, splits) =>
-        splits.map((at) => (at === null ? "" : chart.y_is_log && !isRound(at) ? "" : plain(at))),
+      values: labelsY(chart),
     }),
   ];
-  const isRound = (value) => {
+  const digitsThatFit = (u) => {
+    const decade = u.width / Math.max(Math.log10(u.scales.x.max / u.scales.x.min), 0.1);
+    return decade > 190 ? [1, 2, 5] : decade > 110 ? [1, 3] : [1];
+  };
+  const isRound = (value, digits = [1, 2, 5]) => {
     const leading = value / 10 ** Math.floor(Math.log10(value) + 1e-9);
-    return [1, 2, 5].some((digit) => Math.abs(leading - digit) < 1e-6);
+    return digits.some((digit) => Math.abs(leading - digit) < 1e-6);
   };
 
   // uPlot counts from the lowest value, which need not be round.
@@ -232,7 +242,7 @@
     const options = {
       width: Math.max(place.clientWidth, 200),
       height: height(),
-      padding: [8, 10, 0, 0],
+      padding: [8, chart.x_is_log ? 26 : 12, 0, 0],
       legend: { show: false },
       cursor: {
         y: false,
@@ -278,7 +288,7 @@
     const values = chart.lines.map(() => make("b", {}, ""));
     const buttons = chart.lines.map((line, index) =>
       make("button", { type: "button", "aria-pressed": "true", title: "Show or hide this line" }, swatch(line), line.label, values[index]));
-    const element = make("div", { class: "legend" }, at, ...buttons);
+    const element = make("div", { class: "legend" }, ...buttons, at);
     const spoken = make("p", { class: "unseen", role: "status" });
     const spanAt = (x) => chart.spans.find((span) => x >= span.begin && x < span.end)?.label;
     return {
