@@ -70,7 +70,7 @@ def find_cpu_limit(seen: Observed) -> CpuLimit | None:
 def is_one_thread_busy(seen: Observed) -> bool:
     """The busiest process runs on one core, or waits for one, all the time.
 
-    Where waiting cannot be read, one that has most of a core on a machine whose cores are all busy counts too.
+    Where waiting cannot be read: it has most of a core, and all cores of the machine are busy.
     """
     busiest, waited = seen.busiest_cores or 0.0, seen.waited_cores
     if busiest > ONE_THREAD_CORES:

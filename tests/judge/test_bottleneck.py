@@ -114,6 +114,20 @@ def test_quota__is_a_limit_of_its_own():
     assert "cpu-quota" not in codes(diagnose({"machine": machine}))
 
 
+@pytest.mark.parametrize(
+    ("offered_per_s", "code"), [(None, "host-cpu"), (200, "host-cpu"), (400, "service-cpu")]
+)
+def test_cpu__is_the_services_own_where_all_that_is_offered_takes_more_than_a_core(offered_per_s, code):
+    recording = make_evidence(cpu=30.0, waited=0.8)  # 3 ms for each of 100 requests a second
+    assert codes(diagnose_head(recording, offered_per_s=offered_per_s)) == [code]
+
+
+@pytest.mark.parametrize(("cpu", "host", "code"), [(60, 95, "service-cpu"), (60, 80, None), (6, 95, None)])
+def test_cpu__without_readings_of_waiting_needs_a_full_machine(cpu, host, code):
+    recording = make_evidence(machine=make_machine(float(cpu), None, float(host)))
+    assert codes(diagnose_head(recording, is_slow=False)) == ([code] if code else [])
+
+
 def make_pair(base, head):
     """Recordings of a duet that send so many statements a request."""
     return {

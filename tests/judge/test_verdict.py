@@ -138,6 +138,16 @@ def test_verdict__a_scenario_that_was_not_run_is_noted():
     assert [finding.message for finding in verdict.findings] == ["not run: second"]
 
 
+@pytest.mark.parametrize(
+    ("recording", "codes"),
+    [(GOOD, []), (SLOW, ["unknown"]), (FAILING, ["failing-replies"]), (None, ["not-started"])],
+)
+def test_verdict__holds_the_diagnosis_of_each_scenario(recording, codes):
+    first, second = judge_two(recording).scenarios
+    assert [cause.code for cause in first.diagnosis.causes] == codes
+    assert second.diagnosis.causes == ()
+
+
 def test_verdict__judging_is_a_function():
     assert judge_two(FAILING) == judge_two(FAILING)
 

@@ -22,7 +22,18 @@ from ci_gate.report.markdown import render_markdown
 from tests.report.examples import CHANGES, EXAMPLES, approval
 from tests.report.github_text import find_references, render
 from tests.report.test_escape import hostile_text
-from tests.report.verdicts import change, duet, endpoint, finding, limit, not_compared, scenario, verdict
+from tests.report.verdicts import (
+    cause,
+    change,
+    diagnosis,
+    duet,
+    endpoint,
+    finding,
+    limit,
+    not_compared,
+    scenario,
+    verdict,
+)
 
 GOLDEN = Path(__file__).with_name("golden")
 GITHUB_MAX_CHARACTERS = 65_536
@@ -220,6 +231,23 @@ def test_side_that_proves_nothing__is_told_with_the_comparison():
     assert "🚫 `base`: throttled" in comment(Report(verdict=verdict(one)))
 
 
+def test_diagnosis__is_folded_and_says_what_comes_next():
+    page = shown(comment(EXAMPLES["fail"]))
+    assert "Diagnosis: what held the requests up" in page
+    assert "(connection-pool, 94 % of the requests' time): 5.0 of 5" in page
+    assert "Next: give connections back" in page
+    assert "Not observed: the database" in page
+
+
+def test_diagnosis__of_a_pass_is_what_runs_out_first():
+    one = scenario("a", diagnosis=diagnosis(cause("service-cpu", 1.0, title="the service's CPU")))
+    page = shown(comment(Report(verdict=verdict(one))))
+    assert "its limits are kept; this is what runs out first" in page
+    assert "the service's CPU (service-cpu, 100 % of the requests' time)" in page
+    quiet = scenario("a", diagnosis=diagnosis(unknown=["the database"]))
+    assert "Diagnosis" not in comment(Report(verdict=verdict(quiet)))
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     name=hostile_text,
@@ -239,6 +267,9 @@ def test_hostile_verdict__is_always_within_the_size_with_whole_tables(name, subj
             *[change(name, subject)] * count,
             not_compared=[not_compared(subject, name)] * count,
             findings=[finding(name, message=subject)],
+        ),
+        diagnosis=diagnosis(
+            *[cause(name, title=subject, numbers=(name, subject), next_step=name)] * count, unknown=[subject]
         ),
     )
     hostile = verdict(*[one] * count, outcome="FAIL", head=name, profile=subject, started_at=name)

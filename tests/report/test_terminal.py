@@ -8,6 +8,7 @@ import pytest
 
 from ci_gate.report.terminal import render_terminal
 from tests.report.examples import EXAMPLES
+from tests.report.verdicts import cause, diagnosis, scenario, verdict
 
 GOLDEN = Path(__file__).with_name("golden")
 NAMES = ("pass", "fail", "invalid", "worse-than-base")
@@ -22,6 +23,18 @@ def test_terminal__is_as_in_the_golden_file(name):
 def test_terminal__ends_with_the_verdict_in_a_sentence(name):
     verdict = EXAMPLES[name].verdict
     assert render_terminal(verdict).splitlines()[-1].startswith(f"{verdict.outcome}: ")
+
+
+def test_terminal__a_pass_needs_no_diagnosis():
+    one = scenario("a", diagnosis=diagnosis(cause()))
+    assert "connection-pool" not in render_terminal(verdict(one))
+
+
+def test_terminal__the_diagnosis_cannot_write_to_the_terminal():
+    hostile = cause(title="\x1b[31mred\nFAKE: PASS", numbers=("\x07",), next_step="\r")
+    text = render_terminal(verdict(scenario("a", "FAIL", diagnosis=diagnosis(hostile)), outcome="FAIL"))
+    assert not set(text) & set("\x1b\x07\r")
+    assert "\nFAKE" not in text
 
 
 if __name__ == "__main__":
