@@ -22,10 +22,12 @@ from ci_gate.judge.load_step import Step
 from ci_gate.judge.step_windows import CONFIDENCE, Estimate, draw_means, draw_scatter, estimate
 from ci_gate.readings import StrictValue
 
-LEAST_STEPS: Final = 4
+LEAST_LOADS: Final = 5
+"""Three parameters need three numbers, and what they are worth needs two loads more."""
+
 _PARAMETERS: Final = 3
 _FEWEST_IN_FLIGHT: Final = 1e-6
-_ZERO_S: Final = 1e-15
+_ZERO_S: Final = 1e-12
 _REWEIGHTED: Final = 4
 _NEGLIGIBLE: Final = 0.01
 _CURVE_POINTS: Final = 60
@@ -73,8 +75,8 @@ def fit_scalability(
     chosen = sorted(
         (step for step in steps if step.is_measured), key=lambda step: (step.in_flight, step.name)
     )
-    if len({step.load for step in chosen}) < LEAST_STEPS:
-        return f"the law takes {LEAST_STEPS} loads that were measured well"
+    if len({step.load for step in chosen}) < LEAST_LOADS:
+        return f"the law takes {LEAST_LOADS} loads that were measured well"
     rates = np.array([step.rate_per_s for step in chosen])
     in_flight = np.maximum([step.in_flight for step in chosen], _FEWEST_IN_FLIGHT)
     law = _fit(in_flight, rates)
@@ -111,7 +113,7 @@ def _fit(in_flight: NDArray[np.float64], rates: NDArray[np.float64]) -> NDArray[
     weights = 1 / times_s
     for _ in range(_REWEIGHTED):  # relative to the curve: relative to what was measured is biased
         law, _ = nnls(terms * weights[:, np.newaxis], times_s * weights)
-        weights = 1 / (terms @ law)
+        weights = 1 / np.maximum(terms @ law, _ZERO_S)
     return np.asarray(law)
 
 

@@ -98,8 +98,8 @@ def test_law__the_order_of_steps_does_not_matter():
     )
 
 
-def test_law__takes_four_loads_that_can_be_trusted():
-    steps = draw_law((100, 0.1, 0.001), 1)[:4]
+def test_law__takes_five_loads_that_can_be_trusted():
+    steps = draw_law((100, 0.1, 0.001), 1)[:5]
     assert isinstance(fit_scalability(steps, seeded(), is_open=False), Scalability)
-    lied = [*steps[:3], distrust(steps[3], "generator-busy"), make_step(300, 0.0, 5.0)]
-    assert fit_scalability(lied, seeded(), is_open=False) == "the law takes 4 loads that were measured well"
+    lied = [*steps[:4], distrust(steps[4], "generator-busy"), make_step(300, 0.0, 5.0)]
+    assert fit_scalability(lied, seeded(), is_open=False) == "the law takes 5 loads that were measured well"
