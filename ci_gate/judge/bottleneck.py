@@ -19,7 +19,7 @@ from ci_gate.judge.breakdowns import (
     find_full_memory,
     find_throttling,
     find_unmeasured,
-    select_replies,
+    select_failures,
 )
 from ci_gate.judge.causes import (
     Cause,
@@ -120,9 +120,9 @@ def diagnose(circumstances: Circumstances, recordings: Mapping[str, Recording]) 
 
 
 def _find_failures(scenario: Scenario, head: Recording) -> tuple[Cause, ...]:
-    replies = select_replies(scenario, head, select_steady_phase(head, scenario.accept))
-    failing = find_failing(scenario, replies, has_timeouts=are_timeouts_of_the_pool(head))
-    return (*find_throttling(replies), *failing)
+    failures = select_failures(scenario, head, select_steady_phase(head, scenario.accept))
+    failing = find_failing(scenario, failures, has_timeouts=are_timeouts_of_the_pool(head))
+    return (*find_throttling(failures), *failing)
 
 
 def _find_waits(

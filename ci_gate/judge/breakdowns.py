@@ -13,13 +13,15 @@ from ci_gate.evidence import Recording
 from ci_gate.judge.causes import Cause
 from ci_gate.judge.occupancy import Observed, find_window
 from ci_gate.judge.summary import SteadyPhase, find_successes
-from ci_gate.samples import ENDED_BY_CHECK, FLAG_RETRY_AFTER, UNSENT, count_ids
+from ci_gate.samples import FLAG_RETRY_AFTER, NOT_HTTP, UNSENT, count_ids
 from ci_gate.thresholds import ALL_ENDPOINTS, Scenario
 
 _DEFAULT_FAILURES: Final = 0.01
 _NEAR_LIMIT: Final = 0.95
 _MOST_NAMED: Final = 3
 _MOST: Final = 0.5
+_FIRST_ERROR_STATUS: Final = 400
+_TOO_MANY_REQUESTS: Final = 429
 _THROTTLING_WITH_RETRY_AFTER: Final = (403, 503)
 
 _KINDS: Final[dict[str, tuple[str, str]]] = {
@@ -48,26 +50,34 @@ _KINDS: Final[dict[str, tuple[str, str]]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Replies:
-    """What is judged of the replies: of the steady phase, or of the whole recording where there was none."""
+class Failures:
+    """The requests that failed, of the steady phase, or of the whole recording where there was none.
+
+    ``requests`` are all of them by endpoint id, without arrivals that brought none.
+    """
 
     samples: NDArray[np.void]
     strings: tuple[str, ...]
-    failed: NDArray[np.bool_]
+    requests: NDArray[np.intp]
 
     def share(self, rows: NDArray[np.bool_]) -> float:
-        return float(rows.mean()) if len(rows) else 0.0
+        """Of all requests."""
+        return int(rows.sum()) / max(int(self.requests.sum()), 1)
 
 
-def select_replies(scenario: Scenario, recording: Recording, steady: SteadyPhase) -> Replies:
-    """The requests whose failures count, without arrivals that brought none."""
+def select_failures(scenario: Scenario, recording: Recording, steady: SteadyPhase) -> Failures:
+    """What the scenario does not accept."""
     samples, success = steady.samples, steady.success
     if not len(samples):
         samples = recording.samples
         success = find_successes(samples, recording.strings, scenario.accept)
+    requests = np.bincount(samples["endpoint"], minlength=len(recording.strings))
     unsent = [number for number, text in enumerate(recording.strings) if text == UNSENT]
-    sent = ~np.isin(samples["endpoint"], unsent)
-    return Replies(samples=samples[sent], strings=recording.strings, failed=~success[sent])
+    requests[unsent] = 0
+    failed = samples[~success]
+    return Failures(
+        samples=failed[~np.isin(failed["endpoint"], unsent)], strings=recording.strings, requests=requests
+    )
 
 
 def find_unmeasured(failure: str) -> Iterator[Cause]:
@@ -126,44 +136,38 @@ def find_full_memory(recording: Recording, seen: Observed, limit_bytes: int | No
         )
 
 
-def find_throttling(replies: Replies) -> Iterator[Cause]:
+def find_throttling(failures: Failures) -> Iterator[Cause]:
     """The service told its callers to come later."""
-    throttled = _find_throttled(replies)
+    throttled = _find_throttled(failures)
     if throttled.any():
-        per_s = f"{int(throttled.sum()):,} of {len(throttled):,} requests were told to come later"
         yield Cause(
             code="throttle",
             title="throttling (429, or 403 and 503 with Retry-After)",
-            numbers=(per_s, *_name_endpoints(replies, throttled)),
+            numbers=tuple(_count_failures(failures, throttled)),
             next_step="raise the service's limit for the test's users or their one address; "
             "or accept the status where it is wanted",
-            share=replies.share(throttled),
+            share=failures.share(throttled),
             share_of="requests",
         )
 
 
-def find_failing(scenario: Scenario, replies: Replies, *, has_timeouts: bool) -> Iterator[Cause]:
+def find_failing(scenario: Scenario, failures: Failures, *, has_timeouts: bool) -> Iterator[Cause]:
     """More failures than the scenario allows, beside throttling; ``has_timeouts``: 5xx are the pool's."""
-    kinds = _sort_by_kind(replies)
-    shares = {kind: replies.share(rows) for kind, rows in kinds.items()}
+    kinds = _sort_by_kind(failures)
+    shares = {kind: failures.share(rows) for kind, rows in kinds.items()}
     if has_timeouts:
         shares["broken"] = 0.0
     total, most = sum(shares.values()), max(shares, key=lambda kind: shares[kind])
-    if total <= _allowed_failures(scenario):
-        return
-    title, next_step = _KINDS[most]
-    rows = kinds[most]
-    yield Cause(
-        code="failing-replies",
-        title=title,
-        numbers=(
-            f"{int(rows.sum()):,} of {len(rows):,} requests ({_name_statuses(replies, rows)})",
-            *_name_endpoints(replies, rows),
-        ),
-        next_step=next_step,
-        share=total,
-        share_of="requests",
-    )
+    if total > _allowed_failures(scenario):
+        title, next_step = _KINDS[most]
+        yield Cause(
+            code="failing-replies",
+            title=title,
+            numbers=tuple(_count_failures(failures, kinds[most])),
+            next_step=next_step,
+            share=total,
+            share_of="requests",
+        )
 
 
 def are_timeouts_of_the_pool(recording: Recording) -> bool:
@@ -180,25 +184,25 @@ def _is_server_error(status: NDArray[np.unsignedinteger]) -> NDArray[np.bool_]:
     return is_error
 
 
-def _find_throttled(replies: Replies) -> NDArray[np.bool_]:
-    status, later = replies.samples["status"], replies.samples["flags"] & FLAG_RETRY_AFTER > 0
-    told: NDArray[np.bool_] = (status == 429) | (later & np.isin(status, _THROTTLING_WITH_RETRY_AFTER))  # noqa: PLR2004 - Too Many Requests
-    return told & replies.failed
+def _find_throttled(failures: Failures) -> NDArray[np.bool_]:
+    status, later = failures.samples["status"], failures.samples["flags"] & FLAG_RETRY_AFTER > 0
+    told: NDArray[np.bool_] = (status == _TOO_MANY_REQUESTS) | (
+        later & np.isin(status, _THROTTLING_WITH_RETRY_AFTER)
+    )
+    return told
 
 
-def _sort_by_kind(replies: Replies) -> dict[str, NDArray[np.bool_]]:
-    status = replies.samples["status"]
-    failed = replies.failed & ~_find_throttled(replies)
-    by_check = failed & (replies.samples["ending"] == ENDED_BY_CHECK) & (status < 400)  # noqa: PLR2004 - no error
-    rest = failed & ~by_check
+def _sort_by_kind(failures: Failures) -> dict[str, NDArray[np.bool_]]:
+    status = failures.samples["status"]
+    rest = ~_find_throttled(failures)
     kinds = {
         "refused": rest & np.isin(status, (401, 403)),
         "missing": rest & np.isin(status, (404, 405, 410)),
         "broken": rest & _is_server_error(status),
         "unanswered": rest & (status == 0),
-        "unfit": by_check,
+        "unfit": rest & (status > 0) & ((status < _FIRST_ERROR_STATUS) | (status == NOT_HTTP)),
     }
-    return {**kinds, "wrong": failed & ~np.logical_or.reduce(list(kinds.values()))}
+    return {**kinds, "wrong": rest & ~np.logical_or.reduce(list(kinds.values()))}
 
 
 def _allowed_failures(scenario: Scenario) -> float:
@@ -210,18 +214,20 @@ def _allowed_failures(scenario: Scenario) -> float:
     return next(bounds, _DEFAULT_FAILURES)
 
 
-def _name_statuses(replies: Replies, rows: NDArray[np.bool_]) -> str:
-    ids, counts = count_ids(replies.samples["status"][rows])
-    named = sorted(zip(counts.tolist(), ids.tolist(), strict=True), reverse=True)[:_MOST_NAMED]
-    return ", ".join(f"{status or 'no reply'} x {count:,}" for count, status in named)
+def _count_failures(failures: Failures, rows: NDArray[np.bool_]) -> Iterator[str]:
+    """How many of all requests with their statuses, then of the endpoints that failed most."""
+    statuses = (
+        f"{status or 'no reply'} x {count:,}" for status, count in _count(failures.samples["status"][rows])
+    )
+    yield f"{int(rows.sum()):,} of {int(failures.requests.sum()):,} requests ({', '.join(statuses)})"
+    for number, count in _count(failures.samples["endpoint"][rows]):
+        yield f"{failures.strings[number]}: {count:,} of {int(failures.requests[number]):,}"
 
 
-def _name_endpoints(replies: Replies, rows: NDArray[np.bool_]) -> Iterator[str]:
-    ids, counts = count_ids(replies.samples["endpoint"][rows])
-    named = sorted(zip(counts.tolist(), ids.tolist(), strict=True), reverse=True)[:_MOST_NAMED]
-    for count, number in named:
-        of_all = int((replies.samples["endpoint"] == number).sum())
-        yield f"{replies.strings[number]}: {count:,} of {of_all:,}"
+def _count(column: NDArray[np.unsignedinteger]) -> list[tuple[int, int]]:
+    """The most frequent ids, each with how often it occurs."""
+    ids, counts = count_ids(column)
+    return sorted(zip(ids.tolist(), counts.tolist(), strict=True), key=lambda pair: -pair[1])[:_MOST_NAMED]
 
 
 def _mib(size: int) -> str:

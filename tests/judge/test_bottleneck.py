@@ -14,7 +14,7 @@ from ci_gate.judge.comparison import Change
 from ci_gate.judge.duet import DuetVerdict
 from ci_gate.judge.occupancy import ProbeWindow, count_in_flight, locate, observe
 from ci_gate.readings import ProbeReading
-from ci_gate.samples import ENDED_BY_CHECK, ENDED_WITHOUT_REPLY, FLAG_RETRY_AFTER
+from ci_gate.samples import ENDED_BY_CHECK, ENDED_UNREPORTED, ENDED_WITHOUT_REPLY, FLAG_RETRY_AFTER
 from tests.judge.bottleneck_notation import (
     FULL_POOL,
     IDLE_DATABASE,
@@ -216,6 +216,7 @@ def make_replies(bad, status, *, ending=None, flags=0):
         (500, {}, "the service fails"),
         (0, {"ending": ENDED_WITHOUT_REPLY}, "no reply"),
         (200, {"ending": ENDED_BY_CHECK}, "own check"),
+        (200, {"ending": ENDED_UNREPORTED}, "own check"),
     ],
 )
 def test_failing_replies__are_named_by_their_kind(status, words, title):
