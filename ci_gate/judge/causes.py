@@ -55,16 +55,21 @@ class Place:
 
 def find_cpu_limit(seen: Observed) -> CpuLimit | None:
     """Which limit is reached, if one is: the quota, one core by one thread, or what others leave of it."""
-    service, busiest, quota = seen.service_cores or 0.0, seen.busiest_cores or 0.0, seen.quota_cores
+    service, quota = seen.service_cores or 0.0, seen.quota_cores
     if quota and (service >= FULL * quota or (seen.throttled_s or 0.0) >= MOST_THROTTLED * quota):
         return "cpu-quota"
     if seen.host_cores and service >= FULL * seen.host_cores:
         return "service-cpu"
-    if is_one_thread_busy(seen):
-        # It would be short of CPU without the others too, if all that is offered takes more than a core.
-        is_own = busiest >= (seen.waited_cores or 0.0) or (seen.cores_for_all_offered or 0.0) >= FULL
-        return "service-cpu" if is_own else "host-cpu"
-    return None
+    return name_cpu(seen) if is_one_thread_busy(seen) else None
+
+
+def name_cpu(seen: Observed) -> CpuLimit:
+    """Its own where it ran for longer than it waited, or would be short without the others too.
+
+    That is where all that is offered takes more than a core.
+    """
+    is_own = (seen.busiest_cores or 0.0) >= (seen.waited_cores or 0.0)
+    return "service-cpu" if is_own or (seen.cores_for_all_offered or 0.0) >= FULL else "host-cpu"
 
 
 def is_one_thread_busy(seen: Observed) -> bool:
@@ -121,7 +126,7 @@ def is_inside_observed(seen: Observed) -> bool:
 def find_place(name: str, seen: Observed, cpu: CpuLimit | None) -> Place:
     """The place of this name; the CPU and the outside are called by what was seen of them."""
     if name == "service":
-        return _CPU[cpu or "service-cpu"]
+        return _CPU[cpu or name_cpu(seen)]
     if name == "outside":
         return next(place for place in _OUTSIDE if place.is_full(seen))
     return _PLACES[name]
