@@ -30,6 +30,7 @@ def test_run__passes_and_keeps_everything(repository, call, tmp_path):
     assert verdict.outcome == "PASS"
     assert verdict.scenarios[0].endpoints[0].requests > 100
     assert (out / "report.md").read_text().startswith("## ✅ PASS")
+    assert '<div class="plot" data-chart="s0-latency">' in (out / "report.html").read_text()
     assert json.loads((out / "run.json").read_text())["ended_at"] is not None
 
 

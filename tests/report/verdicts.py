@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from ci_gate.judge.bottleneck import Diagnosis
 from ci_gate.judge.causes import Cause
 from ci_gate.judge.comparison import Change, NotCompared
@@ -15,8 +17,22 @@ from ci_gate.judge.verdict import ScenarioVerdict, Verdict
 SHA = "0123456789abcdef0123456789abcdef01234567"
 
 
+UNITS = {"ms": 1.0, "s": 1000.0, "%": 0.01, "/s": 1.0}
+
+
+def read_bound(text):
+    """The bound that ``text`` means, 300 for a text that means none."""
+    found = re.fullmatch(r"(\d+)(ms|s|%|/s)", text)
+    return int(found[1]) * UNITS[found[2]] if found else 300.0
+
+
 def limit(endpoint="all", metric="p95", measured=212.4, text="300ms", *, outcome="kept", line=12, **more):
-    values = {"bound": 300.0, "is_floor": metric in {"rate", "successes"}, "samples": 3600, "needed": 200}
+    values = {
+        "bound": read_bound(text),
+        "is_floor": metric in {"rate", "successes"},
+        "samples": 3600,
+        "needed": 200,
+    }
     return LimitResult(
         endpoint=endpoint,
         metric=metric,

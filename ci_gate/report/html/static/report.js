@@ -419,5 +419,8 @@
     const chart = charts[details.closest("figure").id];
     details.addEventListener("toggle", () => fillFigures(details, chart), { once: true });
   });
-  root.dataset.ready = "true";
+  queueMicrotask(() => { // behind those in which uPlot draws
+    root.dataset.ready = "true";
+    performance.mark("drawn");
+  });
 })();

@@ -1,0 +1,287 @@
+"""report.html and overview.html: the goldens, and what each part says.
+
+After a wanted change, write the goldens again with ``python -m tests.report.html.test_report``, and look.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+
+from ci_gate.judge.bottleneck import Diagnosis
+from ci_gate.judge.causes import Cause
+from ci_gate.judge.run_timeline import TIMELINE_SCHEMA, RunTimeline, ScenarioTimeline
+from ci_gate.judge.timeline import PhaseSpan, Timeline
+from ci_gate.report.comment import Report
+from ci_gate.report.html.advice import advise, describe_excess, explain, find_tightest
+from ci_gate.report.html.overview import OverviewRun, render_overview
+from ci_gate.report.html.report import MOST_REASONS, render_html
+from tests.report.examples import BURST, DEPLOYMENTS, EXAMPLES, REGRESSED, UNCLEAR
+from tests.report.test_escape import hostile_text
+from tests.report.verdicts import change, duet, endpoint, finding, limit, scenario, verdict
+
+GOLDEN = Path(__file__).with_name("golden")
+DIAGNOSIS = Diagnosis(
+    causes=(
+        Cause(
+            code="connection-pool",
+            title="the connection pool is too small",
+            numbers=("5 of 5 connections in use", "60 requests waiting"),
+            next_step="raise the pool's size",
+            share=0.8,
+        ),
+    ),
+    unknown=("the workers of the service",),
+)
+TIMELINE = Timeline(
+    begin_s=1_795_000_000.0,
+    span_s=1,
+    time_s=(0.0, 1.0, 2.0, 3.0),
+    phases=(
+        PhaseSpan(name="ramp-up", begin_s=0.0, end_s=1.0),
+        PhaseSpan(name="steady", begin_s=1.0, end_s=4.0),
+    ),
+    series={
+        "rate": {"successes": (10.0, 80.0, 60.0, 79.0), "failures": (0.0, 0.0, 3.0, 0.0)},
+        "latency": {"p50": (None, 38.0, 39.5, 37.0), "p95": (None, 90.0, 96.1, 99.0), "p99": (None,) * 4},
+        "pool": {"pool_size": (5.0,) * 4, "pool_in_use": (0.0, 3.0, 5.0, None)},
+    },
+)
+TIMELINES = RunTimeline(
+    schema=TIMELINE_SCHEMA,
+    scenarios=(
+        ScenarioTimeline(
+            scenario="concurrent-deployments",
+            recordings={"head": TIMELINE, "duet-base": TIMELINE, "duet-head": TIMELINE},
+            edges_ms=(10.0, 20.0, 50.0, 100.0),
+            counts={"head": (1, 2, 1), "duet-base": (2, 2, 0), "duet-head": (0, 2, 2)},
+        ),
+    ),
+)
+HISTORY = (
+    OverviewRun(
+        name="nightly 2", verdict=verdict(DEPLOYMENTS, BURST, started_at="2026-11-22"), href="2/report.html"
+    ),
+    OverviewRun(name="nightly 1", verdict=verdict(DEPLOYMENTS, started_at="2026-11-21")),
+)
+
+
+def render_all():
+    diagnosed = msgspec.structs.replace(BURST, diagnosis=DIAGNOSIS)
+    return {
+        "fail": render_html(Report(verdict=verdict(DEPLOYMENTS, diagnosed, outcome="FAIL")), TIMELINES),
+        "loosened": render_html(EXAMPLES["loosened"], None),
+        "worse-than-base": render_html(EXAMPLES["worse-than-base"], None),
+        "invalid": render_html(EXAMPLES["invalid"], None),
+        "overview": render_overview(HISTORY),
+    }
+
+
+def bare(page):
+    """A page without what it brings along, and its charts on lines of their own."""
+    page = re.sub(
+        r"<style>.*?</style>\n|<script>.*?</script>\n|<!--.*?-->\n|<meta [^>]*>\n", "", page, flags=re.DOTALL
+    )
+    charts = json.dumps(read_charts(page), indent=1, ensure_ascii=False)
+    return re.sub(r'(id="charts">).*?(</script>)', lambda found: f"{found[1]}\n{charts}\n{found[2]}", page)
+
+
+def read_charts(page):
+    return json.loads(re.search(r'id="charts">(.*?)</script>', page, re.DOTALL)[1])
+
+
+def text_of(page):
+    without = re.sub(r"<(script|style)\b.*?</\1>|<!--.*?-->", " ", page, flags=re.DOTALL)
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", without)).replace("\u00a0", " ").split())
+
+
+@pytest.mark.parametrize("name", ["fail", "loosened", "worse-than-base", "invalid", "overview"])
+def test_page__is_as_in_the_golden_file(name):
+    assert bare(render_all()[name]) == (GOLDEN / f"{name}.html").read_text(encoding="utf-8")
+
+
+def test_golden_files__are_all_compared():
+    assert {path.stem for path in GOLDEN.glob("*.html")} == set(render_all())
+
+
+@pytest.mark.parametrize(
+    ("measured", "bound", "metric", "says"),
+    [
+        (212.4, 200.0, "p95", "6.2 % above it"),
+        (3000.0, 200.0, "p95", "15 times the limit"),
+        (150.0, 200.0, "p95", "75 % of the limit"),
+        (40.0, 50.0, "rate", "20 % too little"),
+        (60.0, 50.0, "rate", "120 % of the floor"),
+    ],
+)
+def test_excess__says_by_how_much(measured, bound, metric, says):
+    assert describe_excess(limit(metric=metric, measured=measured, bound=bound)) == says
+
+
+def test_excess__of_a_limit_of_nothing():
+    none = limit(metric="failures", measured=0.1, bound=0.0, outcome="breached")
+    assert describe_excess(none) == "it allows none"
+
+
+def test_reasons__name_each_breach_with_its_size_and_nothing_for_a_pass():
+    said = [f"{each.subject} {each.text}" for each in explain(BURST)]
+    assert said[0] == "all p50 was 19,400 ms, must be at most 500ms: 38.8 times the limit"
+    assert len(said) == 4
+    assert list(explain(DEPLOYMENTS)) == []
+
+
+def test_reasons__of_a_comparison():
+    said = [each.text.replace("\u00a0", " ") for each in explain(REGRESSED)]
+    assert said[0] == "changed by +31.2 % (+27.2 to +35.2) against base, the tolerance is 20 %"
+    (unclear,) = explain(UNCLEAR)
+    assert "less than 31.0 % could not be seen" in unclear.text
+
+
+def test_many_reasons__are_counted():
+    limits = [limit(f"GET /{number}", outcome="breached") for number in range(30)]
+    page = text_of(
+        render_html(Report(verdict=verdict(scenario("a", "FAIL", limits=limits), outcome="FAIL")), None)
+    )
+    assert f"and {30 - MOST_REASONS} more, in the sections below" in page
+
+
+def test_advice__is_what_the_diagnosis_says_next():
+    diagnosed = msgspec.structs.replace(BURST, diagnosis=DIAGNOSIS)
+    (said,) = advise(Report(verdict=verdict(diagnosed, outcome="FAIL")))
+    assert said.text == "the connection pool is too small: raise the pool's size"
+    assert said.href == "#s0-diagnosis"
+    (said,) = advise(Report(verdict=verdict(msgspec.structs.replace(BURST, diagnosis=None), outcome="FAIL")))
+    assert "nothing that was observed explains it" in said.text
+
+
+def test_advice__on_findings_is_their_remedy_each_once():
+    twice = scenario("a", "INVALID", findings=[finding(remedy="run longer")] * 2)
+    (said,) = advise(Report(verdict=verdict(twice, outcome="INVALID")))
+    assert said.text.endswith("run longer")
+
+
+def test_advice__on_a_pass_is_only_about_a_tight_limit():
+    assert advise(Report(verdict=verdict())) == ()
+    tight = scenario(limits=[limit(measured=297.0)])
+    (said,) = advise(Report(verdict=verdict(tight)))
+    assert "99 % of the limit" in said.text
+
+
+def test_advice__on_an_unapproved_loosening_is_the_label():
+    assert advise(EXAMPLES["loosened"])[0].subject == "thresholds-approved"
+    assert advise(EXAMPLES["loosened-approved"]) == ()
+
+
+def test_tightest__counts_floors_upside_down():
+    loose = limit(measured=30.0, bound=300.0)
+    floor = limit(metric="rate", measured=60.0, bound=50.0)
+    _, found, used = find_tightest([scenario(limits=[loose, floor])])
+    assert (found.metric, round(used, 3)) == ("rate", 0.833)
+    assert find_tightest([scenario(limits=[limit(outcome="breached")])]) is None
+
+
+def test_charts__are_those_that_there_is_something_to_draw_for():
+    charts = read_charts(render_html(Report(verdict=verdict(DEPLOYMENTS)), TIMELINES))
+    assert [key.removeprefix("s0-") for key in charts] == ["rate", "latency", "pool", "distribution", "duet"]
+    labels = {mark["label"]: mark["tone"] for mark in charts["s0-latency"]["marks"]}
+    assert labels == {"p50 ≤ 200ms ✓": "good", "p99 ≤ 500ms ✓": "good"}
+    assert [span["label"] for span in charts["s0-rate"]["spans"] if not span["is_plain"]] == ["ramp-up"]
+
+
+def test_charts__broken_limits_are_marked_as_such():
+    broken = scenario("concurrent-deployments", "FAIL", limits=[limit(outcome="breached")])
+    charts = read_charts(render_html(Report(verdict=verdict(broken, outcome="FAIL")), TIMELINES))
+    assert [(mark["label"], mark["tone"]) for mark in charts["s0-latency"]["marks"]] == [
+        ("p95 ≤ 300ms ✕", "bad")
+    ]
+
+
+def test_charts__without_a_timeline_are_said_to_be_missing():
+    page = text_of(render_html(Report(verdict=verdict(DEPLOYMENTS)), None))
+    assert "No charts" in page
+    assert "ci-gate judge" in page
+
+
+def test_duet__is_drawn_on_one_clock():
+    later = msgspec.structs.replace(TIMELINE, begin_s=TIMELINE.begin_s + 1)
+    (drawn,) = TIMELINES.scenarios
+    recordings = drawn.recordings | {"duet-head": later}
+    moved = msgspec.structs.replace(
+        TIMELINES, scenarios=(msgspec.structs.replace(drawn, recordings=recordings),)
+    )
+    lines = read_charts(render_html(Report(verdict=verdict(DEPLOYMENTS)), moved))["s0-duet"]["lines"]
+    assert lines[0]["values"] == [None, 90.0, 96.1, 99.0]
+    assert lines[1]["values"] == [None, None, 90.0, 96.1]
+
+
+def test_run_url__is_a_link_only_where_it_is_one():
+    page = render_html(Report(verdict=verdict(), run_url="https://ci.example/1"), None)
+    assert 'href="https://ci.example/1"' in page
+    page = render_html(Report(verdict=verdict(), run_url="javascript:alert(1)"), None)
+    assert "javascript:" not in bare(page)
+
+
+def test_overview__stands_as_the_latest_run_of_each_scenario_does():
+    better = OverviewRun(name="new", verdict=verdict(scenario("a"), started_at="2026-11-23"))
+    worse = OverviewRun(
+        name="old", verdict=verdict(scenario("a", "FAIL"), outcome="FAIL", started_at="2026-11-22")
+    )
+    assert "PASS 1 scenario in 2 runs: 1 PASS" in text_of(render_overview([better, worse]))
+    alone = render_overview([worse])
+    assert "FAIL 1 scenario in 1 run: 1 FAIL" in text_of(alone)
+    assert read_charts(alone) == {}
+
+
+def test_overview__draws_each_scenario_that_ran_more_than_once_oldest_first():
+    charts = read_charts(render_overview(HISTORY))
+    assert set(charts) == {"t0-latency", "t0-rate", "t0-failures"}
+    assert charts["t0-latency"]["x_names"] == ["nightly 1", "nightly 2"]
+
+
+def test_overview__of_a_run_that_measured_nothing():
+    empty = scenario("a", "INVALID", endpoints=(), limits=())
+    runs = [
+        OverviewRun(name=str(at), verdict=verdict(empty, outcome="INVALID", started_at=str(at)))
+        for at in (1, 2)
+    ]
+    assert "INVALID 1 scenario in 2 runs" in text_of(render_overview(runs))
+
+
+@settings(max_examples=20, deadline=None)
+@given(name=hostile_text, text=hostile_text)
+def test_hostile_text__makes_no_element_and_no_attribute(name, text):
+    def page(name, text):
+        one = scenario(
+            name,
+            "FAIL",
+            endpoints=(endpoint(), endpoint(name, statuses={text: 1})),
+            limits=[limit(name, metric=text or "p", text=text, outcome="breached")],
+            findings=[finding(name, subject=text, message=name, remedy=text)],
+            comparison=duet(change(text, name or "p"), findings=[finding(name, message=text)]),
+        )
+        report = Report(verdict=verdict(one, outcome="FAIL", head=text, profile=name, started_at=text))
+        return re.sub(
+            r"<(script|style)\b.*?</\1>|<title>.*?</title>", "", render_html(report, None), flags=re.DOTALL
+        )
+
+    assert tags_of(page(name, text)) == tags_of(page("a", "b"))
+
+
+def tags_of(page):
+    return [re.sub(r'"[^"]*"', '""', tag) for tag in re.findall(r"<[^>]*>", page)]
+
+
+def write_goldens():
+    GOLDEN.mkdir(exist_ok=True)
+    for name, page in render_all().items():
+        (GOLDEN / f"{name}.html").write_text(bare(page), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_goldens()
