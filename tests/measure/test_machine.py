@@ -17,6 +17,7 @@ from tests.images import build, connect_engine, python_image
 from tests.service.services import make_service
 
 FORKS_TWICE = "import os\nif os.fork(): os.fork()\nwhile True: pass"
+SLEEPS = "import time; time.sleep(60)"
 SERVES_AND_BURNS = """
 import http.server, os
 if os.fork() == 0:
@@ -58,6 +59,33 @@ def test_busiest__is_one_process_where_the_sum_is_of_all(tmp_path):
     assert first.service_busiest_percent == first.service_cpu_percent == 0
     assert 0 < second.service_busiest_percent < 0.8 * second.service_cpu_percent
     assert second.service_busiest_percent >= second.service_cpu_percent / 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says so")
+def test_waiting__is_what_another_process_takes_of_the_same_core(tmp_path):
+    path = tmp_path / "machine.jsonl"
+    busy = f"import os; os.sched_setaffinity(0, {{{min(os.sched_getaffinity(0))}}})\nwhile True: pass"
+    processes = [subprocess.Popen([sys.executable, "-c", script]) for script in (busy, busy, SLEEPS)]
+    try:
+        meters = [MachineMeter(path, Processes(process.pid)) for process in (processes[0], processes[2])]
+        time.sleep(0.3)  # for the first reading to be of a process that has begun
+        for pause_s in (0, 1):
+            time.sleep(pause_s)
+            for meter in meters:
+                meter.take_reading()
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    *_, of_busy, of_idle = read_lines(path, MachineReading)
+    assert of_busy.service_waited_s > 0.3
+    assert of_idle.service_waited_s < 0.1
+
+
+def test_waiting__of_no_process_is_unknown(tmp_path):
+    path = tmp_path / "machine.jsonl"
+    (reading,) = read_after(path, MachineMeter(path, Processes()), 0)
+    assert reading.service_waited_s is None
 
 
 @pytest.mark.parametrize("pids", [(), (2**22 - 1,)])
