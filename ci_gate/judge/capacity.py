@@ -11,7 +11,7 @@ import numpy as np
 from ci_gate.errors import EXIT_PASS, EXIT_PROVES_NOTHING, EvidenceError
 from ci_gate.evidence import HEAD, Recording, RecordingPlan, RunInfo
 from ci_gate.judge.bottleneck import Circumstances, Diagnosis, diagnose
-from ci_gate.judge.knee import Knee, find_knee
+from ci_gate.judge.knee import FLAT_FROM, Knee, find_knee
 from ci_gate.judge.load_step import Step, judge_step
 from ci_gate.judge.scalability import Scalability, fit_scalability
 from ci_gate.judge.stepping import Ended, count_once, explain_end, find_first_broken
@@ -37,7 +37,7 @@ class CapacityVerdict(StrictValue, frozen=True):
     """capacity.json: everything a report says. ``planned_load`` is what thresholds.yaml puts on.
 
     ``knee`` and ``scalability`` are a sentence where they could not be found. ``diagnosis`` is of the step
-    ``diagnosed``: the first beyond the knee, or else the first that broke a limit.
+    ``diagnosed``: the first well beyond the knee, or else the first that broke a limit or could not be measured.
     """
 
     schema: int
@@ -90,7 +90,7 @@ def judge_capacity(
     scenario = thresholds.scenario(plans[0].scenario) if plans else None
     if scenario is None:
         raise EvidenceError("the evidence has no load steps of a scenario that thresholds.yaml knows")
-    steps = tuple(judge_steps(scenario, plans, recordings))
+    steps = _judge_steps(scenario, run, plans, recordings)
     is_open = scenario.arrivals_per_s is not None
     generator = np.random.default_rng(plans[0].seed)  # the same evidence gives the same intervals
     knee = find_knee(steps, generator)
@@ -115,22 +115,31 @@ def judge_capacity(
     )
 
 
-def judge_steps(
-    scenario: Scenario, plans: Sequence[RecordingPlan], recordings: Mapping[tuple[str, str], Recording]
-) -> list[Step]:
-    """The steps that have evidence, as they were measured."""
-    return [
+def _judge_steps(
+    scenario: Scenario,
+    run: RunInfo,
+    plans: Sequence[RecordingPlan],
+    recordings: Mapping[tuple[str, str], Recording],
+) -> tuple[Step, ...]:
+    """The steps that have evidence; not the one that was cut off with the run, which says nothing."""
+    steps = tuple(
         judge_step(scenario, plan, recordings[plan.scenario, plan.recording])
         for plan in sorted(plans, key=lambda plan: plan.recording)
         if (plan.scenario, plan.recording) in recordings
-    ]
+    )
+    is_last_half = _is_cut_off(run) and steps and steps[-1].outcome == "untrusted"
+    return steps[:-1] if is_last_half else steps
+
+
+def _is_cut_off(run: RunInfo) -> bool:
+    return run.interrupted or run.ended_at is None
 
 
 def _explain_rest(run: RunInfo) -> Ended:
-    if run.interrupted or run.ended_at is None:
+    if _is_cut_off(run):
         how = "was interrupted" if run.interrupted else "has not ended, or was killed"
         return Ended(by="unfinished", why=f"the measurement {how}")
-    return Ended(by="most", why="it was the largest load to be tried")
+    return Ended(by="most", why="no larger load was asked for; --to asks for more")
 
 
 def _find_fit(steps: Sequence[Step]) -> Fit:
@@ -144,13 +153,12 @@ def _find_fit(steps: Sequence[Step]) -> Fit:
 
 
 def _choose_slow(steps: Sequence[Step], knee: Knee | str) -> Step | None:
-    """The first step beyond the knee, where what ran out first is full and others are not yet."""
+    """The first step well beyond the knee, where what ran out first is full and others are not yet."""
     measured = [step for step in count_once(steps) if step.is_measured]
-    if isinstance(knee, Knee):
-        beyond = [step for step in measured if step.load > knee.load.high]
-    else:
-        beyond = [step for step in measured if step.outcome == "breached"]
-    return beyond[0] if beyond else None
+    beyond = [
+        step for step in measured if isinstance(knee, Knee) and FLAT_FROM * step.load >= knee.load.value
+    ]
+    return beyond[0] if beyond else find_first_broken(steps)
 
 
 def _diagnose(

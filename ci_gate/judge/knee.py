@@ -27,8 +27,10 @@ from ci_gate.readings import StrictValue
 LEAST_LOADS: Final = 4
 """Two asymptotes need two numbers, and what they are worth needs two loads more."""
 
+FLAT_FROM: Final = 0.8
+"""Of a load: a knee below it is surely exceeded by that load, and one above it might be its scatter."""
+
 _FALLEN: Final = 0.9  # of the highest rate: below it, beyond the peak, throughput falls and has no ceiling
-_FLAT_FROM: Final = 0.8  # of the largest load: a knee nearer to it might be its scatter
 _FINENESS: Final = 0.005
 _BELOW, _BEYOND = 2.0, 4.0  # how far outside the measured loads a fit may put it, which then is "not seen"
 
@@ -44,7 +46,7 @@ class Knee(StrictValue, frozen=True):
 def find_knee(steps: Sequence[Step], generator: np.random.Generator) -> Knee | str:
     """The knee with its interval, or in words why there is none.
 
-    It counts as seen only if its whole interval lies within the measured loads, it lies below _FLAT_FROM of
+    It counts as seen only if its whole interval lies within the measured loads, it lies below FLAT_FROM of
     the largest one, and replies had become slower there than at the lightest. Steps beyond the peak whose
     rate has fallen by more than a tenth are left out: what falls has no ceiling.
     """
@@ -106,7 +108,7 @@ def _cross(
 def _doubt(knee: Knee, steps: Sequence[Step]) -> str | None:
     """``steps`` are in the order of their loads."""
     lightest, heaviest = steps[0], steps[-1]
-    if knee.load.high > heaviest.load or knee.load.value > _FLAT_FROM * heaviest.load:
+    if knee.load.high > heaviest.load or knee.load.value > FLAT_FROM * heaviest.load:
         return f"throughput still grew with the load up to the largest one, {heaviest.load:,.0f}"
     if knee.load.low < lightest.load:
         return f"throughput did not grow from the lightest load, {lightest.load:,.0f}, on"

@@ -145,8 +145,8 @@ def _draw_curve(
     law: NDArray[np.float64], laws: NDArray[np.float64], steps: Sequence[Step], *, is_open: bool
 ) -> tuple[CurvePoint, ...]:
     """Within what was measured, evenly spaced on the scale of the loads, which are geometric."""
-    ends = (max(step.in_flight, _FEWEST_IN_FLIGHT) for step in (steps[0], steps[-1]))
-    in_flight = np.geomspace(*ends, _CURVE_POINTS)
+    fewest, most = (max(step.in_flight, _FEWEST_IN_FLIGHT) for step in (steps[0], steps[-1]))
+    in_flight = np.geomspace(fewest, most, _CURVE_POINTS)
     wait_s = float(np.median([(step.load - step.in_flight) / step.rate_per_s for step in steps]))
     return tuple(
         CurvePoint(

@@ -84,7 +84,7 @@ def explain_end(steps: Sequence[Step]) -> Ended | None:
     if top.outcome == "untrusted":
         return _explain_distrust(top)
     if any(limit.metric in {"failures", "successes"} for limit in top.breaches):
-        return Ended(by="failures", why=f"{top.failure_share or 0.0:.1%} of all requests failed")
+        return Ended(by="failures", why=f"{100 * (top.failure_share or 0.0):.1f} % of all requests failed")
     beyond = list(pairwise(step for step in count_once(climbed) if step.outcome != "untrusted"))
     beyond = beyond[-STEPS_BEYOND:]
     if len(beyond) < STEPS_BEYOND or any(_grows(before, after) for before, after in beyond):

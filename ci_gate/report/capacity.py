@@ -23,9 +23,12 @@ from ci_gate.report.cells import (
     format_share,
 )
 
-_BAR_WIDTH: Final = 16
+_BAR_WIDTH: Final = 12
 _PARTS: Final = " ▏▎▍▌▋▊▉█"
 _DECADES: Final = 4  # of latency that its bar spans
+
+_CONTRADICTING: Final = 0.2  # of scatter: the steps were not of one service on one machine
+_BUSY: Final = "host-busy"
 
 _OUTCOMES: Final = {
     "kept": "kept",
@@ -79,7 +82,8 @@ def summarise_capacity(verdict: CapacityVerdict) -> str:
         return "no load was proven to fit under the limits"
     if breached is None:
         return f"at least {_load(verdict, kept)} fit under the limits"
-    return f"{_load(verdict, kept)} fit under the limits, {breached.load:,.0f} do not"
+    rest = "could not be measured" if breached.outcome == "untrusted" else "do not"
+    return f"{_load(verdict, kept)} fit under the limits, {breached.load:,.0f} {rest}"
 
 
 def tell(verdict: CapacityVerdict) -> Iterator[tuple[str, str]]:
@@ -87,8 +91,13 @@ def tell(verdict: CapacityVerdict) -> Iterator[tuple[str, str]]:
     yield "limits", _tell_fit(verdict)
     yield "knee", _tell_knee(verdict)
     yield "ran out first", _tell_shortage(verdict)
-    yield "no more load was tried", _tell_end(verdict)
+    yield "stopped", _tell_end(verdict)
     yield "scalability law", _tell_law(verdict.scalability)
+    busy = [step for step in count_once(verdict.steps) if any(each.code == _BUSY for each in step.findings)]
+    if busy:
+        loads = ", ".join(f"{step.load:,.0f}" for step in busy)
+        said_of = "its CPUs were full, and what was measured holds what everything on it took from each other"
+        yield "the machine", f"at {loads} {verdict.unit} {said_of}"
     said = set()
     for step in count_once(verdict.steps):
         for finding in step.distrust:
@@ -170,10 +179,7 @@ def _tell_shortage(verdict: CapacityVerdict) -> str:
 
 def _tell_end(verdict: CapacityVerdict) -> str:
     largest = max(verdict.steps, key=lambda step: step.load, default=None)
-    if largest is None:
-        return verdict.ended.why
-    more = "; --to tries more" if verdict.ended.by == "most" else ""
-    return f"at {_load(verdict, largest)}, {verdict.ended.why}{more}"
+    return f"at {_load(verdict, largest)}: {verdict.ended.why}" if largest else verdict.ended.why
 
 
 def _tell_law(law: Scalability | str) -> str:
@@ -188,8 +194,9 @@ def _tell_law(law: Scalability | str) -> str:
             ("kappa", law.kappa),
         )
     )
-    fit = f"{parameters}; measured from {low} to {high} requests in flight"
-    return f"{fit}, steps lie {law.scatter:.0%} off the curve; {_tell_peak(law)}"
+    fit = f"{parameters}; measured from {low} to {high} requests in flight, {law.scatter:.0%} off the curve"
+    calm = "; the steps contradict each other or the law: measure again on a machine that does nothing else"
+    return f"{fit}; {_tell_peak(law)}{calm if law.scatter > _CONTRADICTING else ''}"
 
 
 def _tell_peak(law: Scalability) -> str:
