@@ -32,7 +32,7 @@ from ci_gate.judge.causes import (
 from ci_gate.judge.duet import DuetVerdict
 from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.occupancy import Observed, ProbeWindow, locate, observe_steady
-from ci_gate.judge.place_numbers import describe_slowest
+from ci_gate.judge.place_numbers import describe_most_called, describe_slowest
 from ci_gate.judge.statements import count_statements, make_n_plus_one, subtract_first
 from ci_gate.judge.summary import select_steady_phase
 from ci_gate.readings import StatementTotal, StrictValue
@@ -42,7 +42,9 @@ LEAST_SHARE: Final = 0.2
 """Of the requests' time: what holds less of it is not what makes them slow."""
 MOST_REPLIES: Final = 0.5
 """Where so many of them are errors, speed says nothing."""
-_OF_THE_DATABASE: Final = frozenset({"locks", "io", "database", "pool"})
+_OF_THE_DATABASE: Final = frozenset({"locks", "io", "database"})
+_OF_THE_SERVICE: Final = frozenset({"pool", "service"})
+_MANY_STATEMENTS: Final = 20.0  # per request: worth a look, though only base tells whether they are new
 
 
 class Diagnosis(StrictValue, frozen=True):
@@ -115,7 +117,7 @@ def diagnose(circumstances: Circumstances, recordings: Mapping[str, Recording]) 
             *hindering,
             *ranked,
         ),
-        unknown=tuple(_name_unobserved(seen)),
+        unknown=() if breakdowns else tuple(_name_unobserved(seen)),
     )
 
 
@@ -160,7 +162,7 @@ def _find_places(seen: Observed, spent: tuple[StatementTotal, ...], *, is_too_sl
             place = find_place(name, seen, cpu)
             numbers = [f"{number:,.1f} of {occupancy.total:,.1f} requests in flight, on average"]
             numbers += place.describe(seen)
-            numbers += describe_slowest(spent) if name in _OF_THE_DATABASE else ()
+            numbers += _describe_spent(name, seen, spent)
             yield Cause(
                 code=place.code,
                 title=place.title,
@@ -170,7 +172,17 @@ def _find_places(seen: Observed, spent: tuple[StatementTotal, ...], *, is_too_sl
             )
 
 
+def _describe_spent(name: str, seen: Observed, spent: tuple[StatementTotal, ...]) -> Iterator[str]:
+    if name in _OF_THE_DATABASE:
+        yield from describe_slowest(spent)
+    elif name in _OF_THE_SERVICE and (seen.statements_per_request or 0.0) >= _MANY_STATEMENTS:
+        yield from describe_most_called(spent)
+
+
 def _name_unobserved(seen: Observed) -> Iterator[str]:
+    if not seen.duration_s:
+        yield "where the requests' time went: the steady phase never began"
+        return
     if seen.service_cores is None:
         yield "the service's CPU: its processes could not be read"
     if not seen.postgres.readings:

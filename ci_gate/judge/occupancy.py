@@ -57,6 +57,7 @@ class ProbeWindow:
 class Observed:
     """Means over the steady phase. CPU is in cores; None is what could not be read."""
 
+    duration_s: float  # 0: the steady phase never began
     in_flight: float  # requests sent and not yet answered
     requests_per_s: float
     service_cores: float | None
@@ -144,6 +145,7 @@ def observe(
     busiest = _mean(each.service_busiest_percent for each in machine)
     service = _mean(each.service_cpu_percent for each in machine)
     return Observed(
+        duration_s=end_s - begin_s if begin_s < end_s else 0.0,
         in_flight=count_in_flight(samples["start_s"], samples["response_ms"], begin_s, end_s),
         requests_per_s=float(sent.sum()) / (end_s - begin_s) if end_s > begin_s else 0.0,
         service_cores=None if service is None else service / 100,

@@ -102,7 +102,17 @@ def _describe_statements(seen: Observed) -> Iterator[str]:
 def describe_slowest(statements: tuple[StatementTotal, ...]) -> Iterator[str]:
     """The statement that took the database longest altogether."""
     slowest = max(statements, key=lambda each: each.total_ms, default=None)
-    if slowest is not None and slowest.total_ms > 0:
-        text = " ".join(slowest.query.split())
-        shown = text if len(text) <= _LONGEST_QUERY else text[:_LONGEST_QUERY] + "…"
-        yield f"longest altogether: {slowest.calls:,} x {shown} ({slowest.total_ms / 1000:,.1f} s)"
+    if slowest is not None:
+        yield f"longest altogether: {_shorten(slowest.query)} ({slowest.total_ms / 1000:,.1f} s)"
+
+
+def describe_most_called(statements: tuple[StatementTotal, ...]) -> Iterator[str]:
+    """Of those that took the database longest, the one that was sent most often."""
+    most = max(statements, key=lambda each: each.calls, default=None)
+    if most is not None:
+        yield f"most often: {most.calls:,} x {_shorten(most.query)}"
+
+
+def _shorten(query: str) -> str:
+    text = " ".join(query.split())
+    return text if len(text) <= _LONGEST_QUERY else text[:_LONGEST_QUERY] + "…"

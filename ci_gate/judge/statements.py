@@ -11,7 +11,7 @@ import msgspec
 from ci_gate.evidence import DUET_BASE, DUET_HEAD, Recording
 from ci_gate.judge.causes import Cause
 from ci_gate.judge.occupancy import Observed, count_in_pool, observe_steady
-from ci_gate.judge.place_numbers import describe_slowest
+from ci_gate.judge.place_numbers import describe_most_called
 from ci_gate.readings import StatementTotal
 
 _MANY_TIMES: Final = 2.0
@@ -54,7 +54,7 @@ def make_n_plus_one(counts: StatementsPerRequest, seen: Observed, spent: tuple[S
         title="head sends many more statements for a request than base",
         numbers=(
             f"{counts.head:,.1f} statements per request on head, {counts.base:,.1f} on base ({times})",
-            *describe_slowest(spent),
+            *describe_most_called(spent),
         ),
         next_step="load the rows of a list in one statement (a join, or WHERE id = ANY), not one by one",
         share=counts.excess * in_pool,

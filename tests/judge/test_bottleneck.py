@@ -143,7 +143,7 @@ def test_n_plus_one__is_named_before_the_pool_that_it_fills():
     assert codes(diagnosis) == ["n-plus-one"]
     assert diagnosis.causes[0].share == pytest.approx(45 / 50 * (1 - 3 / 60), rel=0.01)
     assert diagnosis.causes[0].numbers[0] == "60.0 statements per request on head, 3.0 on base (20.0 x)"
-    assert "4,100 x SELECT * FROM items WHERE id = $1 (0.9 s)" in diagnosis.causes[0].numbers[1]
+    assert diagnosis.causes[0].numbers[1] == "most often: 4,100 x SELECT * FROM items WHERE id = $1"
 
 
 @pytest.mark.parametrize(("base", "head"), [(3, 3), (3, 5), (0.1, 1), (0, 60), (60, 3)])
@@ -154,10 +154,18 @@ def test_n_plus_one__needs_many_more_statements_than_base(base, head):
 
 
 def test_n_plus_one__without_base_is_only_a_number():
-    pool = {**FULL_POOL, "requests": 10, "statements": 4000}
-    diagnosis = diagnose({"pool": pool})
-    assert codes(diagnosis) == ["connection-pool"]
-    assert "400.0 statements per request" in diagnosis.causes[0].numbers
+    statements = [make_statements(("SELECT 1", 9, 90.0), ("SELECT 2", 3991, 10.0))]
+    for count, said in ((400, ("400.0 statements per request", "most often: 3,991 x SELECT 2")), (4, ())):
+        pool = {**FULL_POOL, "requests": 10, "statements": 10 * count}
+        diagnosis = diagnose({"pool": pool, "statements": statements})
+        assert codes(diagnosis) == ["connection-pool"]
+        assert diagnosis.causes[0].numbers[3:] == (said or ("4.0 statements per request",))
+
+
+def test_slowest_statement__is_told_where_the_database_is_short():
+    statements = [make_statements(("SELECT 1", 9, 90.0), ("SELECT 2", 3991, 10.0))]
+    diagnosis = diagnose({"pool": FULL_POOL, "database": LOCKED, "statements": statements})
+    assert diagnosis.causes[0].numbers[-1] == "longest altogether: SELECT 1 (0.1 s)"
 
 
 def test_tolerance_that_is_broken__is_to_be_explained_as_a_limit_is():
@@ -247,6 +255,7 @@ def test_users_that_never_signed_in__are_told_from_the_ramp():
     diagnosis = diagnose_head(msgspec.structs.replace(recording, marks=marks), is_slow=False)
     assert codes(diagnosis) == ["failing-replies"]
     assert "refused" in diagnosis.causes[0].title
+    assert diagnosis.unknown == ("where the requests' time went: the steady phase never began",)
 
 
 @pytest.mark.parametrize(("status", "flags"), [(429, 0), (503, FLAG_RETRY_AFTER), (403, FLAG_RETRY_AFTER)])
