@@ -9,11 +9,13 @@ import click
 import msgspec
 
 from ci_gate.errors import EXIT_PASS, UsageError
-from ci_gate.gate import gather, parse_needs, parse_scenarios
+from ci_gate.gate import gather, gather_timelines, parse_needs, parse_scenarios
+from ci_gate.judge.run_timeline import encode_timeline
 from ci_gate.judge.verdict import encode_verdict
 from ci_gate.matrix import NO_DOCKERFILE, Matrix, find_base, has_file, render_outputs, split_names
 from ci_gate.overrides import replace_users
 from ci_gate.report.terminal import render_terminal
+from ci_gate.report_files import TIMELINE_FILE
 from ci_gate.request import check_workloads, choose_profile, choose_scenarios, read_thresholds
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -65,14 +67,17 @@ def plan_command(
 @click.option("--needs", required=True, help="The needs context of this job, as JSON.")
 @click.option("--out", "out_file", type=_FILE, required=True, help="The verdict's file.")
 def gate_command(folder: Path, scenarios: str, needs: str, out_file: Path) -> int:
-    """Make one verdict of every verdict.json below FOLDER.
+    """Make one verdict of every verdict.json below FOLDER, and one timeline.json beside it.
 
     It is INVALID where a planned scenario is missing, or a job that this one needs ended in any other way
     than success, unless a scenario FAILs.
     """
-    verdict = gather(folder, parse_scenarios(scenarios), parse_needs(needs))
+    planned = parse_scenarios(scenarios)
+    verdict = gather(folder, planned, parse_needs(needs))
     out_file.parent.mkdir(parents=True, exist_ok=True)
     out_file.write_bytes(encode_verdict(verdict))
+    timeline = encode_timeline(gather_timelines(folder, planned))
+    out_file.with_name(TIMELINE_FILE).write_bytes(timeline)
     click.echo(render_terminal(verdict))
     return verdict.exit_code
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
 from ci_gate.errors import EvidenceError, UsageError
 from ci_gate.judge.merging import merge_verdicts
+from ci_gate.judge.run_timeline import TIMELINE_SCHEMA, RunTimeline, ScenarioTimeline
 from ci_gate.judge.verdict import MAX_VERDICT_BYTES, Verdict, decode_verdict
-
-VERDICT_FILE: Final = "verdict.json"
+from ci_gate.report_files import TIMELINE_FILE, VERDICT_FILE, read_timeline
 
 
 class _Job(msgspec.Struct):
@@ -46,6 +46,17 @@ def gather(folder: Path, scenarios: Sequence[str], jobs: dict[str, str]) -> Verd
         except EvidenceError as error:
             unreadable.append(f"{path.relative_to(folder)}: {error}")
     return merge_verdicts(scenarios, verdicts, jobs=jobs, unreadable=unreadable)
+
+
+def gather_timelines(folder: Path, scenarios: Sequence[str]) -> RunTimeline:
+    """What the charts of all ``scenarios`` are drawn from; one that did not come back readable has none."""
+    found: dict[str, ScenarioTimeline] = {}
+    for path in sorted(folder.rglob(TIMELINE_FILE)):
+        with contextlib.suppress(EvidenceError, UsageError):
+            timeline = read_timeline(path.parent)
+            found |= {each.scenario: each for each in timeline.scenarios} if timeline else {}
+    drawn = tuple(found[name] for name in scenarios if name in found)
+    return RunTimeline(schema=TIMELINE_SCHEMA, scenarios=drawn)
 
 
 def _read(path: Path) -> bytes:

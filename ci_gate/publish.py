@@ -36,9 +36,10 @@ from ci_gate.report.comment import (
     render_report,
     summarise_in_a_sentence,
 )
+from ci_gate.report.html.report import render_html
+from ci_gate.report_files import REPORT_FILE, VERDICT_FILE, read_timeline
 from ci_gate.threshold_files import ThresholdFiles, fetch_side, read_side
 
-VERDICT_FILE: Final = "verdict.json"
 _MAX_EVENT_BYTES: Final = 32 * 1024**2
 
 
@@ -74,8 +75,7 @@ class _Edge:
             verdict, base=self._read_base(), head=head, labels=self._labels(pull), run_url=self.event.run_url
         )
         if self.request.verdict_file is not None:
-            text = render_report(report, MAX_SUMMARY_BYTES)
-            self.request.verdict_file.with_name("report.md").write_text(text, encoding="utf-8")
+            self._write_reports(report, self.request.verdict_file.parent)
         self._write_summary(report)
         for line in render_annotations(report) if "annotations" in actions else ():
             self.out.write(line + "\n")
@@ -85,6 +85,15 @@ class _Edge:
             self._say(f"no comment: the pull request has moved on to {pull.head.sha[:12]}")
         self._say(summarise_in_a_sentence(report))
         return exit_code_of(report)
+
+    def _write_reports(self, report: Report, folder: Path) -> None:
+        (folder / "report.md").write_text(render_report(report, MAX_SUMMARY_BYTES), encoding="utf-8")
+        try:
+            timeline = read_timeline(folder)
+        except EvidenceError as error:
+            self._say(f"{REPORT_FILE} has no charts: {error}")
+            timeline = None
+        (folder / REPORT_FILE).write_text(render_html(report, timeline), encoding="utf-8")
 
     def publish_other_run(self) -> int:
         run, transport = self.event.finished, self.transport

@@ -8,7 +8,14 @@ from click.testing import CliRunner
 
 from ci_gate.commands_ci import gate_command
 from ci_gate.errors import UsageError
-from ci_gate.gate import gather, parse_needs, parse_scenarios
+from ci_gate.gate import gather, gather_timelines, parse_needs, parse_scenarios
+from ci_gate.judge.run_timeline import (
+    TIMELINE_SCHEMA,
+    RunTimeline,
+    ScenarioTimeline,
+    decode_timeline,
+    encode_timeline,
+)
 from ci_gate.judge.verdict import MAX_VERDICT_BYTES, decode_verdict, encode_verdict
 from tests.report.verdicts import scenario, verdict
 
@@ -46,6 +53,23 @@ def test_gather__what_is_no_verdict(tmp_path, content):
     assert merged.findings[0].message.startswith("verdict-b/verdict.json: ")
 
 
+def write_timeline(folder, name):
+    drawn = ScenarioTimeline(scenario=name, recordings={}, edges_ms=(), counts={})
+    path = folder / f"timeline-{name}" / "timeline.json"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(encode_timeline(RunTimeline(schema=TIMELINE_SCHEMA, scenarios=(drawn,))))
+    return path
+
+
+def test_gather_timelines__of_what_was_planned_in_its_order(tmp_path):
+    for name in ("a", "b", "unplanned"):
+        write_timeline(tmp_path, name)
+    write_timeline(tmp_path, "damaged").write_text("{}")
+    gathered = gather_timelines(tmp_path, ["b", "damaged", "missing", "a"])
+    assert [each.scenario for each in gathered.scenarios] == ["b", "a"]
+    assert gather_timelines(tmp_path / "missing", ["a"]).scenarios == ()
+
+
 def test_needs__as_github_writes_them():
     assert parse_needs(NEEDS) == {"plan": "success", "scenario": "failure"}
 
@@ -66,7 +90,10 @@ def test_scenarios__a_plan_that_failed_has_none():
 @pytest.mark.parametrize(("outcome", "exit_code"), [("PASS", 3), ("FAIL", 1), ("INVALID", 3)])
 def test_command__exits_by_the_verdict_that_it_writes(tmp_path, outcome, exit_code):
     write(tmp_path / "in", "a", outcome)
+    write_timeline(tmp_path / "in", "a")
     out = tmp_path / "new" / "verdict.json"
     arguments = [str(tmp_path / "in"), "--scenarios", '["a"]', "--needs", NEEDS, "--out", str(out)]
     assert CliRunner().invoke(gate_command, arguments, standalone_mode=False).return_value == exit_code
     assert decode_verdict(out.read_bytes()).outcome == ("INVALID" if outcome == "PASS" else outcome)
+    (drawn,) = decode_timeline(out.with_name("timeline.json").read_bytes()).scenarios
+    assert drawn.scenario == "a"

@@ -63,6 +63,7 @@ def test_pull_request__without_a_change_is_green(remote, images, tmp_path):
     assert deployments.comparison is not None
     assert burst.comparison is None
     assert (outcome.artifacts / "evidence-burst-load" / "run.json").exists()
+    assert "burst-load" in (outcome.artifacts / "report" / "report.html").read_text()
 
 
 def test_pull_request__that_slows_an_endpoint_is_red_and_commented(images, tmp_path):

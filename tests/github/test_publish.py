@@ -126,6 +126,21 @@ def test_own_run__is_said_in_comment_summary_and_log(job):
     assert "::error" not in job.log
 
 
+def test_own_run__leaves_a_page_with_what_became_of_the_thresholds(job):
+    job.own_run(base=THRESHOLDS.replace("300ms", "200ms"))
+    page = (job.head / "report.html").read_text()
+    assert 'id="changes"' in page
+    assert 'href="https://github.com/shop/shop/actions/runs/42"' in page
+
+
+def test_own_run__with_a_damaged_timeline_is_published_all_the_same(job):
+    job.head.mkdir(parents=True, exist_ok=True)
+    (job.head / "timeline.json").write_text("{}")
+    assert job.own_run() == 0
+    assert "report.html has no charts: not a timeline" in job.log
+    assert "No charts" in (job.head / "report.html").read_text()
+
+
 @pytest.mark.parametrize(
     ("content", "code"), [(run_verdict(p95=350.0), 1), (run_verdict(outcome="INVALID"), 3)]
 )
