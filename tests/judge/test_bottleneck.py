@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import ci_gate.judge
 from ci_gate.evidence import DUET_BASE, DUET_HEAD
 from ci_gate.judge.bottleneck import LEAST_SHARE, Diagnosis
 from ci_gate.judge.comparison import Change
@@ -379,3 +383,13 @@ def test_counter__that_began_again_counts_from_zero():
 def test_probe__without_values_has_no_means():
     window = ProbeWindow(readings=make_probe("redis", {}))
     assert window.mean("clients") is window.peak("clients") is window.rate("commands") is None
+
+
+def test_document__explains_every_cause():
+    page = (Path(__file__).parents[2] / "docs" / "diagnosis.md").read_text(encoding="utf-8")
+    explained = set(re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE))
+    sources = "".join(
+        path.read_text(encoding="utf-8") for path in Path(ci_gate.judge.__path__[0]).glob("*.py")
+    )
+    named = set(re.findall(r'Place\(\s*code="([a-z-]+)"|Cause\(\s*code="([a-z-]+)"', sources))
+    assert explained == {code for pair in named for code in pair if code}
