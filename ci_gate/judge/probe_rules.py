@@ -26,8 +26,9 @@ def _find_failed_probes(case: Case) -> Iterator[Seen]:
         read = sum(not reading.error for reading in steady)
         if duration_s and read < _LEAST_SHARE_READ * duration_s:
             errors = [reading.error for reading in case.recording.probes if reading.probe == name]
-            last = next(filter(None, reversed(errors)), "its replies took too long")
-            yield f"probe {name}", f"read {read:,} times in {duration_s:.0f} s, for want of a reply: {last}"
+            last = next(filter(None, reversed(errors)), "")
+            why = f"the last error: {last}" if last else "replies took too long"
+            yield f"probe {name}", f"read {read:,} times in the {duration_s:.0f} s of the steady phase; {why}"
 
 
 PROBE_RULES: Final = (

@@ -115,13 +115,13 @@ PROBE_PROOFS = (
     Proof(
         "probe-failed",
         "probe postgres fails at 0-11 s: connection refused",
-        "probe postgres read 9 times in 20 s, for want of a reply: connection refused",
+        "probe postgres read 9 times in the 20 s of the steady phase; the last error: connection refused",
         "probe postgres fails at 0-10 s: connection refused",
     ),
     Proof(
         "probe-failed",
         "probe redis fails at -9-25 s: timed out",
-        "probe redis read 0 times in 20 s, for want of a reply: timed out",
+        "probe redis read 0 times in the 20 s of the steady phase; the last error: timed out",
         "probe redis fails at -9-0 s: timed out",
     ),
 )

@@ -41,11 +41,11 @@ class MetricsPageProbe:
             self._missed.add(role)
         return values
 
-    def finish(self) -> None:
-        pass
-
     def disconnect(self) -> None:
         self._session.close()
+
+    def finish(self) -> None:
+        self.disconnect()
 
     def _fetch(self) -> str:
         deadline = time.monotonic() + _READ_TIMEOUT_S

@@ -100,14 +100,18 @@ class PostgresProbe:
             self._write_statements(connection)
         return values
 
-    def finish(self) -> None:
-        if self._connection is not None:
-            self._write_statements(self._connection)
-
     def disconnect(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+    def finish(self) -> None:
+        with self._lines:
+            try:
+                if self._connection is not None:
+                    self._write_statements(self._connection)
+            finally:
+                self.disconnect()
 
     def _connect(self) -> psycopg.Connection[dict[str, Any]]:
         connection = psycopg.connect(

@@ -5,14 +5,11 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
 from ci_gate.evidence import LineWriter
-from ci_gate.measure.probes.metrics_page import MetricsPageProbe
-from ci_gate.measure.probes.postgres import PostgresProbe
-from ci_gate.measure.probes.redis_info import RedisProbe
 from ci_gate.measure.probes.secrets import redact
 from ci_gate.measure.probes.targets import ProbeTargets
 from ci_gate.readings import ProbeReading
@@ -30,10 +27,10 @@ class Probe(Protocol):
     def read(self) -> dict[str, float]:
         """The values by name, within seconds. Raises whatever its library does."""
 
-    def finish(self) -> None:
-        """What is worth reading once more at the end."""
-
     def disconnect(self) -> None: ...
+
+    def finish(self) -> None:
+        """Write what is worth reading once more at the end, and let go of everything."""
 
 
 @contextlib.contextmanager
@@ -44,8 +41,6 @@ def run_probes(targets: ProbeTargets, folder: Path) -> Iterator[None]:
     that a server does or does not do comes out of here, nor delays it for more than three seconds.
     """
     probers = [Prober(name, probe, secret, folder) for name, probe, secret in _make_probes(targets, folder)]
-    for prober in probers:
-        prober.start()
     try:
         yield
     finally:
@@ -53,10 +48,11 @@ def run_probes(targets: ProbeTargets, folder: Path) -> Iterator[None]:
             prober.stop()
         deadline = time.monotonic() + _END_TIMEOUT_S
         for prober in probers:
-            prober.join(max(deadline - time.monotonic(), 0))
+            prober.await_end(max(deadline - time.monotonic(), 0))
 
 
 def _make_probes(targets: ProbeTargets, folder: Path) -> Iterator[tuple[ProbeName, Probe, str]]:
+    """Each with its name and its secret. A client is imported where it is needed: together they take long."""
     log = folder / "probes.log"
 
     def note(line: str) -> None:
@@ -66,11 +62,17 @@ def _make_probes(targets: ProbeTargets, folder: Path) -> Iterator[tuple[ProbeNam
     for line in targets.off:
         note(line)
     if targets.postgres:
+        from ci_gate.measure.probes.postgres import PostgresProbe  # noqa: PLC0415 - see above
+
         statements = LineWriter(folder / "statements.jsonl")
         yield "postgres", PostgresProbe(targets.postgres, statements, note), targets.postgres
     if targets.redis:
+        from ci_gate.measure.probes.redis_info import RedisProbe  # noqa: PLC0415 - see above
+
         yield "redis", RedisProbe(targets.redis), targets.redis
     if targets.metrics_url:
+        from ci_gate.measure.probes.metrics_page import MetricsPageProbe  # noqa: PLC0415 - see above
+
         yield "service", MetricsPageProbe(targets.metrics_url, targets.metrics, note), ""
 
 
@@ -84,9 +86,15 @@ class Prober:
         self._lines = LineWriter(folder / "probes.jsonl")
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"probe {name}", daemon=True)
-        self.start: Callable[[], None] = self._thread.start
-        self.join: Callable[[float], None] = self._thread.join
-        self.stop: Callable[[], None] = self._stopping.set
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Tell it; a reading that goes on is not waited for."""
+        self._stopping.set()
+
+    def await_end(self, timeout_s: float) -> None:
+        """Wait for it that long at most. One that is late ends by itself, and disturbs nothing."""
+        self._thread.join(timeout_s)
 
     def _run(self) -> None:
         # The thread closes what it writes to: one that is late at the end writes into no other file.
@@ -94,8 +102,6 @@ class Prober:
             self._read_until_stopped()
         with contextlib.suppress(Exception):
             self._probe.finish()
-        with contextlib.suppress(Exception):
-            self._probe.disconnect()
 
     def _read_until_stopped(self) -> None:
         failures, due_s = 0, time.monotonic()

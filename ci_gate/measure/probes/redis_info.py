@@ -32,7 +32,6 @@ class RedisProbe:
         if self._client is None:
             self._client = redis.Redis.from_url(
                 self._url,
-                client_name="ci-gate",
                 socket_connect_timeout=_TIMEOUT_S,
                 socket_timeout=_TIMEOUT_S,
                 retry=Retry(NoBackoff(), 0),
@@ -45,10 +44,10 @@ class RedisProbe:
             **{name: float(info[field]) for name, field in _FIELDS.items()},
         }
 
-    def finish(self) -> None:
-        pass
-
     def disconnect(self) -> None:
         client, self._client = self._client, None
         if client is not None:
             client.close()
+
+    def finish(self) -> None:
+        self.disconnect()

@@ -166,8 +166,8 @@ def test_statements__without_the_extension_are_noted_once(url, open_probe, tmp_p
     probe = open_probe(url)
     for _ in range(2):
         probe.read()
-        probe.finish()
         probe.disconnect()
+    probe.finish()
     assert notes == ["postgres: pg_stat_statements is not installed in this database: no slowest statements"]
     assert (tmp_path / "statements.jsonl").read_text() == ""
 

@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from ci_gate.evidence import read_lines
-from ci_gate.measure.probes import ProbeTargets, probing, run_probes
+from ci_gate.measure.probes import ProbeTargets, probing, redis_info, run_probes
 from ci_gate.measure.probes.probing import Prober
 from ci_gate.readings import ProbeReading
 from tests.service.services import await_true
@@ -39,10 +39,9 @@ class Scripted:
 
 def run(folder, probe, seconds, secret=""):
     prober = Prober("postgres", probe, secret, folder)
-    prober.start()
     time.sleep(seconds)
     prober.stop()
-    prober.join(5)
+    prober.await_end(5)
     return read_lines(folder / "probes.jsonl", ProbeReading)
 
 
@@ -54,7 +53,7 @@ def fast(monkeypatch):
 def test_prober__reads_once_a_second_and_ends_well(tmp_path):
     probe = Scripted({})
     readings = run(tmp_path, probe, 2.5)
-    assert probe.calls == ["read", "read", "read", "finish", "disconnect"]
+    assert probe.calls == ["read", "read", "read", "finish"]
     times = [reading.wall_s for reading in readings]
     assert [round(later - sooner) for sooner, later in pairwise(times)] == [1, 1]
     assert {(each.probe, each.error, each.values["commits"]) for each in readings} == {("postgres", "", 1.0)}
@@ -85,7 +84,7 @@ def test_prober__missed_beats_are_not_caught_up(tmp_path, fast):
 
 def test_prober__that_hangs_delays_the_end_by_its_bound_only(tmp_path, monkeypatch):
     monkeypatch.setattr(probing, "_END_TIMEOUT_S", 0.3)
-    monkeypatch.setattr(probing, "RedisProbe", lambda _url: Scripted(2.0))
+    monkeypatch.setattr(redis_info, "RedisProbe", lambda _url: Scripted(2.0))
     with run_probes(ProbeTargets(redis="redis://127.0.0.1"), tmp_path):
         time.sleep(0.1)
         began = time.monotonic()

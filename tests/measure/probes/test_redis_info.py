@@ -77,3 +77,10 @@ def test_wrong_password__is_an_error(client, redis_url):
     right = RedisProbe(redis_url.replace("redis://", "redis://:right@"))
     assert right.read()["commands"] > 0
     right.disconnect()
+
+
+def test_user__who_may_only_ask_for_info(client, redis_url):
+    client.acl_setuser("prober", enabled=True, passwords=["+right"], commands=["+info"])
+    probe = RedisProbe(redis_url.replace("redis://", "redis://prober:right@"))
+    assert probe.read()["commands"] > 0
+    probe.finish()
