@@ -37,7 +37,7 @@ class CapacityVerdict(StrictValue, frozen=True):
     """capacity.json: everything a report says. ``planned_load`` is what thresholds.yaml puts on.
 
     ``knee`` and ``scalability`` are a sentence where they could not be found. ``diagnosis`` is of the step
-    ``diagnosed``: the first well beyond the knee, or else the first that broke a limit or could not be measured.
+    ``diagnosed``: the first well beyond the knee, or else the first that broke a limit or ended the climb.
     """
 
     schema: int

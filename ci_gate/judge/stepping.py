@@ -148,13 +148,14 @@ def _slows(before: Step, after: Step) -> bool:
 def _refine_limits(steps: Sequence[Step], climb: Climb) -> NextStep | None:
     """Narrow the loads between which a limit begins to break."""
     once, first = count_once(steps), find_first_broken(steps)
+    trusted = [step.load for step in once if step.outcome != "untrusted"]
     if first is None:
-        return _prove(steps, max(step.load for step in once if step.outcome != "untrusted"), climb)
+        return _prove(steps, trusted[-1], climb) if trusted else None
     if not _is_repeated(steps, first.load) and any(
         step.outcome == "kept" and step.load > first.load for step in once
     ):
         return _plan(steps, round(first.load), climb, "again: a larger load kept the limits")
-    below = [step.load for step in once if step.load < first.load and step.outcome != "untrusted"]
+    below = [load for load in trusted if load < first.load]
     if not below:
         load = max(math.floor(first.load / climb.growth), climb.least)
         can_be_lower = first.outcome == "breached" and load < first.load

@@ -74,6 +74,30 @@ def test_climb__always_ends_and_no_load_is_beyond_what_may_be_asked(ceiling, slo
     assert max(loads_of(steps).count(load) for load in loads_of(steps)) <= 2
 
 
+@given(
+    seen=st.lists(
+        st.tuples(
+            st.sampled_from(["kept", "breached", "unproven", "untrusted"]),
+            st.sampled_from(["generator-busy", "start-failed", "service-ended", "clock-jumped"]),
+            st.floats(0, 500),
+            st.sampled_from([None, 1.0, 900.0]),
+        ),
+        min_size=MOST_STEPS,
+        max_size=MOST_STEPS,
+    )
+)
+def test_climb__always_ends_whatever_is_seen(seen):
+    def surprise(load):
+        outcome, code, rate, latency_ms = next(left)
+        step = make_step(load, rate, 1.0, outcome=outcome, mean_ms=latency_ms, p50_ms=latency_ms)
+        return distrust(step, code) if outcome == "untrusted" else step
+
+    left = iter(seen)
+    steps, _ = climb_on(surprise)
+    assert 1 <= len(steps) <= MOST_STEPS
+    find_first_broken(steps)
+
+
 def test_climb__ends_at_the_most_that_may_be_asked():
     climb = dataclasses.replace(CLIMB, highest=300)
     steps, _ = climb_on(lambda load: serve(load, ceiling=1e9), climb)
