@@ -32,8 +32,12 @@ def _read_duration(_context: click.Context, _option: click.Parameter, text: str)
 @click.command(short_help="Step the load up: how many users fit, and what runs out first.")
 @click.argument("scenario")
 @thresholds_option
-@click.option("--from", "lowest", type=click.IntRange(1), help="Fewest users.  [default: an eighth]")
-@click.option("--to", "highest", type=click.IntRange(1), help="Most users.  [default: eight times as many]")
+@click.option(
+    "--from", "lowest", type=click.IntRange(1), help="Fewest users.  [default: an eighth of the scenario's]"
+)
+@click.option(
+    "--to", "highest", type=click.IntRange(1), help="Most users.  [default: eight times the scenario's]"
+)
 @click.option(
     "--growth",
     type=click.FloatRange(1.1, 10),
@@ -76,8 +80,9 @@ def capacity(  # noqa: PLR0913 - one parameter for each option
     --to are arrivals per second.
 
     Says how many users fit under the scenario's limits, where the knee is, what ran out first, and how
-    throughput scales. Evidence and capacity.json stay in --out; `ci-gate judge` judges them again, without
-    load. Ctrl-C ends everything cleanly; what was measured until then stays readable.
+    throughput scales; most services take 8 to 12 steps and about 5 minutes. Evidence, capacity.json and
+    capacity.html stay in --out; `ci-gate judge` judges them again, without load. Ctrl-C ends everything
+    cleanly; what was measured until then stays readable.
     """
     request = make_request(thresholds_file, (scenario,), profile_name, base=None, out=out)
     climb = plan_climb(
