@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from ci_gate.evidence import HEAD, Recording, RunInfo
+from ci_gate.evidence import DUET_HEAD, HEAD, Recording, RunInfo
 from ci_gate.judge.breakdowns import (
     are_timeouts_of_the_pool,
     find_endings,
@@ -85,7 +85,8 @@ def gather_circumstances(
 ) -> Circumstances:
     """What the run's own files say of one scenario."""
     cores = run.host.get("cpus", "")
-    plans = (plan for plan in run.recordings if (plan.scenario, plan.recording) == (scenario.name, HEAD))
+    plans = {plan.recording: plan for plan in run.recordings if plan.scenario == scenario.name}
+    plan = plans.get(HEAD) or plans.get(DUET_HEAD)
     return Circumstances(
         scenario=scenario,
         limits=limits,
@@ -93,13 +94,13 @@ def gather_circumstances(
         failure=run.failures.get(scenario.name, ""),
         host_cores=int(cores) if cores.isdecimal() else None,
         memory_bytes=thresholds.service.memory_bytes,
-        offered_per_s=next((plan.offered_per_s for plan in plans), None),
+        offered_per_s=plan.offered_per_s if plan else None,
     )
 
 
 def diagnose(circumstances: Circumstances, recordings: Mapping[str, Recording]) -> Diagnosis:
-    """The causes of one scenario, by its recordings' names; head's own counts, the duet's for statements."""
-    head = recordings.get(HEAD)
+    """The causes of one scenario, by its recordings' names: head alone counts, or what it did beside base."""
+    head = recordings.get(HEAD) or recordings.get(DUET_HEAD)
     if head is None:
         return Diagnosis(causes=tuple(find_unmeasured(circumstances.failure or "no evidence")), unknown=())
     seen = observe_steady(head, circumstances.host_cores, circumstances.offered_per_s)

@@ -119,7 +119,8 @@ def find_endings(recording: Recording) -> Iterator[Cause]:
 
 def find_full_memory(recording: Recording, seen: Observed, limit_bytes: int | None) -> Iterator[Cause]:
     """The service's memory came near its limit, or Redis threw keys away to stay within its own."""
-    used = [each.service_memory_bytes for each in recording.machine if each.service_memory_bytes is not None]
+    machine = sorted(recording.machine, key=lambda each: each.wall_s)
+    used = [each.service_memory_bytes for each in machine if each.service_memory_bytes is not None]
     evicted = seen.redis.rate("evicted_keys") or 0.0
     numbers = []
     if limit_bytes and used and max(used) >= _NEAR_LIMIT * limit_bytes:

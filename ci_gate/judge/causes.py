@@ -68,7 +68,7 @@ def name_cpu(seen: Observed) -> CpuLimit:
 
     That is where all that is offered takes more than a core.
     """
-    is_own = (seen.busiest_cores or 0.0) >= (seen.waited_cores or 0.0)
+    is_own = (seen.busiest_cores or 0.0) >= (seen.busiest_waited_cores or 0.0)
     return "service-cpu" if is_own or (seen.cores_for_all_offered or 0.0) >= FULL else "host-cpu"
 
 
@@ -77,7 +77,7 @@ def is_one_thread_busy(seen: Observed) -> bool:
 
     Where waiting cannot be read: it has most of a core, and all cores of the machine are busy.
     """
-    busiest, waited = seen.busiest_cores or 0.0, seen.waited_cores
+    busiest, waited = seen.busiest_cores or 0.0, seen.busiest_waited_cores
     if busiest > ONE_THREAD_CORES:
         return False
     return busiest + (waited or 0.0) >= FULL or (

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ci_gate.evidence import Recording
 from ci_gate.judge.summary import find_steady_bounds
 from ci_gate.readings import ProbeReading
+from ci_gate.samples import UNSENT
 
 _SESSION_STATES: Final = ("waiting_lock", "waiting_io", "on_cpu", "waiting_lwlock", "waiting_other")
 
@@ -73,6 +74,13 @@ class Observed:
     redis: ProbeWindow
     service: ProbeWindow
     offered_per_s: float | None  # what the users would send if every reply came at once
+
+    @property
+    def busiest_waited_cores(self) -> float | None:
+        """Threads of the busiest process that had no CPU, if they waited as its share of the CPU is."""
+        if self.waited_cores is None or not self.service_cores:
+            return self.waited_cores
+        return self.waited_cores * (self.busiest_cores or 0.0) / self.service_cores
 
     @property
     def cores_for_all_offered(self) -> float | None:
@@ -137,7 +145,9 @@ def observe(
     offered_per_s: float | None = None,
 ) -> Observed:
     """Everything that was read between two moments of a recording."""
+    unsent = [number for number, text in enumerate(recording.strings) if text == UNSENT]
     samples = recording.samples
+    samples = samples[~np.isin(samples["endpoint"], unsent)] if unsent else samples
     sent = (samples["start_s"] >= begin_s) & (samples["start_s"] < end_s)
     machine = [each for each in recording.machine if begin_s < each.wall_s <= end_s]
     generator = [each for each in recording.readings if begin_s < each.wall_s <= end_s]

@@ -18,7 +18,7 @@ from ci_gate.judge.comparison import Change
 from ci_gate.judge.duet import DuetVerdict
 from ci_gate.judge.occupancy import ProbeWindow, count_in_flight, locate, observe
 from ci_gate.readings import ProbeReading
-from ci_gate.samples import ENDED_BY_CHECK, ENDED_UNREPORTED, ENDED_WITHOUT_REPLY, FLAG_RETRY_AFTER
+from ci_gate.samples import ENDED_BY_CHECK, ENDED_UNREPORTED, ENDED_WITHOUT_REPLY, FLAG_RETRY_AFTER, UNSENT
 from tests.judge.bottleneck_notation import (
     FULL_POOL,
     IDLE_DATABASE,
@@ -130,6 +130,26 @@ def test_cpu__is_the_services_own_where_all_that_is_offered_takes_more_than_a_co
 def test_cpu__without_readings_of_waiting_needs_a_full_machine(cpu, host, code):
     recording = make_evidence(machine=make_machine(float(cpu), None, float(host)))
     assert codes(diagnose_head(recording, is_slow=False)) == ([code] if code else [])
+
+
+def test_cpu__of_many_processes_is_judged_by_the_waiting_of_one():
+    alone = make_machine(40.0, 40.0, 90.0, service_waited_s=0.8)
+    of_eight = make_machine(320.0, 40.0, 90.0, service_waited_s=0.8)
+    assert codes(diagnose_head(make_evidence(machine=alone), host_cores=8)) == ["host-cpu"]
+    assert codes(diagnose_head(make_evidence(machine=of_eight), host_cores=8)) == ["slow-dependency"]
+
+
+def test_arrivals_that_brought_no_request__are_not_in_flight():
+    rows = [make_rows(2, [500.0] * 100), make_rows(4, [9000.0] * 50)]
+    recording = make_evidence(rows=np.concatenate(rows), strings=("", "Visitor", "GET /a", "POST /b", UNSENT))
+    seen = observe(recording, BEGIN_S, BEGIN_S + DURATION_S)
+    assert seen.in_flight == pytest.approx(5, rel=0.05)
+    assert seen.requests_per_s == pytest.approx(10)
+
+
+def test_duet_without_head_alone__is_diagnosed_by_its_head():
+    recordings = {DUET_HEAD: make_evidence(pool=FULL_POOL)}
+    assert codes(diagnose_head(None, others=recordings)) == ["connection-pool"]
 
 
 def make_pair(base, head):
