@@ -30,23 +30,34 @@ class Sentence:
     href: str = ""
 
 
-def explain(scenario: ScenarioVerdict) -> Iterator[Sentence]:
+def explain(scenario: ScenarioVerdict) -> tuple[Sentence, ...]:
     """Why a scenario did not pass, the most telling first; nothing for one that did."""
+    broken = (*_explain_limits(scenario), *_explain_comparison(scenario))
+    findings = tuple(
+        Sentence(subject=finding.subject, text=finding.message, kind="invalid")
+        for finding in list_blocking(scenario.findings)
+    )
+    # What cannot be trusted says nothing of limits.
+    return (*findings, *broken) if scenario.outcome == "INVALID" else (*broken, *findings)
+
+
+def _explain_limits(scenario: ScenarioVerdict) -> Iterator[Sentence]:
     for limit in scenario.breaches:
         text = f"was {format_measured(limit)}, must be {format_bound(limit)}: {describe_excess(limit)}"
         yield Sentence(subject=f"{limit.endpoint} {limit.metric}", text=text, kind="fail")
-    for change in scenario.comparison.changes if scenario.comparison else ():
+
+
+def _explain_comparison(scenario: ScenarioVerdict) -> Iterator[Sentence]:
+    if scenario.comparison is None:
+        return
+    for change in scenario.comparison.changes:
+        subject, text = f"{change.endpoint} {change.metric}", _describe_change(change)
         if change.outcome == "fail":
-            yield Sentence(
-                subject=f"{change.endpoint} {change.metric}", text=_describe_change(change), kind="fail"
-            )
+            yield Sentence(subject=subject, text=text, kind="fail")
         elif (change.outcome, scenario.outcome) == ("inconclusive", "INCONCLUSIVE"):
             unseen = f"; less than {change.mde * 100:.1f} % could not be seen"
-            text = _describe_change(change) + unseen
-            yield Sentence(subject=f"{change.endpoint} {change.metric}", text=text, kind="inconclusive")
-    for finding in list_blocking(scenario.findings):
-        yield Sentence(subject=finding.subject, text=finding.message, kind="invalid")
-    for finding in list_blocking(scenario.comparison.findings if scenario.comparison else ()):
+            yield Sentence(subject=subject, text=text + unseen, kind="inconclusive")
+    for finding in list_blocking(scenario.comparison.findings):
         yield Sentence(subject=finding.subject, text=finding.message, kind="inconclusive")
 
 

@@ -42,7 +42,8 @@ def render_page(template: str, *, charts: Sequence[Chart], **values: object) -> 
 
 def _encode_charts(charts: Sequence[Chart]) -> Markup:
     """JSON that cannot end the element it stands in."""
-    text = msgspec.json.encode({chart.key: chart for chart in charts}).decode()
+    shown = {chart.key: _show_all(msgspec.to_builtins(chart)) for chart in charts}
+    text = msgspec.json.encode(shown).decode()
     for character, escaped in _NOT_IN_SCRIPT.items():
         text = text.replace(character, escaped)
     return Markup(text)  # noqa: S704 - without any character that HTML knows
@@ -86,3 +87,12 @@ def _show(value: object) -> object:
     if isinstance(value, Markup) or not isinstance(value, str) or not value:
         return value
     return clean(value, _LONGEST)
+
+
+def _show_all(value: object) -> object:
+    """The same with every text in it as `_show` has it."""
+    if isinstance(value, dict):
+        return {name: _show_all(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_show_all(each) for each in value]
+    return _show(value)

@@ -76,7 +76,7 @@ def _make_section(scenario: ScenarioVerdict, timeline: ScenarioTimeline | None, 
     return Section(
         key=key,
         scenario=scenario,
-        reasons=tuple(explain(scenario)),
+        reasons=explain(scenario),
         figures=make_figures(scenario, timeline, key) if timeline else (),
         endpoints=make_endpoint_table(scenario.endpoints),
         errors=make_error_table(scenario.endpoints),

@@ -10,6 +10,7 @@ import re
 
 import pytest
 
+from ci_gate.report.escape import clean
 from ci_gate.report.html.chart import Chart, Line
 from ci_gate.report.html.page import render_page
 
@@ -48,7 +49,14 @@ def test_chart_data__stays_in_its_element(name):
     page = render_page("page.html", charts=[chart])
     (data,) = re.findall(r'<script type="application/json" id="charts">(.*?)</script>', page, re.DOTALL)
     assert not set("<>&\u2028\u2029") & set(data)
-    assert json.loads(data)["rate"]["title"] == name
+    shown = json.loads(data)["rate"]
+    assert shown["title"] == shown["lines"][0]["label"] == clean(name, 2000)
+
+
+def test_chart_data__has_no_characters_that_disguise_a_name():
+    page = render_page("page.html", charts=[make_chart(title="GET /\u202egpj.exe\u200b")])
+    assert "GET /\ufffdgpj.exe\ufffd" in page
+    assert "\u202e" not in page
 
 
 def test_page__has_no_reference_to_the_outside():

@@ -133,7 +133,7 @@ def test_reasons__name_each_breach_with_its_size_and_nothing_for_a_pass():
     said = [f"{each.subject} {each.text}" for each in explain(BURST)]
     assert said[0] == "all p50 was 19,400 ms, must be at most 500ms: 38.8 times the limit"
     assert len(said) == 4
-    assert list(explain(DEPLOYMENTS)) == []
+    assert explain(DEPLOYMENTS) == ()
 
 
 def test_reasons__of_a_comparison():
@@ -141,6 +141,15 @@ def test_reasons__of_a_comparison():
     assert said[0] == "changed by +31.2 % (+27.2 to +35.2) against base, the tolerance is 20 %"
     (unclear,) = explain(UNCLEAR)
     assert "less than 31.0 % could not be seen" in unclear.text
+
+
+def test_reasons__of_what_cannot_be_trusted_come_before_limits_that_it_broke():
+    breached, found = limit(outcome="breached"), finding(message="throttled")
+    kinds = {
+        outcome: [each.kind for each in explain(scenario("a", outcome, limits=[breached], findings=[found]))]
+        for outcome in ("FAIL", "INVALID")
+    }
+    assert kinds == {"FAIL": ["fail", "invalid"], "INVALID": ["invalid", "fail"]}
 
 
 def test_many_reasons__are_counted():
