@@ -31,7 +31,8 @@ from ci_gate.judge.causes import (
 )
 from ci_gate.judge.duet import DuetVerdict
 from ci_gate.judge.limits import LimitResult
-from ci_gate.judge.occupancy import Observed, ProbeWindow, locate, observe_steady
+from ci_gate.judge.observation import Observed, ProbeWindow, observe_steady
+from ci_gate.judge.occupancy import locate
 from ci_gate.judge.place_numbers import describe_most_called, describe_slowest
 from ci_gate.judge.statements import count_statements, make_n_plus_one, subtract_first
 from ci_gate.judge.summary import select_steady_phase

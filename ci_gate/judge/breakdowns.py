@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ci_gate.evidence import Recording
 from ci_gate.judge.causes import Cause
-from ci_gate.judge.occupancy import Observed, find_window
+from ci_gate.judge.observation import Observed, find_window
 from ci_gate.judge.summary import SteadyPhase, find_successes
 from ci_gate.samples import FLAG_RETRY_AFTER, NOT_HTTP, UNSENT, count_ids
 from ci_gate.thresholds import ALL_ENDPOINTS, Scenario

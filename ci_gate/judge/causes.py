@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from ci_gate.judge.occupancy import Observed, Occupancy, count_pool_queue
+from ci_gate.judge.observation import Observed
+from ci_gate.judge.occupancy import Occupancy, count_pool_queue
 from ci_gate.judge.place_numbers import (
     describe_cpu,
     describe_database,

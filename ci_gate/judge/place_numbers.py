@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from ci_gate.judge.occupancy import Observed
+from ci_gate.judge.observation import Observed
 from ci_gate.readings import StatementTotal
 
 _LONGEST_QUERY: Final = 160

@@ -10,7 +10,8 @@ import msgspec
 
 from ci_gate.evidence import DUET_BASE, DUET_HEAD, Recording
 from ci_gate.judge.causes import Cause
-from ci_gate.judge.occupancy import Observed, count_in_pool, observe_steady
+from ci_gate.judge.observation import Observed, observe_steady
+from ci_gate.judge.occupancy import count_in_pool
 from ci_gate.judge.place_numbers import describe_most_called
 from ci_gate.readings import StatementTotal
 

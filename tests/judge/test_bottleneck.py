@@ -16,7 +16,8 @@ from ci_gate.evidence import DUET_BASE, DUET_HEAD
 from ci_gate.judge.bottleneck import LEAST_SHARE, Diagnosis
 from ci_gate.judge.comparison import Change
 from ci_gate.judge.duet import DuetVerdict
-from ci_gate.judge.occupancy import ProbeWindow, count_in_flight, locate, observe
+from ci_gate.judge.observation import ProbeWindow, count_in_flight, observe
+from ci_gate.judge.occupancy import locate
 from ci_gate.readings import ProbeReading
 from ci_gate.samples import ENDED_BY_CHECK, ENDED_UNREPORTED, ENDED_WITHOUT_REPLY, FLAG_RETRY_AFTER, UNSENT
 from tests.judge.bottleneck_notation import (

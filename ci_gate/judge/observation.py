@@ -1,0 +1,166 @@
+"""What was seen of a recording's steady phase: how many requests were in flight, and who was how busy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ci_gate.evidence import Recording
+from ci_gate.judge.summary import find_steady_bounds
+from ci_gate.readings import ProbeReading
+from ci_gate.samples import UNSENT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeWindow:
+    """What one probe read in a stretch of time, oldest first; ``error`` is the last one."""
+
+    readings: tuple[ProbeReading, ...]
+    failed: int = 0
+    error: str = ""
+
+    def mean(self, gauge: str) -> float | None:
+        """None where it was never read."""
+        values = self._values(gauge)
+        return float(np.mean([value for _at, value in values])) if values else None
+
+    def peak(self, gauge: str) -> float | None:
+        return max((value for _at, value in self._values(gauge)), default=None)
+
+    def rise(self, counter: str) -> float:
+        """By how much it rose between the first and the last reading; one that fell began again at zero."""
+        values = self._values(counter)
+        return float(sum(new - old if new >= old else new for (_, old), (_, new) in pairwise(values)))
+
+    def rate(self, counter: str) -> float | None:
+        """Increase per second; None where it was read less than twice."""
+        values = self._values(counter)
+        passed_s = values[-1][0] - values[0][0] if values else 0.0
+        return self.rise(counter) / passed_s if passed_s > 0 else None
+
+    def _values(self, name: str) -> list[tuple[float, float]]:
+        return [(each.wall_s, each.values[name]) for each in self.readings if name in each.values]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """Means over the steady phase. CPU is in cores; None is what could not be read."""
+
+    duration_s: float  # 0: the steady phase never began
+    in_flight: float  # requests sent and not yet answered
+    requests_per_s: float
+    service_cores: float | None
+    busiest_cores: float | None  # by the busiest of the service's processes
+    waited_cores: float | None  # threads of the service that could have run, and had no CPU
+    quota_cores: float | None
+    throttled_s: float | None  # in each second, its threads together
+    host_cores: int | None
+    host_used_cores: float | None
+    generator_cores: float
+    generator_lag_s: float
+    postgres: ProbeWindow
+    redis: ProbeWindow
+    service: ProbeWindow
+    offered_per_s: float | None  # what the users would send if every reply came at once
+
+    @property
+    def busiest_waited_cores(self) -> float | None:
+        """Threads of the busiest process that had no CPU, if they waited as its share of the CPU is."""
+        if self.waited_cores is None or not self.service_cores:
+            return self.waited_cores
+        return self.waited_cores * (self.busiest_cores or 0.0) / self.service_cores
+
+    @property
+    def cores_for_all_offered(self) -> float | None:
+        """What the busiest process would use at that rate: rate x CPU per request (utilisation law)."""
+        if self.offered_per_s is None or self.busiest_cores is None or not self.requests_per_s:
+            return None
+        return self.offered_per_s * self.busiest_cores / self.requests_per_s
+
+    @property
+    def statements_per_request(self) -> float | None:
+        """As the service counts both, else as it counts its statements and Locust the requests."""
+        statements = self.service.rate("statements")
+        requests = self.service.rate("requests") or self.requests_per_s
+        return statements / requests if statements is not None and requests else None
+
+
+def count_in_flight(
+    starts_s: NDArray[np.float64], times_ms: NDArray[np.float64], begin_s: float, end_s: float
+) -> float:
+    """The time average of how many requests were under way between two moments; 0 for an empty stretch.
+
+    Exact, with requests that began before or ended after it: each counts for as long as it overlaps.
+    """
+    if end_s <= begin_s or not len(starts_s):
+        return 0.0
+    ends_s = starts_s + times_ms / 1000
+    overlaps_s = np.minimum(ends_s, end_s) - np.maximum(starts_s, begin_s)
+    return float(np.maximum(overlaps_s, 0).sum() / (end_s - begin_s))
+
+
+def observe(
+    recording: Recording,
+    begin_s: float,
+    end_s: float,
+    host_cores: int | None = None,
+    offered_per_s: float | None = None,
+) -> Observed:
+    """Everything that was read between two moments of a recording."""
+    unsent = [number for number, text in enumerate(recording.strings) if text == UNSENT]
+    samples = recording.samples
+    samples = samples[~np.isin(samples["endpoint"], unsent)] if unsent else samples
+    sent = (samples["start_s"] >= begin_s) & (samples["start_s"] < end_s)
+    machine = [each for each in recording.machine if begin_s < each.wall_s <= end_s]
+    generator = [each for each in recording.readings if begin_s < each.wall_s <= end_s]
+    host = _mean(each.host_cpu_percent for each in machine)
+    busiest = _mean(each.service_busiest_percent for each in machine)
+    service = _mean(each.service_cpu_percent for each in machine)
+    return Observed(
+        duration_s=end_s - begin_s if begin_s < end_s else 0.0,
+        in_flight=count_in_flight(samples["start_s"], samples["response_ms"], begin_s, end_s),
+        requests_per_s=float(sent.sum()) / (end_s - begin_s) if end_s > begin_s else 0.0,
+        service_cores=None if service is None else service / 100,
+        busiest_cores=None if busiest is None else busiest / 100,
+        waited_cores=_mean(each.service_waited_s for each in machine),
+        quota_cores=_mean(each.service_cpus for each in machine),
+        throttled_s=_mean(each.service_throttled_s for each in machine),
+        host_cores=host_cores,
+        host_used_cores=None if host is None or host_cores is None else host / 100 * host_cores,
+        generator_cores=(_mean(each.cpu_percent for each in generator) or 0.0) / 100,
+        generator_lag_s=(_mean(each.lag_ms for each in generator) or 0.0) / 1000,
+        postgres=find_window(recording, "postgres", begin_s, end_s),
+        redis=find_window(recording, "redis", begin_s, end_s),
+        service=find_window(recording, "service", begin_s, end_s),
+        offered_per_s=offered_per_s,
+    )
+
+
+def observe_steady(
+    recording: Recording, host_cores: int | None = None, offered_per_s: float | None = None
+) -> Observed:
+    """`observe` in the steady phase; of nothing where it never began."""
+    return observe(recording, *find_steady_bounds(recording), host_cores, offered_per_s)
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+def find_window(
+    recording: Recording, probe: str, begin_s: float = -np.inf, end_s: float = np.inf
+) -> ProbeWindow:
+    """What a probe read between two moments, or in the whole recording."""
+    own = [each for each in recording.probes if each.probe == probe and begin_s <= each.wall_s <= end_s]
+    own.sort(key=lambda each: each.wall_s)
+    errors = [each.error for each in own if each.error]
+    return ProbeWindow(
+        readings=tuple(each for each in own if not each.error),
+        failed=len(errors),
+        error=errors[-1] if errors else "",
+    )
