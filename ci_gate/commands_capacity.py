@@ -63,13 +63,13 @@ def _read_duration(_context: click.Context, _option: click.Parameter, text: str)
 def capacity(  # noqa: PLR0913 - one parameter for each option
     scenario: str,
     thresholds_file: Path,
+    *,
     lowest: int | None,
     highest: int | None,
     growth: float,
     duration_s: float,
     profile_name: str,
     out: Path | None,
-    *,
     quiet: bool,
 ) -> int:
     """Find out how much load the service can bear in SCENARIO.
