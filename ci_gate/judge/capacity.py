@@ -132,14 +132,14 @@ def _judge_steps(
 
 
 def _is_cut_off(run: RunInfo) -> bool:
-    return run.interrupted or run.ended_at is None
+    return run.interrupted or run.ended_at is None or bool(run.failures)
 
 
 def _explain_rest(run: RunInfo) -> Ended:
-    if _is_cut_off(run):
-        how = "was interrupted" if run.interrupted else "has not ended, or was killed"
-        return Ended(by="unfinished", why=f"the measurement {how}")
-    return Ended(by="most", why="no larger load was asked for; --to asks for more")
+    if not _is_cut_off(run):
+        return Ended(by="most", why="no larger load was asked for; --to asks for more")
+    how = "was interrupted" if run.interrupted else "has not ended, or was killed"
+    return Ended(by="unfinished", why="; ".join(run.failures.values()) or f"the measurement {how}")
 
 
 def _find_fit(steps: Sequence[Step]) -> Fit:

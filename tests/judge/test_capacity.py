@@ -78,7 +78,9 @@ def test_capacity__a_load_measured_again_counts_as_measured_last():
     assert again.step(again.fit.kept).load == 20
 
 
-CUT_OFF = pytest.mark.parametrize("change", [{"interrupted": True}, {"ended_at": None}])
+CUT_OFF = pytest.mark.parametrize(
+    "change", [{"interrupted": True}, {"ended_at": None}, {"failures": {"shop": "the disk is full"}}]
+)
 
 
 @CUT_OFF
