@@ -134,9 +134,13 @@ def find_place(name: str, seen: Observed, cpu: CpuLimit | None) -> Place:
 
 
 def is_short_of(name: str, seen: Observed, occupancy: Occupancy, cpu: CpuLimit | None) -> bool:
-    """Full, and at least one request waits for it on average."""
+    """Full, and at least one request waits for it on average.
+
+    A machine that others use is no resource of the service: it explains what is too slow, no more.
+    """
     if name == "service":
-        return cpu is not None and occupancy.service - (seen.service_cores or 0.0) >= LEAST_QUEUE
+        run_queue = occupancy.service - (seen.service_cores or 0.0)
+        return cpu in {"service-cpu", "cpu-quota"} and run_queue >= LEAST_QUEUE
     if name == "outside":
         return is_redis_full(seen)
     return _PLACES[name].is_full(seen)

@@ -52,6 +52,7 @@ PROOFS = (
     ("service-cpu", {"cpu": 70.0, "waited": 0.3}, {"cpu": 30.0, "waited": 0.3}),
     ("service-cpu", {"cpu": 380.0, "busiest": 95.0}, {"cpu": 250.0, "busiest": 250.0}),
     ("host-cpu", {"cpu": 30.0, "waited": 0.8}, {"cpu": 30.0, "waited": 0.1}),
+    ("host-cpu", {"cpu": 30.0, "waited": 0.8}, {"cpu": 30.0, "waited": 0.8, "is_slow": False}),
     ("database-cpu", {"pool": FULL_POOL, "database": WORKING}, {"pool": FULL_POOL}),
     ("lock-contention", {"pool": FULL_POOL, "database": LOCKED}, {"database": {**LOCKED, "waiting_lock": 0}}),
     ("database-io", {"pool": FULL_POOL, "database": READING}, {"database": {**READING, "waiting_io": 0}}),
