@@ -25,28 +25,12 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.designs_measure import Cell, Reading, measure_cell, plan_slots
+from benchmarks.designs_load import measure_cell
+from benchmarks.designs_plan import MATRIX, plan_pieces
+from benchmarks.designs_read import Reading
 from benchmarks.designs_table import render
 from benchmarks.pairs import load_thresholds
 from ci_gate.evidence import LineWriter, read_lines
-
-# Strengths that are about +10 % and +20 % of the percentile named, where the README's table was measured.
-# Base has a weaker form of some faults: on a reply of 1 ms, the shortest sleep would be +100 %.
-MATRIX = (
-    Cell(name="equal", scenario="connector-scaling", users=60, endpoint="all", metric="p50",
-         pairs=((0.0, "", ""),) * 4),
-    Cell(name="cpu", scenario="connector-scaling", users=60, endpoint="all", metric="p50",
-         pairs=((0.1, "", "extra_cpu=0.1ms"), (0.2, "", "extra_cpu=0.2ms")) * 2),
-    Cell(name="query", scenario="cab-approvals", users=48, endpoint="GET /api/v1/approvals", metric="p50",
-         pairs=((0.1, "n_plus_one=9", "n_plus_one=10"), (0.2, "n_plus_one=4", "n_plus_one=5"))),
-    Cell(name="sleep", scenario="connector-scaling", users=60, endpoint="all", metric="p50",
-         pairs=((0.1, "slow_dependency=10ms", "slow_dependency=11ms"),
-                (0.2, "slow_dependency=10ms", "slow_dependency=12ms")) * 2),
-    Cell(name="lock", scenario="connector-scaling", users=60, endpoint="all", metric="p50",
-         pairs=((0.1, "lock_contention=4ms", "lock_contention=4.4ms"),
-                (0.2, "lock_contention=4ms", "lock_contention=4.9ms")) * 2),
-)  # fmt: skip
-ALSO_MIRRORED = {"equal", "cpu"}
 
 
 def main() -> None:
@@ -75,14 +59,13 @@ def measure_matrix(options: argparse.Namespace) -> None:
     chosen = [cell for cell in MATRIX if cell.name in options.cells.split(",")]
     for noisy, cell in itertools.product(noises, chosen):
         longest_s = thresholds.compare.max_duration_s
-        is_mirrored = cell.name in ALSO_MIRRORED
-        slots = plan_slots(options.turns, options.seconds, longest_s, mirrored=is_mirrored)
+        pieces = plan_pieces(options.turns, options.seconds, longest_s, mirrored=cell.mirrored)
         passed_min = (time.monotonic() - began) / 60
         if passed_min > options.minutes:
             return
-        planned = f"{sum(slot.seconds for slot in slots) / 60:.1f} min"
+        planned = f"{sum(slot.seconds for piece in pieces for slot in piece) / 60:.1f} min"
         print(f"{passed_min:.0f} min: {cell.name}, noise {noisy}, {planned}", file=sys.stderr, flush=True)
-        readings = measure_cell(thresholds, cell, noisy=noisy, slots=slots)
+        readings = measure_cell(thresholds, cell, pieces, noisy=noisy)
         with LineWriter(options.out) as lines:
             for reading in readings:
                 lines.write(reading)

@@ -8,16 +8,16 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from tabulate import tabulate
 
-from benchmarks.designs_measure import MIRRORED, QUANTILES, Cell, Reading
+from benchmarks.designs_plan import DESIGNS, DUET, GATE, MIRRORED, ROUNDS, SEQUENTIAL, Cell
+from benchmarks.designs_read import QUANTILES, Reading
 from benchmarks.power import share
 
-DESIGNS = ("duet", MIRRORED, "rounds", "sequential")
 LABELS = {
-    "duet": "duet (both at once)",
+    DUET: "duet (both at once)",
     MIRRORED: "mirrored (each request on both)",
-    "rounds": "alternating rounds of 5 s",
-    "sequential": "base, then head",
-    "gate": "the gate's own decision, at most 120 s",
+    ROUNDS: "alternating rounds of 5 s",
+    SEQUENTIAL: "base, then head",
+    GATE: "the gate's own decision, at most 120 s",
 }
 FALSE_ALARM = 0.10
 
@@ -69,9 +69,9 @@ def scatter_rows(readings: Iterable[Reading]) -> list[tuple[str, ...]]:
             ]
             deviations = [f"{deviation(mine, metric):.1%}" for metric in QUANTILES]
             rows.append((say(noisy), LABELS[design], str(len(mine)), *deviations, *alarms))
-        decided = [reading for reading in of_noise if reading.design == "gate" and not reading.effect]
+        decided = [reading for reading in of_noise if reading.design == GATE and not reading.effect]
         blocked = share(sum(reading.outcome == "fail" for reading in decided), len(decided))
-        rows.append((say(noisy), LABELS["gate"], str(len(decided)), "", "", "", blocked, ""))
+        rows.append((say(noisy), LABELS[GATE], str(len(decided)), "", "", "", blocked, ""))
     return rows
 
 
@@ -102,7 +102,7 @@ def found_rows(readings: Sequence[Reading], cells: Sequence[Cell]) -> list[tuple
     effects = sorted({reading.effect for reading in readings if reading.effect})
     for noisy in (False, True):
         for effect in effects:
-            for design in (*DESIGNS, "gate"):
+            for design in (*DESIGNS, GATE):
                 counts = [
                     count_found(readings, cell, (noisy, effect, design)) for cell in cells if cell.pairs[0][0]
                 ]
@@ -121,7 +121,7 @@ def count_found(readings: Iterable[Reading], cell: Cell, which: tuple[bool, floa
         for reading in readings
         if (reading.cell, reading.noise, reading.effect, reading.design) == (cell.name, *which)
     ]
-    if which[2] == "gate":
+    if which[2] == GATE:
         return sum(reading.outcome == "fail" for reading in mine), len(mine)
     return sum(reading.changes[cell.metric] > reading.effect / 2 for reading in mine), len(mine)
 
@@ -132,9 +132,9 @@ EFFECT_HEADERS = ("cell", "pair", "CPU noise", "duet p50", "duet p95", "gate", "
 def effect_rows(readings: Sequence[Reading], metric_of: dict[str, str]) -> list[tuple[str, ...]]:
     """What the duets read of each effect, as one figure over their whole length."""
     rows = []
-    keys = dict.fromkeys((r.cell, r.effect, r.noise) for r in readings if r.design == "gate")
+    keys = dict.fromkeys((r.cell, r.effect, r.noise) for r in readings if r.design == GATE)
     for cell, effect, noisy in keys:
-        mine = [r for r in readings if (r.cell, r.effect, r.noise, r.design) == (cell, effect, noisy, "gate")]
+        mine = [r for r in readings if (r.cell, r.effect, r.noise, r.design) == (cell, effect, noisy, GATE)]
         means = [
             f"{np.mean([reading.changes[metric] for reading in mine]):+.1%}" for metric in ("p50", "p95")
         ]

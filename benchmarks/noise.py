@@ -9,9 +9,9 @@ import time
 from collections.abc import Iterator
 
 
-def burn_in_bursts(seed: int) -> None:
+def burn_in_bursts() -> None:
     """Keep one core busy for 0.2 to 3 s, then pause for as long, again and again. Never returns."""
-    draw = random.Random(seed)  # noqa: S311 - noise
+    draw = random.SystemRandom()  # other bursts in every run, lest one chance be measured many times
     while True:
         until = time.monotonic() + draw.uniform(0.2, 3)
         while time.monotonic() < until:
@@ -23,7 +23,7 @@ def burn_in_bursts(seed: int) -> None:
 def noise(*, wanted: bool) -> Iterator[None]:
     """Two processes that each keep a core busy half of the time."""
     context = multiprocessing.get_context("fork")
-    makers = [context.Process(target=burn_in_bursts, args=(seed,), daemon=True) for seed in range(2 * wanted)]
+    makers = [context.Process(target=burn_in_bursts, daemon=True) for _ in range(2 * wanted)]
     for maker in makers:
         maker.start()
     try:
