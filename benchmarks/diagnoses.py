@@ -3,9 +3,9 @@
 Every run is a real one of the command line: the reference service as a command, on a PostgreSQL and a Redis
 of its own, Locust with the scenario's users, a short ramp and steady phase; then the verdict's first cause is
 compared with the expected one. Prints a line per run and a table at the end, exit code 1 where fewer than 9
-in 10 runs are right. All cases ten times take about 40 minutes:
+in 10 runs are right. All cases ten times take about 65 minutes on a quiet machine:
 
-    python -m benchmarks.diagnoses [--runs 10] [--seconds 12] [--keep FOLDER] [CASE...]
+    python -m benchmarks.diagnoses [--runs 10] [--seconds 12] [--keep FOLDER | --judge FOLDER] [CASE...]
 """
 
 from __future__ import annotations
@@ -26,8 +26,10 @@ import psycopg
 import yaml
 from tabulate import tabulate
 
+from ci_gate.evidence import read_recordings, read_run
 from ci_gate.judge.bottleneck import Diagnosis
-from ci_gate.judge.verdict import decode_verdict
+from ci_gate.judge.verdict import judge
+from ci_gate.thresholds import parse_thresholds
 from tests.servers import running_postgres, running_redis
 
 REPOSITORY = Path(__file__).parents[1]
@@ -51,6 +53,9 @@ class Case:
     @property
     def name(self) -> str:
         return self.fault or f"healthy {self.scenario}"
+
+    def folder(self, kept: Path) -> Path:
+        return kept / self.name.replace(" ", "-")
 
 
 CASES = (
@@ -146,9 +151,7 @@ def run(case: Case, database: str, redis: str, seconds: float, keep: Path | None
         if case.has_base:
             command += ["--base", "HEAD"]
         subprocess.run(command, cwd=folder, stdout=subprocess.DEVNULL, check=False, timeout=300)
-        diagnosis = decode_verdict((out / "verdict.json").read_bytes()).scenarios[0].diagnosis
-    assert diagnosis is not None
-    return diagnosis
+        return judge_again(out)
 
 
 def is_right(case: Case, diagnosis: Diagnosis) -> bool:
@@ -190,7 +193,7 @@ def run_all(cases: list[Case], options: argparse.Namespace) -> dict[str, list[Di
         make_databases(url)
         for number in range(options.runs):
             for case in cases:
-                keep = options.keep / case.name.replace(" ", "-") / f"{number:02}" if options.keep else None
+                keep = case.folder(options.keep) / f"{number:02}" if options.keep else None
                 began_s, load = time.monotonic(), os.getloadavg()[0]
                 diagnosis = run(case, url.rpartition("/")[0], redis, options.seconds, keep)
                 found[case.name].append(diagnosis)
@@ -198,6 +201,20 @@ def run_all(cases: list[Case], options: argparse.Namespace) -> dict[str, list[Di
                 told = f"{time.monotonic() - began_s:.0f} s, load average before {load:.1f}"
                 print(f"{number + 1:3} {word} {case.name}: {describe(diagnosis)} ({told})", flush=True)
     return found
+
+
+def judge_all(cases: list[Case], kept: Path) -> dict[str, list[Diagnosis]]:
+    """The diagnoses of evidence that --keep left, by case."""
+    return {case.name: [judge_again(out) for out in sorted(case.folder(kept).glob("*"))] for case in cases}
+
+
+def judge_again(out: Path) -> Diagnosis:
+    """The diagnosis of the one scenario in an evidence folder."""
+    info = read_run(out)
+    thresholds = parse_thresholds(info.thresholds_text, info.thresholds_file)
+    diagnosis = judge(thresholds, info, read_recordings(out, info)).scenarios[0].diagnosis
+    assert diagnosis is not None
+    return diagnosis
 
 
 def main() -> int:
@@ -210,16 +227,17 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=12.0, help="of the steady phase")
     parser.add_argument("--keep", type=Path, help="keep the evidence of each run below this folder")
+    parser.add_argument("--judge", type=Path, help="run nothing: judge what --keep has left in this folder")
     options = parser.parse_args()
     if unknown := set(options.cases) - set(names):
         parser.error(f"no such case: {', '.join(sorted(unknown))}")
     cases = [case for case in CASES if not options.cases or case.name in options.cases]
-    found = run_all(cases, options)
+    found = judge_all(cases, options.judge) if options.judge else run_all(cases, options)
     headers = ("fault", "scenario", "expected first", "named", "its share", "else")
     rows = [summarise(case, found[case.name]) for case in cases]
     print(tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True))
-    right = (sum(is_right(case, each) for each in found[case.name]) for case in cases)
-    return int(any(number < LEAST_RIGHT * options.runs for number in right))
+    shares = ([is_right(case, each) for each in found[case.name]] for case in cases)
+    return int(any(sum(right) < LEAST_RIGHT * max(len(right), 1) for right in shares))
 
 
 if __name__ == "__main__":
