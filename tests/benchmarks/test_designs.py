@@ -18,7 +18,7 @@ def reading(
     same = {"p50": p50, "p95": p50, "p99": p50}
     return Reading(
         cell="cpu", noise=False, pair=pair, effect=effect, design=design, turn=0, seconds=28.0, samples=(9, 9),
-        base_ms=same, changes=same, paired={}, outcome=outcome,
+        base_ms=same, changes=same, paired={}, outcome=said,
     )  # fmt: skip
 
 
@@ -62,11 +62,11 @@ def test_count_found__beyond_half_of_the_effect(p50, expected):
 
 @pytest.mark.parametrize(("outcome", "expected"), [("fail", (1, 1)), ("pass", (0, 1))])
 def test_count_found__of_the_gate_is_what_it_blocks(outcome, expected):
-    decided = reading(0.0, design="gate", outcome=outcome)
+    decided = reading(0.0, design="gate", said=outcome)
     assert count_found([decided], CPU, (False, 0.1, "gate")) == expected
 
 
 def test_render__every_row_has_as_many_cells_as_its_head():
-    text = render([reading(0.1), reading(0.1, design="gate", outcome="fail")], MATRIX)
+    text = render([reading(0.1), reading(0.1, design="gate", said="fail")], MATRIX)
     for table in text.split("\n\n")[1::2]:
         assert len({line.count("|") for line in table.splitlines()}) == 1
