@@ -12,14 +12,22 @@ from ci_gate.reference.faults import parse_faults
 CPU = next(cell for cell in MATRIX if cell.name == "cpu")
 
 
-def reading(
-    p50: float, *, pair: int = 0, effect: float = 0.1, design: str = DUET, outcome: str = ""
-) -> Reading:
+def reading(p50: float, *, pair: int = 0, effect: float = 0.1, design: str = DUET, said: str = "") -> Reading:
     same = {"p50": p50, "p95": p50, "p99": p50}
     return Reading(
-        cell="cpu", noise=False, pair=pair, effect=effect, design=design, turn=0, seconds=28.0, samples=(9, 9),
-        base_ms=same, changes=same, paired={}, outcome=said,
-    )  # fmt: skip
+        cell="cpu",
+        noise=False,
+        pair=pair,
+        effect=effect,
+        design=design,
+        turn=0,
+        seconds=28.0,
+        samples=(9, 9),
+        base_ms=same,
+        changes=same,
+        paired={},
+        outcome=said,
+    )
 
 
 def test_plan_pieces__every_design_gets_the_same_time_and_both_sides_as_much_of_it():
