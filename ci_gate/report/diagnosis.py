@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
-from ci_gate.judge.bottleneck import Diagnosis
 from ci_gate.judge.causes import Cause
 from ci_gate.judge.verdict import ScenarioVerdict
-from ci_gate.report.document import Piece, Rank
+from ci_gate.report.document import Piece, Rank, make_list
 from ci_gate.report.escape import LONGEST_TEXT, clean, code_span, escape_markdown
 
 _FOLD: Final = "Diagnosis: what held the requests up"
@@ -22,26 +22,23 @@ def make_diagnoses(scenarios: Sequence[ScenarioVerdict]) -> Iterator[Piece]:
         diagnosis = scenario.diagnosis
         if diagnosis is None or (scenario.outcome == "PASS" and not diagnosis.causes):
             continue
+        told: tuple[Cause | str, ...] = diagnosis.causes or (_NOTHING,)
+        told += tuple(f"not observed: {each}" for each in diagnosis.unknown)
         said = ": its limits are kept; this is what runs out first" if scenario.outcome == "PASS" else ""
-        yield Piece(
-            items=tuple(f"- {line}" for line in _list(diagnosis)),
-            noun="cause",
-            rank=Rank.LIMITS,
+        yield replace(
+            make_list(told, _describe, noun="cause", rank=Rank.LIMITS),
             head=f"**{code_span(scenario.name)}**{said}\n",
             fold=_FOLD,
         )
 
 
-def _list(diagnosis: Diagnosis) -> Iterator[str]:
-    yield from map(_describe, diagnosis.causes) if diagnosis.causes else (_NOTHING,)
-    yield from (f"Not observed: {escape_markdown(each)}" for each in diagnosis.unknown)
-
-
-def _describe(cause: Cause) -> str:
-    numbers = "; ".join(cause.numbers)
-    share = f", {tell_share(cause)}" if cause.share is not None else ""
-    said = f"**{escape_markdown(cause.title)}** ({code_span(cause.code)}{share})"
-    return f"{said}: {escape_markdown(numbers)}. *Next:* {escape_markdown(cause.next_step)}."
+def _describe(told: Cause | str) -> str:
+    if isinstance(told, str):
+        return escape_markdown(told)
+    numbers = "; ".join(told.numbers)
+    share = f", {tell_share(told)}" if told.share is not None else ""
+    said = f"**{escape_markdown(told.title)}** ({code_span(told.code)}{share})"
+    return f"{said}: {escape_markdown(numbers)}. *Next:* {escape_markdown(told.next_step)}."
 
 
 def explain_in_terminal(scenario: ScenarioVerdict) -> Iterator[str]:

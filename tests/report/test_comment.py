@@ -236,7 +236,7 @@ def test_diagnosis__is_folded_and_says_what_comes_next():
     assert "Diagnosis: what held the requests up" in page
     assert "(connection-pool, 94 % of the requests' time): 5.0 of 5" in page
     assert "Next: give connections back" in page
-    assert "Not observed: the database" in page
+    assert "not observed: the database" in page
 
 
 def test_diagnosis__of_a_pass_is_what_runs_out_first():
