@@ -36,7 +36,7 @@ MATRIX = (
          pairs=((0.0, "", ""),) * 4),
     Cell(name="cpu", scenario="connector-scaling", users=50, endpoint="all", metric="p50", mirrored=True,
          pairs=((0.1, "", "extra_cpu=0.1ms"), (0.2, "", "extra_cpu=0.2ms")) * 2),
-    Cell(name="query", scenario="cab-approvals", users=48, endpoint="GET /api/v1/approvals", metric="p50",
+    Cell(name="query", scenario="cab-approvals", users=32, endpoint="GET /api/v1/approvals", metric="p50",
          pairs=((0.1, "n_plus_one=9", "n_plus_one=10"), (0.2, "n_plus_one=4", "n_plus_one=5"))),
     Cell(name="sleep", scenario="connector-scaling", users=50, endpoint="all", metric="p50",
          pairs=((0.1, "slow_dependency=10ms", "slow_dependency=11ms"),

@@ -2,11 +2,14 @@ r"""How often the gate blocks a slower head within two minutes, by its own decis
 
 Several pairs run at the same time for a long while (they are each other's noise, beside the noise made on
 purpose). The recording of each pair is cut into pieces of the longest duration, and `judge_duet` decides each
-like a run of its own. ``--faults`` are those of a pair's base and head, and what it is judged by:
+like a run of its own. ``--faults`` are those of a base and its head, and what they are judged by. ``--slower``
+judges the pairs of equal versions again, with every response time of head multiplied: an effect that is
+exactly known, on real noise.
 
-    python -m benchmarks.power --minutes 16 --noise \\
-        --faults '' '' 'p50=10%,p95=20%,rate=5%' \\
-        --faults '' extra_cpu=0.1ms 'p50=5%,p95=20%,rate=5%'
+    python -m benchmarks.power --minutes 12 --noise --out FILE \\
+        --faults '' '' 'p50=10%,p95=20%,rate=5%' --faults '' '' 'p50=10%,p95=20%,rate=5%' \\
+        --faults '' extra_cpu=0.1ms 'p50=5%,p95=10%,rate=5%' \\
+        --slower 1.1 p50=5% --slower 1.2 p95=10%
 """
 
 from __future__ import annotations
@@ -15,6 +18,8 @@ import argparse
 import dataclasses
 import sys
 from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -23,9 +28,9 @@ from tabulate import tabulate
 
 from benchmarks.noise import noise
 from benchmarks.pairs import find_scenario, load_thresholds, plan_pair, run_pairs
-from ci_gate.evidence import Recording
+from ci_gate.evidence import LineWriter, Recording
 from ci_gate.judge.duet import DuetVerdict, judge_duet
-from ci_gate.readings import Mark
+from ci_gate.readings import Mark, StrictValue
 from ci_gate.thresholds import Scenario, Thresholds, Tolerance
 
 
@@ -80,19 +85,53 @@ def share(hits: int, of: int) -> str:
     return f"{hits}/{of} ({interval.low * 100:.0f} to {interval.high * 100:.0f} %)"
 
 
+class Decision(StrictValue, frozen=True):
+    """What the gate said of one piece; ``changes`` are of all requests, at the deciding look."""
+
+    base: str
+    head: str
+    tolerances: str
+    pair: int
+    piece: int
+    outcome: str
+    seconds: float
+    changes: dict[str, float]
+
+
+def decide(
+    thresholds: Thresholds,
+    scenario: Scenario,
+    kind: Sequence[str],
+    pair: tuple[Recording, Recording],
+    number: int,
+) -> list[Decision]:
+    """The decisions on all pieces of a pair."""
+    verdicts = judge_pieces(thresholds, with_tolerances(scenario, kind[2]), pair)
+    return [
+        Decision(
+            base=kind[0],
+            head=kind[1],
+            tolerances=kind[2],
+            pair=number,
+            piece=piece,
+            outcome=verdict.outcome,
+            seconds=verdict.duration_s,
+            changes={change.metric: change.change for change in verdict.changes if change.endpoint == "all"},
+        )
+        for piece, verdict in enumerate(verdicts)
+    ]
+
+
+def slow_down(pair: tuple[Recording, Recording], factor: float) -> tuple[Recording, Recording]:
+    """The pair, with head's response times multiplied."""
+    samples = pair[1].samples.copy()
+    samples["response_ms"] *= factor
+    return pair[0], msgspec.structs.replace(pair[1], samples=samples)
+
+
 def main() -> None:
     """Measure, cut, judge, and print a row for each kind of pair."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--scenario", default="connector-scaling")
-    parser.add_argument("--users", type=int, default=100, help="of one pair, half of them on each side")
-    parser.add_argument("--minutes", type=float, default=16)
-    parser.add_argument("--noise", action="store_true", help="two processes that burn CPU in bursts")
-    parser.add_argument(
-        "--faults", nargs=3, action="append", required=True, metavar=("BASE", "HEAD", "TOLERANCES")
-    )
-    options = parser.parse_args()
+    options = parse_options()
     thresholds = load_thresholds()
     scenario = find_scenario(thresholds, options.scenario, users=options.users)
 
@@ -109,39 +148,70 @@ def main() -> None:
             duration_s=options.minutes * 60 + 5,
             on_second=show,
         )
-    verdicts: dict[tuple[str, ...], list[DuetVerdict]] = {}
-    for kind, pair in zip(options.faults, recordings, strict=True):
-        judged = with_tolerances(scenario, kind[2])
-        verdicts.setdefault(tuple(kind), []).extend(judge_pieces(thresholds, judged, pair))
+    decisions = []
+    for number, (kind, pair) in enumerate(zip(options.faults, recordings, strict=True)):
+        decisions += decide(thresholds, scenario, kind, pair, number)
+        for factor, tolerances in options.slower if kind[0] == kind[1] else ():
+            named = (kind[0], f"{kind[1]} x {factor}", tolerances)
+            decisions += decide(thresholds, scenario, named, slow_down(pair, float(factor)), number)
+    if options.out:
+        with LineWriter(options.out) as lines:
+            for decision in decisions:
+                lines.write(decision)
     print(f"{options.scenario}, {options.users} users a pair, {len(options.faults)} pairs at once; ", end="")
     print(f"noise: {'on' if options.noise else 'off'}; at most {thresholds.compare.max_duration_s:g} s\n")
-    print(tabulate([summarise(*row) for row in verdicts.items()], headers=HEADERS, tablefmt="github"))
+    print(tabulate(summarise(decisions), headers=HEADERS, tablefmt="github"))
 
 
-HEADERS = ("base", "head", "judged by", "p50, median (sd)", "p95, median (sd)", "fail", "outcomes", "mean s")
-
-
-def summarise(kind: tuple[str, ...], verdicts: list[DuetVerdict]) -> tuple[str, ...]:
-    """The table's row for one kind of pair."""
-    outcomes = Counter(verdict.outcome for verdict in verdicts)
-    return (
-        *(text or "none" for text in kind[:2]),
-        kind[2],
-        *(describe_changes(verdicts, metric) for metric in ("p50", "p95")),
-        share(outcomes["fail"], len(verdicts)),
-        ", ".join(f"{name} {count}" for name, count in outcomes.most_common()),
-        f"{np.mean([verdict.duration_s for verdict in verdicts]):.0f}",
+def parse_options() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--scenario", default="connector-scaling")
+    parser.add_argument("--users", type=int, default=100, help="of one pair, half of them on each side")
+    parser.add_argument("--minutes", type=float, default=16)
+    parser.add_argument("--noise", action="store_true", help="two processes that burn CPU in bursts")
+    parser.add_argument("--out", type=Path, help="decisions are appended here, one a line")
+    kind = ("BASE", "HEAD", "TOLERANCES")
+    parser.add_argument("--faults", nargs=3, action="append", required=True, metavar=kind)
+    parser.add_argument("--slower", nargs=2, action="append", default=[], metavar=("FACTOR", "TOLERANCES"))
+    return parser.parse_args()
 
 
-def describe_changes(verdicts: list[DuetVerdict], metric: str) -> str:
+HEADERS = (
+    "base",
+    "head",
+    "judged by",
+    "p50, median (sd)",
+    "p95, median (sd)",
+    "blocked",
+    "outcomes",
+    "mean s",
+)
+
+
+def summarise(decisions: Sequence[Decision]) -> list[tuple[str, ...]]:
+    """A row for each kind of pair."""
+    rows = []
+    for kind in dict.fromkeys((each.base, each.head, each.tolerances) for each in decisions):
+        mine = [each for each in decisions if (each.base, each.head, each.tolerances) == kind]
+        outcomes = Counter(each.outcome for each in mine)
+        rows.append(
+            (
+                *(text or "none" for text in kind),
+                *(describe_changes(mine, metric) for metric in ("p50", "p95")),
+                share(outcomes["fail"], len(mine)),
+                ", ".join(f"{name} {count}" for name, count in outcomes.most_common()),
+                f"{np.mean([each.seconds for each in mine]):.0f}",
+            )
+        )
+    return rows
+
+
+def describe_changes(decisions: Sequence[Decision], metric: str) -> str:
     """Median and standard deviation of what was read of all requests at the deciding look."""
-    seen = [
-        change.change
-        for verdict in verdicts
-        for change in verdict.changes
-        if (change.endpoint, change.metric) == ("all", metric)
-    ]
+    seen = [each.changes[metric] for each in decisions if metric in each.changes]
     return f"{np.median(seen):+.1%} ({np.std(seen, ddof=1):.1%})" if len(seen) > 1 else "-"
 
 
