@@ -229,6 +229,13 @@ def test_duet__is_drawn_on_one_clock():
     assert lines[1]["values"] == [None, None, 90.0, 96.1]
 
 
+def test_findings_about_the_run__are_told_notes_too():
+    note = finding("scenarios-left-out", "note", "run", "not run: checkout", "nothing to do")
+    page = text_of(render_html(Report(verdict=verdict(findings=[note])), None))
+    assert "Findings about the run run not run: checkout" in page
+    assert "Findings about the run" not in text_of(render_html(Report(verdict=verdict()), None))
+
+
 def test_run_url__is_a_link_only_where_it_is_one():
     page = render_html(Report(verdict=verdict(), run_url="https://ci.example/1"), None)
     assert 'href="https://ci.example/1"' in page
