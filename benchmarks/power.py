@@ -2,9 +2,9 @@ r"""How often the gate blocks a slower head within two minutes, by its own decis
 
 Several pairs run at the same time for a long while (they are each other's noise, beside the noise made on
 purpose). The recording of each pair is cut into pieces of the longest duration, and `judge_duet` decides each
-like a run of its own. ``--faults`` are those of a base and its head, and what they are judged by. ``--slower``
-judges the pairs of equal versions again, with every response time of head multiplied: an effect that is
-exactly known, on real noise.
+like a run of its own. ``--faults`` are those of a base and its head, and what they are judged by.
+``--slower`` judges pairs of equal versions again, with every response time of head multiplied: an effect that
+is exactly known, on real noise.
 
     python -m benchmarks.power --minutes 12 --noise --out FILE \\
         --faults '' '' 'p50=10%,p95=20%,rate=5%' --faults '' '' 'p50=10%,p95=20%,rate=5%' \\
