@@ -108,7 +108,8 @@
     left = Math.max(bbox.left, Math.min(left, bbox.left + bbox.width - width));
     let top = mark.axis === "y" ? at - height - 1 * ratio : bbox.top + 18 * ratio;
     if (top < bbox.top) top = at + 2 * ratio;
-    const beside = (other) => left < other.left + other.width && other.left < left + width && Math.abs(top - other.top) < height;
+    const beside = (other) =>
+      left < other.left + other.width && other.left < left + width && Math.abs(top - other.top) < height;
     for (let hit = taken.find(beside); hit; hit = taken.find(beside)) left = hit.left - width - 3 * ratio;
     taken.push({ left, top, width });
     const ink = ctx.fillStyle;
@@ -161,47 +162,45 @@
     name: [1, 2, 5, 10, 20, 50, 100],
   };
   const spaceX = (chart) =>
-    chart.x_kind === "name" ? 16 + 7 * Math.max(...chart.x_names.map((name) => name.length)) : 56;
-  const labelsX = (chart) => (u, splits) => splits.map((at) => {
-    if (at === null || (chart.x_is_log && !isRound(at, digitsThatFit(u)))) return "";
-    return chart.x_kind === "name" && !Number.isInteger(at) ? "" : showX(chart, at);
+    chart.x_kind === "name" ? 16 + 7 * Math.max(...chart.x_names.map((name) => shorten(name).length)) : 56;
+  const shorten = (name) => (name.length > 18 ? `${name.slice(0, 17)}…` : name);
+  const labelX = (chart, at) => {
+    if (chart.x_kind !== "name") return showX(chart, at);
+    return Number.isInteger(at) ? shorten(showX(chart, at)) : "";
+  };
+  // Of a logarithmic axis the round values, as many as there is room for.
+  const roundWithin = (low, high, length, space) => {
+    const choices = [[1, 2, 3, 4, 5, 6, 7, 8, 9], [1, 2, 5], [1, 3], [1]].map((digits) => {
+      const found = [];
+      for (let power = Math.floor(Math.log10(low)); 10 ** power <= high; power += 1) {
+        found.push(...digits.map((digit) => Number(`${digit}e${power}`)).filter((at) => at >= low && at <= high));
+      }
+      return found;
+    });
+    const perDecade = length / Math.log10(high / low);
+    const hasRoom = (found) => found.every((at, index) => !index || perDecade * Math.log10(at / found[index - 1]) >= space);
+    return choices.find(hasRoom) ?? [];
+  };
+  const logarithmic = (lengthOf, space) => ({
+    filter: (u, splits) => splits,
+    splits: (u, index, low, high) => roundWithin(low, high, lengthOf(u), space),
   });
-  const labelsY = (chart) => (u, splits) =>
-    splits.map((at) => (at === null || (chart.y_is_log && !isRound(at)) ? "" : plain(at)));
   const axes = (chart) => [
     axis({
       size: 30,
       space: spaceX(chart),
       incrs: incrementsX[chart.x_kind],
-      grid: { stroke: () => tint("grey", 0.22), width: 1, filter: keepRound(chart.x_is_log) },
-      values: labelsX(chart),
+      values: (u, splits) => splits.map((at) => labelX(chart, at)),
+      ...(chart.x_is_log ? logarithmic((u) => u.width - 70, 52) : {}),
     }),
     axis({
       size: widest,
       space: 34,
-      grid: { stroke: () => tint("grey", 0.22), width: 1, filter: keepRound(chart.y_is_log) },
       ticks: { show: false },
-      values: labelsY(chart),
+      values: (u, splits) => splits.map(plain),
+      ...(chart.y_is_log ? logarithmic((u) => u.height - 40, 22) : {}),
     }),
   ];
-  const digitsThatFit = (u) => {
-    const decade = u.width / Math.max(Math.log10(u.scales.x.max / u.scales.x.min), 0.1);
-    return decade > 190 ? [1, 2, 5] : decade > 110 ? [1, 3] : [1];
-  };
-  const isRound = (value, digits = [1, 2, 5]) => {
-    const leading = value / 10 ** Math.floor(Math.log10(value) + 1e-9);
-    return digits.some((digit) => Math.abs(leading - digit) < 1e-6);
-  };
-
-  // uPlot counts from the lowest value, which need not be round.
-  const roundWithin = (low, high) => {
-    const found = [];
-    for (let power = 10 ** Math.floor(Math.log10(low)); power <= high; power *= 10) {
-      found.push(...[1, 2, 5].map((digit) => digit * power).filter((at) => at >= low && at <= high));
-    }
-    return found;
-  };
-  const keepRound = (isLog) => (u, splits) => splits.map((at) => (!isLog || isRound(at) ? at : null));
 
   const series = (chart) => {
     const stepped = uPlot.paths.stepped({ align: 1 });
@@ -210,6 +209,7 @@
       stroke: () => colour(line.colour),
       width: 1.6,
       dash: line.is_dashed ? [5, 3] : undefined,
+      spanGaps: line.has_points, // the points say where a value is
       fill: line.is_filled ? () => tint(line.colour, 0.16) : undefined,
       points: { show: line.has_points || isSparse(line.values), size: 6, fill: () => colour(line.colour) },
       paths: chart.is_stepped ? stepped : undefined,
@@ -286,8 +286,9 @@
   const makeLegend = (chart) => {
     const at = make("span", { class: "at" });
     const values = chart.lines.map(() => make("b", {}, ""));
+    const attributes = { type: "button", "aria-pressed": "true", title: "Show or hide this line" };
     const buttons = chart.lines.map((line, index) =>
-      make("button", { type: "button", "aria-pressed": "true", title: "Show or hide this line" }, swatch(line), line.label, values[index]));
+      make("button", attributes, swatch(line), line.label, values[index]));
     const element = make("div", { class: "legend" }, ...buttons, at);
     const spoken = make("p", { class: "unseen", role: "status" });
     const spanAt = (x) => chart.spans.find((span) => x >= span.begin && x < span.end)?.label;
