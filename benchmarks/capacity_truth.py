@@ -7,7 +7,7 @@ Users of concurrent-deployments wait 1.25 s on average, so that the knee is at (
 as many users. On the embedded SQLite, or with --servers on PostgreSQL and Redis. About four minutes a line;
 only a machine that does nothing else shows its own capacity:
 
-    python -m benchmarks.capacity_truth [--servers] [--out FOLDER]
+    python -m benchmarks.capacity_truth [--servers] [--out FOLDER] [FAULT...]
 """
 
 from __future__ import annotations
@@ -34,8 +34,10 @@ from tests.servers import running_postgres, running_redis
 REPOSITORY = Path(__file__).parents[1]
 SCENARIO = "concurrent-deployments"
 WAIT_S = 1.25
-HOLD_S = {"tiny_pool=25ms": 0.025, "extra_cpu=5ms": 0.005}
+HOLD_S = {"tiny_pool=25ms": 0.025, "tiny_pool=50ms": 0.050, "extra_cpu=5ms": 0.005}
 COMMAND = (sys.executable, "-m", "ci_gate.cli", "capacity", SCENARIO, "--quiet", "--out")
+CONTEXT = ("ran out first", "scalability law", "the machine")
+MISSED = "MISSED"
 HEADERS = ("fault", "ceiling expected", "ceiling found", "knee expected", "knee found", "users that fit", "")
 
 
@@ -59,7 +61,7 @@ def own_times_s(healthy: CapacityVerdict, out: Path) -> dict[str, float]:
     steady = recording.mark("steady").wall_s
     percents = [each.service_cpu_percent for each in recording.machine if each.wall_s > steady]
     cpu_s = float(np.mean([each for each in percents if each is not None])) / 100 / lightest.rate_per_s
-    return {"tiny_pool=25ms": lightest.p50_ms / 1000, "extra_cpu=5ms": cpu_s}
+    return {"tiny_pool": lightest.p50_ms / 1000, "extra_cpu": cpu_s}
 
 
 def compare(fault: str, verdict: CapacityVerdict, own_s: float) -> tuple[str, ...]:
@@ -69,13 +71,13 @@ def compare(fault: str, verdict: CapacityVerdict, own_s: float) -> tuple[str, ..
     users = low * (WAIT_S + hold_s), high * (WAIT_S + hold_s + own_s)
     expected = (f"{low:.1f} to {high:.0f}/s", f"{users[0]:.0f} to {users[1]:.0f}")
     if not isinstance(verdict.knee, Knee):
-        return (fault, expected[0], "-", expected[1], "not seen", describe_fit(verdict), "MISSED")
+        return (fault, expected[0], "-", expected[1], "not seen", describe_fit(verdict), MISSED)
     knee = verdict.knee
     hit = overlaps(knee.ceiling_per_s, (low, high)) and overlaps(knee.load, users)
     found = format_estimate(knee.ceiling_per_s), format_estimate(knee.load)
     return (
         *(fault, expected[0], found[0], expected[1], found[1]),
-        *(describe_fit(verdict), "as expected" if hit else "MISSED"),
+        *(describe_fit(verdict), "as expected" if hit else MISSED),
     )
 
 
@@ -95,6 +97,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("faults", nargs="*", metavar="FAULT", default=list(HOLD_S), help=", ".join(HOLD_S))
     parser.add_argument("--servers", action="store_true", help="PostgreSQL and Redis instead of SQLite")
     parser.add_argument("--out", type=Path, help="keep evidence and reports here")
     options = parser.parse_args()
@@ -110,13 +113,14 @@ def main() -> int:
         print("\n".join(f"healthy: {title}: {sentence}" for title, sentence in tell(healthy)), flush=True)
         own_s = own_times_s(healthy, out / "healthy")
         rows = []
-        for fault in HOLD_S:
-            verdict = measure(fault, out / fault.partition("=")[0], env)
-            rows.append(compare(fault, verdict, own_s[fault]))
+        for fault in options.faults:
+            verdict = measure(fault, out / fault, env)
+            rows.append(compare(fault, verdict, own_s[fault.partition("=")[0]]))
             print("  ".join(rows[-1]), flush=True)
-            print(f"  ran out first: {dict(tell(verdict))['ran out first']}", flush=True)
+            told = dict(tell(verdict))
+            print("\n".join(f"  {key}: {told[key]}" for key in CONTEXT if key in told), flush=True)
     print(tabulate(rows, headers=HEADERS, tablefmt="github", disable_numparse=True))
-    return int(any(row[-1] == "MISSED" for row in rows))
+    return int(any(row[-1] == MISSED for row in rows))
 
 
 if __name__ == "__main__":
