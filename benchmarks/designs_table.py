@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -86,14 +87,109 @@ def deviation(readings: Iterable[Reading], metric: str) -> float:
 
 FOUND_SAYS = (
     "readings beyond half of the effect, with the exact 95 % interval; for the gate, duets that it blocks at "
-    "half of the effect as tolerance. Each fault is read at the percentile named."
+    "half of the effect as tolerance. Each fault is read at the percentile named. `equal` is what equal code "
+    "shows beyond the same bar: false alarms."
 )
 
 
 def found_headers(cells: Sequence[Cell]) -> tuple[str, ...]:
     """A column for each fault."""
     faults = (f"{cell.name} ({cell.metric})" for cell in cells if cell.pairs[0][0])
-    return "CPU noise", "effect", "design", *faults, "all"
+    return "CPU noise", "effect", "design", *faults, "all faults", "equal"
+
+
+def found_rows(readings: Sequence[Reading], cells: Sequence[Cell]) -> list[tuple[str, ...]]:
+    """A row for each design, effect and noise; a column for each fault."""
+    faults = [cell for cell in cells if cell.pairs[0][0]]
+    effects = sorted({effect for cell in faults for effect, *_ in cell.pairs})
+    rows = []
+    for noisy, effect, design in itertools.product((False, True), effects, (*DESIGNS, GATE)):
+        mine = [reading for reading in readings if (reading.noise, reading.design) == (noisy, design)]
+        counts = [
+            count_found([each for each in mine if (each.cell, each.effect) == (cell.name, effect)], cell, effect)
+            for cell in faults
+        ]
+        hits, of = (sum(column) for column in zip(*counts, strict=True))
+        if of:
+            each = [f"{found}/{total}" if total else "-" for found, total in counts]
+            equal = count_found([reading for reading in mine if not reading.effect], faults[0], effect)
+            label = (say(noisy), f"+{effect:.0%}", LABELS[design])
+            rows.append((*label, *each, share(hits, of), share(*equal)))
+    return rows
+
+
+def count_found(readings: Sequence[Reading], cell: Cell, effect: float) -> tuple[int, int]:
+    """How many readings are beyond half of the effect (of the gate: are blocked), and of how many."""
+    found = sum(
+        reading.outcome == "fail" if reading.design == GATE else reading.changes[cell.metric] > effect / 2
+        for reading in readings
+    )
+    return found, len(readings)
+
+
+EFFECT_HEADERS, tablefmt="github"),
+        ]
+    )
+
+
+SCATTER_SAYS = (
+    "standard deviation of log(head/base) within a cell, all cells; false alarms are readings of equal code "
+    f"beyond +{FALSE_ALARM:.0%}, at p50 and p95; for the gate, blocked duets."
+)
+SCATTER_HEADERS = (
+    "CPU noise",
+    "design",
+    "readings",
+    "p50",
+    "p95",
+    "p99",
+    "false alarms p50",
+    "false alarms p95",
+)
+
+
+def scatter_rows(readings: Iterable[Reading]) -> list[tuple[str, ...]]:
+    """A row for each design, quiet and noisy; the gate's has only its false alarms."""
+    rows = []
+    for noisy in (False, True):
+        of_noise = [reading for reading in readings if reading.noise is noisy]
+        for design in DESIGNS:
+            mine = [reading for reading in of_noise if reading.design == design]
+            if not mine:
+                continue
+            equal = [reading for reading in mine if not reading.effect]
+            alarms = [
+                share(sum(reading.changes[metric] > FALSE_ALARM for reading in equal), len(equal))
+                for metric in ("p50", "p95")
+            ]
+            deviations = [f"{deviation(mine, metric):.1%}" for metric in QUANTILES]
+            rows.append((say(noisy), LABELS[design], str(len(mine)), *deviations, *alarms))
+        decided = [reading for reading in of_noise if reading.design == GATE and not reading.effect]
+        blocked = share(sum(reading.outcome == "fail" for reading in decided), len(decided))
+        rows.append((say(noisy), LABELS[GATE], str(len(decided)), "", "", "", blocked, ""))
+    return rows
+
+
+def deviation(readings: Iterable[Reading], metric: str) -> float:
+    """Standard deviation of the log ratios around the mean of their own cell and pair, pooled."""
+    groups: dict[tuple[str, int], list[float]] = {}
+    for reading in readings:
+        groups.setdefault((reading.cell, reading.pair), []).append(float(np.log1p(reading.changes[metric])))
+    squares = sum(float(np.var(group)) * len(group) for group in groups.values())
+    return float(np.sqrt(squares / max(sum(len(group) - 1 for group in groups.values()), 1)))
+
+
+FOUND_SAYS = (
+    "readings beyond half of the effect, with the exact 95 % interval; for the gate, duets that it blocks at "
+    "half of the effect as tolerance. Each fault is read at the percentile named. `equal` is what equal code "
+    "shows beyond the same bar: false alarms."
+)
+
+
+def found_headers(cells: Sequence[Cell]) -> tuple[str, ...]:
+    """A column for each fault."""
+    faults = (f"{cell.name} ({cell.metric})" for cell in cells if cell.pairs[0][0])
+    return "CPU noise", "effect", "design", *faults, "all faults", "equal"
 
 
 def found_rows(readings: Sequence[Reading], cells: Sequence[Cell]) -> list[tuple[str, ...]]:

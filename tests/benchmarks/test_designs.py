@@ -65,13 +65,13 @@ def test_deviation__is_within_cells_and_pairs():
 
 @pytest.mark.parametrize(("p50", "expected"), [(0.06, (1, 1)), (0.04, (0, 1))])
 def test_count_found__beyond_half_of_the_effect(p50, expected):
-    assert count_found([reading(p50), reading(1.0, effect=0.2)], CPU, (False, 0.1, DUET)) == expected
+    assert count_found([reading(p50)], CPU, 0.1) == expected
 
 
 @pytest.mark.parametrize(("outcome", "expected"), [("fail", (1, 1)), ("pass", (0, 1))])
 def test_count_found__of_the_gate_is_what_it_blocks(outcome, expected):
     decided = reading(0.0, design="gate", said=outcome)
-    assert count_found([decided], CPU, (False, 0.1, "gate")) == expected
+    assert count_found([decided], CPU, 0.1) == expected
 
 
 def test_render__every_row_has_as_many_cells_as_its_head():
