@@ -126,9 +126,6 @@ def _advise_on_verdict(verdict: Verdict) -> Iterator[Sentence]:
 
 
 def _advise_on_scenario(scenario: ScenarioVerdict, href: str) -> Iterator[Sentence]:
-    findings = (*scenario.findings, *(scenario.comparison.findings if scenario.comparison else ()))
-    for finding in list_blocking(findings):
-        yield Sentence(subject=scenario.name, text=f"{finding.subject}: {finding.remedy}", href=href)
     if scenario.outcome == "FAIL":
         causes = scenario.diagnosis.causes if scenario.diagnosis else ()
         if causes:
@@ -139,3 +136,15 @@ def _advise_on_scenario(scenario: ScenarioVerdict, href: str) -> Iterator[Senten
     elif scenario.outcome == "INCONCLUSIVE" and scenario.comparison and scenario.comparison.changes:
         text = "raise compare: max_duration, add load, or tolerate more: this run could not see so little"
         yield Sentence(subject=scenario.name, text=text, href=href)
+    for remedy, subjects in _group_by_remedy(scenario).items():
+        more = f" and {len(subjects) - 1} more" if len(subjects) > 1 else ""
+        yield Sentence(subject=scenario.name, text=f"{subjects[0]}{more}: {remedy}", href=href)
+
+
+def _group_by_remedy(scenario: ScenarioVerdict) -> dict[str, list[str]]:
+    """The subjects of the findings that block, each once, by what would mend them."""
+    subjects: dict[str, list[str]] = {}
+    findings = (*scenario.findings, *(scenario.comparison.findings if scenario.comparison else ()))
+    for remedy, subject in dict.fromkeys((each.remedy, each.subject) for each in list_blocking(findings)):
+        subjects.setdefault(remedy, []).append(subject)
+    return subjects

@@ -173,6 +173,15 @@ def test_advice__on_findings_is_their_remedy_each_once():
     twice = scenario("a", "INVALID", findings=[finding(remedy="run longer")] * 2)
     (said,) = advise(Report(verdict=verdict(twice, outcome="INVALID")))
     assert said.text.endswith("run longer")
+    assert " more: " not in said.text
+
+
+def test_advice__begins_with_the_cause_and_joins_what_one_remedy_mends():
+    few = [finding(subject=f"GET /{name}", effect="unproven", remedy="run longer") for name in "abc"]
+    failed = msgspec.structs.replace(scenario("a", "FAIL", findings=few), diagnosis=DIAGNOSIS)
+    cause, rest = advise(Report(verdict=verdict(failed, outcome="FAIL")))
+    assert cause.text.startswith("the connection pool is too small")
+    assert rest.text == "GET /a and 2 more: run longer"
 
 
 def test_advice__on_a_pass_is_only_about_a_tight_limit():
