@@ -105,10 +105,10 @@ def found_rows(readings: Sequence[Reading], cells: Sequence[Cell]) -> list[tuple
     rows = []
     for noisy, effect, design in itertools.product((False, True), effects, (*DESIGNS, GATE)):
         mine = [reading for reading in readings if (reading.noise, reading.design) == (noisy, design)]
-        counts = [
-            count_found([each for each in mine if (each.cell, each.effect) == (cell.name, effect)], cell, effect)
-            for cell in faults
+        of_cells = [
+            [each for each in mine if (each.cell, each.effect) == (cell.name, effect)] for cell in faults
         ]
+        counts = [count_found(of_cell, cell, effect) for of_cell, cell in zip(of_cells, faults, strict=True)]
         hits, of = (sum(column) for column in zip(*counts, strict=True))
         if of:
             each = [f"{found}/{total}" if total else "-" for found, total in counts]
@@ -125,101 +125,6 @@ def count_found(readings: Sequence[Reading], cell: Cell, effect: float) -> tuple
         for reading in readings
     )
     return found, len(readings)
-
-
-EFFECT_HEADERS, tablefmt="github"),
-        ]
-    )
-
-
-SCATTER_SAYS = (
-    "standard deviation of log(head/base) within a cell, all cells; false alarms are readings of equal code "
-    f"beyond +{FALSE_ALARM:.0%}, at p50 and p95; for the gate, blocked duets."
-)
-SCATTER_HEADERS = (
-    "CPU noise",
-    "design",
-    "readings",
-    "p50",
-    "p95",
-    "p99",
-    "false alarms p50",
-    "false alarms p95",
-)
-
-
-def scatter_rows(readings: Iterable[Reading]) -> list[tuple[str, ...]]:
-    """A row for each design, quiet and noisy; the gate's has only its false alarms."""
-    rows = []
-    for noisy in (False, True):
-        of_noise = [reading for reading in readings if reading.noise is noisy]
-        for design in DESIGNS:
-            mine = [reading for reading in of_noise if reading.design == design]
-            if not mine:
-                continue
-            equal = [reading for reading in mine if not reading.effect]
-            alarms = [
-                share(sum(reading.changes[metric] > FALSE_ALARM for reading in equal), len(equal))
-                for metric in ("p50", "p95")
-            ]
-            deviations = [f"{deviation(mine, metric):.1%}" for metric in QUANTILES]
-            rows.append((say(noisy), LABELS[design], str(len(mine)), *deviations, *alarms))
-        decided = [reading for reading in of_noise if reading.design == GATE and not reading.effect]
-        blocked = share(sum(reading.outcome == "fail" for reading in decided), len(decided))
-        rows.append((say(noisy), LABELS[GATE], str(len(decided)), "", "", "", blocked, ""))
-    return rows
-
-
-def deviation(readings: Iterable[Reading], metric: str) -> float:
-    """Standard deviation of the log ratios around the mean of their own cell and pair, pooled."""
-    groups: dict[tuple[str, int], list[float]] = {}
-    for reading in readings:
-        groups.setdefault((reading.cell, reading.pair), []).append(float(np.log1p(reading.changes[metric])))
-    squares = sum(float(np.var(group)) * len(group) for group in groups.values())
-    return float(np.sqrt(squares / max(sum(len(group) - 1 for group in groups.values()), 1)))
-
-
-FOUND_SAYS = (
-    "readings beyond half of the effect, with the exact 95 % interval; for the gate, duets that it blocks at "
-    "half of the effect as tolerance. Each fault is read at the percentile named. `equal` is what equal code "
-    "shows beyond the same bar: false alarms."
-)
-
-
-def found_headers(cells: Sequence[Cell]) -> tuple[str, ...]:
-    """A column for each fault."""
-    faults = (f"{cell.name} ({cell.metric})" for cell in cells if cell.pairs[0][0])
-    return "CPU noise", "effect", "design", *faults, "all faults", "equal"
-
-
-def found_rows(readings: Sequence[Reading], cells: Sequence[Cell]) -> list[tuple[str, ...]]:
-    """A row for each design, effect and noise; a column for each fault."""
-    rows = []
-    effects = sorted({reading.effect for reading in readings if reading.effect})
-    for noisy in (False, True):
-        for effect in effects:
-            for design in (*DESIGNS, GATE):
-                counts = [
-                    count_found(readings, cell, (noisy, effect, design)) for cell in cells if cell.pairs[0][0]
-                ]
-                hits, of = (sum(column) for column in zip(*counts, strict=True))
-                if of:
-                    each = [f"{found}/{total}" if total else "-" for found, total in counts]
-                    row = (say(noisy), f"+{effect:.0%}", LABELS[design], *each, share(hits, of))
-                    rows.append(row)
-    return rows
-
-
-def count_found(readings: Iterable[Reading], cell: Cell, which: tuple[bool, float, str]) -> tuple[int, int]:
-    """How many readings of a cell, noise, effect and design find the effect, and of how many."""
-    mine = [
-        reading
-        for reading in readings
-        if (reading.cell, reading.noise, reading.effect, reading.design) == (cell.name, *which)
-    ]
-    if which[2] == GATE:
-        return sum(reading.outcome == "fail" for reading in mine), len(mine)
-    return sum(reading.changes[cell.metric] > reading.effect / 2 for reading in mine), len(mine)
 
 
 EFFECT_HEADERS = ("cell", "pair", "CPU noise", "duet p50", "duet p95", "gate", "after s")
