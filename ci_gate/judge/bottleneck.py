@@ -108,7 +108,8 @@ def diagnose(circumstances: Circumstances, recordings: Mapping[str, Recording]) 
     breakdowns = tuple(find_endings(head)) or tuple(find_unmeasured(circumstances.failure))
     failures = () if breakdowns else _find_failures(circumstances.scenario, head)
     hindering = [cause for cause in failures if (cause.share or 0.0) >= MOST_REPLIES]
-    is_too_slow = circumstances.is_too_slow and not hindering and not breakdowns
+    is_slow = circumstances.is_too_slow or seen.is_stuck
+    is_too_slow = is_slow and not hindering and not breakdowns
     waits = _find_waits(seen, head, recordings, is_too_slow=is_too_slow)
     others = [cause for cause in failures if cause not in hindering]
     ranked = sorted((*waits, *others), key=lambda cause: -(cause.share or 0.0))

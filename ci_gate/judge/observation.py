@@ -68,6 +68,11 @@ class Observed:
     offered_per_s: float | None  # what the users would send if every reply came at once
 
     @property
+    def is_stuck(self) -> bool:
+        """Nothing was sent, for every user waited for a reply: there is no latency to be too long."""
+        return self.in_flight >= 1 and not self.requests_per_s
+
+    @property
     def busiest_waited_cores(self) -> float | None:
         """Threads of the busiest process that had no CPU, if they waited as its share of the CPU is."""
         if self.waited_cores is None or not self.service_cores:

@@ -149,6 +149,16 @@ def test_arrivals_that_brought_no_request__are_not_in_flight():
     assert seen.requests_per_s == pytest.approx(10)
 
 
+def test_service_that_answers_nothing__is_too_slow_without_a_single_latency():
+    signed_in = make_rows(2, [20.0] * 100, begin_s=BEGIN_S - 20)
+    waiting = make_rows(3, [40_000.0] * 20, begin_s=BEGIN_S - 10, status=201)
+    recording = make_evidence(rows=np.concatenate([signed_in, waiting]))
+    assert codes(diagnose_head(recording, is_slow=False)) == ["slow-dependency"]
+    answered = np.concatenate([recording.samples, make_rows(2, [20.0])])
+    recording = msgspec.structs.replace(recording, samples=answered)
+    assert codes(diagnose_head(recording, is_slow=False)) == []
+
+
 def test_duet_without_head_alone__is_diagnosed_by_its_head():
     recordings = {DUET_HEAD: make_evidence(pool=FULL_POOL)}
     assert codes(diagnose_head(None, others=recordings)) == ["connection-pool"]
