@@ -17,6 +17,7 @@ from ci_gate.request import make_request
 
 _SHORTEST_S: Final = 3.0
 _LONGEST_S: Final = 3600.0
+_LEAST_WARMUP_S: Final = 2.0  # a step begins with an empty service, and its queues take time to fill
 
 
 def _read_duration(_context: click.Context, _option: click.Parameter, text: str) -> float:
@@ -53,7 +54,13 @@ def _read_duration(_context: click.Context, _option: click.Parameter, text: str)
     callback=_read_duration,
     help="How long a step measures; one that has to prove limits lasts up to five times as long.",
 )
-@click.option("--profile", "profile_name", default="pull_request", show_default=True, help="For its warm-up.")
+@click.option(
+    "--profile",
+    "profile_name",
+    default="pull_request",
+    show_default=True,
+    help="For its warm-up, of 2 s at least.",
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -88,8 +95,8 @@ def capacity(  # noqa: PLR0913 - one parameter for each option
     climb = plan_climb(
         request.scenarios[0], lowest=lowest, highest=highest, growth=growth, duration_s=duration_s
     )
-    request = dataclasses.replace(
-        request, profile=dataclasses.replace(request.profile, duration_s=duration_s)
-    )
+    warmup_s = max(request.profile.warmup_s, _LEAST_WARMUP_S)
+    profile = dataclasses.replace(request.profile, duration_s=duration_s, warmup_s=warmup_s)
+    request = dataclasses.replace(request, profile=profile)
     measure_capacity(request, climb, ProgressPrinter(sys.stderr, quiet=quiet))
     return conclude_capacity(request.out, request.thresholds)

@@ -50,7 +50,7 @@ def test_capacity__steps_up_to_the_most_and_is_judged_again_without_load(reposit
     code, text, progress = call("capacity", "visits", *arguments)
     assert code == EXIT["pass"], text + progress
     assert "visits: at least 4 users fit under the limits" in text
-    assert "visits: step 1, 2 users (the lightest load): about 3 s" in progress
+    assert "visits: step 1, 2 users (the lightest load): about 5 s" in progress
     verdict = read_verdict(out)
     assert [step.users for step in verdict.steps][:2] == [2, 4]
     assert verdict.steps[0].rate_per_s == pytest.approx(2 / 0.05, rel=0.4)

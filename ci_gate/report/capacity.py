@@ -154,9 +154,10 @@ def _explain_bad(step: Step) -> str:
 def _tell_knee(verdict: CapacityVerdict) -> str:
     if not isinstance(verdict.knee, Knee):
         return f"not seen: {verdict.knee}"
-    knee, one = verdict.knee, verdict.unit.removesuffix("s")
+    knee = verdict.knee
     ceiling = f"throughput stays at {format_estimate(knee.ceiling_per_s)} successes/s"
-    each = f"each {one} brings {format_number(knee.per_load_per_s.value)}/s"
+    each = f"{format_number(knee.per_load_per_s.value)} successes"
+    each = f"each user brings {each}/s" if verdict.unit == "users" else f"each arrival brings {each}"
     unit = verdict.unit
     return (
         f"at {format_estimate(knee.load)} {unit}; below it {each}, beyond it {ceiling} and replies get slower"
