@@ -202,7 +202,7 @@ def _tell_law(law: Scalability | str) -> str:
 
 def _tell_peak(law: Scalability) -> str:
     if law.peak_in_flight is None:
-        return "kappa cannot be told from 0: no peak was seen, throughput does not fall"
+        return "kappa cannot be told from 0: no peak was seen"
     peak = f"throughput peaks at {format_estimate(law.peak_in_flight)} in flight and falls beyond"
     return peak if law.peak_is_measured else f"{peak}, which is extrapolated: so many were not measured"
 
