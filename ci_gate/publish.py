@@ -37,7 +37,7 @@ from ci_gate.report.comment import (
     summarise_in_a_sentence,
 )
 from ci_gate.report.html.report import render_html
-from ci_gate.report_files import REPORT_FILE, VERDICT_FILE, read_timeline
+from ci_gate.report_files import REPORT_FILE, VERDICT_FILE, read_bounded, read_timeline
 from ci_gate.threshold_files import ThresholdFiles, fetch_side, read_side
 
 _MAX_EVENT_BYTES: Final = 32 * 1024**2
@@ -217,21 +217,10 @@ class _Edge:
 
 def _read_payload(environ: Mapping[str, str]) -> bytes:
     path = environ.get("GITHUB_EVENT_PATH", "")
-    return _read_bounded(Path(path), _MAX_EVENT_BYTES) if path else b""
+    return read_bounded(Path(path), _MAX_EVENT_BYTES) if path else b""
 
 
 def _read_verdict(path: Path | None) -> bytes:
     if path is None:
         raise UsageError("a job that publishes its own verdict must name the file")
-    return _read_bounded(path, MAX_VERDICT_BYTES)
-
-
-def _read_bounded(path: Path, max_bytes: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            content = file.read(max_bytes + 1)
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from error
-    if len(content) > max_bytes:
-        raise EvidenceError(f"{path} is larger than {max_bytes:,} bytes")
-    return content
+    return read_bounded(path, MAX_VERDICT_BYTES)

@@ -38,13 +38,13 @@ def write_reports(folder: Path, verdict: Verdict, timeline: RunTimeline) -> str:
 
 def read_verdict(path: Path) -> Verdict:
     """A verdict.json. Raises UsageError where it cannot be read, EvidenceError where it is none."""
-    return decode_verdict(_read(path, MAX_VERDICT_BYTES))
+    return decode_verdict(read_bounded(path, MAX_VERDICT_BYTES))
 
 
 def read_timeline(folder: Path) -> RunTimeline | None:
     """The timeline.json in ``folder``, None where there is none. Raises EvidenceError for anything else."""
     path = folder / TIMELINE_FILE
-    return decode_timeline(_read(path, MAX_TIMELINE_BYTES)) if path.exists() else None
+    return decode_timeline(read_bounded(path, MAX_TIMELINE_BYTES)) if path.exists() else None
 
 
 def find_runs(folders: Sequence[Path], page_folder: Path) -> tuple[OverviewRun, ...]:
@@ -73,12 +73,13 @@ def _find_href(run: Path, page_folder: Path) -> str:
     return quote(Path(os.path.relpath(report, page_folder.resolve())).as_posix())
 
 
-def _read(path: Path, most_bytes: int) -> bytes:
+def read_bounded(path: Path, most_bytes: int) -> bytes:
+    """Raises UsageError where it cannot be read, EvidenceError where it is larger."""
     try:
         with path.open("rb") as file:
             text = file.read(most_bytes + 1)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from error
     if len(text) > most_bytes:
-        raise EvidenceError(f"{path} is larger than {most_bytes} bytes")
+        raise EvidenceError(f"{path} is larger than {most_bytes:,} bytes")
     return text
