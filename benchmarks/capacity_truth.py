@@ -1,11 +1,11 @@
 """Does `ci-gate capacity` find the knee where arithmetic says? On services whose capacity is known.
 
-The reference service with a pool of one connection that each unit of work holds for 25 ms serves 40 requests
-a second at most, and fewer by the time its own work takes; with 5 ms of CPU added to each request, one core
-serves 200 at most, and fewer by the CPU that a request takes anyway. Both times are read from a healthy run.
-Users of concurrent-deployments wait 1.25 s on average, so that the knee is at (1.25 s + response time) times
-as many users. On the embedded SQLite, or with --servers on PostgreSQL and Redis. About four minutes a line;
-only a machine that does nothing else shows its own capacity:
+The reference service with a pool of one connection that each unit of work holds for 25 ms serves at most 40
+requests a second; with 5 ms of CPU added to each request, one core serves at most 200. At least it serves one
+in the time that a request takes when nothing waits, which the lightest step shows. Users of
+concurrent-deployments wait 1.25 s on average, so the knee is at (1.25 s + that time) times as many users.
+On the embedded SQLite, or with --servers on PostgreSQL and Redis; `none` is the healthy service, of which
+nothing is known. About four minutes a line; only a machine that does nothing else shows its own capacity:
 
     python -m benchmarks.capacity_truth [--servers] [--out FOLDER] [FAULT...]
 """
@@ -24,7 +24,6 @@ import msgspec
 import numpy as np
 from tabulate import tabulate
 
-from ci_gate.evidence import read_recordings, read_run
 from ci_gate.judge.capacity import CapacityVerdict
 from ci_gate.judge.knee import Knee
 from ci_gate.judge.scalability import Scalability
@@ -38,9 +37,10 @@ WAIT_S = 1.25
 HOLD_S = {"tiny_pool=25ms": 0.025, "tiny_pool=50ms": 0.050, "extra_cpu=5ms": 0.005}
 COMMAND = (sys.executable, "-m", "ci_gate.cli", "capacity", SCENARIO, "--quiet", "--out")
 CONTEXT = ("ran out first", "scalability law", "the machine")
+NONE = "none"
 MISSED = "MISSED"
 CALM = 0.2  # of scatter, as the report has it
-HEADERS = ("fault", "ceiling expected", "ceiling found", "knee expected", "knee found", "users that fit", "")
+HEADERS = ("fault", "expected", "ceiling", "knee in users", "users that fit", "")
 
 
 def measure(fault: str, out: Path, env: dict[str, str]) -> CapacityVerdict:
@@ -56,31 +56,25 @@ def measure(fault: str, out: Path, env: dict[str, str]) -> CapacityVerdict:
     return msgspec.json.decode((out / "capacity.json").read_bytes(), type=CapacityVerdict)
 
 
-def own_times_s(healthy: CapacityVerdict, out: Path) -> dict[str, float]:
-    """By fault, what a request takes without it: response time, or CPU, where nothing waits."""
-    lightest = min(healthy.steps, key=lambda step: step.load)
-    recording = read_recordings(out, read_run(out))[SCENARIO, lightest.name]
-    steady = recording.mark("steady").wall_s
-    percents = [each.service_cpu_percent for each in recording.machine if each.wall_s > steady]
-    cpu_s = float(np.mean([each for each in percents if each is not None])) / 100 / lightest.rate_per_s
-    return {"tiny_pool": lightest.p50_ms / 1000, "extra_cpu": cpu_s}
-
-
-def compare(fault: str, verdict: CapacityVerdict, own_s: float) -> tuple[str, ...]:
-    """One row: expected are ranges, from all of a request's own time to none of it on top of the fault's."""
-    hold_s = HOLD_S[fault]
-    low, high = 1 / (hold_s + own_s), 1 / hold_s
-    users = low * (WAIT_S + hold_s), high * (WAIT_S + hold_s + own_s)
-    expected = (f"{low:.1f} to {high:.0f}/s", f"{users[0]:.0f} to {users[1]:.0f}")
-    if not isinstance(verdict.knee, Knee):
-        return (fault, expected[0], "-", expected[1], "not seen", describe_fit(verdict), judge_miss(verdict))
+def compare(fault: str, verdict: CapacityVerdict) -> tuple[str, ...]:
+    """One row. Expected are ranges: a request may spend its own time beside what is full, or in it."""
+    if fault == NONE:
+        return (fault, "-", *describe_knee(verdict.knee), describe_fit(verdict), "")
+    hold_s, alone_s = HOLD_S[fault], min(verdict.steps, key=lambda step: step.load).p50_ms / 1000
+    ceilings = 1 / alone_s, 1 / hold_s
+    users = tuple(each * (WAIT_S + alone_s) for each in ceilings)
+    expected = f"{ceilings[0]:.1f} to {ceilings[1]:.0f}/s, {users[0]:.0f} to {users[1]:.0f} users"
     knee = verdict.knee
-    hit = overlaps(knee.ceiling_per_s, (low, high)) and overlaps(knee.load, users)
-    found = format_estimate(knee.ceiling_per_s), format_estimate(knee.load)
-    return (
-        *(fault, expected[0], found[0], expected[1], found[1]),
-        *(describe_fit(verdict), "as expected" if hit else judge_miss(verdict)),
-    )
+    is_hit = isinstance(knee, Knee) and overlaps(knee.ceiling_per_s, ceilings) and overlaps(knee.load, users)
+    judged = "as expected" if is_hit else judge_miss(verdict)
+    return (fault, expected, *describe_knee(knee), describe_fit(verdict), judged)
+
+
+def describe_knee(knee: Knee | str) -> tuple[str, str]:
+    """Ceiling and knee."""
+    if not isinstance(knee, Knee):
+        return "-", "not seen"
+    return f"{format_estimate(knee.ceiling_per_s)}/s", format_estimate(knee.load)
 
 
 def judge_miss(verdict: CapacityVerdict) -> str:
@@ -106,7 +100,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("faults", nargs="*", metavar="FAULT", default=list(HOLD_S), help=", ".join(HOLD_S))
+    parser.add_argument("faults", nargs="*", metavar="FAULT", default=[NONE, *HOLD_S], help=", ".join(HOLD_S))
     parser.add_argument("--servers", action="store_true", help="PostgreSQL and Redis instead of SQLite")
     parser.add_argument("--out", type=Path, help="keep evidence and reports here")
     options = parser.parse_args()
@@ -118,13 +112,10 @@ def main() -> int:
             env["DATABASE_URL"] = stack.enter_context(running_postgres(folder))
             env["REDIS_URL"] = stack.enter_context(running_redis(folder))
         print(f"load average before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs", flush=True)
-        healthy = measure("", out / "healthy", env)
-        print("\n".join(f"healthy: {title}: {sentence}" for title, sentence in tell(healthy)), flush=True)
-        own_s = own_times_s(healthy, out / "healthy")
         rows = []
         for fault in options.faults:
-            verdict = measure(fault, out / fault, env)
-            rows.append(compare(fault, verdict, own_s[fault.partition("=")[0]]))
+            verdict = measure("" if fault == NONE else fault, out / fault, env)
+            rows.append(compare(fault, verdict))
             print("  ".join(rows[-1]), flush=True)
             told = dict(tell(verdict))
             print("\n".join(f"  {key}: {told[key]}" for key in CONTEXT if key in told), flush=True)
