@@ -134,8 +134,9 @@ def _tell_fit(verdict: CapacityVerdict) -> str:
     kept, breached = verdict.step(verdict.fit.kept), verdict.step(verdict.fit.breached)
     first = f"at {_load(verdict, breached)} {_explain_bad(breached)}" if breached else ""
     if kept is None:
-        none = "no load was proven to keep every limit"
-        return f"{none}; {first}" if first else f"{none}: longer steps (--step-duration) bring more samples"
+        is_short = any(step.outcome == "unproven" for step in verdict.steps)
+        more = "longer steps (--step-duration) bring more samples" if is_short else ""
+        return "; ".join(filter(None, ("no load was proven to keep every limit", first, more)))
     good = f"{_load(verdict, kept)} ({format_rate(kept.rate_per_s)}) kept every limit"
     if not breached:
         return f"at least {good}, and no larger load that was measured broke one"
