@@ -176,6 +176,7 @@ def _diagnose(
         failure="",
         host_cores=int(cores) if cores.isdecimal() else None,
         memory_bytes=thresholds.service.memory_bytes,
+        offered_per_s=next(plan.offered_per_s for plan in run.recordings if plan.recording == step.name),
     )
     return diagnose(circumstances, {HEAD: recordings[scenario.name, step.name]})
 
