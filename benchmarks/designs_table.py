@@ -21,6 +21,7 @@ LABELS = {
     GATE: "the gate's own decision, at most 120 s",
 }
 FALSE_ALARM = 0.10
+PAIRED = ("p50", "p95")  # a p99 has too few samples in a turn
 
 
 def render(readings: Sequence[Reading], cells: Sequence[Cell]) -> str:
@@ -40,7 +41,8 @@ def render(readings: Sequence[Reading], cells: Sequence[Cell]) -> str:
 
 SCATTER_SAYS = (
     "standard deviation of log(head/base) within a cell, all cells; false alarms are readings of equal code "
-    f"beyond +{FALSE_ALARM:.0%}, at p50 and p95; for the gate, blocked duets."
+    f"beyond +{FALSE_ALARM:.0%}, at p50 and p95; for the gate, blocked duets. `in windows` is the gate's "
+    "estimate of the same turns."
 )
 SCATTER_HEADERS = (
     "CPU noise",
@@ -70,17 +72,22 @@ def scatter_rows(readings: Iterable[Reading]) -> list[tuple[str, ...]]:
             ]
             deviations = [f"{deviation(mine, metric):.1%}" for metric in QUANTILES]
             rows.append((say(noisy), LABELS[design], str(len(mine)), *deviations, *alarms))
+            paired = [reading for reading in mine if all(name in reading.paired for name in PAIRED)]
+            if paired:
+                deviations = [f"{deviation(paired, metric, paired=True):.1%}" for metric in PAIRED]
+                rows.append((say(noisy), f"{design}, in windows", str(len(paired)), *deviations, "", "", ""))
         decided = [reading for reading in of_noise if reading.design == GATE and not reading.effect]
         blocked = share(sum(reading.outcome == "fail" for reading in decided), len(decided))
         rows.append((say(noisy), LABELS[GATE], str(len(decided)), "", "", "", blocked, ""))
     return rows
 
 
-def deviation(readings: Iterable[Reading], metric: str) -> float:
+def deviation(readings: Iterable[Reading], metric: str, *, paired: bool = False) -> float:
     """Standard deviation of the log ratios around the mean of their own cell and pair, pooled."""
     groups: dict[tuple[str, int], list[float]] = {}
     for reading in readings:
-        groups.setdefault((reading.cell, reading.pair), []).append(float(np.log1p(reading.changes[metric])))
+        change = (reading.paired if paired else reading.changes)[metric]
+        groups.setdefault((reading.cell, reading.pair), []).append(float(np.log1p(change)))
     squares = sum(float(np.var(group)) * len(group) for group in groups.values())
     return float(np.sqrt(squares / max(sum(len(group) - 1 for group in groups.values()), 1)))
 
