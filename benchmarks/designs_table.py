@@ -33,7 +33,7 @@ def render(readings: Sequence[Reading], cells: Sequence[Cell]) -> str:
             tabulate(scatter_rows(readings), headers=SCATTER_HEADERS, tablefmt="github"),
             "What is found: " + FOUND_SAYS,
             tabulate(found_rows(readings, cells), headers=found_headers(cells), tablefmt="github"),
-            "True effects (all quiet duets of the cell together) and what the gate said:",
+            "What the whole duets read (plain percentiles, mean of the pairs), and what the gate said:",
             tabulate(effect_rows(readings, metric_of), headers=EFFECT_HEADERS, tablefmt="github"),
         ]
     )
@@ -134,7 +134,7 @@ def count_found(readings: Sequence[Reading], cell: Cell, effect: float) -> tuple
     return found, len(readings)
 
 
-EFFECT_HEADERS = ("cell", "pair", "CPU noise", "duet p50", "duet p95", "gate", "after s")
+EFFECT_HEADERS = ("cell", "nominal", "CPU noise", "duet p50", "duet p95", "gate", "after s")
 
 
 def effect_rows(readings: Sequence[Reading], metric_of: dict[str, str]) -> list[tuple[str, ...]]:
