@@ -9,7 +9,7 @@ import click
 
 from ci_gate.calibrate import calibrate as calibrate_scenarios
 from ci_gate.errors import EXIT_PASS
-from ci_gate.evidence import read_recordings, read_run
+from ci_gate.evidence import Recording, RunInfo, read_recordings, read_run
 from ci_gate.judge.capacity import encode_capacity, is_capacity, judge_capacity
 from ci_gate.judge.feasibility import find_unprovable, offered_rate
 from ci_gate.judge.run_timeline import RunTimeline, draw_timelines
@@ -153,9 +153,7 @@ def judge_command(evidence: Path, thresholds_file: Path | None) -> int:
 
 def conclude_capacity(folder: Path, thresholds: Thresholds | None) -> int:
     """Judge the steps of `ci-gate capacity`, by their own thresholds if None; write and print the result."""
-    info = read_run(folder)
-    thresholds = thresholds or parse_thresholds(info.thresholds_text, info.thresholds_file)
-    verdict = judge_capacity(thresholds, info, read_recordings(folder, info))
+    verdict = judge_capacity(*_read_evidence(folder, thresholds))
     (folder / "capacity.json").write_bytes(encode_capacity(verdict))
     (folder / "capacity.html").write_text(render_capacity_html(verdict), encoding="utf-8")
     click.echo(render_capacity(verdict))
@@ -165,10 +163,16 @@ def conclude_capacity(folder: Path, thresholds: Thresholds | None) -> int:
 
 def judge_folder(folder: Path, thresholds: Thresholds | None) -> tuple[Verdict, RunTimeline]:
     """Judge evidence, by its own thresholds if None. Raises EvidenceError and BadInputError."""
+    evidence = _read_evidence(folder, thresholds)
+    return judge(*evidence), draw_timelines(*evidence)
+
+
+def _read_evidence(
+    folder: Path, thresholds: Thresholds | None
+) -> tuple[Thresholds, RunInfo, dict[tuple[str, str], Recording]]:
     info = read_run(folder)
     thresholds = thresholds or parse_thresholds(info.thresholds_text, info.thresholds_file)
-    recordings = read_recordings(folder, info)
-    return judge(thresholds, info, recordings), draw_timelines(thresholds, info, recordings)
+    return thresholds, info, read_recordings(folder, info)
 
 
 def _conclude(verdict: Verdict, timeline: RunTimeline, folder: Path) -> int:

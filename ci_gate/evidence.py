@@ -19,7 +19,7 @@ All but run.json and totals.json only grow, so whatever happens to the writer, w
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Annotated, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final, Protocol, Self, TypeVar
 
 import msgspec
 
@@ -127,6 +127,14 @@ class LineWriter:
 _T = TypeVar("_T")
 
 
+class _Versioned(Protocol):
+    @property
+    def schema(self) -> int: ...
+
+
+_D = TypeVar("_D", bound=_Versioned)
+
+
 def write_json(path: Path, value: msgspec.Struct) -> None:
     """Replace ``path`` at once: a reader sees the old text or the new, never half of one."""
     temporary = path.with_name(f".{path.name}.tmp")
@@ -137,6 +145,19 @@ def write_json(path: Path, value: msgspec.Struct) -> None:
 def read_json(path: Path, kind: type[_T]) -> _T:
     """One strictly typed JSON file. Raises EvidenceError where it is missing or not exactly ``kind``."""
     return _decode(_read_bounded(path), kind, str(path))
+
+
+def decode_document(text: bytes, kind: type[_D], *, name: str, schema: int, most_bytes: int) -> _D:
+    """A versioned JSON document called ``name``, of text that may be hostile.
+
+    Raises EvidenceError for anything but exactly ``kind``, in that version and size.
+    """
+    if len(text) > most_bytes:
+        raise EvidenceError(f"the {name} is larger than {most_bytes} bytes")
+    document = _decode(text, kind, f"not a {name}")
+    if document.schema != schema:
+        raise EvidenceError(f"a {name} of schema {document.schema}; this version reads {schema}")
+    return document
 
 
 def read_lines(path: Path, kind: type[_T]) -> tuple[_T, ...]:

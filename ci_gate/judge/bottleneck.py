@@ -5,7 +5,7 @@ It never changes a verdict. docs/diagnosis.md has each criterion and where its a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -83,11 +83,12 @@ def gather_circumstances(
     scenario: Scenario,
     limits: tuple[LimitResult, ...],
     comparison: DuetVerdict | None,
+    names: Sequence[str] = (HEAD, DUET_HEAD),
 ) -> Circumstances:
-    """What the run's own files say of one scenario."""
+    """What the run's own files say of one scenario, planned as the first of its recordings ``names``."""
     cores = run.host.get("cpus", "")
     plans = {plan.recording: plan for plan in run.recordings if plan.scenario == scenario.name}
-    plan = plans.get(HEAD) or plans.get(DUET_HEAD)
+    plan = next((plans[name] for name in names if name in plans), None)
     return Circumstances(
         scenario=scenario,
         limits=limits,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from ci_gate.errors import EXIT_PASS, EXIT_PROVES_NOTHING, EvidenceError
 from ci_gate.evidence import HEAD, Recording, RecordingPlan, RunInfo
-from ci_gate.judge.bottleneck import Circumstances, Diagnosis, diagnose
+from ci_gate.judge.bottleneck import Diagnosis, diagnose, gather_circumstances
 from ci_gate.judge.knee import FLAT_FROM, Knee, find_knee
 from ci_gate.judge.load_step import Step, judge_step
 from ci_gate.judge.scalability import Scalability, fit_scalability
@@ -168,17 +169,11 @@ def _diagnose(
     run: RunInfo,
     recordings: Mapping[tuple[str, str], Recording],
 ) -> Diagnosis:
-    cores = run.host.get("cpus", "")
-    circumstances = Circumstances(
-        scenario=scenario,
-        limits=step.limits,
-        comparison=None,
-        failure="",
-        host_cores=int(cores) if cores.isdecimal() else None,
-        memory_bytes=thresholds.service.memory_bytes,
-        offered_per_s=next(plan.offered_per_s for plan in run.recordings if plan.recording == step.name),
+    circumstances = gather_circumstances(thresholds, run, scenario, step.limits, None, (step.name,))
+    # What ended the climb is not of this step.
+    return diagnose(
+        dataclasses.replace(circumstances, failure=""), {HEAD: recordings[scenario.name, step.name]}
     )
-    return diagnose(circumstances, {HEAD: recordings[scenario.name, step.name]})
 
 
 def encode_capacity(verdict: CapacityVerdict) -> bytes:

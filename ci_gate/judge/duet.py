@@ -10,14 +10,14 @@ import numpy as np
 
 from ci_gate.evidence import Recording, RecordingPlan
 from ci_gate.judge.comparison import Change, Comparison, NotCompared, compare, decide
-from ci_gate.judge.findings import Case, Finding, Rule
+from ci_gate.judge.findings import Finding, Rule, as_planned, make_case
 from ci_gate.judge.looks import Look, plan_looks
-from ci_gate.judge.summary import SteadyPhase, select_steady_phase, summarise
+from ci_gate.judge.summary import SteadyPhase, select_steady_phase
 from ci_gate.judge.validity import RULES, check_validity
 from ci_gate.judge.windows import Phase, SideSamples
 from ci_gate.readings import StrictValue
 from ci_gate.samples import count_ids
-from ci_gate.thresholds import Compare, Scenario, UserCount
+from ci_gate.thresholds import Compare, Scenario
 
 _NOT_OF_A_DUET: Final = {"phase-cut-short", "too-few-samples", "endpoint-never-called", "status-not-accepted"}
 """A duet ends when its answer is clear, asks no limit, and says itself what it could not compare."""
@@ -165,18 +165,8 @@ def _check_side(
     steady: SteadyPhase,
     rules: tuple[Rule, ...],
 ) -> tuple[Finding, ...]:
-    halved = tuple(
-        UserCount(user_class=user.user_class, count=plan.users.get(user.user_class, 0), at=user.at)
-        for user in scenario.users
-    )
-    case = Case(
-        scenario=dataclasses.replace(scenario, users=halved, limits=()),
-        plan=plan,
-        recording=recording,
-        steady=steady,
-        summaries=summarise(steady),
-        limits=(),
-    )
+    halved = dataclasses.replace(as_planned(scenario, plan), limits=())
+    case = make_case(halved, plan, recording, steady)
     findings = check_validity(case, tuple(rule for rule in rules if rule.code not in _NOT_OF_A_DUET))
     return tuple(
         msgspec.structs.replace(finding, subject=f"{name}: {finding.subject}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -9,8 +10,8 @@ from typing import Literal
 import msgspec
 
 from ci_gate.evidence import Recording, RecordingPlan
-from ci_gate.judge.limits import LimitResult
-from ci_gate.judge.summary import EndpointSummary, SteadyPhase
+from ci_gate.judge.limits import LimitResult, judge_limit
+from ci_gate.judge.summary import EndpointSummary, SteadyPhase, select_steady_phase, summarise
 from ci_gate.readings import Reading, StrictValue
 from ci_gate.thresholds import Scenario
 
@@ -48,6 +49,29 @@ class Case:
         """The generator's readings of the steady phase."""
         begin_s, end_s = self.steady.begin_s, self.steady.begin_s + self.steady.duration_s
         return tuple(each for each in self.recording.readings if begin_s < each.wall_s < end_s)
+
+
+def make_case(
+    scenario: Scenario, plan: RecordingPlan, recording: Recording, steady: SteadyPhase | None = None
+) -> Case:
+    """With each of the scenario's limits judged; ``steady`` is of the recording, where it is known."""
+    steady = steady or select_steady_phase(recording, scenario.accept)
+    return Case(
+        scenario=scenario,
+        plan=plan,
+        recording=recording,
+        steady=steady,
+        summaries=summarise(steady),
+        limits=tuple(judge_limit(limit, steady) for limit in scenario.limits),
+    )
+
+
+def as_planned(scenario: Scenario, plan: RecordingPlan) -> Scenario:
+    """The scenario with as many users of each class as the plan puts on."""
+    users = tuple(
+        dataclasses.replace(user, count=plan.users.get(user.user_class, 0)) for user in scenario.users
+    )
+    return dataclasses.replace(scenario, users=users)
 
 
 Seen = tuple[str, str]

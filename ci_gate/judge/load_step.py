@@ -8,10 +8,10 @@ from typing import Final, Literal
 import numpy as np
 
 from ci_gate.evidence import Recording, RecordingPlan
-from ci_gate.judge.findings import Case, Finding
-from ci_gate.judge.limits import LimitResult, judge_limit
+from ci_gate.judge.findings import Finding, as_planned, make_case
+from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.step_windows import StepWindow, cut_windows
-from ci_gate.judge.summary import find_successes, select_steady_phase, summarise
+from ci_gate.judge.summary import find_successes
 from ci_gate.judge.validity import check_validity
 from ci_gate.readings import StrictValue
 from ci_gate.thresholds import Scenario
@@ -70,17 +70,12 @@ def judge_step(scenario: Scenario, plan: RecordingPlan, recording: Recording) ->
     much.
     """
     scenario = _with_load(scenario, plan)
-    steady = select_steady_phase(recording, scenario.accept)
-    summaries = summarise(steady)
-    limits = tuple(judge_limit(limit, steady) for limit in scenario.limits)
-    case = Case(
-        scenario=scenario, plan=plan, recording=recording, steady=steady, summaries=summaries, limits=limits
-    )
-    findings = check_validity(case)
+    case = make_case(scenario, plan, recording)
+    steady, limits, findings = case.steady, case.limits, check_validity(case)
     success = find_successes(recording.samples, recording.strings, scenario.accept)
     windows = cut_windows(recording.samples, success, steady)
     times_ms = steady.latency_ms[steady.success]
-    total = summaries[0]
+    total = case.summaries[0]
     return Step(
         name=plan.recording,
         load=load_of(plan),
@@ -107,11 +102,8 @@ def load_of(plan: RecordingPlan) -> float:
 
 
 def _with_load(scenario: Scenario, plan: RecordingPlan) -> Scenario:
-    users = tuple(
-        dataclasses.replace(user, count=plan.users.get(user.user_class, 0)) for user in scenario.users
-    )
     limits = tuple(limit for limit in scenario.limits if limit.metric != "rate")
-    return dataclasses.replace(scenario, users=users, limits=limits, arrivals_per_s=plan.arrivals_per_s)
+    return dataclasses.replace(as_planned(scenario, plan), limits=limits, arrivals_per_s=plan.arrivals_per_s)
 
 
 def _outcome_of(limits: tuple[LimitResult, ...], findings: tuple[Finding, ...]) -> StepOutcome:

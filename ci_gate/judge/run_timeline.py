@@ -9,8 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ci_gate.errors import EvidenceError
-from ci_gate.evidence import TRIALS, Recording, RunInfo
+from ci_gate.evidence import TRIALS, Recording, RunInfo, decode_document
 from ci_gate.judge.summary import select_steady_phase
 from ci_gate.judge.timeline import Timeline, draw_timeline
 from ci_gate.readings import StrictValue
@@ -94,12 +93,6 @@ def encode_timeline(timeline: RunTimeline) -> bytes:
 
 def decode_timeline(text: bytes) -> RunTimeline:
     """The reverse. Raises EvidenceError for anything but a timeline of this version."""
-    if len(text) > MAX_TIMELINE_BYTES:
-        raise EvidenceError(f"the timeline is larger than {MAX_TIMELINE_BYTES} bytes")
-    try:
-        timeline = msgspec.json.decode(text, type=RunTimeline)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise EvidenceError(f"not a timeline: {error}") from error
-    if timeline.schema != TIMELINE_SCHEMA:
-        raise EvidenceError(f"a timeline of schema {timeline.schema}; this version reads {TIMELINE_SCHEMA}")
-    return timeline
+    return decode_document(
+        text, RunTimeline, name="timeline", schema=TIMELINE_SCHEMA, most_bytes=MAX_TIMELINE_BYTES
+    )

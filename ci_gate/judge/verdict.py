@@ -7,15 +7,25 @@ from typing import Final, Literal
 
 import msgspec
 
-from ci_gate.errors import EXIT_FAIL, EXIT_PASS, EXIT_PROVES_NOTHING, EvidenceError
-from ci_gate.evidence import DUET_BASE, DUET_HEAD, HEAD, TRIALS, Recording, RecordingPlan, RunInfo, duet_name
+from ci_gate.errors import EXIT_FAIL, EXIT_PASS, EXIT_PROVES_NOTHING
+from ci_gate.evidence import (
+    DUET_BASE,
+    DUET_HEAD,
+    HEAD,
+    TRIALS,
+    Recording,
+    RecordingPlan,
+    RunInfo,
+    decode_document,
+    duet_name,
+)
 from ci_gate.judge.bottleneck import Diagnosis, diagnose, gather_circumstances
 from ci_gate.judge.duet import DuetOutcome, DuetVerdict, judge_duet, without_duet
-from ci_gate.judge.findings import Case, Finding, Rule
+from ci_gate.judge.findings import Finding, Rule, make_case
 from ci_gate.judge.left_over import find_left_over
-from ci_gate.judge.limits import LimitResult, judge_limit
+from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.run_findings import find_in_run
-from ci_gate.judge.summary import EndpointSummary, select_steady_phase, summarise
+from ci_gate.judge.summary import EndpointSummary
 from ci_gate.judge.trend import Trend, find_trend
 from ci_gate.judge.validity import RULES, check_validity
 from ci_gate.readings import StrictValue
@@ -109,22 +119,17 @@ def judge_scenario(
     scenario: Scenario, plan: RecordingPlan, recording: Recording, rules: tuple[Rule, ...] = RULES
 ) -> ScenarioVerdict:
     """Judge one scenario on one recording of head."""
-    steady = select_steady_phase(recording, scenario.accept)
-    summaries = summarise(steady)
-    limits = tuple(judge_limit(limit, steady) for limit in scenario.limits)
-    case = Case(
-        scenario=scenario, plan=plan, recording=recording, steady=steady, summaries=summaries, limits=limits
-    )
+    case = make_case(scenario, plan, recording)
     findings = check_validity(case, rules)
     return ScenarioVerdict(
         name=scenario.name,
-        outcome=_outcome_of(findings, breached=any(limit.outcome == "breached" for limit in limits)),
+        outcome=_outcome_of(findings, breached=any(limit.outcome == "breached" for limit in case.limits)),
         users=scenario.user_count,
-        duration_s=steady.duration_s,
-        endpoints=summaries,
-        limits=limits,
+        duration_s=case.steady.duration_s,
+        endpoints=case.summaries,
+        limits=case.limits,
         findings=findings,
-        trend=find_trend(steady),
+        trend=find_trend(case.steady),
     )
 
 
@@ -240,12 +245,4 @@ def encode_verdict(verdict: Verdict) -> bytes:
 
 def decode_verdict(text: bytes) -> Verdict:
     """The reverse, for text that may be hostile. Raises EvidenceError for anything but a verdict we wrote."""
-    if len(text) > MAX_VERDICT_BYTES:
-        raise EvidenceError(f"the verdict is larger than {MAX_VERDICT_BYTES} bytes")
-    try:
-        verdict = msgspec.json.decode(text, type=Verdict)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise EvidenceError(f"not a verdict: {error}") from error
-    if verdict.schema != VERDICT_SCHEMA:
-        raise EvidenceError(f"a verdict of schema {verdict.schema}; this version reads {VERDICT_SCHEMA}")
-    return verdict
+    return decode_document(text, Verdict, name="verdict", schema=VERDICT_SCHEMA, most_bytes=MAX_VERDICT_BYTES)

@@ -31,9 +31,7 @@ class MachineMeter:
     def __init__(self, path: Path, service: Metered) -> None:
         self._lines = LineWriter(path)
         self._service = service
-        self._spent_s: dict[int, float] = {}
-        self._throttled_s: dict[int, float] = {}
-        self._waited_s: dict[int, float] = {}
+        self._spent_s, self._waited_s, self._throttled_s = _Counters(), _Counters(), _Counters()
         self._at = time.monotonic()
         psutil.cpu_percent()  # the first reading only starts the count
 
@@ -42,17 +40,14 @@ class MachineMeter:
         pids = self._service.process_ids()
         processes = _with_descendants(pids)
         spent_s = {process.pid: seconds for process in processes if (seconds := _cpu_s(process)) is not None}
-        # A process seen for the first time has spent its past before this second: it counts from the next on.
-        used_s = [seconds - self._spent_s.get(pid, seconds) for pid, seconds in spent_s.items()]
+        used_s = self._spent_s.rise_to(spent_s)
         passed_s = time.monotonic() - self._at
         is_known = bool(used_s) and passed_s > 0
         cpus, throttled_s = self._read_quota(pids)
         waited_s = {pid: seconds for pid in spent_s if (seconds := _waited_s(pid)) is not None}
-        waiting_s = sum(
-            max(seconds - self._waited_s.get(pid, seconds), 0) for pid, seconds in waited_s.items()
-        )
-        self._waited_s = waited_s
-        self._spent_s, self._at = spent_s, self._at + passed_s
+        # The sum over a process's threads falls when one of them ends.
+        waiting_s = sum(max(risen_s, 0) for risen_s in self._waited_s.rise_to(waited_s))
+        self._at += passed_s
         self._lines.write(
             MachineReading(
                 wall_s=time.time(),
@@ -75,9 +70,24 @@ class MachineMeter:
         quota = read_cpu_quota(pid) if pid is not None else None
         if pid is None or quota is None:
             return None, None
-        before_s = self._throttled_s.get(pid, quota.throttled_s)
-        self._throttled_s = {pid: quota.throttled_s}
-        return quota.cpus, quota.throttled_s - before_s
+        (throttled_s,) = self._throttled_s.rise_to({pid: quota.throttled_s})
+        return quota.cpus, throttled_s
+
+
+class _Counters:
+    """Counters by process, as they stood when they were last read."""
+
+    def __init__(self) -> None:
+        self._last: dict[int, float] = {}
+
+    def rise_to(self, now: dict[int, float]) -> list[float]:
+        """By how much each has risen since then.
+
+        That of a process seen for the first time tells of its past: it counts from the next reading on.
+        """
+        risen = [value - self._last.get(pid, value) for pid, value in now.items()]
+        self._last = now
+        return risen
 
 
 def _with_descendants(pids: tuple[int, ...]) -> tuple[psutil.Process, ...]:

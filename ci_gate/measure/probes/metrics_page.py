@@ -11,6 +11,8 @@ from typing import Final
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
+from ci_gate.measure.probes.notes import NotesOnce
+
 _CONNECT_TIMEOUT_S: Final = 2.0
 _READ_TIMEOUT_S: Final = 5.0  # the page comes from the service under load: late says more than never
 _MAX_BYTES: Final = 4 * 1024**2
@@ -25,8 +27,7 @@ class MetricsPageProbe:
     def __init__(self, url: str, metrics: tuple[tuple[str, str], ...], note: Callable[[str], None]) -> None:
         self._url = url
         self._metrics = dict(metrics)
-        self._note = note
-        self._missed: set[str] = set()
+        self._note = NotesOnce("service", note)
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy between the probe and the service
         self._session.headers.update({"Accept": "text/plain;version=0.0.4", "Connection": "close"})
@@ -36,9 +37,8 @@ class MetricsPageProbe:
         values = {role: sums[metric] for role, metric in self._metrics.items() if metric in sums}
         if not values:
             raise ValueError(f"the page has none of {', '.join(self._metrics.values())}")
-        for role in self._metrics.keys() - values.keys() - self._missed:
-            self._note(f"service: the page has no {self._metrics[role]} ({role}) so far")
-            self._missed.add(role)
+        for role in self._metrics.keys() - values.keys():
+            self._note(f"the page has no {self._metrics[role]} ({role}) so far")
         return values
 
     def disconnect(self) -> None:

@@ -13,6 +13,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from ci_gate.evidence import LineWriter
+from ci_gate.measure.probes.notes import NotesOnce
 from ci_gate.readings import StatementReading, StatementTotal
 
 _APPLICATION: Final = "ci-gate probe"
@@ -82,7 +83,7 @@ class PostgresProbe:
     def __init__(self, conninfo: str, statements: LineWriter, note: Callable[[str], None]) -> None:
         self._conninfo = conninfo
         self._lines = statements
-        self._note = _Once(note)
+        self._note = NotesOnce("postgres", note)
         self._connection: psycopg.Connection[dict[str, Any]] | None = None
         self._statements_sql = ""
         self._statements_due_s = 0.0
@@ -147,19 +148,6 @@ class PostgresProbe:
         else:
             totals = tuple(StatementTotal(**row) for row in rows)
             self._lines.write(StatementReading(wall_s=time.time(), statements=totals))
-
-
-class _Once:
-    """Notes each line only once, however often the probe connects again."""
-
-    def __init__(self, note: Callable[[str], None]) -> None:
-        self._note = note
-        self._noted: set[str] = set()
-
-    def __call__(self, line: str) -> None:
-        if line not in self._noted:
-            self._noted.add(line)
-            self._note(f"postgres: {line}")
 
 
 @contextlib.contextmanager
