@@ -12,13 +12,13 @@ from pathlib import Path
 import psutil
 
 from benchmarks.designs_plan import LOCUSTS, MIRRORED, SETTLE_S, Cell, Slot, Span, rotate
-from benchmarks.designs_read import Reading, read_designs, read_pair
+from benchmarks.designs_read import Reading, Recorded, read_designs, read_pair
 from benchmarks.mirrored import start_mirrored
 from benchmarks.noise import noise
 from benchmarks.pairs import REPOSITORY, SIDES, Pair, find_scenario, start_pairs
 from ci_gate.measure.load_run import Job, record
 from ci_gate.request import service_environment
-from ci_gate.thresholds import Thresholds
+from ci_gate.thresholds import Scenario, Thresholds
 from ci_gate.watchdog import Watchdog
 
 START_ALLOWANCE_S = 180.0
@@ -58,6 +58,17 @@ def measure_cell(
 ) -> list[Reading]:
     """All readings of one cell."""
     scenario = find_scenario(thresholds, cell.scenario, users=cell.users)
+    return [
+        reading
+        for recorded, spans in record_cell(thresholds, scenario, cell, pieces, noisy=noisy)
+        for reading in read_designs(thresholds, scenario, recorded, spans)
+    ]
+
+
+def record_cell(
+    thresholds: Thresholds, scenario: Scenario, cell: Cell, pieces: Sequence[list[Slot]], *, noisy: bool
+) -> list[tuple[Recorded, list[Span]]]:
+    """What was recorded of each pair of the cell, started for it alone, and what of that counts."""
     faults = [(base, head) for _, base, head in cell.pairs]
     slots = [rotate(pieces, number, len(cell.pairs)) for number in range(len(cell.pairs))]
     total_s = sum(slot.seconds + 1 for slot in slots[0]) + START_ALLOWANCE_S
@@ -72,15 +83,11 @@ def measure_cell(
         ]
         stack.enter_context(noise(wanted=noisy))
         spans = load(pairs, [psutil.Process(mirror.pid) for mirror in mirrors], slots, watchdog)
-        recorded = (
+        recorded = [
             read_pair(pair.folder, scenario, cell, pair=number, noisy=noisy)
             for number, pair in enumerate(pairs)
-        )
-        return [
-            reading
-            for of_pair, counted in zip(recorded, spans, strict=True)
-            for reading in read_designs(thresholds, scenario, of_pair, counted)
         ]
+        return list(zip(recorded, spans, strict=True))
 
 
 def load(
@@ -90,7 +97,9 @@ def load(
     watchdog: Watchdog,
 ) -> list[list[Span]]:
     """Put the load on, directed once every Locust is in its steady phase; for each pair, what counts."""
-    jobs = [{name: pair.job(SIDES.index(name[:4]), name) for name in LOCUSTS} for pair in pairs]
+    named = {name for slot in slots[0] for name in slot.on}
+    used = [name for name in LOCUSTS if name in named]
+    jobs = [{name: pair.job(SIDES.index(name[:4]), name) for name in used} for pair in pairs]
     folders = [job.folder for named in jobs for job in named.values()]
     folders += [pair.folder / MIRRORED for pair in pairs * bool(mirrors)]
     began = time.monotonic()

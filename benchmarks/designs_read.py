@@ -57,7 +57,8 @@ class Recorded:
 
 def read_pair(folder: Path, scenario: Scenario, cell: Cell, *, pair: int, noisy: bool) -> Recorded:
     """All recordings of a pair."""
-    recordings = {name: read_recording(folder / name[:4] / name) for name in LOCUSTS}
+    folders = {name: folder / name[:4] / name for name in LOCUSTS}
+    recordings = {name: read_recording(place) for name, place in folders.items() if place.exists()}
     if cell.mirrored:
         both = read_mirrored(folder / MIRRORED)
         recordings |= {f"{MIRRORED}-{side}": one for side, one in zip(SIDES, both, strict=True)}
