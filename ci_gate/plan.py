@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import math
 import os
 import platform
 import shutil
@@ -71,16 +72,20 @@ def plan_recording(scenario: Scenario, profile: Profile, workload: Workload, see
 def plan_duet(
     scenario: Scenario, profile: Profile, workload: Workload, settings: Compare, seed: int = 1
 ) -> tuple[RecordingPlan, RecordingPlan]:
-    """Base and head, each under half of the load, so that the machine bears the load of one run."""
-    users = tuple(dataclasses.replace(user, count=(user.count + 1) // 2) for user in scenario.users)
-    halved = dataclasses.replace(
+    """Base and head, each under `Scenario.compare_load` of the load; by half, the machine bears one run's."""
+    share = scenario.compare_load
+    users = tuple(
+        dataclasses.replace(user, count=max(1, math.ceil(round(user.count * share, 6))))
+        for user in scenario.users
+    )
+    shared = dataclasses.replace(
         scenario,
         users=users,
-        spawn_rate=scenario.spawn_rate / 2,
-        arrivals_per_s=scenario.arrivals_per_s / 2 if scenario.arrivals_per_s else None,
+        spawn_rate=scenario.spawn_rate * share,
+        arrivals_per_s=scenario.arrivals_per_s * share if scenario.arrivals_per_s else None,
     )
     longest = dataclasses.replace(profile, duration_s=settings.max_duration_s + DUET_MARGIN_S)
-    plan = plan_recording(halved, longest, workload, seed)
+    plan = plan_recording(shared, longest, workload, seed)
     return (
         msgspec.structs.replace(plan, recording=DUET_BASE),
         msgspec.structs.replace(plan, recording=DUET_HEAD),

@@ -114,6 +114,7 @@ def test_every_key__of_a_scenario_is_read():
     assert scenario.user_count == 1_000_000
     assert scenario.spawn_rate == 12.5
     assert (scenario.arrivals_per_s, scenario.ramp_s) == (200.0, 10.0)
+    assert scenario.compare_load == 0.125
     assert scenario.accept == (
         Accepted(endpoint="GET /a/{id}", statuses=(404, 409), at=at(27, 7)),
         Accepted(endpoint="grpc shop.Orders/List", statuses=(503,), at=at(28, 7)),

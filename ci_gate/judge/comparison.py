@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
+from ci_gate.judge.family import holm_levels, weigh_endpoints
 from ci_gate.judge.quantiles import MIN_TAIL_SAMPLES, needed_samples
 from ci_gate.judge.windows import (
     MIN_BLOCK_S,
@@ -116,7 +117,8 @@ def compare(
     questions = tuple(_questions(base.within(phase), head.within(phase), endpoints, tolerances))
     answers = [(question, question.measure(phase, look)) for question in questions]
     effects = [(question, answer) for question, answer in answers if isinstance(answer, Effect)]
-    levels = holm_levels([effect.p_value for _, effect in effects], look.alpha)
+    weights = weigh_endpoints([question.endpoint for question, _ in effects])
+    levels = holm_levels([effect.p_value for _, effect in effects], weights, look.alpha)
     return Comparison(
         changes=tuple(
             _judge(question, effect, level, alpha)
@@ -136,22 +138,6 @@ def decide(comparison: Comparison, look: Look) -> Outcome | Literal["extend"]:
     if comparison.changes and not is_open:
         return "pass"
     return "inconclusive" if look.is_last else "extend"
-
-
-def holm_levels(p_values: Sequence[float], alpha: float) -> list[float]:
-    """The level at which each of a family of tests is judged: the change is real where p <= level.
-
-    Holm (1979), Scandinavian Journal of Statistics 6:65: the i-th smallest of m gets alpha / (m - i + 1)
-    until one is above it; that one's level then holds for all that are left.
-    """
-    order = np.argsort(p_values, kind="stable")
-    steps = alpha / np.arange(len(p_values), 0, -1)
-    above = np.flatnonzero(np.asarray(p_values)[order] > steps)
-    if above.size:
-        steps[above[0] :] = steps[above[0]]
-    levels = np.empty_like(steps)
-    levels[order] = steps
-    return [float(level) for level in levels]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -165,8 +165,8 @@ def _check_side(
     steady: SteadyPhase,
     rules: tuple[Rule, ...],
 ) -> tuple[Finding, ...]:
-    halved = dataclasses.replace(as_planned(scenario, plan), limits=())
-    case = make_case(halved, plan, recording, steady)
+    limitless = dataclasses.replace(as_planned(scenario, plan), limits=())
+    case = make_case(limitless, plan, recording, steady)
     findings = check_validity(case, tuple(rule for rule in rules if rule.code not in _NOT_OF_A_DUET))
     return tuple(
         msgspec.structs.replace(finding, subject=f"{name}: {finding.subject}")

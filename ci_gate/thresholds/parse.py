@@ -23,6 +23,7 @@ from ci_gate.thresholds.rules import find_rule_problems
 from ci_gate.thresholds.shape import find_shape_problems
 from ci_gate.thresholds.values import (
     ALL_ENDPOINTS,
+    DEFAULT_COMPARE_LOAD,
     DEFAULT_FAILURES,
     DEFAULT_LOOSENING_LABEL,
     Accepted,
@@ -141,6 +142,7 @@ def _scenario(scenario: Section) -> Scenario:
             Tolerance(metric=metric, ratio=parse_percentage(text), at=at)
             for metric, text, at in scenario.items("regression")
         ),
+        compare_load=parse_share(scenario.get("compare_load", DEFAULT_COMPARE_LOAD)),
         at=scenario.at,
     )
 

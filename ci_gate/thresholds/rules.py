@@ -28,6 +28,7 @@ PLACEHOLDERS = {
 MAX_USERS = 1_000_000
 MIN_COMPARE_S = 30.0
 MIN_ALPHA, MAX_ALPHA = 0.0001, 0.2
+MIN_COMPARE_LOAD = 0.01
 MIN_MEMORY_BYTES = 6 * 1024**2  # Docker refuses less
 
 _PLACEHOLDER = re.compile(r"(?<!\$)\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -143,6 +144,21 @@ def _check_ramp(scenario: Section) -> Iterator[Problem]:
         yield scenario.value_problem("ramp", "'ramp' is of 'arrivals', which is missing", allowed)
 
 
+def _check_compare_load(scenario: Section) -> Iterator[Problem]:
+    text = scenario.get("compare_load")
+    if text is None:
+        return
+    if "regression" not in scenario.data:
+        allowed = "no compare_load, or a tolerance under 'regression'"
+        yield scenario.value_problem(
+            "compare_load", "'compare_load' is of 'regression', which is missing", allowed
+        )
+    elif parse_share(text) < MIN_COMPARE_LOAD:
+        yield scenario.value_problem(
+            "compare_load", f"'compare_load' cannot be {text}", f"{MIN_COMPARE_LOAD:.0%} to 100%"
+        )
+
+
 def _check_method_case(scenario: Section) -> Iterator[Problem]:
     limits, accept = scenario.section("limits"), scenario.section("accept")
     named: list[tuple[Path, str]] = [
@@ -193,6 +209,7 @@ _SERVICE_RULES: tuple[_Rule, ...] = (
 _SCENARIO_RULES: tuple[_Rule, ...] = (
     _check_total_users,
     _check_ramp,
+    _check_compare_load,
     _check_method_case,
     _check_repetitions,
     _check_failures_against_successes,

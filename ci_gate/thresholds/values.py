@@ -14,6 +14,9 @@ ALL_ENDPOINTS = "all"
 DEFAULT_FAILURES = "1%"
 """The limit on ``all`` where a scenario says nothing about its failures; ``failures: 100%`` lifts it."""
 
+DEFAULT_COMPARE_LOAD = "50%"
+"""What each side of a comparison bears: the machine then bears the load of one run."""
+
 DEFAULT_LOOSENING_LABEL = "thresholds-approved"
 """The label that approves a loosening where base's thresholds.yaml names none."""
 
@@ -95,6 +98,7 @@ class Scenario:
     relax: tuple[Relaxed, ...]
     limits: tuple[Limit, ...]
     regression: tuple[Tolerance, ...]
+    compare_load: float  # share of the load that base and head each bear while they are compared
     at: Position
 
     @property

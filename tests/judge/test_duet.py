@@ -38,6 +38,29 @@ PLANS = plan_duet(
     SETTINGS,
 )
 DURATION_S = 41.0
+
+
+@pytest.mark.parametrize(
+    ("share", "users", "spawn_rate", "arrivals_per_s"),
+    [
+        ("50%", {"A": 6, "B": 1}, 2.0, 50.0),
+        ("100%", {"A": 11, "B": 1}, 4.0, 100.0),
+        ("7%", {"A": 1, "B": 1}, 0.28, 7.0),
+    ],
+)
+def test_each_side__bears_the_share_of_the_load_that_the_scenario_says(
+    share, users, spawn_rate, arrivals_per_s
+):
+    text = TEXT.replace("{Visitor: 10}\n    spawn_rate: 1", "{A: 11, B: 1}\n    spawn_rate: 4")
+    text += f"    arrivals: 100/s\n    compare_load: {share}\n"
+    thresholds = parse_thresholds(text, "thresholds.yaml")
+    workload = Workload(locustfile="first.py", classes=(), error=None)
+    for plan in plan_duet(thresholds.scenarios[0], thresholds.profiles[0], workload, SETTINGS):
+        assert plan.users == users
+        assert plan.spawn_rate == pytest.approx(spawn_rate)
+        assert plan.arrivals_per_s == pytest.approx(arrivals_per_s)
+
+
 SEEDS = {"base": 1, "head": 2}
 
 

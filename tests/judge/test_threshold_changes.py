@@ -251,6 +251,16 @@ def test_open_workload__is_another_load_and_its_rate_has_a_direction():
     assert effects == {"changed"}
 
 
+def test_compare_load__is_a_change_without_a_direction():
+    tolerated = {**DOCUMENT["scenarios"]["checkout"], "regression": {"p50": "10%"}}
+    half, full = (edit(*CHECKOUT, to={**tolerated, **more}) for more in ({}, {"compare_load": "100%"}))
+    changes = describe(compare_thresholds(parse(half), parse(full)))
+    assert changes == [("changed", "checkout", "", "compare_load", "50%", "100%")]
+    assert not compare_thresholds(
+        parse(half), parse(edit(*CHECKOUT, to={**tolerated, "compare_load": "50%"}))
+    )
+
+
 @pytest.mark.parametrize(
     ("value", "compared", "no_setting"),
     [
@@ -261,7 +271,7 @@ def test_open_workload__is_another_load_and_its_rate_has_a_direction():
         (Service, {"kind", "target", "ready", "ready_timeout_s", "port", "env", "before_each", "cpus",
                    "memory_bytes"}, {"at"}),
         (Scenario, {"name", "locustfile", "users", "spawn_rate", "arrivals_per_s", "ramp_s", "accept",
-                    "expected", "relax", "limits", "regression"}, {"at"}),
+                    "expected", "relax", "limits", "regression", "compare_load"}, {"at"}),
     ],
 )  # fmt: skip
 def test_every_field__is_compared(value, compared, no_setting):
