@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -28,8 +29,9 @@ _OUTCOMES: Final[tuple[DuetOutcome, ...]] = ("pass", "inconclusive", "fail", "in
 def calibrate(request: RunRequest, runs: int, progress: ProgressPrinter) -> str:
     """Compare the service with itself ``runs`` times per scenario, exactly as a pull request would be.
 
-    Returns what `summarise_comparisons` says. Each round is a folder in ``request.out`` that can be judged
-    again. Raises UsageError where no scenario has a tolerance, OutsideError where nothing could be measured.
+    Returns what `summarise_comparisons` says; if interrupted, ``progress`` says it of the rounds so far. Each
+    round is a folder in ``request.out`` that can be judged again. Raises UsageError where no scenario has a
+    tolerance, OutsideError where nothing could be measured.
     """
     scenarios = tuple(scenario for scenario in request.scenarios if scenario.regression)
     if not scenarios:
@@ -37,8 +39,9 @@ def calibrate(request: RunRequest, runs: int, progress: ProgressPrinter) -> str:
             f"{request.thresholds.file}: no regression tolerance, so there is nothing to compare"
         )
     make_folder(request.out)
+    planned = runs * len(scenarios)
     compared: list[tuple[str, DuetVerdict]] = []
-    with Watchdog() as watchdog:
+    with Watchdog() as watchdog, _told_if_interrupted(compared, planned, progress):
         for number in range(runs):
             once = dataclasses.replace(
                 request,
@@ -52,7 +55,21 @@ def calibrate(request: RunRequest, runs: int, progress: ProgressPrinter) -> str:
     progress.finish()
     if not compared:
         raise OutsideError("no comparison could be measured; what stopped each is said above")
-    return summarise_comparisons(compared, planned=runs * len(scenarios))
+    return summarise_comparisons(compared, planned=planned)
+
+
+@contextlib.contextmanager
+def _told_if_interrupted(
+    compared: Sequence[tuple[str, DuetVerdict]], planned: int, progress: ProgressPrinter
+) -> Iterator[None]:
+    """On Ctrl-C, says what the whole rounds so far have shown: each of them took minutes."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        progress.finish()
+        if compared:
+            progress.say(summarise_comparisons(compared, planned=planned))
+        raise
 
 
 def summarise_comparisons(compared: Sequence[tuple[str, DuetVerdict]], planned: int) -> str:
@@ -66,7 +83,7 @@ def summarise_comparisons(compared: Sequence[tuple[str, DuetVerdict]], planned: 
     outcomes = [duet.outcome for _, duet in compared]
     counts = ", ".join(f"{outcomes.count(outcome)} {outcome}" for outcome in _OUTCOMES)
     missing = planned - len(compared)
-    unmeasured = f"; {missing} of {planned} could not be measured" if missing else ""
+    unmeasured = f"; {missing} of {planned} not measured" if missing else ""
     table = tabulate(rows, headers=HEADERS, disable_numparse=True)
     return f"{table}\n\n{len(compared)} comparisons: {counts}{unmeasured}"
 

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from ci_gate.calibrate import _judge_round, summarise_comparisons
+from ci_gate.calibrate import _judge_round, _told_if_interrupted, summarise_comparisons
 from ci_gate.evidence import recording_folder
 from ci_gate.judge.verdict import decode_verdict
 from ci_gate.plan import RunRequest, plan_duet
@@ -71,7 +71,7 @@ def test_summary__counts_every_outcome_and_what_could_not_be_measured():
     _, counts = rows_of(summarise_comparisons(compared, planned=5))
     assert counts == "5 comparisons: 2 pass, 1 inconclusive, 1 fail, 1 invalid"
     _, counts = rows_of(summarise_comparisons(compared, planned=8))
-    assert counts == "5 comparisons: 2 pass, 1 inconclusive, 1 fail, 1 invalid; 3 of 8 could not be measured"
+    assert counts == "5 comparisons: 2 pass, 1 inconclusive, 1 fail, 1 invalid; 3 of 8 not measured"
 
 
 def test_summary__has_a_row_for_each_metric_of_each_scenario():
@@ -155,6 +155,18 @@ def test_round__without_its_recordings_is_said_and_not_counted(tmp_path):
     (damaged / "samples.bin").write_bytes(b"no samples at all")
     assert _judge_round(request, info, ProgressPrinter(said)) == []
     assert "is no file of samples" in said.getvalue()
+
+
+def test_calibrate__tells_what_it_has_if_interrupted():
+    said = io.StringIO()
+    compared = [("checkout", duet(change("all", "p50", 0.02, outcome="pass", mde=0.03)))]
+    with pytest.raises(KeyboardInterrupt), _told_if_interrupted(compared, 3, ProgressPrinter(said)):
+        raise KeyboardInterrupt
+    rows, counts = rows_of(said.getvalue().rstrip())
+    assert rows[0][:3] == ["checkout", "all", "p50"]
+    assert counts == "1 comparisons: 1 pass, 0 inconclusive, 0 fail, 0 invalid; 2 of 3 not measured"
+    with pytest.raises(KeyboardInterrupt), _told_if_interrupted([], 3, ProgressPrinter(said)):
+        raise KeyboardInterrupt
 
 
 def test_calibrate__a_service_that_does_not_start_is_said_and_nothing_is_made_up(comparing, call, tmp_path):

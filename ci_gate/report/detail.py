@@ -116,6 +116,8 @@ def list_commands(verdict: Verdict, scenarios: Sequence[ScenarioVerdict]) -> tup
     for scenario in scenarios:
         if scenario.outcome != "PASS" and len(scenarios) <= MOST_REASONS:
             command += ["--scenario", clean(scenario.name, LONGEST_NAME)]
+    if verdict.git.get("base"):
+        command += ["--base", clean(verdict.git["base"], LONGEST_NAME)]
     head = clean(verdict.git.get("head", ""), LONGEST_NAME)
     checkout = (f"git checkout {shlex.quote(head)}",) if verdict.git.get("head") else ()
     return (*checkout, shlex.join(command))

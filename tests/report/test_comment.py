@@ -18,11 +18,13 @@ from ci_gate.report.comment import (
     render_report,
     summarise_in_a_sentence,
 )
+from ci_gate.report.detail import list_commands
 from ci_gate.report.markdown import render_markdown
 from tests.report.examples import CHANGES, EXAMPLES, approval
 from tests.report.github_text import find_references, render
 from tests.report.test_escape import hostile_text
 from tests.report.verdicts import (
+    SHA,
     cause,
     change,
     diagnosis,
@@ -281,6 +283,19 @@ def test_hostile_verdict__is_always_within_the_size_with_whole_tables(name, subj
 def write_goldens():
     for name, report in EXAMPLES.items():
         (GOLDEN / f"{name}.md").write_text(comment(report), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("git", "commands"),
+    [
+        ({}, ("ci-gate run --profile quick",)),
+        ({"head": SHA}, (f"git checkout {SHA}", "ci-gate run --profile quick")),
+        ({"base": "main"}, ("ci-gate run --profile quick --base main",)),
+        ({"base": "$(reboot) x"}, ("ci-gate run --profile quick --base '$(reboot) x'",)),
+    ],
+)
+def test_reproduction__repeats_the_base_and_quotes_it(git, commands):
+    assert list_commands(verdict(git=git, profile="quick"), (scenario(), scenario(), scenario())) == commands
 
 
 if __name__ == "__main__":
