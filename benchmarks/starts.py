@@ -4,7 +4,7 @@ Each start: base and head from their commands, fresh state, two Locusts at once 
 with ``--sequential`` base alone and then head alone for as long as a quarter of that. Of every recording of
 equal versions the gate is asked four times: as it is, by the scenario's own tolerances and by half of them,
 and with head's response times changed by an exactly known amount (all of them, or the slowest tenth of every
-five seconds), which keeps the noise real. ``--faults BASE HEAD`` measures versions that do differ instead.
+second), which keeps the noise real. ``--faults BASE HEAD`` measures versions that do differ instead.
 Decisions and readings are appended as soon as a start is over:
 
     python -m benchmarks.starts --out FILE --noise [--starts 10] [--scenario NAME] [--sequential]
