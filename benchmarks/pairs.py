@@ -44,12 +44,14 @@ def load_thresholds() -> Thresholds:
 
 
 def find_scenario(thresholds: Thresholds, name: str, *, users: int | None = None) -> Scenario:
-    """The scenario of that name, with another number of users where one is given."""
+    """The scenario of that name; where a number of users is given, half of them load each side."""
     scenario = thresholds.scenario(name)
     if scenario is None:
         raise SystemExit(f"no scenario {name!r}; there are {', '.join(s.name for s in thresholds.scenarios)}")
+    if users is None:
+        return scenario
     (only,) = scenario.users
-    return dataclasses.replace(scenario, users=(dataclasses.replace(only, count=users or only.count),))
+    return dataclasses.replace(scenario, users=(dataclasses.replace(only, count=users),), compare_load=0.5)
 
 
 def plan_pair(

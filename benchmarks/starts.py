@@ -194,11 +194,13 @@ def parse_options() -> argparse.Namespace:
     )
     parser.add_argument("--out", type=Path, required=True, help="starts are appended here, one a line")
     parser.add_argument("--scenario", default="connector-scaling")
-    parser.add_argument("--users", type=int, help="half of them on each side (default: the scenario's)")
+    parser.add_argument("--users", type=int, help="half of them on each side (default: as in a run)")
     parser.add_argument("--starts", type=int, default=10)
     parser.add_argument("--faults", nargs=2, default=("", ""), metavar=("BASE", "HEAD"))
     parser.add_argument("--noise", action="store_true", help="two processes that burn CPU in bursts")
-    parser.add_argument("--sequential", action="store_true", help="measure base, then head, too")
+    parser.add_argument(
+        "--sequential", action="store_true", help="measure base, then head, too, each under twice that"
+    )
     parser.add_argument("--table", action="store_true", help="measure nothing, print what the file holds")
     return parser.parse_args()
 
