@@ -1,7 +1,7 @@
 r"""What the gate says where every comparison begins with services started anew, one pair at a time.
 
 Each start: base and head from their commands, fresh state, two Locusts at once for the longest duration, and
-with ``--sequential`` base alone and then head alone for as long as a quarter of that. Of every recording of
+with ``--sequential`` base alone and then head alone, both in a quarter of that time. Of every recording of
 equal versions the gate is asked four times: as it is, by the scenario's own tolerances and by half of them,
 and with head's response times changed by an exactly known amount (all of them, or the slowest tenth of every
 second), which keeps the noise real. ``--faults BASE HEAD`` measures versions that do differ instead.
