@@ -56,12 +56,12 @@ class Question:
 
 
 QUESTIONS = (
-    Question(name="equal", slow=partial(slow_down, 1.0), tolerances=OWN),
-    Question(name="equal, half tolerances", slow=partial(slow_down, 1.0), tolerances=HALF),
+    Question(name="as it is", slow=partial(slow_down, 1.0), tolerances=OWN),
+    Question(name="as it is, half tolerances", slow=partial(slow_down, 1.0), tolerances=HALF),
     Question(name="+10 % everywhere, half tolerances", slow=partial(slow_down, 1.1), tolerances=HALF),
     Question(name="+20 % in the tail, half tolerances", slow=partial(slow_tail, 1.2), tolerances=HALF),
 )
-PIECES = Question(name="equal, 30 s", slow=partial(slow_down, 1.0), tolerances=OWN, longest_s=SHORT_S)
+PIECES = Question(name="as it is, 30 s", slow=partial(slow_down, 1.0), tolerances=OWN, longest_s=SHORT_S)
 
 
 class Decision(StrictValue, frozen=True):
