@@ -75,8 +75,7 @@ def plan_duet(
     """Base and head, each under `Scenario.compare_load` of the load; by half, the machine bears one run's."""
     share = scenario.compare_load
     users = tuple(
-        dataclasses.replace(user, count=max(1, math.ceil(round(user.count * share, 6))))
-        for user in scenario.users
+        dataclasses.replace(user, count=math.ceil(round(user.count * share, 6))) for user in scenario.users
     )
     shared = dataclasses.replace(
         scenario,

@@ -220,9 +220,13 @@ def _judge(question: _Question, effect: Effect, level: float, alpha: float) -> C
     mde = abs(relative(worse * (half + effect.bound(1 - POWER))))
     is_real = effect.p_value <= level
     within = worse * change <= question.tolerance
+    # Rare stalls are trimmed from the paired effect: what the plain percentile shows as worse must not pass.
+    is_shown_worse = question.quantile is not None and effect.head > effect.base * (1 + question.tolerance)
     outcome: Outcome = "inconclusive"
     if is_real and not within:
         outcome = "fail"
+    elif is_shown_worse:
+        pass
     elif worse * worst < question.tolerance or (within and mde <= question.tolerance):
         outcome = "pass"
     return Change(

@@ -196,8 +196,8 @@ def _scenario_rows(scenario: Scenario) -> Iterator[_Row]:
             (name, "", f"relax {relaxed.code}"),
             _Setting(text=relaxed.reason, presence=-1, line=relaxed.at.line),
         )
-    share = scenario.compare_load  # more load sees smaller changes, until the machine has too much of it
-    yield (name, "", "compare_load"), _Setting(text=f"{share * 100:.12g}%", line=line)
+    share = scenario.compare_load  # less of it sees less
+    yield (name, "", "compare_load"), _Setting(text=f"{share * 100:.12g}%", demand=share, line=line)
     for tolerance in scenario.regression:
         text = f"{tolerance.ratio * 100:.12g}%"
         setting = _Setting(text=text, demand=-tolerance.ratio, presence=1, line=tolerance.at.line)

@@ -1,7 +1,7 @@
 """Paired effects: what head changed against base, from time windows that both sides lived through together.
 
 An effect lives on the scale on which it is symmetric: log(head/base) for percentiles and rate, head - base
-for shares. Its standard error is that of batch means over at most `BLOCKS` blocks of windows.
+for shares. Its standard error is that of batch means, from batches as long as a block.
 """
 
 from __future__ import annotations
@@ -116,9 +116,12 @@ def measure_percentile(base: SideSamples, head: SideSamples, quantile: float, ph
     per_block = max(1, min(max(2, round(10 * (1 - quantile))), most))
     logs = [_window_log_quantiles(side, quantile, phase, blocks * per_block) for side in sides]
     differences = logs[1] - logs[0]
-    if np.isfinite(differences).reshape(blocks, per_block).any(axis=1).sum() < MIN_BLOCKS:
+    known = np.isfinite(differences)
+    known_blocks = int(known.reshape(blocks, per_block).any(axis=1).sum())
+    if known_blocks < MIN_BLOCKS:
         return None
-    estimate, error, df = _trimmed_mean(differences[np.isfinite(differences)], per_block)
+    in_batch = max(1, int(known.sum()) // known_blocks)  # a batch spans a block also where windows are empty
+    estimate, error, df = _trimmed_mean(differences[known], in_batch)
     plain = [float(np.quantile(side.response_ms, quantile)) for side in sides]
     return Effect(
         base=plain[0], head=plain[1], estimate=estimate, error=error, df=df, windows=blocks * per_block
@@ -181,21 +184,21 @@ def _window_log_quantiles(
     return np.log(np.maximum(quantiles, _CLOCK_MS))
 
 
-def _trimmed_mean(values: NDArray[np.float64], per_block: int) -> tuple[float, float, float]:
+def _trimmed_mean(values: NDArray[np.float64], in_batch: int) -> tuple[float, float, float]:
     """Trimmed mean of neighbouring windows, its standard error and degrees of freedom.
 
     Winsorised sums of Tukey and McLaughlin (1963) and Yuen (1974), their variance from batches that begin at
     every window: Meketon and Schmeiser (1984), Winter Simulation Conference, 227. For independent normal
     windows, overlapping batches of m have 3m^2 / (2m^2 + 1) times the degrees of freedom of separate ones.
     """
-    size, blocks = values.size, values.size / per_block
+    size, blocks = values.size, values.size / in_batch
     ordered = np.sort(values)
     cut = int(TRIM * size)
     winsorised = np.clip(values, ordered[cut], ordered[size - cut - 1])
-    batches = np.convolve(winsorised - winsorised.mean(), np.ones(per_block), "valid")
+    batches = np.convolve(winsorised - winsorised.mean(), np.ones(in_batch), "valid")
     sum_of_squares = float(batches @ batches)
-    error = size * np.sqrt(sum_of_squares / (per_block * batches.size * (size - per_block)))
-    overlap = 3 * per_block**2 / (2 * per_block**2 + 1)
+    error = size * np.sqrt(sum_of_squares / (in_batch * batches.size * (size - in_batch)))
+    overlap = 3 * in_batch**2 / (2 * in_batch**2 + 1)
     df = overlap * (blocks - 2 * int(TRIM * blocks) - 1)
     return float(stats.trim_mean(values, TRIM)), max(float(error) / (size - 2 * cut), _FINEST), df
 

@@ -116,8 +116,9 @@ def list_commands(verdict: Verdict, scenarios: Sequence[ScenarioVerdict]) -> tup
     for scenario in scenarios:
         if scenario.outcome != "PASS" and len(scenarios) <= MOST_REASONS:
             command += ["--scenario", clean(scenario.name, LONGEST_NAME)]
-    if verdict.git.get("base"):
-        command += ["--base", clean(verdict.git["base"], LONGEST_NAME)]
+    base = verdict.git.get("base", "")
+    if base and "://" not in base and clean(base, LONGEST_NAME) == base:  # a URL may hold a password
+        command += ["--base", base]
     head = clean(verdict.git.get("head", ""), LONGEST_NAME)
     checkout = (f"git checkout {shlex.quote(head)}",) if verdict.git.get("head") else ()
     return (*checkout, shlex.join(command))

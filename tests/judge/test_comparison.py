@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import msgspec
@@ -12,7 +13,7 @@ from scipy import stats
 from ci_gate.judge.comparison import Comparison, compare, decide
 from ci_gate.judge.family import SHARE_OF_ALL, holm_levels, weigh_endpoints
 from ci_gate.judge.looks import Look
-from ci_gate.judge.windows import SideSamples
+from ci_gate.judge.windows import SideSamples, _trimmed_mean, measure_percentile
 from tests.judge.duets import (
     ENDPOINTS,
     HOSTILE,
@@ -241,6 +242,30 @@ def test_decide__nothing_compared_is_no_pass():
     assert decide(Comparison(changes=(), not_compared=()), LAST) == "inconclusive"
 
 
+def test_trimmed_mean__by_hand():
+    # winsorised: 1 1 3 4 4, less their mean 2.6; batches of 2: -3.2 -1.2 1.8 2.8; the middle: 1 3 4
+    estimate, error, df = _trimmed_mean(np.array([0.0, 1.0, 3.0, 4.0, 9.0]), 2)
+    assert estimate == pytest.approx(8 / 3)
+    assert error == pytest.approx(5 / 3 * math.sqrt((3.2**2 + 1.2**2 + 1.8**2 + 2.8**2) / (2 * 4 * 3)))
+    assert df == pytest.approx(4 / 3 * (2.5 - 1))
+
+
+def test_trimmed_mean__of_single_windows_is_tukeys_and_mclaughlins():
+    values = np.random.default_rng(1).normal(size=20)
+    estimate, error, df = _trimmed_mean(values, 1)
+    winsorised = stats.mstats.winsorize(values, limits=(0.2, 0.2))
+    assert estimate == pytest.approx(stats.trim_mean(values, 0.2))
+    assert error == pytest.approx(np.std(winsorised, ddof=1) * math.sqrt(20) / 12)
+    assert df == 11
+
+
+def test_windows__that_are_empty_in_the_same_place_leave_as_many_batches_as_blocks():
+    base, head = (s.pick((s.start_s - START_S) % 5 < 1) for s in duet(duration_s=120.0))
+    effect = measure_percentile(base, head, 0.5, phase(120.0))
+    assert effect.windows == 120
+    assert effect.df == 15  # 24 - 2 * 4 - 1, a window in each block
+
+
 # Failures
 
 
@@ -397,7 +422,11 @@ def test_extreme_spread__leaves_no_bound_infinite():
     assert change_of(comparison, "p50").high > 1e40
 
 
-@pytest.mark.parametrize(("every_s", "outcome"), [(6, "fail"), (9, "inconclusive")])
+@pytest.mark.parametrize(
+    ("every_s", "outcome"),
+    # stalls reach 42 %, 29 %, 10 % of the windows; the last are 1 % of the requests, which moves no p95
+    [(6, "fail"), (9, "inconclusive"), (24, "inconclusive"), (60, "pass")],
+)
 def test_stalls__that_leave_most_seconds_alone_are_found_in_the_tail(every_s, outcome):
     base, head = duet(duration_s=120.0)
 
@@ -406,8 +435,18 @@ def test_stalls__that_leave_most_seconds_alone_are_found_in_the_tail(every_s, ou
         return np.where(into_s < 0.75, response_ms + (0.75 - into_s) * 1000, response_ms)
 
     comparison = compared(base, change_response(head, stall), duration_s=120.0)
-    assert change_of(comparison, "p95").outcome == outcome  # never a pass
+    assert change_of(comparison, "p95").outcome == outcome
     assert change_of(comparison, "p50").outcome == "pass"
+
+
+@given(st.integers(0, 1000))
+def test_pass__is_never_what_the_plain_percentile_shows_as_worse_than_the_tolerance(seed):
+    draw = np.random.default_rng(seed)
+    base, head = duet(seed)
+    every_s, long_s = draw.uniform(5, 30), draw.uniform(0.1, 2)
+    stalled = change_response(head, lambda at_s, ms: np.where(at_s % every_s < long_s, ms + 500, ms))
+    change = change_of(compared(base, stalled), "p95")
+    assert change.outcome != "pass" or change.head <= change.base * (1 + change.tolerance)
 
 
 # Family

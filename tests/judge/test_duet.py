@@ -40,6 +40,16 @@ PLANS = plan_duet(
 DURATION_S = 41.0
 
 
+def test_each_side__bears_a_share_that_no_binary_number_is():
+    text = (
+        TEXT.replace("{Visitor: 10}", "{A: 100}") + "    compare_load: 7%\n"
+    )  # 100 * 0.07 is 7.000000000000001
+    thresholds = parse_thresholds(text, "thresholds.yaml")
+    workload = Workload(locustfile="first.py", classes=(), error=None)
+    base, _ = plan_duet(thresholds.scenarios[0], thresholds.profiles[0], workload, SETTINGS)
+    assert base.users == {"A": 7}
+
+
 @pytest.mark.parametrize(
     ("share", "users", "spawn_rate", "arrivals_per_s"),
     [

@@ -251,11 +251,13 @@ def test_open_workload__is_another_load_and_its_rate_has_a_direction():
     assert effects == {"changed"}
 
 
-def test_compare_load__is_a_change_without_a_direction():
+def test_compare_load__less_of_it_is_loosened():
     tolerated = {**DOCUMENT["scenarios"]["checkout"], "regression": {"p50": "10%"}}
     half, full = (edit(*CHECKOUT, to={**tolerated, **more}) for more in ({}, {"compare_load": "100%"}))
     changes = describe(compare_thresholds(parse(half), parse(full)))
-    assert changes == [("changed", "checkout", "", "compare_load", "50%", "100%")]
+    assert changes == [("tightened", "checkout", "", "compare_load", "50%", "100%")]
+    (back,) = compare_thresholds(parse(full), parse(half))
+    assert back.effect == "loosened"
     assert not compare_thresholds(
         parse(half), parse(edit(*CHECKOUT, to={**tolerated, "compare_load": "50%"}))
     )

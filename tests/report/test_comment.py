@@ -292,6 +292,8 @@ def write_goldens():
         ({"head": SHA}, (f"git checkout {SHA}", "ci-gate run --profile quick")),
         ({"base": "main"}, ("ci-gate run --profile quick --base main",)),
         ({"base": "$(reboot) x"}, ("ci-gate run --profile quick --base '$(reboot) x'",)),
+        ({"base": "https://me:secret@shop.test"}, ("ci-gate run --profile quick",)),
+        ({"base": "x" * 2000}, ("ci-gate run --profile quick",)),
     ],
 )
 def test_reproduction__repeats_the_base_and_quotes_it(git, commands):

@@ -134,9 +134,7 @@ def _advise_on_scenario(scenario: ScenarioVerdict, href: str) -> Iterator[Senten
             text = "nothing that was observed explains it: the charts show when it began and what rose too"
         yield Sentence(subject=scenario.name, text=text, href=f"{href}-diagnosis" if causes else href)
     elif scenario.outcome == "INCONCLUSIVE" and scenario.comparison and scenario.comparison.changes:
-        text = (
-            "raise compare_load or compare: max_duration, or tolerate more: this run could not see so little"
-        )
+        text = "this run could not see so little: raise max_duration, fit compare_load, or tolerate more"
         yield Sentence(subject=scenario.name, text=text, href=href)
     for remedy, subjects in _group_by_remedy(scenario).items():
         more = f" and {len(subjects) - 1} more" if len(subjects) > 1 else ""
