@@ -189,9 +189,6 @@ def _scenario_rows(scenario: Scenario) -> Iterator[_Row]:
     for endpoint in scenario.expected:
         yield (name, endpoint, "expected"), _Setting(text="expected", presence=1, line=line)
     for relaxed in scenario.relax:
-        setting = _Setting(text="relaxed", presence=-1, line=relaxed.at.line)
-        yield (name, "", f"relax {relaxed.code}"), setting
-    for relaxed in scenario.relax:
         yield (
             (name, "", f"relax {relaxed.code}"),
             _Setting(text=relaxed.reason, presence=-1, line=relaxed.at.line),
