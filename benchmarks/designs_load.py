@@ -97,8 +97,8 @@ def load(
     watchdog: Watchdog,
 ) -> list[list[Span]]:
     """Put the load on, directed once every Locust is in its steady phase; for each pair, what counts."""
-    named = {name for slot in slots[0] for name in slot.on}
-    used = [name for name in LOCUSTS if name in named]
+    switched_on = {name for slot in slots[0] for name in slot.on}
+    used = [name for name in LOCUSTS if name in switched_on]
     jobs = [{name: pair.job(SIDES.index(name[:4]), name) for name in used} for pair in pairs]
     folders = [job.folder for named in jobs for job in named.values()]
     folders += [pair.folder / MIRRORED for pair in pairs * bool(mirrors)]

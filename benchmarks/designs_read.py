@@ -76,12 +76,17 @@ def read_designs(
             yield read_turn(recorded, chosen, design, turn)
             continue
         (whole,) = chosen
-        quarter_s = (whole.end_s - whole.start_s) / DUET_PIECES
-        for piece in range(DUET_PIECES):
-            start_s = whole.start_s + piece * quarter_s
-            span = Span(slot=whole.slot, start_s=start_s, end_s=start_s + quarter_s)
+        for piece, span in enumerate(quarter(whole)):
             yield read_turn(recorded, [span], DUET, piece)
         yield decide(thresholds, scenario, recorded, whole)
+
+
+def quarter(duet: Span) -> Iterator[Span]:
+    """The four quarters of a duet: each as long as base-then-head lasts in all."""
+    quarter_s = (duet.end_s - duet.start_s) / DUET_PIECES
+    for piece in range(DUET_PIECES):
+        start_s = duet.start_s + piece * quarter_s
+        yield Span(slot=duet.slot, start_s=start_s, end_s=start_s + quarter_s)
 
 
 def read_turn(recorded: Recorded, spans: Sequence[Span], design: str, turn: int) -> Reading:

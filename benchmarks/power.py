@@ -18,11 +18,12 @@ import argparse
 import dataclasses
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 from tabulate import tabulate
 
@@ -122,10 +123,12 @@ def decide(
     ]
 
 
-def slow_down(pair: tuple[Recording, Recording], factor: float) -> tuple[Recording, Recording]:
-    """The pair, with head's response times multiplied."""
+def change_head(
+    pair: tuple[Recording, Recording], change: Callable[[NDArray[np.void]], NDArray[np.float64]]
+) -> tuple[Recording, Recording]:
+    """The pair, with head's response times as ``change`` makes them of its samples."""
     samples = pair[1].samples.copy()
-    samples["response_ms"] *= factor
+    samples["response_ms"] = change(samples)
     return pair[0], msgspec.structs.replace(pair[1], samples=samples)
 
 
@@ -153,7 +156,13 @@ def main() -> None:
         decisions += decide(thresholds, scenario, kind, pair, number)
         for factor, tolerances in options.slower if kind[0] == kind[1] else ():
             named = (kind[0], f"{kind[1]} x {factor}", tolerances)
-            decisions += decide(thresholds, scenario, named, slow_down(pair, float(factor)), number)
+            decisions += decide(
+                thresholds,
+                scenario,
+                named,
+                change_head(pair, lambda samples, by=float(factor): samples["response_ms"] * by),
+                number,
+            )
     if options.out:
         with LineWriter(options.out) as lines:
             for decision in decisions:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import itertools
 import os
 import sys
 import time
@@ -24,7 +23,6 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from tabulate import tabulate
@@ -32,14 +30,15 @@ from tabulate import tabulate
 from benchmarks.comparison_simulation import slow_down, slow_tail
 from benchmarks.designs_load import record_cell
 from benchmarks.designs_plan import ALONE, BOTH, DUET, SEQUENTIAL, SETTLE_S, Cell, Slot, Span
-from benchmarks.designs_read import DUET_PIECES, QUANTILES, Recorded, read_turn
+from benchmarks.designs_read import DUET_PIECES, QUANTILES, Recorded, quarter, read_turn
+from benchmarks.designs_table import say
 from benchmarks.pairs import find_scenario, load_thresholds
-from benchmarks.power import judge_piece, share, with_tolerances
+from benchmarks.power import change_head, judge_piece, share, with_tolerances
 from ci_gate.evidence import LineWriter, Recording, read_lines
 from ci_gate.readings import StrictValue
 from ci_gate.thresholds import Scenario, Thresholds
 
-OWN, HALF = "p50=10%,p95=20%,rate=5%", "p50=5%,p95=10%,rate=5%"
+HALF = "p50=5%,p95=10%,rate=5%"
 SHORT_S = 30.0
 
 Slow = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
@@ -51,17 +50,16 @@ class Question:
 
     name: str
     slow: Slow
-    tolerances: str
-    longest_s: float | None = None  # None: the thresholds' own
+    tolerances: str  # empty: the scenario's own
 
 
 QUESTIONS = (
-    Question(name="as it is", slow=partial(slow_down, 1.0), tolerances=OWN),
+    Question(name="as it is", slow=partial(slow_down, 1.0), tolerances=""),
     Question(name="as it is, half tolerances", slow=partial(slow_down, 1.0), tolerances=HALF),
     Question(name="+10 % everywhere, half tolerances", slow=partial(slow_down, 1.1), tolerances=HALF),
     Question(name="+20 % in the tail, half tolerances", slow=partial(slow_tail, 1.2), tolerances=HALF),
 )
-PIECES = Question(name="as it is, 30 s", slow=partial(slow_down, 1.0), tolerances=OWN, longest_s=SHORT_S)
+PIECES = Question(name="as it is, 30 s", slow=partial(slow_down, 1.0), tolerances="")
 
 
 class Decision(StrictValue, frozen=True):
@@ -124,13 +122,6 @@ def measure_start(
     )
 
 
-def quarter(duet: Span) -> Iterator[Span]:
-    """The four quarters of a duet: as much time as base-then-head has in all."""
-    edges = np.linspace(duet.start_s, duet.end_s, DUET_PIECES + 1)
-    for start_s, end_s in itertools.pairwise(edges):
-        yield Span(slot=duet.slot, start_s=float(start_s), end_s=float(end_s))
-
-
 def ask(thresholds: Thresholds, scenario: Scenario, recorded: Recorded, duet: Span) -> Iterator[Decision]:
     """Every question, of equal versions; of others, only what is."""
     is_equal = not any(recorded.cell.pairs[0][1:])
@@ -151,10 +142,12 @@ def decide(
     start_s: float,
 ) -> Decision:
     """The gate's decision on the longest duration from ``start_s`` on, with head made slower."""
-    samples = pair[1].samples.copy()
-    samples["response_ms"] = question.slow(samples["start_s"] - start_s, samples["response_ms"])
-    slowed = (pair[0], msgspec.structs.replace(pair[1], samples=samples))
-    judged = with_tolerances(scenario, question.tolerances)
+
+    def slow(samples: NDArray[np.void]) -> NDArray[np.float64]:
+        return question.slow(samples["start_s"] - start_s, samples["response_ms"])
+
+    judged = with_tolerances(scenario, question.tolerances) if question.tolerances else scenario
+    slowed = change_head((pair[0], pair[1]), slow)
     verdict = judge_piece(thresholds, judged, slowed, start_s)
     of_all = [change for change in verdict.changes if change.endpoint == "all"]
     return Decision(
@@ -223,7 +216,7 @@ def decision_rows(starts: Sequence[Start]) -> list[tuple[str, ...]]:
     """A row for each scenario, noise, pair of versions and question."""
     groups: dict[tuple[str, ...], list[Decision]] = {}
     for start in starts:
-        kind = (start.scenario, "on" if start.noise else "off", start.base_faults, start.head_faults)
+        kind = (start.scenario, say(start.noise), start.base_faults, start.head_faults)
         for decision in start.decisions:
             groups.setdefault((*kind, decision.question), []).append(decision)
     rows = []
@@ -255,7 +248,7 @@ def scatter_rows(starts: Sequence[Start]) -> list[tuple[str, ...]]:
     for start in starts:
         if not (start.base_faults or start.head_faults):
             for design, readings in start.readings.items():
-                key = (start.scenario, "on" if start.noise else "off", design)
+                key = (start.scenario, say(start.noise), design)
                 groups.setdefault(key, []).extend(readings)
     return [
         (*key, str(len(readings)), *(f"{scatter(readings, metric):.1%}" for metric in QUANTILES))

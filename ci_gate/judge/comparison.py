@@ -225,9 +225,9 @@ def _judge(question: _Question, effect: Effect, level: float, alpha: float) -> C
     outcome: Outcome = "inconclusive"
     if is_real and not within:
         outcome = "fail"
-    elif is_shown_worse:
-        pass
-    elif worse * worst < question.tolerance or (within and mde <= question.tolerance):
+    elif not is_shown_worse and (
+        worse * worst < question.tolerance or (within and mde <= question.tolerance)
+    ):
         outcome = "pass"
     return Change(
         endpoint=question.endpoint,

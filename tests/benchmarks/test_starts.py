@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.comparison_simulation import DURATION_S, slow_tail
 from benchmarks.designs_plan import DUET, SEQUENTIAL, Slot, Span
+from benchmarks.designs_read import quarter
 from benchmarks.starts import (
     QUESTIONS,
     Decision,
@@ -16,7 +17,6 @@ from benchmarks.starts import (
     decide,
     decision_rows,
     plan_slots,
-    quarter,
     render,
     scatter_rows,
 )

@@ -31,23 +31,23 @@ scenarios:
 """
 SCENARIO = parse_thresholds(TEXT, "thresholds.yaml").scenarios[0]
 SETTINGS = Compare(max_duration_s=40, alpha=0.01)
-PLANS = plan_duet(
-    SCENARIO,
-    parse_thresholds(TEXT, "t").profiles[0],
-    Workload(locustfile="first.py", classes=(), error=None),
-    SETTINGS,
-)
+
+
+def plan_sides(text):
+    """What base and head do of the only scenario."""
+    thresholds = parse_thresholds(text, "thresholds.yaml")
+    workload = Workload(locustfile="first.py", classes=(), error=None)
+    return plan_duet(thresholds.scenarios[0], thresholds.profiles[0], workload, SETTINGS)
+
+
+PLANS = plan_sides(TEXT)
 DURATION_S = 41.0
 
 
 def test_each_side__bears_a_share_that_no_binary_number_is():
-    text = (
-        TEXT.replace("{Visitor: 10}", "{A: 100}") + "    compare_load: 7%\n"
-    )  # 100 * 0.07 is 7.000000000000001
-    thresholds = parse_thresholds(text, "thresholds.yaml")
-    workload = Workload(locustfile="first.py", classes=(), error=None)
-    base, _ = plan_duet(thresholds.scenarios[0], thresholds.profiles[0], workload, SETTINGS)
-    assert base.users == {"A": 7}
+    text = TEXT.replace("{Visitor: 10}", "{A: 100}") + "    compare_load: 7%\n"
+    base, _ = plan_sides(text)
+    assert base.users == {"A": 7}  # 100 * 0.07 is 7.000000000000001
 
 
 @pytest.mark.parametrize(
@@ -63,9 +63,7 @@ def test_each_side__bears_the_share_of_the_load_that_the_scenario_says(
 ):
     text = TEXT.replace("{Visitor: 10}\n    spawn_rate: 1", "{A: 11, B: 1}\n    spawn_rate: 4")
     text += f"    arrivals: 100/s\n    compare_load: {share}\n"
-    thresholds = parse_thresholds(text, "thresholds.yaml")
-    workload = Workload(locustfile="first.py", classes=(), error=None)
-    for plan in plan_duet(thresholds.scenarios[0], thresholds.profiles[0], workload, SETTINGS):
+    for plan in plan_sides(text):
         assert plan.users == users
         assert plan.spawn_rate == pytest.approx(spawn_rate)
         assert plan.arrivals_per_s == pytest.approx(arrivals_per_s)

@@ -280,11 +280,6 @@ def test_hostile_verdict__is_always_within_the_size_with_whole_tables(name, subj
     check_page(text)
 
 
-def write_goldens():
-    for name, report in EXAMPLES.items():
-        (GOLDEN / f"{name}.md").write_text(comment(report), encoding="utf-8")
-
-
 @pytest.mark.parametrize(
     ("git", "commands"),
     [
@@ -298,6 +293,11 @@ def write_goldens():
 )
 def test_reproduction__repeats_the_base_and_quotes_it(git, commands):
     assert list_commands(verdict(git=git, profile="quick"), (scenario(), scenario(), scenario())) == commands
+
+
+def write_goldens():
+    for name, report in EXAMPLES.items():
+        (GOLDEN / f"{name}.md").write_text(comment(report), encoding="utf-8")
 
 
 if __name__ == "__main__":
