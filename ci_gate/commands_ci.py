@@ -13,6 +13,7 @@ from ci_gate.gate import gather, gather_timelines, parse_needs, parse_scenarios
 from ci_gate.judge.run_timeline import encode_timeline
 from ci_gate.judge.verdict import encode_verdict
 from ci_gate.matrix import NO_DOCKERFILE, Matrix, find_base, has_file, render_outputs, split_names
+from ci_gate.occasion import read_occasion
 from ci_gate.overrides import replace_users
 from ci_gate.report.terminal import render_terminal
 from ci_gate.report_files import TIMELINE_FILE
@@ -65,8 +66,9 @@ def plan_command(
 @click.argument("folder", type=_FOLDER)
 @click.option("--scenarios", required=True, help="What was planned, as a JSON list.")
 @click.option("--needs", required=True, help="The needs context of this job, as JSON.")
+@click.option("--base", default="", help="The commit whose thresholds.yaml head's is compared with.")
 @click.option("--out", "out_file", type=_FILE, required=True, help="The verdict's file.")
-def gate_command(folder: Path, scenarios: str, needs: str, out_file: Path) -> int:
+def gate_command(folder: Path, scenarios: str, needs: str, base: str, out_file: Path) -> int:
     """Make one verdict of every verdict.json below FOLDER, and one timeline.json beside it.
 
     It is INVALID where a planned scenario is missing, or a job that this one needs ended in any other way
@@ -74,6 +76,7 @@ def gate_command(folder: Path, scenarios: str, needs: str, out_file: Path) -> in
     """
     planned = parse_scenarios(scenarios)
     verdict = gather(folder, planned, parse_needs(needs))
+    verdict = msgspec.structs.replace(verdict, occasion=read_occasion(os.environ, _read_payload(), base))
     out_file.parent.mkdir(parents=True, exist_ok=True)
     out_file.write_bytes(encode_verdict(verdict))
     timeline = encode_timeline(gather_timelines(folder, planned))
@@ -91,9 +94,16 @@ def _read_count(text: str) -> int | None:
 
 
 def _read_event() -> tuple[str, dict[str, object]]:
-    path = os.environ.get("GITHUB_EVENT_PATH", "")
     try:
-        payload = msgspec.json.decode(Path(path).read_bytes(), type=dict[str, object]) if path else {}
-    except (OSError, msgspec.DecodeError) as error:
+        payload = msgspec.json.decode(_read_payload() or b"{}", type=dict[str, object])
+    except msgspec.DecodeError as error:
         raise UsageError(f"GITHUB_EVENT_PATH: {error}") from error
     return os.environ.get("GITHUB_EVENT_NAME", ""), payload
+
+
+def _read_payload() -> bytes:
+    path = os.environ.get("GITHUB_EVENT_PATH", "")
+    try:
+        return Path(path).read_bytes() if path else b""
+    except OSError as error:
+        raise UsageError(f"GITHUB_EVENT_PATH: {error}") from error

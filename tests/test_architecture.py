@@ -76,6 +76,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "matrix": {"errors", "git"},
     "gate": {"errors", "judge", "report_files"},
+    "occasion": {"errors", "judge"},
     "request": {"errors", "judge", "measure", "overrides", "plan", "thresholds", "workload"},
     "scaffold": {"errors"},
     "templates": set(),
@@ -96,7 +97,9 @@ MAY_IMPORT: dict[str, set[str]] = {
         "scaffold",
     },
     "commands_capacity": {"capacity", "commands", "errors", "progress", "quantities", "request"},
-    "commands_ci": {"errors", "gate", "judge", "matrix", "overrides", "report", "report_files", "request"},
+    "commands_ci": {
+        *("errors", "gate", "judge", "matrix", "occasion", "overrides", "report", "report_files", "request"),
+    },
     "export": {"evidence", "judge", "samples", "thresholds"},
     "commands_export": {"errors", "evidence", "export", "thresholds"},
     "commands_report": {"errors", "judge", "report", "report_files"},

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from ci_gate.commands_ci import gate_command
 from ci_gate.errors import UsageError
 from ci_gate.gate import gather, gather_timelines, parse_needs, parse_scenarios
+from ci_gate.judge.occasion import Occasion
 from ci_gate.judge.run_timeline import (
     TIMELINE_SCHEMA,
     RunTimeline,
@@ -97,3 +98,37 @@ def test_command__exits_by_the_verdict_that_it_writes(tmp_path, outcome, exit_co
     assert decode_verdict(out.read_bytes()).outcome == ("INVALID" if outcome == "PASS" else outcome)
     (drawn,) = decode_timeline(out.with_name("timeline.json").read_bytes()).scenarios
     assert drawn.scenario == "a"
+
+
+def test_command__writes_down_what_was_measured_for(tmp_path):
+    write(tmp_path / "in", "a")
+    pull = {"number": 7, "head": {"sha": "a" * 40, "ref": "topic"}, "base": {"sha": "b" * 40, "ref": "main"}}
+    (tmp_path / "event.json").write_text(json.dumps({"action": "opened", "pull_request": pull}))
+    environ = {
+        "GITHUB_EVENT_NAME": "pull_request",
+        "GITHUB_EVENT_PATH": str(tmp_path / "event.json"),
+        "GITHUB_RUN_ID": "42",
+        "GITHUB_RUN_ATTEMPT": "2",
+    }
+    out = tmp_path / "verdict.json"
+    arguments = [str(tmp_path / "in"), "--scenarios", '["a"]', "--needs", NEEDS, "--out", str(out)]
+    CliRunner().invoke(gate_command, [*arguments, "--base", "c" * 40], env=environ, standalone_mode=False)
+    assert decode_verdict(out.read_bytes()).occasion == Occasion(
+        event="pull_request",
+        pull_number=7,
+        head_sha="a" * 40,
+        base_ref="main",
+        base_sha="c" * 40,
+        run_id=42,
+        run_attempt=2,
+    )
+
+
+@pytest.mark.parametrize("payload", ["[", "[]", '{"pull_request": {"number": "7"}}'])
+def test_command__refuses_a_payload_that_is_not_githubs(tmp_path, payload):
+    write(tmp_path / "in", "a")
+    (tmp_path / "event.json").write_text(payload)
+    environ = {"GITHUB_EVENT_NAME": "pull_request", "GITHUB_EVENT_PATH": str(tmp_path / "event.json")}
+    arguments = [str(tmp_path / "in"), "--scenarios", '["a"]', "--needs", NEEDS, "--out", str(tmp_path / "v")]
+    done = CliRunner().invoke(gate_command, arguments, env=environ, standalone_mode=False)
+    assert isinstance(done.exception, UsageError)

@@ -24,6 +24,7 @@ from ci_gate.judge.duet import DuetOutcome, DuetVerdict, judge_duet, without_due
 from ci_gate.judge.findings import Finding, Rule, make_case
 from ci_gate.judge.left_over import find_left_over
 from ci_gate.judge.limits import LimitResult
+from ci_gate.judge.occasion import Occasion
 from ci_gate.judge.run_findings import find_in_run
 from ci_gate.judge.summary import EndpointSummary
 from ci_gate.judge.trend import Trend, find_trend
@@ -63,7 +64,7 @@ class ScenarioVerdict(StrictValue, frozen=True):
         return tuple(limit for limit in self.limits if limit.outcome == "breached")
 
 
-class Verdict(StrictValue, frozen=True):
+class Verdict(StrictValue, frozen=True, omit_defaults=True):
     """verdict.json: everything a report says."""
 
     schema: int
@@ -77,6 +78,7 @@ class Verdict(StrictValue, frozen=True):
     git: dict[str, str]
     scenarios: tuple[ScenarioVerdict, ...]
     findings: tuple[Finding, ...]
+    occasion: Occasion | None = None  # None: no workflow measured it
 
     @property
     def exit_code(self) -> int:
