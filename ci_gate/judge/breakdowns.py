@@ -12,15 +12,14 @@ from numpy.typing import NDArray
 from ci_gate.evidence import Recording
 from ci_gate.judge.causes import Cause
 from ci_gate.judge.observation import Observed, find_window
-from ci_gate.judge.summary import SteadyPhase, find_successes
-from ci_gate.samples import FLAG_RETRY_AFTER, NOT_HTTP, UNSENT, count_ids
+from ci_gate.judge.summary import SteadyPhase, find_error_statuses, find_successes, name_status
+from ci_gate.samples import FLAG_RETRY_AFTER, UNSENT, count_ids
 from ci_gate.thresholds import ALL_ENDPOINTS, Scenario
 
 _DEFAULT_FAILURES: Final = 0.01
 _NEAR_LIMIT: Final = 0.95
 _MOST_NAMED: Final = 3
 _MOST: Final = 0.5
-_FIRST_ERROR_STATUS: Final = 400
 _TOO_MANY_REQUESTS: Final = 429
 _THROTTLING_WITH_RETRY_AFTER: Final = (403, 503)
 
@@ -201,7 +200,7 @@ def _sort_by_kind(failures: Failures) -> dict[str, NDArray[np.bool_]]:
         "missing": rest & np.isin(status, (404, 405, 410)),
         "broken": rest & _is_server_error(status),
         "unanswered": rest & (status == 0),
-        "unfit": rest & (status > 0) & ((status < _FIRST_ERROR_STATUS) | (status == NOT_HTTP)),
+        "unfit": rest & (status > 0) & ~find_error_statuses(status),
     }
     return {**kinds, "wrong": rest & ~np.logical_or.reduce(list(kinds.values()))}
 
@@ -218,7 +217,7 @@ def _allowed_failures(scenario: Scenario) -> float:
 def _count_failures(failures: Failures, rows: NDArray[np.bool_]) -> Iterator[str]:
     """How many of all requests with their statuses, then of the endpoints that failed most."""
     statuses = (
-        f"{status or 'no reply'} x {count:,}" for status, count in _count(failures.samples["status"][rows])
+        f"{name_status(status)} x {count:,}" for status, count in _count(failures.samples["status"][rows])
     )
     yield f"{int(rows.sum()):,} of {int(failures.requests.sum()):,} requests ({', '.join(statuses)})"
     for number, count in _count(failures.samples["endpoint"][rows]):

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ci_gate.judge.findings import Case, Rule, Seen
+from ci_gate.judge.summary import find_error_statuses, name_status
 from ci_gate.samples import FLAG_HTML, FLAG_RETRY_AFTER, UNSENT, count_ids
 from ci_gate.thresholds import ALL_ENDPOINTS
 
@@ -38,7 +39,7 @@ def _find_never_successful(case: Case) -> Iterator[Seen]:
 
 def _find_only_accepted_errors(case: Case) -> Iterator[Seen]:
     samples, success = case.steady.samples, case.steady.success
-    good = _tally(case, samples, success & (samples["status"] < _FIRST_ERROR_STATUS))
+    good = _tally(case, samples, success & ~find_error_statuses(samples["status"]))
     accepted = _tally(case, samples, success)
     for number in np.flatnonzero((accepted > 0) & (good == 0)):
         statuses = _name_statuses(samples, success & (samples["endpoint"] == number))
@@ -125,7 +126,7 @@ def _tally(case: Case, samples: NDArray[np.void], rows: NDArray[np.bool_]) -> ND
 
 
 def _name_statuses(samples: NDArray[np.void], rows: NDArray[np.bool_]) -> str:
-    return ", ".join(str(status) for status in count_ids(samples["status"][rows])[0])
+    return ", ".join(name_status(status) for status in count_ids(samples["status"][rows])[0])
 
 
 def _not_accepted(case: Case) -> NDArray[np.bool_]:

@@ -130,7 +130,7 @@ def find_successes(
     That the scenario called ``success()`` on another status does not help it.
     """
     status = samples["status"]
-    good = ((status > 0) & (status < _FIRST_ERROR_STATUS)) | (status == NOT_HTTP)
+    good = (status > 0) & ~find_error_statuses(status)
     for accepted in accept:
         ids = [number for number, text in enumerate(strings) if text == accepted.endpoint]
         good |= np.isin(samples["endpoint"], ids) & np.isin(status, accepted.statuses)
@@ -191,6 +191,12 @@ def _count(column: NDArray[np.unsignedinteger]) -> list[tuple[int, int]]:
     return list(zip(ids.tolist(), counts.tolist(), strict=True))
 
 
+def find_error_statuses(status: NDArray[np.unsignedinteger]) -> NDArray[np.bool_]:
+    """Which are HTTP statuses from 400 on; a client that knows no status has none."""
+    is_error: NDArray[np.bool_] = (status >= _FIRST_ERROR_STATUS) & (status != NOT_HTTP)
+    return is_error
+
+
 def name_status(status: int) -> str:
-    """An HTTP status as reports name it."""
+    """A sample's status as reports name it."""
     return {0: "no reply", NOT_HTTP: "not HTTP"}.get(status, str(status))
