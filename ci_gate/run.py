@@ -29,7 +29,7 @@ from ci_gate.evidence import (
 from ci_gate.judge.comparison import decide
 from ci_gate.judge.duet import compare_at
 from ci_gate.judge.looks import Look, plan_looks
-from ci_gate.judge.summary import select_steady_phase
+from ci_gate.judge.summary import find_successes, select_steady_phase
 from ci_gate.measure.live import RecordingTail
 from ci_gate.measure.load_run import Job, record
 from ci_gate.measure.probes import NO_PROBES, resolve_targets
@@ -124,13 +124,20 @@ def _run_alone(session: Session, scenario: Scenario, plan: RecordingPlan) -> Non
 
 def record_alone(session: Session, job: Job) -> None:
     """Record one job to its end, and show how it goes."""
-    tail = RecordingTail(job.folder)
+    tail = _follow(session, job)
 
     def show() -> bool:
         session.progress.show(f"{job.plan.scenario}: {describe(tail.read())}")
         return False
 
     _record(session, (job,), show)
+
+
+def _follow(session: Session, job: Job) -> RecordingTail:
+    """How the job goes, counted as the verdict will count."""
+    scenario = session.request.thresholds.scenario(job.plan.scenario)
+    accept = scenario.accept if scenario else ()
+    return RecordingTail(job.folder, lambda rows, texts: find_successes(rows, texts, accept))
 
 
 def run_duet(
@@ -171,7 +178,7 @@ class DuetWatch:
         self._session = session
         self._scenario = scenario
         self._jobs = jobs
-        self._tails = tuple(RecordingTail(job.folder) for job in jobs)
+        self._tails = tuple(_follow(session, job) for job in jobs)
         self._settings = session.request.thresholds.compare_scenario
         self._looks = list(plan_looks(self._settings.max_duration_s, self._settings.alpha))
 

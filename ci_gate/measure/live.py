@@ -5,19 +5,26 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 from ci_gate.evidence import read_lines
 from ci_gate.readings import Mark, Reading
-from ci_gate.samples import ENDED_WELL, read_samples
+from ci_gate.samples import read_samples
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
 
 _RECENT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """One moment of a run; ``rate_per_s`` and ``p95_ms`` are of the last ten seconds."""
+    """One moment of a run; ``rate_per_s`` and ``p95_ms`` are of the successes of the last ten seconds."""
 
     phase: str
     users: int
@@ -28,11 +35,22 @@ class Progress:
 
 
 class RecordingTail:
-    """Follows one recording, reading each sample once."""
+    """Follows one recording, reading each sample once.
 
-    def __init__(self, folder: Path) -> None:
+    ``find_successes`` says which of some rows are successes, given all texts: the judge's word counts here,
+    and not the scenario's.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        find_successes: Callable[[NDArray[np.void], tuple[str, ...]], NDArray[np.bool_]],
+    ) -> None:
         self._folder = folder
+        self._find_successes = find_successes
         self._requests = self._failures = 0
+        self._texts: list[str] = []
+        self._text_bytes = 0  # of strings.jsonl, read so far
         self._marks: dict[str, float] = {}
         self._recent = np.empty((0, 2))  # end of request in s, response time in ms
 
@@ -62,7 +80,18 @@ class RecordingTail:
     def _take_samples(self) -> None:
         rows = read_samples(self._folder / "samples.bin", first_row=self._requests)
         self._requests += len(rows)
-        self._failures += int((rows["ending"] != ENDED_WELL).sum())
-        ends = rows["start_s"] + rows["response_ms"] / 1000
-        recent = np.concatenate([self._recent, np.column_stack([ends, rows["response_ms"]])])
+        self._take_texts()  # after the rows: a text is written before the first row that has it
+        success = self._find_successes(rows, tuple(self._texts))
+        self._failures += int((~success).sum())
+        good = rows[success]
+        ends = good["start_s"] + good["response_ms"] / 1000
+        recent = np.concatenate([self._recent, np.column_stack([ends, good["response_ms"]])])
         self._recent = recent[recent[:, 0] > recent[:, 0].max() - _RECENT_S] if len(recent) else recent
+
+    def _take_texts(self) -> None:
+        with (self._folder / "strings.jsonl").open("rb") as file:
+            file.seek(self._text_bytes)
+            new = file.read()
+        complete = new[: new.rfind(b"\n") + 1]
+        self._text_bytes += len(complete)
+        self._texts += [msgspec.json.decode(line, type=str) for line in complete.splitlines()]

@@ -1,0 +1,59 @@
+"""Live progress counts what the verdict will count, whatever the scenario's code says of a reply."""
+
+from __future__ import annotations
+
+import functools
+
+import pytest
+
+from ci_gate.judge.summary import find_successes
+from ci_gate.measure.live import RecordingTail
+from ci_gate.samples import ENDED_BY_CHECK, ENDED_WELL, SampleWriter
+from ci_gate.thresholds import Accepted, Position
+
+ACCEPT = (Accepted(endpoint="GET /a", statuses=(404,), at=Position(line=1, column=1)),)
+
+
+@pytest.fixture
+def writer(tmp_path):
+    writer = SampleWriter(tmp_path)
+    yield writer
+    writer.close()
+
+
+def write(writer, count, endpoint, status, ending=ENDED_WELL, response_ms=5.0):
+    number = writer.string_id(endpoint)
+    for each in range(count):
+        at_s = 1000.0 + each / 10
+        writer.write(at_s, at_s, response_ms, 100, number, 0, 0, 0, status, 0, ending)
+
+
+def follow(folder):
+    return RecordingTail(folder, functools.partial(find_successes, accept=ACCEPT))
+
+
+def test_progress__a_404_that_the_script_calls_a_success_is_a_failure(tmp_path, writer):
+    write(writer, 50, "GET /b", 404)
+    progress = follow(tmp_path).read()
+    assert (progress.requests, progress.failures) == (50, 50)
+    assert (progress.rate_per_s, progress.p95_ms) == (None, None)  # of successes, as in the verdict
+
+
+def test_progress__a_status_that_accept_lists_is_a_success_there_only(tmp_path, writer):
+    tail = follow(tmp_path)
+    write(writer, 30, "GET /a", 404)
+    assert tail.read().failures == 0
+    write(writer, 20, "GET /b", 404)
+    write(writer, 10, "GET /c", 200, ENDED_BY_CHECK)
+    write(writer, 10, "GET /c", 200, response_ms=80.0)
+    progress = tail.read()
+    assert (progress.requests, progress.failures) == (70, 30)
+    assert progress.p95_ms == pytest.approx(80)
+
+
+def test_progress__reads_each_text_once(tmp_path, writer):
+    tail = follow(tmp_path)
+    for number in range(3):
+        write(writer, 1, f"GET /{number}", 200)
+        assert tail.read().requests == number + 1
+    assert tail.read().failures == 0
