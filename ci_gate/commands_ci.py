@@ -10,11 +10,20 @@ import msgspec
 
 from ci_gate.errors import EXIT_PASS, UsageError
 from ci_gate.gate import gather, gather_timelines, parse_needs, parse_scenarios
+from ci_gate.git import has_file
 from ci_gate.judge.run_timeline import encode_timeline
 from ci_gate.judge.verdict import encode_verdict
-from ci_gate.matrix import NO_DOCKERFILE, Matrix, find_base, has_file, render_outputs, split_names
+from ci_gate.matrix import (
+    NO_DOCKERFILE,
+    Matrix,
+    find_measured_base,
+    find_reviewed_base,
+    render_outputs,
+    split_names,
+)
 from ci_gate.occasion import read_occasion
 from ci_gate.overrides import replace_users
+from ci_gate.report.annotations import clean_log_line
 from ci_gate.report.terminal import render_terminal
 from ci_gate.report_files import TIMELINE_FILE
 from ci_gate.request import check_workloads, choose_profile, choose_scenarios, read_thresholds
@@ -27,7 +36,9 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--thresholds", "thresholds_file", type=_FILE, default=Path("thresholds.yaml"))
 @click.option("--scenario", "names", default="", help="Names between commas; empty: all.")
 @click.option("--profile", "profile_name", default="pull_request", show_default=True)
-@click.option("--base", "asked_base", default="", help="A git revision; empty: what the event calls base.")
+@click.option(
+    "--base", "asked_base", default="", help="Measured beside head; empty: what the event calls base."
+)
 @click.option("--dockerfile", default="", help="Of the service; empty: as thresholds.yaml says.")
 @click.option("--users", default="", help="In each scenario; empty: as thresholds.yaml says.")
 def plan_command(
@@ -36,7 +47,9 @@ def plan_command(
     """Check thresholds.yaml and its locustfiles, and print what to measure as outputs of a job.
 
     Standard output is meant for the file at GITHUB_OUTPUT: matrix and scenarios (JSON lists), profile, base
-    (a commit, or empty), dockerfile, users. An empty option is one that nobody gave.
+    (the commit whose thresholds.yaml is compared with head's, or empty), measured_base (the one to measure
+    beside head, or empty), not_compared (why that is empty), dockerfile, users. An empty option is one that
+    nobody gave.
     """
     thresholds = read_thresholds(thresholds_file)
     user_count = _read_count(users)
@@ -46,15 +59,19 @@ def plan_command(
     check_workloads(thresholds, thresholds_file.parent)
     dockerfile = dockerfile or (thresholds.service.target if thresholds.service.kind == "dockerfile" else "")
     dockerfile = "" if dockerfile == NO_DOCKERFILE else dockerfile
-    base = find_base(*_read_event(), asked_base, thresholds_file.parent)
-    if base and dockerfile and not has_file(base, dockerfile, thresholds_file.parent):
-        click.echo(f"nothing is compared: base {base[:12]} has no {dockerfile}", err=True)
-        base = ""
+    base = find_reviewed_base(*_read_event(), thresholds_file.parent)
+    measured_base = find_measured_base(asked_base, base, thresholds_file.parent)
+    not_compared = ""
+    if measured_base and dockerfile and not has_file(measured_base, dockerfile, thresholds_file.parent):
+        not_compared = f"base {measured_base[:12]} has no {dockerfile}"
+        click.echo(f"::warning title=Nothing is compared::{clean_log_line(not_compared)}", err=True)
     matrix = Matrix(
         scenarios=tuple(scenario.name for scenario in scenarios),
         compared=frozenset(scenario.name for scenario in scenarios if scenario.regression),
         profile=choose_profile(thresholds, profile_name).name,
-        base=base,
+        base=base or measured_base,
+        measured_base="" if not_compared else measured_base,
+        not_compared=not_compared,
         dockerfile=dockerfile,
         users=user_count,
     )
@@ -67,15 +84,20 @@ def plan_command(
 @click.option("--scenarios", required=True, help="What was planned, as a JSON list.")
 @click.option("--needs", required=True, help="The needs context of this job, as JSON.")
 @click.option("--base", default="", help="The commit whose thresholds.yaml head's is compared with.")
+@click.option(
+    "--not-compared", default="", help="Why nothing was measured beside head; empty: nothing to say."
+)
 @click.option("--out", "out_file", type=_FILE, required=True, help="The verdict's file.")
-def gate_command(folder: Path, scenarios: str, needs: str, base: str, out_file: Path) -> int:
+def gate_command(
+    folder: Path, scenarios: str, needs: str, base: str, not_compared: str, out_file: Path
+) -> int:
     """Make one verdict of every verdict.json below FOLDER, and one timeline.json beside it.
 
     It is INVALID where a planned scenario is missing, or a job that this one needs ended in any other way
     than success, unless a scenario FAILs.
     """
     planned = parse_scenarios(scenarios)
-    verdict = gather(folder, planned, parse_needs(needs))
+    verdict = gather(folder, planned, parse_needs(needs), not_compared)
     verdict = msgspec.structs.replace(verdict, occasion=read_occasion(os.environ, _read_payload(), base))
     out_file.parent.mkdir(parents=True, exist_ok=True)
     out_file.write_bytes(encode_verdict(verdict))

@@ -36,8 +36,11 @@ def parse_scenarios(text: str) -> tuple[str, ...]:
         raise UsageError(f"this is no JSON list of scenarios: {error}") from error
 
 
-def gather(folder: Path, scenarios: Sequence[str], jobs: dict[str, str]) -> Verdict:
-    """The verdict of all verdict.json below ``folder``, which may be missing or empty."""
+def gather(folder: Path, scenarios: Sequence[str], jobs: dict[str, str], not_compared: str = "") -> Verdict:
+    """The verdict of all verdict.json below ``folder``, which may be missing or empty.
+
+    ``not_compared`` says why head was measured without base; empty where there is nothing to say.
+    """
     verdicts: list[Verdict] = []
     unreadable: list[str] = []
     for path in sorted(folder.rglob(VERDICT_FILE)):
@@ -45,7 +48,7 @@ def gather(folder: Path, scenarios: Sequence[str], jobs: dict[str, str]) -> Verd
             verdicts.append(decode_verdict(_read(path)))
         except EvidenceError as error:
             unreadable.append(f"{path.relative_to(folder)}: {error}")
-    return merge_verdicts(scenarios, verdicts, jobs=jobs, unreadable=unreadable)
+    return merge_verdicts(scenarios, verdicts, jobs=jobs, unreadable=unreadable, not_compared=not_compared)
 
 
 def gather_timelines(folder: Path, scenarios: Sequence[str]) -> RunTimeline:

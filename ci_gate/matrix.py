@@ -4,31 +4,35 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from ci_gate.errors import UsageError
-from ci_gate.git import run_git
+from ci_gate.git import find_commit, find_merge_base, find_parents
 
 NO_DOCKERFILE: Final = "none"
-_TIMEOUT_S: Final = 60.0
-_COMMIT: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_PARENTS_OF_A_MERGE: Final = 2
 _SEPARATORS: Final = re.compile(r"[\s,]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matrix:
-    """``base`` is a commit, empty where nothing is compared; ``dockerfile`` is empty where none is built.
+    """What the other jobs are to do.
 
-    ``compared`` are those scenarios that have a tolerance, and so are to be compared with base.
+    ``base`` is the commit whose thresholds.yaml head's is compared with, ``measured_base`` the one that head
+    is measured beside; each is empty where there is none. ``not_compared`` says why nothing is measured
+    beside head though the event has a base. ``dockerfile`` is empty where none is built. ``compared`` are
+    those scenarios that have a tolerance.
     """
 
     scenarios: tuple[str, ...]
     compared: frozenset[str]
     profile: str
     base: str
+    measured_base: str
+    not_compared: str
     dockerfile: str
     users: int | None
 
@@ -36,7 +40,7 @@ class Matrix:
 def render_outputs(matrix: Matrix) -> str:
     """Lines for the file at GITHUB_OUTPUT; ``matrix`` is what a strategy includes."""
     jobs = [
-        {"scenario": name, "base": matrix.base if name in matrix.compared else ""}
+        {"scenario": name, "base": matrix.measured_base if name in matrix.compared else ""}
         for name in matrix.scenarios
     ]
     outputs = {
@@ -44,6 +48,8 @@ def render_outputs(matrix: Matrix) -> str:
         "scenarios": json.dumps(matrix.scenarios),
         "profile": matrix.profile,
         "base": matrix.base,
+        "measured_base": matrix.measured_base,
+        "not_compared": matrix.not_compared,
         "dockerfile": matrix.dockerfile,
         "users": "" if matrix.users is None else str(matrix.users),
     }
@@ -58,32 +64,46 @@ def split_names(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in _SEPARATORS.split(text) if name))
 
 
-def find_base(event_name: str, payload: Mapping[str, Any], asked: str, repository: Path) -> str:
-    """The commit to compare with; empty where the event names none and nobody ``asked`` for one.
+def find_reviewed_base(event_name: str, payload: Mapping[str, Any], repository: Path) -> str:
+    """The commit that the event merges into; empty where it names none. Its thresholds.yaml judges head's.
 
-    A pull request is its test merge, and base that merge's first parent: what the event calls base may be
-    older. A merge group names its own base, several pull requests back if need be.
-    Raises UsageError for a revision that is not in ``repository``.
+    A pull request is checked out as its test merge, and base is that merge's first parent: what the event
+    calls base may be older. Checked out at its own head, base is what that head comes from. A merge group
+    names its own base, several pull requests back if need be.
+    Raises UsageError for a checkout that is not the pull request's, OutsideError where git cannot tell.
     """
-    if asked:
-        return _find_commit((asked, f"origin/{asked}"), repository)
-    if event_name == "pull_request":
-        return _find_commit(("HEAD^1",), repository)
+    if event_name in {"pull_request", "pull_request_target"}:
+        return _find_base_of_pull(payload, repository)
     if event_name == "merge_group":
-        return _find_commit((str(payload.get("merge_group", {}).get("base_sha", "")),), repository)
+        return find_commit((_read(payload, "merge_group", "base_sha"),), repository)
     return ""
 
 
-def has_file(commit: str, path: str, repository: Path) -> bool:
-    """Whether ``path``, relative to ``repository``, is a file of ``commit``."""
-    return run_git(repository, "cat-file", "-e", f"{commit}:./{path}").returncode == 0
+def find_measured_base(asked: str, reviewed: str, repository: Path) -> str:
+    """The commit that head is measured beside: what was ``asked`` for, or the reviewed one."""
+    return find_commit((asked, f"origin/{asked}"), repository) if asked else reviewed
 
 
-def _find_commit(revisions: Sequence[str], repository: Path) -> str:
-    for revision in revisions:
-        found = run_git(
-            repository, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"
+def _find_base_of_pull(payload: Mapping[str, Any], repository: Path) -> str:
+    head = find_commit(("HEAD",), repository)
+    parents = find_parents(head, repository)
+    pull_head = _read(payload, "pull_request", "head", "sha")
+    merge = _read(payload, "pull_request", "merge_commit_sha")
+    if len(parents) == _PARENTS_OF_A_MERGE and (parents[1] == pull_head or head == merge):
+        return parents[0]
+    named = find_commit((_read(payload, "pull_request", "base", "sha"),), repository)
+    base = find_merge_base(head, named, repository)
+    if base is None:
+        raise UsageError(f"HEAD ({head[:12]}) and base ({named[:12]}) have no commit in common")
+    if base == head:
+        raise UsageError(
+            f"HEAD ({head[:12]}) is base's own: check out the pull request's merge, as actions/checkout does"
         )
-        if found.returncode == 0 and _COMMIT.fullmatch(commit := found.stdout.strip()):
-            return commit
-    raise UsageError(f"there is no commit {revisions[0]!a} in this checkout")
+    return base
+
+
+def _read(payload: object, *keys: str) -> str:
+    """The text at these keys; empty for what is not there, which no commit is called."""
+    for key in keys:
+        payload = payload.get(key) if isinstance(payload, dict) else None
+    return payload if isinstance(payload, str) else ""

@@ -98,7 +98,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "commands_capacity": {"capacity", "commands", "errors", "progress", "quantities", "request"},
     "commands_ci": {
-        *("errors", "gate", "judge", "matrix", "occasion", "overrides", "report", "report_files", "request"),
+        *("errors", "gate", "git", "judge", "matrix", "occasion", "overrides", "report", "report_files"),
+        "request",
     },
     "export": {"evidence", "judge", "samples", "thresholds"},
     "commands_export": {"errors", "evidence", "export", "thresholds"},

@@ -54,6 +54,14 @@ def test_gather__what_is_no_verdict(tmp_path, content):
     assert merged.findings[0].message.startswith("verdict-b/verdict.json: ")
 
 
+def test_gather__says_why_nothing_was_compared_and_changes_no_verdict(tmp_path):
+    write(tmp_path, "a")
+    merged = gather(tmp_path, ["a"], WELL, "base c0ffee has no Dockerfile")
+    assert (merged.outcome, merged.blocks) == ("PASS", False)
+    assert [(finding.code, finding.effect) for finding in merged.findings] == [("nothing-compared", "note")]
+    assert "base c0ffee has no Dockerfile" in merged.findings[0].message
+
+
 def write_timeline(folder, name):
     drawn = ScenarioTimeline(scenario=name, recordings={}, edges_ms=(), counts={})
     path = folder / f"timeline-{name}" / "timeline.json"

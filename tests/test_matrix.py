@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 
 import pytest
@@ -7,7 +8,7 @@ from click.testing import CliRunner
 
 from ci_gate.commands_ci import plan_command
 from ci_gate.errors import UsageError
-from ci_gate.matrix import Matrix, find_base, has_file, render_outputs, split_names
+from ci_gate.matrix import Matrix, find_measured_base, find_reviewed_base, render_outputs, split_names
 
 
 def git(folder, *arguments):
@@ -41,42 +42,92 @@ def merged(repository):
     return {"folder": folder, "old": old, "base": base, "change": change}
 
 
+def pull_request(merged, *, head=None, base="old", merge=None):
+    """The payload of a pull request of the branch ``change``."""
+    sides = {"head": {"sha": head or merged["change"]}, "base": {"sha": merged.get(base, base)}}
+    return {"pull_request": {**sides, "merge_commit_sha": merge}}
+
+
 def test_base__of_a_pull_request_is_the_first_parent_of_its_merge(merged):
-    stale = {"pull_request": {"base": {"sha": merged["old"]}}}
-    assert find_base("pull_request", stale, "", merged["folder"]) == merged["base"]
+    stale = pull_request(merged, base="old")
+    assert find_reviewed_base("pull_request", stale, merged["folder"]) == merged["base"]
+
+
+def test_base__of_a_head_that_is_checked_out_itself_is_where_it_comes_from(merged):
+    """HEAD^1 would be the pull request's own commit before the last, with what was loosened until then."""
+    git(merged["folder"], "checkout", "--quiet", "change")
+    head = commit(merged["folder"], "A second commit")
+    payload = pull_request(merged, head=head, base="base")
+    assert find_reviewed_base("pull_request", payload, merged["folder"]) == merged["old"]
+
+
+def test_base__of_a_head_that_is_itself_a_merge_of_base(merged):
+    git(merged["folder"], "checkout", "--quiet", "change")
+    git(merged["folder"], "merge", "--quiet", "--no-ff", "-m", "Catch up", "main")
+    payload = pull_request(merged, head=git(merged["folder"], "rev-parse", "HEAD"), base="base")
+    assert find_reviewed_base("pull_request", payload, merged["folder"]) == merged["base"]
+
+
+def test_base__of_the_merge_that_the_event_names(merged):
+    """The head may have moved on since the event: what is checked out is still the merge."""
+    merge = git(merged["folder"], "rev-parse", "HEAD")
+    payload = pull_request(merged, head="f" * 40, merge=merge)
+    assert find_reviewed_base("pull_request", payload, merged["folder"]) == merged["base"]
+
+
+def test_base__that_is_checked_out_in_place_of_the_pull_request(merged):
+    git(merged["folder"], "checkout", "--quiet", "main")
+    with pytest.raises(UsageError, match="is base's own: check out the pull request's merge"):
+        find_reviewed_base("pull_request_target", pull_request(merged, base="base"), merged["folder"])
+
+
+def test_base__of_a_shallow_checkout_says_how_to_fetch_more(merged, tmp_path):
+    shallow = tmp_path / "shallow"
+    git(tmp_path, "clone", "--quiet", "--depth=1", merged["folder"].as_uri(), str(shallow))
+    with pytest.raises(UsageError, match="fetch-depth: 0"):
+        find_reviewed_base("pull_request", pull_request(merged), shallow)
+
+
+def test_base__without_a_common_history(merged):
+    git(merged["folder"], "checkout", "--quiet", "--orphan", "other")
+    commit(merged["folder"], "Other")
+    with pytest.raises(UsageError, match="no commit in common"):
+        find_reviewed_base("pull_request", pull_request(merged), merged["folder"])
 
 
 def test_base__of_a_merge_group_is_what_it_says(merged):
     payload = {"merge_group": {"base_sha": merged["old"]}}
-    assert find_base("merge_group", payload, "", merged["folder"]) == merged["old"]
+    assert find_reviewed_base("merge_group", payload, merged["folder"]) == merged["old"]
 
 
 @pytest.mark.parametrize("event", ["workflow_dispatch", "push", ""])
 def test_base__of_other_events_is_none(merged, event):
-    assert find_base(event, {}, "", merged["folder"]) == ""
+    assert find_reviewed_base(event, {}, merged["folder"]) == ""
 
 
-@pytest.mark.parametrize("event", ["pull_request", "workflow_dispatch"])
-def test_base__asked_for_comes_first(merged, event):
-    assert find_base(event, {}, "change", merged["folder"]) == merged["change"]
+def test_measured_base__is_the_reviewed_one_unless_another_is_asked_for(merged):
+    assert find_measured_base("change", merged["base"], merged["folder"]) == merged["change"]
+    assert find_measured_base("", merged["base"], merged["folder"]) == merged["base"]
 
 
-def test_base__may_be_a_branch_of_origin(merged, tmp_path):
+def test_measured_base__may_be_a_branch_of_origin(merged, tmp_path):
     clone = tmp_path / "clone"
     git(tmp_path, "clone", "--quiet", str(merged["folder"]), str(clone))
-    assert find_base("workflow_dispatch", {}, "change", clone) == merged["change"]
+    assert find_measured_base("change", "", clone) == merged["change"]
 
 
 @pytest.mark.parametrize("revision", ["gone", "--all", "HEAD;reboot", "$(reboot)", "", "HEAD:Dockerfile"])
 def test_base__that_is_no_commit(merged, revision):
     payload = {"merge_group": {"base_sha": revision}}
     with pytest.raises(UsageError, match="no commit"):
-        find_base("merge_group", payload, "", merged["folder"])
+        find_reviewed_base("merge_group", payload, merged["folder"])
 
 
-def test_file__of_a_commit(merged):
-    assert has_file(merged["change"], "Dockerfile", merged["folder"])
-    assert not has_file(merged["base"], "Dockerfile", merged["folder"])
+@pytest.mark.parametrize("payload", [{}, {"pull_request": None}, {"pull_request": {"base": {"sha": 7}}}])
+def test_base__of_a_payload_that_names_none(merged, payload):
+    git(merged["folder"], "checkout", "--quiet", "change")
+    with pytest.raises(UsageError, match="no commit"):
+        find_reviewed_base("pull_request", payload, merged["folder"])
 
 
 def test_names__between_commas_and_spaces_once():
@@ -90,66 +141,89 @@ def test_outputs__are_lines_that_github_reads():
         compared=frozenset({"b"}),
         profile="quick",
         base="c0ffee",
+        measured_base="decade",
+        not_compared="why",
         dockerfile="Dockerfile",
         users=5,
     )
     assert render_outputs(matrix) == (
-        'matrix=[{"scenario": "a", "base": ""}, {"scenario": "b", "base": "c0ffee"}]\n'
-        'scenarios=["a", "b"]\nprofile=quick\nbase=c0ffee\ndockerfile=Dockerfile\nusers=5\n'
+        'matrix=[{"scenario": "a", "base": ""}, {"scenario": "b", "base": "decade"}]\n'
+        'scenarios=["a", "b"]\nprofile=quick\nbase=c0ffee\n'
+        "measured_base=decade\nnot_compared=why\ndockerfile=Dockerfile\nusers=5\n"
     )
 
 
 def test_outputs__cannot_be_smuggled_in():
     matrix = Matrix(
-        scenarios=(), compared=frozenset(), profile="quick", base="", dockerfile="x\nbase=evil", users=None
+        scenarios=(),
+        compared=frozenset(),
+        profile="quick",
+        base="",
+        measured_base="",
+        not_compared="",
+        dockerfile="x\nbase=evil",
+        users=None,
     )
     with pytest.raises(UsageError, match="dockerfile holds characters"):
         render_outputs(matrix)
 
 
 def plan(merged, *arguments, event="pull_request"):
-    result = CliRunner().invoke(
+    file = merged["folder"].parent / "event.json"
+    file.write_text(json.dumps(pull_request(merged) if event == "pull_request" else {}))
+    return CliRunner().invoke(
         plan_command,
         ["--thresholds", str(merged["folder"] / "thresholds.yaml"), *arguments],
-        env={"GITHUB_EVENT_NAME": event, "GITHUB_EVENT_PATH": ""},
+        env={"GITHUB_EVENT_NAME": event, "GITHUB_EVENT_PATH": str(file)},
         standalone_mode=False,
     )
-    return result.exception, result.stdout
 
 
 def test_plan__of_a_pull_request(merged):
-    assert plan(merged) == (
-        None,
-        (
-            'matrix=[{"scenario": "visits", "base": ""}]\n'
-            f'scenarios=["visits"]\nprofile=pull_request\nbase={merged["base"]}\ndockerfile=\nusers=\n'
-        ),
+    assert plan(merged).stdout == (
+        'matrix=[{"scenario": "visits", "base": ""}]\n'
+        f'scenarios=["visits"]\nprofile=pull_request\nbase={merged["base"]}\n'
+        f"measured_base={merged['base']}\nnot_compared=\ndockerfile=\nusers=\n"
     )
 
 
 def test_plan__compares_scenarios_that_have_a_tolerance(merged, repository):
     repository.edit("thresholds.yaml", "    limits:", "    regression: {p50: 10%}\n    limits:")
-    assert f'matrix=[{{"scenario": "visits", "base": "{merged["base"]}"}}]\n' in plan(merged)[1]
+    assert f'matrix=[{{"scenario": "visits", "base": "{merged["base"]}"}}]\n' in plan(merged).stdout
 
 
 def test_plan__by_hand(merged):
     arguments = ["--scenario", "visits", "--profile", "long", "--users", "3", "--dockerfile", "Dockerfile"]
-    assert plan(merged, *arguments, event="workflow_dispatch") == (
-        None,
-        (
-            'matrix=[{"scenario": "visits", "base": ""}]\n'
-            'scenarios=["visits"]\nprofile=long\nbase=\ndockerfile=Dockerfile\nusers=3\n'
-        ),
+    assert plan(merged, *arguments, event="workflow_dispatch").stdout == (
+        'matrix=[{"scenario": "visits", "base": ""}]\n'
+        'scenarios=["visits"]\nprofile=long\nbase=\nmeasured_base=\nnot_compared=\n'
+        "dockerfile=Dockerfile\nusers=3\n"
     )
 
 
-def test_plan__compares_with_nothing_where_base_cannot_be_built(merged):
-    assert "\nbase=\n" in plan(merged, "--dockerfile", "Dockerfile")[1]
-    assert f"\nbase={merged['base']}\n" in plan(merged, "--dockerfile", "thresholds.yaml")[1]
+def test_plan__of_a_moved_dockerfile_measures_no_base_and_reviews_thresholds_all_the_same(merged):
+    done = plan(merged, "--dockerfile", "Dockerfile")
+    why = f"base {merged['base'][:12]} has no Dockerfile"
+    assert f"\nbase={merged['base']}\nmeasured_base=\nnot_compared={why}\n" in done.stdout
+    assert done.stderr == f"::warning title=Nothing is compared::{why}\n"
+
+
+def test_plan__of_a_dockerfile_that_base_has_measures_both(merged):
+    done = plan(merged, "--dockerfile", "thresholds.yaml")
+    assert f"\nmeasured_base={merged['base']}\nnot_compared=\n" in done.stdout
+    assert done.stderr == ""
+
+
+def test_plan__reviews_the_events_base_whatever_is_measured(merged):
+    """Or the base that a caller names, such as the last release, would be asked what may be loosened."""
+    printed = plan(merged, "--base", "change").stdout
+    assert f"\nbase={merged['base']}\nmeasured_base={merged['change']}\n" in printed
+    by_hand = plan(merged, "--base", "change", event="workflow_dispatch").stdout
+    assert f"\nbase={merged['change']}\nmeasured_base={merged['change']}\n" in by_hand
 
 
 def test_plan__none_is_no_dockerfile(merged):
-    assert "\ndockerfile=\n" in plan(merged, "--dockerfile", "none")[1]
+    assert "\ndockerfile=\n" in plan(merged, "--dockerfile", "none").stdout
 
 
 @pytest.mark.parametrize(
@@ -165,7 +239,7 @@ def test_plan__none_is_no_dockerfile(merged):
     ],
 )
 def test_plan__refuses(merged, arguments, message):
-    error, printed = plan(merged, *arguments)
-    assert isinstance(error, UsageError)
-    assert message in str(error)
-    assert printed == ""
+    done = plan(merged, *arguments)
+    assert isinstance(done.exception, UsageError)
+    assert message in str(done.exception)
+    assert done.stdout == ""

@@ -19,17 +19,19 @@ def merge_verdicts(
     *,
     jobs: Mapping[str, str],
     unreadable: Sequence[str] = (),
+    not_compared: str = "",
 ) -> Verdict:
     """The verdict on all ``scenarios``, which is PASS only if nothing at all is missing.
 
     ``jobs`` maps each job that all this needs to how it ended; only ``success`` is success, for a skipped or
     cancelled job proves nothing. A job that failed because its own verdict blocks is explained by that.
-    ``unreadable`` says what came back and is no verdict.
+    ``unreadable`` says what came back and is no verdict, ``not_compared`` why head was measured alone.
     """
     merged = tuple(_find_scenario(name, verdicts) for name in scenarios)
     findings = (
         *_find_problems(scenarios, verdicts, jobs, unreadable),
         *(each for verdict in verdicts for each in verdict.findings if each.code != _PER_JOB),
+        *([_note_not_compared(not_compared)] if not_compared else ()),
     )
     is_distrusted = any(finding.effect == "distrust" for finding in findings)
     blocking: list[Outcome] = ["INVALID"] if is_distrusted else []
@@ -102,3 +104,13 @@ def _find_problems(
 
 def _distrust(code: str, message: str, remedy: str) -> Finding:
     return Finding(code=code, effect="distrust", subject="run", message=message, remedy=remedy)
+
+
+def _note_not_compared(why: str) -> Finding:
+    return Finding(
+        code="nothing-compared",
+        effect="note",
+        subject="run",
+        message=f"nothing was compared with base, only limits were judged: {why}",
+        remedy="compare again once base has what head has",
+    )

@@ -75,6 +75,16 @@ def test_gate__always_runs_and_needs_every_other_job():
     assert {*gate["needs"]} == {*jobs} - {"gate"}
 
 
+def test_gate__compares_thresholds_with_the_base_of_the_event_whatever_is_measured():
+    """A moved Dockerfile leaves no base to measure; it must not leave none to ask what was loosened."""
+    jobs = WORKFLOWS["load-gate"]["jobs"]
+    reviewed, measured = "needs.plan.outputs.base", "needs.plan.outputs.measured_base"
+    assert reviewed in str(jobs["gate"])
+    assert measured not in str(jobs["gate"])
+    assert measured in str(jobs["image"])
+    assert reviewed not in str([jobs["image"], jobs["scenario"]])
+
+
 def test_gate__runs_for_every_way_into_the_branch():
     assert {"pull_request", "merge_group", "workflow_dispatch", "workflow_call"} == {
         *WORKFLOWS["load-gate"][ON]
