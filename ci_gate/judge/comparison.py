@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 from ci_gate.judge.family import holm_levels, weigh_endpoints
-from ci_gate.judge.quantiles import MIN_TAIL_SAMPLES, needed_samples
+from ci_gate.judge.quantiles import count_needed
 from ci_gate.judge.windows import (
     MIN_BLOCK_S,
     MIN_BLOCKS,
@@ -20,7 +20,7 @@ from ci_gate.judge.windows import (
     measure_share,
 )
 from ci_gate.readings import StrictValue
-from ci_gate.thresholds import ALL_ENDPOINTS
+from ci_gate.thresholds import ALL_ENDPOINTS, quantile_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -31,8 +31,17 @@ POWER: Final = 0.8
 """Probability with which a change of the minimum detectable size is shown to be real."""
 
 _LARGEST_LOG: Final = 100.0  # a ratio beyond e**100 says no more, and would soon be no number
+_ROUNDING: Final = (
+    1e-9  # of a change: what floats and logarithms add to 90 of 100, which keeps a tolerance of 10 %
+)
 
 Outcome = Literal["pass", "fail", "inconclusive"]
+
+
+def exceeds(metric: str, change: float, tolerance: float) -> bool:
+    """Whether a change is for the worse, and beyond its tolerance; equality keeps a tolerance."""
+    worsening = -change if metric in {"rate", "successes"} else change
+    return worsening > tolerance + _ROUNDING
 
 
 class Change(StrictValue, frozen=True):
@@ -152,11 +161,11 @@ class _Question:
 
     @property
     def quantile(self) -> float | None:
-        return float(self.metric[1:]) / 100 if self.metric[0] == "p" else None
+        return quantile_of(self.metric)
 
     @property
     def needed(self) -> int:
-        return MIN_TAIL_SAMPLES if self.quantile is None else needed_samples(self.quantile)
+        return count_needed(self.quantile)
 
     @property
     def samples(self) -> tuple[int, int]:
@@ -219,9 +228,10 @@ def _judge(question: _Question, effect: Effect, level: float, alpha: float) -> C
     worst = relative(effect.estimate + worse * effect.bound(alpha))
     mde = abs(relative(worse * (half + effect.bound(1 - POWER))))
     is_real = effect.p_value <= level
-    within = worse * change <= question.tolerance
+    within = not exceeds(question.metric, change, question.tolerance)
     # Rare stalls are trimmed from the paired effect: what the plain percentile shows as worse must not pass.
-    is_shown_worse = question.quantile is not None and effect.head > effect.base * (1 + question.tolerance)
+    most = effect.base * (1 + question.tolerance + _ROUNDING)
+    is_shown_worse = question.quantile is not None and effect.head > most
     outcome: Outcome = "inconclusive"
     if is_real and not within:
         outcome = "fail"

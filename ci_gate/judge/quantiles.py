@@ -23,3 +23,8 @@ def compute_quantile(values: NDArray[np.float64], quantile: float) -> float | No
 def needed_samples(quantile: float) -> int:
     """The least n with n(1 - quantile) >= MIN_TAIL_SAMPLES: 1,000 for p99, 20 for p50."""
     return math.ceil(round(MIN_TAIL_SAMPLES / (1 - quantile), 6))  # 10 / (1 - 0.99) is 1000.0000000000009
+
+
+def count_needed(quantile: float | None) -> int:
+    """The fewest samples that prove a metric: ``quantile`` is None for one that is no percentile."""
+    return MIN_TAIL_SAMPLES if quantile is None else needed_samples(quantile)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 
-from ci_gate.judge.comparison import Change
-from ci_gate.judge.limits import LimitResult
-from ci_gate.judge.quantiles import needed_samples
+from ci_gate.judge.comparison import Change, exceeds
+from ci_gate.judge.limits import Figure, LimitResult, judge_figure
 from ci_gate.judge.summary import EndpointSummary
 from ci_gate.judge.verdict import Outcome, ScenarioVerdict, Verdict
 from ci_gate.thresholds import Limit, Scenario, Thresholds
@@ -69,47 +70,46 @@ def _find_worse(run: ScenarioVerdict, base: Scenario) -> Iterator[Change]:
     """Changes that are real and beyond the tolerance."""
     tolerances = {tolerance.metric: tolerance.ratio for tolerance in base.regression}
     for change in run.comparison.changes if run.comparison else ():
-        worsening = -change.change if change.metric in {"rate", "successes"} else change.change
-        if change.is_real and worsening > tolerances.get(change.metric, math.inf):
+        tolerance = tolerances.get(change.metric, math.inf)
+        if change.is_real and exceeds(change.metric, change.change, tolerance):
             yield change
 
 
 def _judge_limit(limit: Limit, run: ScenarioVerdict) -> LimitResult | None:
-    known = _find_figure(limit, run)
-    if known is None:
-        return None
-    measured, samples = known
-    needed = needed_samples(limit.quantile) if limit.quantile is not None else 1
-    kept = measured is not None and (measured >= limit.bound if limit.is_floor else measured <= limit.bound)
-    is_proven = measured is not None and samples >= needed
-    return LimitResult(
-        endpoint=limit.endpoint,
-        metric=limit.metric,
-        bound=limit.bound,
-        text=limit.text,
-        line=None,
-        is_floor=limit.is_floor,
-        measured=measured,
-        samples=samples,
-        needed=needed,
-        outcome=("kept" if kept else "breached") if is_proven else "unproven",
-    )
+    """None where the verdict has no figure for it. Its line is none of these thresholds."""
+    figure = _find_figure(limit, run)
+    return judge_figure(dataclasses.replace(limit, at=None), figure) if figure else None
 
 
-def _find_figure(limit: Limit, run: ScenarioVerdict) -> tuple[float | None, int] | None:
-    """What was measured, and on how many samples."""
+def _find_figure(limit: Limit, run: ScenarioVerdict) -> Figure | None:
     for result in run.limits:
         if (result.endpoint, result.metric) == (limit.endpoint, limit.metric):
-            return result.measured, result.samples
+            return _read_result(result)
     row = next((row for row in run.endpoints if row.endpoint == limit.endpoint), None)
     return _read_row(limit.metric, row) if row else None
 
 
-def _read_row(metric: str, row: EndpointSummary) -> tuple[float | None, int] | None:
+def _read_result(result: LimitResult) -> Figure:
+    measured, requests = result.measured, result.samples
+    if (
+        result.metric in {"failures", "successes"}
+        and measured is not None
+        and 0 <= measured <= 1
+        and requests
+    ):
+        # The counts that the share was made of.
+        return Figure(measured=Fraction(round(measured * requests), requests), samples=requests)
+    return Figure(measured=measured, samples=requests)
+
+
+def _read_row(metric: str, row: EndpointSummary) -> Figure | None:
     latencies = {"p50": row.p50_ms, "p95": row.p95_ms, "p99": row.p99_ms}
     if metric in latencies:
-        return latencies[metric], row.successes
-    successes = row.successes / row.requests if row.requests else None
-    failures = row.failure_share
-    counts = {"rate": row.rate_per_s if row.requests else None, "successes": successes, "failures": failures}
-    return (counts[metric], row.requests) if metric in counts else None
+        return Figure(measured=latencies[metric], samples=row.successes)
+    if metric == "rate":
+        return Figure(measured=row.rate_per_s if row.requests else None, samples=row.requests)
+    counts = {"successes": row.successes, "failures": row.failures}
+    if metric not in counts:
+        return None
+    share = Fraction(counts[metric], row.requests) if row.requests else None
+    return Figure(measured=share, samples=row.requests)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from ci_gate.judge.comparison import Change, NotCompared
+from ci_gate.judge.comparison import Change, NotCompared, exceeds
 from ci_gate.judge.duet import DuetVerdict
 from ci_gate.report.cells import NOTHING, format_ms, format_rate, format_share
 from ci_gate.thresholds import ALL_ENDPOINTS
@@ -13,6 +13,7 @@ from ci_gate.thresholds import ALL_ENDPOINTS
 CHANGE_HEADERS: Final = (
     *("", "endpoint", "metric", "base", "head", "change", "interval", "tolerance", "could see"),
 )
+_MOST_DIGITS: Final = 10  # after the point: no tolerance is broken by less
 OUTCOME_WORDS: Final = {"pass": "ok", "fail": "WORSE", "inconclusive": "unclear"}
 
 
@@ -65,8 +66,11 @@ def explain_duet(duet: DuetVerdict) -> Iterator[str]:
 
 
 def format_change(change: Change) -> str:
-    """``+12.3 %``; for a share, percentage points."""
-    return f"{change.change * 100:+.1f} {'pp' if change.metric in _SHARES else '%'}"
+    """``+12.3 %``; for a share, percentage points. With as many digits as show that a tolerance is broken."""
+    sizes = [f"{change.change * 100:+.{digits}f}" for digits in range(1, _MOST_DIGITS)]
+    tell = (size for size in sizes if exceeds(change.metric, float(size) / 100, change.tolerance))
+    shown = next(tell, sizes[0]) if change.outcome == "fail" else sizes[0]
+    return f"{shown} {'pp' if change.metric in _SHARES else '%'}"
 
 
 def format_interval(change: Change) -> str:

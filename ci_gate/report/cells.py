@@ -2,33 +2,65 @@
 
 from __future__ import annotations
 
+import re
+from fractions import Fraction
+from typing import Final
+
 from ci_gate.judge.limits import LimitResult
 
 NOTHING = "-"
+_DIGITS: Final = 3
+_MOST_DIGITS: Final = 18  # a float has no more
+_BOUND_DIGITS: Final = 6
+_LONG_NUMBER: Final = re.compile(r"\d{7}")  # GitHub would take it for a commit
+_LEAST_SHARE: Final = 0.0001
 
 
-def format_ms(value: float | None) -> str:
+def format_ms(value: float | None, digits: int = _DIGITS) -> str:
     """``7.2 ms``, ``312 ms``, ``1,234 ms``: three digits are enough to read, the verdict uses all."""
-    return NOTHING if value is None else f"{format_number(value)} ms"
+    return NOTHING if value is None else f"{format_number(value, digits)} ms"
 
 
-def format_rate(value: float | None) -> str:
+def format_rate(value: float | None, digits: int = _DIGITS) -> str:
     """Per second."""
-    return NOTHING if value is None else f"{format_number(value)}/s"
+    return NOTHING if value is None else f"{format_number(value, digits)}/s"
 
 
-def format_share(value: float | None) -> str:
+def format_share(value: float | None, digits: int = _DIGITS) -> str:
     """A share from 0 to 1 in percent; one that is not 0 never reads as 0 %."""
     if value is None:
         return NOTHING
-    return "0 %" if value == 0 else "< 0.01 %" if 0 < value < 0.0001 else f"{value * 100:.3g} %"  # noqa: PLR2004
+    if 0 < value < _LEAST_SHARE and digits == _DIGITS:
+        return "< 0.01 %"
+    return f"{value * 100:.{digits}g} %" if value else "0 %"
 
 
 def format_measured(limit: LimitResult) -> str:
-    """What was measured for a limit, in the limit's unit."""
-    if limit.metric == "rate":
-        return format_rate(limit.measured)
-    return format_ms(limit.measured) if limit.metric.startswith("p") else format_share(limit.measured)
+    """What was measured for a limit, in its unit, with as many digits as show on which side of it that is."""
+    show = {"rate": format_rate, "failures": format_share, "successes": format_share}.get(
+        limit.metric, format_ms
+    )
+    if limit.measured is None or limit.outcome == "unproven":
+        return show(limit.measured)
+    texts = [show(limit.measured, digits) for digits in range(_DIGITS, _MOST_DIGITS)]
+    telling = (text for text in texts if _tells(text, limit) and not _LONG_NUMBER.search(text))
+    is_beyond = limit.measured < limit.bound if limit.is_floor else limit.measured > limit.bound
+    if limit.outcome == "breached" and is_beyond:
+        return next(
+            telling, f"just {'below' if limit.is_floor else 'above'} {show(limit.bound, _BOUND_DIGITS)}"
+        )
+    return next(telling, texts[0])
+
+
+def _tells(shown: str, limit: LimitResult) -> bool:
+    """Whether the text alone says that the limit is kept, or that it is broken."""
+    number, unit = shown.removeprefix("< ").replace("/s", " /s").split()
+    size = Fraction(number.replace(",", "")) / (100 if unit == "%" else 1)
+    bound = Fraction(repr(limit.bound))
+    is_above = size >= bound if limit.is_floor else size > bound
+    if shown.startswith("<") and 0 < bound < size:
+        return False
+    return is_above == ((limit.outcome == "kept") is limit.is_floor)
 
 
 def format_bound(limit: LimitResult) -> str:
@@ -36,6 +68,6 @@ def format_bound(limit: LimitResult) -> str:
     return f"at {'least' if limit.is_floor else 'most'} {limit.text}"
 
 
-def format_number(value: float) -> str:
+def format_number(value: float, digits: int = _DIGITS) -> str:
     """Three digits, and all of those before the point."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"  # noqa: PLR2004 - three digits
+    return f"{value:,.0f}" if value >= 10 ** (digits - 1) else f"{value:,.{digits}g}"

@@ -18,6 +18,7 @@ from ci_gate.thresholds.values import (
     Thresholds,
     Tolerance,
     UserCount,
+    quantile_of,
 )
 from ci_gate.yaml_source import Position
 
@@ -39,5 +40,6 @@ __all__ = [
     "Tolerance",
     "UserCount",
     "parse_thresholds",
+    "quantile_of",
     "schema_text",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 from typing import Literal
 
 from ci_gate.yaml_source import Position
@@ -19,6 +20,11 @@ DEFAULT_COMPARE_LOAD = "50%"
 
 DEFAULT_LOOSENING_LABEL = "thresholds-approved"
 """The label that approves a loosening where base's thresholds.yaml names none."""
+
+
+def quantile_of(metric: str) -> float | None:
+    """0.99 for p99; None where the metric is no percentile."""
+    return float(Decimal(metric[1:]) / 100) if metric[0] == "p" else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +50,12 @@ class Limit:
     @property
     def quantile(self) -> float | None:
         """0.99 for p99; None where the metric is no percentile."""
-        return float(Decimal(self.metric[1:]) / 100) if self.metric[0] == "p" else None
+        return quantile_of(self.metric)
+
+    @property
+    def exact_bound(self) -> Fraction:
+        """The decimal that the file writes: a float's shortest text has all of its 15 digits at most."""
+        return Fraction(repr(self.bound))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ci_gate.judge.limits import judge_limit
 from ci_gate.judge.summary import select_steady_phase
+from ci_gate.quantities import parse_share
 from ci_gate.thresholds import Limit, Position
 from tests.judge.recordings import make_recording, make_rows
 
@@ -49,3 +54,45 @@ def test_limit__is_of_its_endpoint():
     rows = [make_rows(A, [10.0] * 30), make_rows(3, [1000.0] * 30)]
     assert judge("p50", 20, *rows, endpoint="GET /a").outcome == "kept"
     assert judge("p50", 20, *rows, endpoint="POST /b").outcome == "breached"
+
+
+def judge_share(metric, text, counted, requests):
+    """``counted`` of ``requests`` fail, or succeed, as ``metric`` says."""
+    failed = counted if metric == "failures" else requests - counted
+    rows = [make_rows(A, [1.0] * (requests - failed)), make_rows(A, [1.0] * failed, status=500)]
+    return judge(metric, parse_share(text), *rows)
+
+
+@pytest.mark.parametrize(
+    ("text", "counted", "requests"),
+    [("1%", 10, 1000), ("1%", 1, 100), ("5%", 10, 200), ("0.1%", 1, 1000), ("14.3%", 143, 1000)],
+)
+def test_share__that_equals_its_bound_keeps_it(text, counted, requests):
+    assert judge_share("failures", text, counted, requests).outcome == "kept"
+    assert judge_share("failures", text, counted + 1, requests).outcome == "breached"
+    floor = f"{100 - Decimal(text[:-1])}%"
+    assert judge_share("successes", floor, requests - counted, requests).outcome == "kept"
+    assert judge_share("successes", floor, requests - counted - 1, requests).outcome == "breached"
+
+
+@given(data=st.data(), requests=st.integers(10, 3000), metric=st.sampled_from(["failures", "successes"]))
+def test_share__is_compared_as_the_counts_say(data, requests, metric):
+    """Also right at the bound, where there is a count that equals it, and one beside it."""
+    percent = Decimal(data.draw(st.integers(0, 100_000_000))) / 1_000_000
+    if data.draw(st.booleans()):
+        percent = (Decimal(data.draw(st.integers(0, requests))) * 100 / requests).quantize(
+            Decimal("0.000001")
+        )
+    nearest = int(percent * requests / 100)
+    counted = min(max(nearest + data.draw(st.integers(-1, 1)), 0), requests)
+    share, bound = Decimal(counted) * 100, percent * requests
+    is_kept = share <= bound if metric == "failures" else share >= bound
+    result = judge_share(metric, f"{percent.normalize():f}%", counted, requests)
+    assert result.outcome == ("kept" if is_kept else "breached")
+
+
+@pytest.mark.parametrize("metric", ["failures", "successes", "rate"])
+def test_limit__that_is_no_percentile_takes_ten_requests(metric):
+    for requests, outcome in ((9, "unproven"), (10, "kept")):
+        result = judge(metric, 1.0 if metric == "failures" else 0.01, make_rows(A, [1.0] * requests))
+        assert (result.outcome, result.needed) == (outcome, 10)

@@ -64,6 +64,28 @@ def test_too_few_samples__prove_nothing(successes, expected):
     assert outcomes(run, base(checkout={"all": {"p99": "1s"}})) == [("checkout", expected, "PASS")]
 
 
+@pytest.mark.parametrize("bounds", [{"failures": "1%"}, {"successes": "99%"}, {"rate": "0.01/s"}])
+@pytest.mark.parametrize(("requests", "expected"), [(9, "INVALID"), (10, "PASS")])
+def test_limit_that_is_no_percentile__takes_as_many_requests_as_heads_judge_does(bounds, requests, expected):
+    run = verdict(scenario("checkout", endpoints=[endpoint(requests=requests)], limits=[]))
+    assert outcomes(run, base(checkout={"all": bounds})) == [("checkout", expected, "PASS")]
+
+
+@pytest.mark.parametrize(
+    ("text", "failures", "requests"),
+    [("1%", 10, 1000), ("5%", 10, 200), ("0.1%", 1, 1000), ("14.3%", 143, 1000)],
+)
+def test_share__that_equals_its_bound_keeps_it(text, failures, requests):
+    """From the row of the endpoint, and from a limit of the run."""
+    for more, expected in ((0, "PASS"), (1, "FAIL")):
+        row = endpoint(requests=requests, failures=failures + more)
+        seen = limit(metric="failures", measured=row.failure_share, text="99%", samples=requests)
+        for limits in ([], [seen]):
+            run = verdict(scenario("checkout", endpoints=[row], limits=limits))
+            thresholds = base(checkout={"all": {"failures": text}})
+            assert outcomes(run, thresholds) == [("checkout", expected, "PASS")]
+
+
 @pytest.mark.parametrize(("effect", "expected"), [("distrust", "INVALID"), ("note", "PASS")])
 def test_distrusted_run__is_invalid_under_any_thresholds(effect, expected):
     run = verdict(scenario("checkout", findings=[finding(effect=effect)]))
@@ -91,6 +113,7 @@ def test_scenario_without_evidence__is_invalid():
         ({"p95": "10%"}, change(size=0.12, is_real=False), "PASS"),
         ({"p95": "15%"}, change(size=0.12), "PASS"),
         ({"p50": "10%"}, change(size=0.12), "PASS"),
+        ({"p95": "10%"}, change(size=1.1 - 1), "PASS"),
         (None, change(size=0.12), "PASS"),
         ({"rate": "10%"}, change(metric="rate", size=-0.12), "FAIL"),
         ({"rate": "10%"}, change(metric="rate", size=0.12), "PASS"),

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ci_gate.report.against_base import format_change
+from ci_gate.report.cells import format_measured, format_number, format_share
+from tests.report.verdicts import change, limit
+
+BOUNDS = {"p95": ("ms", 1.0), "failures": ("%", 0.01), "successes": ("%", 0.01), "rate": ("/s", 1.0)}
+
+
+def make(metric, measured, bound, outcome):
+    unit, scale = BOUNDS[metric]
+    text = f"{bound}{unit}"
+    return limit(
+        metric=metric,
+        measured=measured,
+        text=text,
+        bound=float(Fraction(bound) * Fraction(scale).limit_denominator(100)),
+        outcome=outcome,
+    )
+
+
+@pytest.mark.parametrize(
+    ("metric", "measured", "bound", "outcome", "shown"),
+    [
+        ("failures", 0.01, "1", "kept", "1 %"),
+        ("failures", 0.010004, "1", "breached", "1.0004 %"),
+        ("failures", 0.0099996, "1", "kept", "1 %"),
+        ("failures", 0.00005, "0.004", "breached", "0.005 %"),
+        ("failures", 0.00003, "0.01", "kept", "< 0.01 %"),
+        ("failures", 1 / 3_000_000, "0", "breached", "< 0.01 %"),
+        ("failures", 1 / 3_000_000, "0.00003", "breached", "3.333e-05 %"),
+        ("failures", 0.0100000001, "1", "breached", "just above 1 %"),
+        ("rate", 49.999999999, "50", "breached", "just below 50/s"),
+        ("successes", 0.98999, "99", "breached", "98.999 %"),
+        ("rate", 49.98, "50", "breached", "49.98/s"),
+        ("rate", 1999.7, "2000", "breached", "1,999.7/s"),
+        ("p95", 200.4, "200", "breached", "200.4 ms"),
+        ("p95", 212.4, "200", "breached", "212 ms"),
+        ("p95", 199.6, "199.8", "kept", "199.6 ms"),
+        ("p95", 200.4, "200", "unproven", "200 ms"),
+    ],
+)
+def test_measured__has_the_digits_that_tell_it_from_its_bound(metric, measured, bound, outcome, shown):
+    assert format_measured(make(metric, measured, bound, outcome)) == shown
+
+
+def test_measured__of_a_verdict_that_contradicts_itself_is_short():
+    assert format_measured(make("p95", 212.4, "300", "breached")) == "212 ms"
+
+
+@given(measured=st.floats(1e-6, 1e6), bound=st.integers(1, 10**9), is_near=st.booleans())
+def test_measured__reads_as_kept_or_broken_as_it_was_judged(measured, bound, is_near):
+    bound_ms = bound / 1000
+    measured = bound_ms * (1 + measured * 1e-9) if is_near else measured
+    outcome = "kept" if measured <= bound_ms else "breached"
+    shown = format_measured(limit(measured=measured, text="", bound=bound_ms, outcome=outcome))
+    size = float(shown.removeprefix("just above ").removesuffix(" ms").replace(",", ""))
+    assert ("just above" in shown) or ((size <= bound_ms) is (outcome == "kept"))
+    assert not re.search(r"\d{7}", shown)  # GitHub makes links of such
+
+
+@pytest.mark.parametrize(
+    ("metric", "size", "outcome", "shown"),
+    [
+        ("p95", 0.1, "pass", "+10.0 %"),
+        ("p95", 0.1004, "fail", "+10.04 %"),
+        ("p95", 0.123, "fail", "+12.3 %"),
+        ("rate", -0.10004, "fail", "-10.004 %"),
+        ("failures", 0.10004, "fail", "+10.004 pp"),
+        ("p95", 0.05, "fail", "+5.0 %"),  # a verdict that contradicts itself
+    ],
+)
+def test_change__has_the_digits_that_tell_it_from_its_tolerance(metric, size, outcome, shown):
+    assert format_change(change(metric=metric, size=size, outcome=outcome, tolerance=0.1)) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0.0, "0"), (0.001234, "0.00123"), (7.25, "7.25"), (99.96, "100"), (1234.5, "1,234")],
+)
+def test_number__has_three_digits(value, shown):
+    assert format_number(value) == shown
+
+
+def test_share__that_is_small_is_not_zero():
+    assert (format_share(0.0), format_share(0.00001), format_share(None)) == ("0 %", "< 0.01 %", "-")
