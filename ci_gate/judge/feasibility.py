@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -13,6 +14,7 @@ from ci_gate.thresholds import ALL_ENDPOINTS, Limit, Position, Profile, Scenario
 from ci_gate.workload import UserClass, Workload
 
 _OF_ARRIVALS: Final = 0.99
+_ROUNDING: Final = 1e-9  # shares of tasks that are thirds add up to a little less than 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +30,8 @@ class Unprovable:
 
     def __str__(self) -> str:
         asked = f"{self.scenario}: {self.limit.endpoint} {self.limit.metric} takes {self.needed:,} successes"
-        brings = f"profile {self.profile} brings at most {self.expected:,.0f}"
-        return f"{asked}, {brings}; a duration of {self.duration_s:,.0f}s would do"
+        brings = f"profile {self.profile} brings at most {math.floor(self.expected):,}"
+        return f"{asked}, {brings}; a duration of {math.ceil(self.duration_s - _ROUNDING):,}s would do"
 
 
 def find_problems(thresholds: Thresholds, workloads: Mapping[str, Workload]) -> tuple[Problem, ...]:
@@ -141,10 +143,16 @@ def _find_unreachable_floors(
         offered = offered_rate(scenario, workload, limit.endpoint)
         # Arrivals fill their second to the last one: the phase may begin or end between two of them.
         most = offered * _OF_ARRIVALS if offered and scenario.arrivals_per_s else offered
-        if most is not None and offered is not None and limit.bound > most:
+        if most is not None and limit.bound > most * (1 + _ROUNDING):
             message = f"{limit.endpoint}: a rate of {limit.text} is beyond what the users can offer"
             more = "arrivals" if scenario.arrivals_per_s else "users"
-            yield _problem(thresholds, limit.at, message, f"at most {most:,.1f}/s, or more {more}")
+            yield _problem(thresholds, limit.at, message, f"at most {_round_down(most)}/s, or more {more}")
+
+
+def _round_down(rate_per_s: float) -> str:
+    """So that a floor that is refused never reads as one that is allowed."""
+    decimals = 1 if rate_per_s >= 1 else 6
+    return f"{math.floor(rate_per_s * (1 + _ROUNDING) * 10**decimals) / 10**decimals:,.{decimals}f}"
 
 
 def _judge_provable(
@@ -154,7 +162,7 @@ def _judge_provable(
     if limit.quantile is None or not rate:
         return None
     needed, expected = needed_samples(limit.quantile), rate * profile.duration_s
-    if expected >= needed:
+    if expected * (1 + _ROUNDING) >= needed:
         return None
     return Unprovable(
         scenario=scenario.name,

@@ -22,6 +22,10 @@ _PAUSES = frozenset({"sleep", "wait"})
 _HARMLESS = frozenset(name for kind in (list, dict, set, deque, str, random.Random) for name in dir(kind)) - (
     _METHODS | _GENERIC_METHODS
 )
+# Built-ins that are given a user and make no request. Not getattr and vars, which may hand out its client.
+_ONLY_LOOK = frozenset(
+    {"callable", "delattr", "hasattr", "hash", "id", "isinstance", "print", "repr", "setattr", "str", "type"}
+)
 _DEEPEST_CALL = 3
 
 _Paths = tuple[float, float]
@@ -66,14 +70,24 @@ def _could_hide_requests(tree: ast.AST) -> bool:
 
 
 def _hands_on_client(tree: ast.AST) -> bool:
-    """Whether ``self`` or its client goes anywhere but in front of a dot."""
-    in_front = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    """Whether ``self`` or its client goes anywhere but in front of a dot, out of our sight."""
+    harmless = {
+        id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute | ast.FormattedValue)
+    }
+    harmless |= {
+        id(node.args[0]) for node in ast.walk(tree) if isinstance(node, ast.Call) and _only_looks(node)
+    }
     return any(
-        id(node) not in in_front
+        id(node) not in harmless
         for node in ast.walk(tree)
         if (isinstance(node, ast.Name) and node.id == "self")
         or (isinstance(node, ast.Attribute) and node.attr.endswith("client"))
     )
+
+
+def _only_looks(call: ast.Call) -> bool:
+    """A built-in that makes no request of its first argument, such as ``hasattr(self, "seen")``."""
+    return isinstance(call.func, ast.Name) and call.func.id in _ONLY_LOOK and bool(call.args)
 
 
 def _is_foreign(call: ast.AST) -> bool:

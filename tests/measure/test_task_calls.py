@@ -108,6 +108,26 @@ class ShopUser(Parent):
         self.client.get("/a")
 
     @task
+    def looks_at_itself(self):
+        """most: GET /a; fewest: 1"""
+        if not hasattr(self, "seen") and isinstance(self, Parent):
+            setattr(self, "seen", f"{self} {id(self)}")
+        print(type(self))
+        self.client.get("/a")
+
+    @task
+    def hands_itself_to_itself(self):
+        """most: unknown; fewest: 1"""
+        setattr(self, "other", self)
+        self.client.get("/a")
+
+    @task
+    def asks_for_its_client(self):
+        """most: unknown; fewest: 1"""
+        getattr(self, "client").get("/b")
+        self.client.get("/a")
+
+    @task
     def loops(self):
         """most: unknown; fewest: 1"""
         self.client.get("/a")
