@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from typing import Any, Final
 
 import yaml
 
 from ci_gate.errors import UsageError
-from ci_gate.thresholds import Scenario, Thresholds, parse_thresholds
+from ci_gate.thresholds import Limit, Scenario, Thresholds, parse_thresholds
+from ci_gate.yaml_source import Path, read_yaml
+
+_Edit = tuple[int, int, str]
+"""Where the old text begins and ends, and the new one."""
+
+_OF_NODES: Final = (yaml.NodeEvent, yaml.CollectionEndEvent)
+_WORD: Final = re.compile(r"\S+")
 
 
 def replace_users(thresholds: Thresholds, total: int) -> Thresholds:
@@ -17,15 +30,9 @@ def replace_users(thresholds: Thresholds, total: int) -> Thresholds:
     is changed too, on the same lines, so that evidence says what was asked and can be judged again.
     Raises UsageError where a scenario has more classes than users, BadInputError where there are too many.
     """
-    root = yaml.compose(thresholds.text, yaml.SafeLoader)
-    edits: dict[tuple[int, int], str] = {}
-    for name, node in _pairs(_child(root, "scenarios")):
-        scenario = next(each for each in thresholds.scenarios if each.name == name)
-        edits |= _find_edits(scenario, node, total)
-    text = thresholds.text
-    for (begin, end), new in sorted(edits.items(), reverse=True):
-        text = f"{text[:begin]}{new}{text[end:]}"
-    return parse_thresholds(text, thresholds.file)
+    edits = dict(edit for scenario in thresholds.scenarios for edit in _find_edits(scenario, total))
+    data = read_yaml(thresholds.text, thresholds.file).data
+    return parse_thresholds(_write(thresholds.text, data, _apply(data, edits)), thresholds.file)
 
 
 def share_users(scenario: Scenario, total: int) -> dict[str, int]:
@@ -52,28 +59,80 @@ def replace_image(thresholds: Thresholds, image: str) -> Thresholds:
     return dataclasses.replace(thresholds, service=service)
 
 
-def _find_edits(scenario: Scenario, node: yaml.Node, total: int) -> dict[tuple[int, int], str]:
-    """New text by where the old one begins and ends; the text was read before, so its shape is known."""
-    counts = share_users(scenario, total)
-    edits = {_span(count): str(counts[name]) for name, count in _pairs(_child(node, "users"))}
-    share = total / scenario.user_count
+def _find_edits(scenario: Scenario, total: int) -> Iterator[tuple[Path, int | str]]:
+    """The new values by path."""
+    place: Path = ("scenarios", scenario.name)
+    for name, count in share_users(scenario, total).items():
+        yield (*place, "users", name), count
+    share = Fraction(total, scenario.user_count)
     if share < 1 and scenario.arrivals_per_s is None:
-        floors = {limit.endpoint: limit.bound for limit in scenario.limits if limit.metric == "rate"}
-        for endpoint, bounds in _pairs(_child(node, "limits")):
-            for metric, bound in _pairs(bounds):
-                if metric == "rate":
-                    edits[_span(bound)] = f"{floors[endpoint] * share:.3f}".rstrip("0").rstrip(".") + "/s"
-    return edits
+        for limit in scenario.limits:
+            if limit.metric == "rate":
+                yield (*place, "limits", limit.endpoint, "rate"), _lower(limit, share)
 
 
-def _span(node: yaml.Node) -> tuple[int, int]:
-    return node.start_mark.index, node.end_mark.index
+def _lower(floor: Limit, share: Fraction) -> str:
+    """Rounded down, for rounded up it may be more than the users offer; never to 0, which is no floor."""
+    lowered = floor.exact_bound * share
+    decimals = 3 if lowered * 1000 >= 1 else 6
+    steps = max(math.floor(lowered * 10**decimals), 1)
+    return f"{steps / 10**decimals:.{decimals}f}".rstrip("0").rstrip(".") + "/s"
 
 
-def _child(node: yaml.Node | None, key: str) -> yaml.Node:
-    return next(value for name, value in _pairs(node) if name == key)
+def _apply(value: Any, edits: Mapping[Path, int | str], path: Path = ()) -> Any:  # noqa: ANN401  plain data
+    if isinstance(value, dict):
+        return {key: _apply(inner, edits, (*path, key)) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_apply(inner, edits, (*path, index)) for index, inner in enumerate(value)]
+    return edits.get(path, value)
 
 
-def _pairs(node: yaml.Node | None) -> list[tuple[str, yaml.Node]]:
-    assert isinstance(node, yaml.MappingNode)  # noqa: S101 - the text was parsed as thresholds before
-    return [(str(key.value), value) for key, value in node.value]
+def _write(text: str, before: Any, after: Any) -> str:  # noqa: ANN401  plain data of any kind
+    """``text``, on the same lines, with what differs in ``after`` written over.
+
+    Every alias is written out: what its anchor stands for may have changed in one place alone.
+    """
+    if before == after:
+        return text
+    events = (event for event in yaml.parse(text, yaml.SafeLoader) if isinstance(event, _OF_NODES))
+    for begin, end, new in reversed(list(_rewrite(next(events), events, (before, after), {}, text))):
+        text = f"{text[:begin]}{new}{text[end:]}"
+    return text
+
+
+def _rewrite(
+    event: Any,  # noqa: ANN401  of PyYAML, whose types say that it may have no place
+    events: Iterator[Any],
+    sides: tuple[Any, Any],
+    names: dict[Any, str],
+    text: str,
+) -> Iterator[_Edit]:
+    """What to write over below ``event``, whose value before and after is ``sides``.
+
+    ``names`` has the scalars that have an anchor, for an alias may be a key.
+    """
+    begin, end = event.start_mark.index, event.end_mark.index
+    before, after = sides
+    if isinstance(event, yaml.AliasEvent):
+        yield begin, end, json.dumps(after, ensure_ascii=False)
+    elif isinstance(event, yaml.ScalarEvent):
+        names[event.anchor] = event.value
+        if before != after:  # its last word: an anchor and an indicator may stand before it
+            word = list(_WORD.finditer(text, begin, end))[-1]
+            yield word.start(), word.end(), str(after)
+    elif isinstance(event, yaml.SequenceStartEvent):
+        for item, *each in zip(_until_end(events), before, after, strict=True):
+            yield from _rewrite(item, events, (each[0], each[1]), names, text)
+    else:
+        for key in _until_end(events):
+            name = names[key.anchor] if isinstance(key, yaml.AliasEvent) else key.value
+            yield from _rewrite(key, events, (name, name), names, text)
+            yield from _rewrite(next(events), events, (before[name], after[name]), names, text)
+
+
+def _until_end(events: Iterator[Any]) -> Iterator[Any]:
+    """Up to the end of a collection. Whoever takes an event takes all that is below it, too."""
+    for event in events:
+        if isinstance(event, yaml.CollectionEndEvent):
+            return
+        yield event

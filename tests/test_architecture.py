@@ -69,7 +69,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "thresholds",
         "watchdog",
     },
-    "overrides": {"errors", "thresholds"},
+    "overrides": {"errors", "thresholds", "yaml_source"},
     "capacity": {
         *("errors", "evidence", "judge", "measure", "overrides", "plan", "progress", "report", "run"),
         *("thresholds", "watchdog"),
