@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Protocol, Self, TypeVar
 import msgspec
 
 from ci_gate.errors import EvidenceError
+from ci_gate.ranges import Count, Rate, Span, Version
 from ci_gate.readings import (
     MachineReading,
     Mark,
@@ -58,17 +59,17 @@ class RecordingPlan(StrictValue, frozen=True):
     scenario: str
     recording: RecordingName
     locustfile: str
-    users: dict[str, int]
-    spawn_rate: float
-    warmup_s: float
-    duration_s: float
-    drain_s: float  # how long requests in flight at the end are awaited
-    spawn_timeout_s: float
-    seed: int
-    arrivals_per_s: float | None  # of an open workload
-    ramp_s: float  # of the arrivals
-    offered_per_s: float | None  # what the users could send if every reply came at once; None: cannot be told
-    least_offered_per_s: dict[str, float] = msgspec.field(
+    users: dict[str, Count]
+    spawn_rate: Rate
+    warmup_s: Span
+    duration_s: Span
+    drain_s: Span  # how long requests in flight at the end are awaited
+    spawn_timeout_s: Span
+    seed: Count
+    arrivals_per_s: Rate | None  # of an open workload
+    ramp_s: Span  # of the arrivals
+    offered_per_s: Rate | None  # what the users could send if every reply came at once; None: cannot be told
+    least_offered_per_s: dict[str, Rate] = msgspec.field(
         default_factory=dict
     )  # the same at least, by user class; absent: cannot be told
 
@@ -76,7 +77,7 @@ class RecordingPlan(StrictValue, frozen=True):
 class RunInfo(StrictValue, frozen=True):
     """run.json: enough to judge the evidence again, and to know where it comes from."""
 
-    schema: int
+    schema: Version
     ci_gate_version: str
     profile: str
     started_at: str  # ISO 8601, UTC

@@ -21,6 +21,7 @@ import ci_gate
 from ci_gate.evidence import DUET_BASE, DUET_HEAD, HEAD, RUN_SCHEMA, TRIALS, RecordingPlan, RunInfo
 from ci_gate.git import run_git
 from ci_gate.judge.feasibility import least_rates, offered_rate
+from ci_gate.ranges import LONGEST_S
 from ci_gate.thresholds import ALL_ENDPOINTS, Compare, Profile, Scenario, Thresholds
 from ci_gate.workload import Workload
 
@@ -60,7 +61,7 @@ def plan_recording(scenario: Scenario, profile: Profile, workload: Workload, see
         warmup_s=profile.warmup_s,
         duration_s=profile.duration_s,
         drain_s=DRAIN_S,
-        spawn_timeout_s=scenario.user_count / scenario.spawn_rate + SPAWN_ALLOWANCE_S,
+        spawn_timeout_s=min(scenario.user_count / scenario.spawn_rate + SPAWN_ALLOWANCE_S, LONGEST_S),
         seed=seed,
         arrivals_per_s=scenario.arrivals_per_s,
         ramp_s=scenario.ramp_s,

@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from ci_gate.ranges import Count, Milliseconds, Moment, Percent, Quantity, Span, Value
+
 
 class StrictValue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A value that is written to a file, and read back only if it is exactly what was written."""
@@ -15,36 +17,36 @@ class Mark(StrictValue, frozen=True):
     """The moment a phase began, on both clocks, so that a jump of the wall clock shows."""
 
     name: Literal["started", "spawned", "spawn_timeout", "no_users", "steady", "stopping", "ended"]
-    wall_s: float
-    monotonic_s: float
+    wall_s: Moment
+    monotonic_s: Moment
 
 
 class Reading(StrictValue, frozen=True):
     """The generator in the second before ``wall_s``."""
 
-    wall_s: float
-    monotonic_s: float
-    users: dict[str, int]  # running users by class
-    ready: int  # users whose on_start has ended well
-    cpu_percent: float  # of one core
-    lag_ms: float  # the longest time by which the event loop was late
-    memory_bytes: int
+    wall_s: Moment
+    monotonic_s: Moment
+    users: dict[str, Count]  # running users by class
+    ready: Count  # users whose on_start has ended well
+    cpu_percent: Percent  # of one core
+    lag_ms: Milliseconds  # the longest time by which the event loop was late
+    memory_bytes: Count
 
 
 class MachineReading(StrictValue, frozen=True):
     """Host and service in the second before ``wall_s``; None where it could not be read."""
 
-    wall_s: float
-    host_cpu_percent: float  # of all cores, 0 to 100
-    load_average: float
+    wall_s: Moment
+    host_cpu_percent: Percent  # of all cores, 0 to 100
+    load_average: Quantity
     service_alive: bool
-    service_cpu_percent: float | None  # of one core
-    service_memory_bytes: int | None
-    service_restarts: int | None = None  # how often something else has started it again
-    service_busiest_percent: float | None = None  # of one core, by the busiest of its processes
-    service_throttled_s: float | None = None  # its threads were kept from the CPU by the quota of its cgroup
-    service_cpus: float | None = None  # that quota in cores; None: there is none
-    service_waited_s: float | None = None  # its threads could have run, and others had the CPU
+    service_cpu_percent: Percent | None  # of one core
+    service_memory_bytes: Count | None
+    service_restarts: Count | None = None  # how often something else has started it again
+    service_busiest_percent: Percent | None = None  # of one core, by the busiest of its processes
+    service_throttled_s: Span | None = None  # its threads were kept from the CPU by the quota of its cgroup
+    service_cpus: Quantity | None = None  # that quota in cores; None: there is none
+    service_waited_s: Span | None = None  # its threads could have run, and others had the CPU
 
 
 class ProbeReading(StrictValue, frozen=True):
@@ -54,10 +56,10 @@ class ProbeReading(StrictValue, frozen=True):
     nothing could be read.
     """
 
-    wall_s: float
+    wall_s: Moment
     probe: Literal["postgres", "redis", "service"]
-    took_ms: float
-    values: dict[str, float]
+    took_ms: Milliseconds
+    values: dict[str, Value]
     error: str = ""
 
 
@@ -65,14 +67,14 @@ class StatementTotal(StrictValue, frozen=True):
     """One statement's counters in pg_stat_statements."""
 
     query: str
-    calls: int
-    total_ms: float
+    calls: Count
+    total_ms: Milliseconds
 
 
 class StatementReading(StrictValue, frozen=True):
     """The statements that took the database longest so far."""
 
-    wall_s: float
+    wall_s: Moment
     statements: tuple[StatementTotal, ...]
 
 
@@ -80,8 +82,8 @@ class EndpointTotal(StrictValue, frozen=True):
     """Locust's own count for one endpoint."""
 
     endpoint: str
-    requests: int
-    failures: int
+    requests: Count
+    failures: Count
 
 
 class ErrorCount(StrictValue, frozen=True):
@@ -89,7 +91,7 @@ class ErrorCount(StrictValue, frozen=True):
 
     subject: str  # a user class, or a task
     error: str
-    count: int
+    count: Count
 
 
 class Totals(StrictValue, frozen=True):
@@ -98,6 +100,6 @@ class Totals(StrictValue, frozen=True):
     endpoints: tuple[EndpointTotal, ...]
     start_failures: tuple[ErrorCount, ...]  # users that died in on_start, by class
     task_errors: tuple[ErrorCount, ...]  # tasks that ended by an exception
-    listener_errors: int
+    listener_errors: Count
     locust_version: str
     other_hosts: dict[str, str] = {}  # endpoints that were sent elsewhere than to the service, and where

@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 
 from ci_gate.errors import EvidenceError
+from ci_gate.ranges import LATEST_S, LONGEST_MS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -140,9 +141,9 @@ def read_samples(path: Path, *, first_row: int = 0) -> NDArray[np.void]:
 def _check_rows(samples: NDArray[np.void], path: Path) -> None:
     if (samples["ending"] == 0).any() or (samples["ending"] > ENDED_UNREPORTED).any():
         raise EvidenceError(f"{path}: a row has no known ending")
-    for name in ("start_s", "intended_s", "response_ms"):
-        if not np.isfinite(samples[name]).all() or (samples[name] < 0).any():
-            raise EvidenceError(f"{path}: a {name} is negative or no number")
+    for name, most in (("start_s", LATEST_S), ("intended_s", LATEST_S), ("response_ms", LONGEST_MS)):
+        if not ((samples[name] >= 0) & (samples[name] <= most)).all():  # neither is true of what is no number
+            raise EvidenceError(f"{path}: a {name} is negative or no number up to {most:g}")
 
 
 def count_ids(column: NDArray[np.unsignedinteger]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

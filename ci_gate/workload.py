@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from ci_gate.ranges import Count, Share, Span
 from ci_gate.readings import StrictValue
 
 
@@ -11,7 +12,7 @@ class Wait(StrictValue, frozen=True):
     """The time between a user's tasks. ``pause``: slept after a task; ``pacing``: from start to start."""
 
     kind: Literal["pause", "pacing"]
-    mean_s: float
+    mean_s: Span
 
 
 class Task(StrictValue, frozen=True):
@@ -22,9 +23,9 @@ class Task(StrictValue, frozen=True):
     """
 
     name: str
-    share: float
+    share: Share
     endpoints: tuple[str, ...] | None
-    fewest: int
+    fewest: Count
 
 
 class UserClass(StrictValue, frozen=True):

@@ -1,12 +1,42 @@
 from __future__ import annotations
 
+import os
 import signal
 import textwrap
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 from ci_gate.cli import run_cli
+
+# The default run says the same each time: fixed examples, and nothing that a busy machine could fail. The
+# random run is a job of its own, of property tests alone: each as often as this, by a new seed each time.
+FUZZ_ROUNDS = 20 * (os.environ.get("CI_GATE_FUZZ") == "1")
+settings.register_profile(
+    "fixed",
+    derandomize=True,
+    database=None,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile("fuzz", settings.get_profile("fixed"), derandomize=False, max_examples=1000)
+settings.load_profile("fuzz" if FUZZ_ROUNDS else "fixed")
+
+
+def pytest_generate_tests(metafunc):
+    if FUZZ_ROUNDS and is_hypothesis_test(metafunc.function):
+        metafunc.fixturenames.append("_round")
+        metafunc.parametrize("_round", range(FUZZ_ROUNDS))
+
+
+def pytest_collection_modifyitems(config, items):
+    if FUZZ_ROUNDS:
+        others = [item for item in items if not is_hypothesis_test(getattr(item, "function", None))]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in others]
+
 
 SITE = Path(__file__).with_name("site.py")
 

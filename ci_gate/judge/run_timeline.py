@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ci_gate.evidence import TRIALS, Recording, RunInfo, decode_document
 from ci_gate.judge.summary import select_steady_phase
 from ci_gate.judge.timeline import Timeline, draw_timeline
+from ci_gate.ranges import Count, Quantity, Version
 from ci_gate.readings import StrictValue
 from ci_gate.thresholds import Accepted, Thresholds
 
@@ -30,14 +31,14 @@ class ScenarioTimeline(StrictValue, frozen=True):
 
     scenario: str
     recordings: dict[str, Timeline]
-    edges_ms: tuple[float, ...]
-    counts: dict[str, tuple[int, ...]]
+    edges_ms: tuple[Quantity, ...]
+    counts: dict[str, tuple[Count, ...]]
 
 
 class RunTimeline(StrictValue, frozen=True):
     """timeline.json."""
 
-    schema: int
+    schema: Version
     scenarios: tuple[ScenarioTimeline, ...]
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ci_gate.evidence import Recording
-
-_MOST_SECONDS: Final = 7 * 24 * 3600  # a clock that jumps shall not make arrays without end
+from ci_gate.ranges import LONGEST_RECORDING_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +33,7 @@ class Seconds:
         started = recording.mark("started")
         begin_s = started.wall_s if started else min(times_s, default=0.0)
         lasted_s = max(times_s, default=begin_s) - begin_s
-        return cls(begin_s=begin_s, count=int(min(np.ceil(lasted_s), _MOST_SECONDS)))
+        return cls(begin_s=begin_s, count=int(min(np.ceil(lasted_s), LONGEST_RECORDING_S)))
 
     def index(self, times_s: NDArray[np.float64]) -> NDArray[np.intp]:
         """The second of each time; -1 for none."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ci_gate.evidence import Recording
 from ci_gate.judge.quantiles import compute_quantile
+from ci_gate.ranges import LONGEST_RECORDING_S
 from ci_gate.readings import StrictValue
 from ci_gate.samples import ENDED_BY_STATUS, ENDED_WELL, NOT_HTTP, count_ids
 from ci_gate.thresholds import ALL_ENDPOINTS, Accepted
@@ -111,14 +112,14 @@ def find_steady_bounds(recording: Recording) -> tuple[float, float]:
     if begin is None:
         return np.inf, np.inf
     last_s = float(recording.samples["start_s"].max()) if recording.samples.size else 0.0
-    return begin.wall_s, end.wall_s if end else max(last_s, begin.wall_s)
+    end_s = end.wall_s if end else max(last_s, begin.wall_s)
+    return begin.wall_s, min(end_s, begin.wall_s + LONGEST_RECORDING_S)
 
 
 def find_latencies(samples: NDArray[np.void]) -> NDArray[np.float64]:
-    """Latencies in ms from the intended start."""
-    latency_ms: NDArray[np.float64] = (
-        samples["response_ms"] + (samples["start_s"] - samples["intended_s"]) * 1000
-    )
+    """Latencies in ms from the intended start; none is below the response time, for nothing starts early."""
+    late_s = np.maximum(samples["start_s"] - samples["intended_s"], 0)
+    latency_ms: NDArray[np.float64] = samples["response_ms"] + late_s * 1000
     return latency_ms
 
 

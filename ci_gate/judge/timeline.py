@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ci_gate.evidence import Recording
 from ci_gate.judge.seconds import Seconds, grow, thin
 from ci_gate.judge.summary import find_latencies, find_successes, name_status
+from ci_gate.ranges import Count, Drawn, Moment, Span, Value
 from ci_gate.readings import ProbeReading, StrictValue
 from ci_gate.samples import count_ids
 from ci_gate.thresholds import Accepted
@@ -37,7 +38,7 @@ _PROBED: Final = {  # group -> probe and its values; of a counter, what it grew 
 }
 _COUNTERS: Final = frozenset({"commands"})
 
-Values = tuple[float | None, ...]
+Values = tuple[Drawn | None, ...]
 """One for each point in time; None where nothing is known."""
 
 
@@ -45,8 +46,8 @@ class PhaseSpan(StrictValue, frozen=True):
     """One phase of a recording, in seconds since its begin."""
 
     name: str
-    begin_s: float
-    end_s: float
+    begin_s: Value
+    end_s: Value
 
 
 class Timeline(StrictValue, frozen=True):
@@ -59,9 +60,9 @@ class Timeline(StrictValue, frozen=True):
     ``workers``, ``sessions`` and ``redis``.
     """
 
-    begin_s: float
-    span_s: int
-    time_s: tuple[float, ...]
+    begin_s: Moment
+    span_s: Count
+    time_s: tuple[Span, ...]
     phases: tuple[PhaseSpan, ...]
     series: dict[str, dict[str, Values]]
 

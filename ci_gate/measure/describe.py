@@ -10,6 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from types import CodeType
+from typing import Literal
 
 import msgspec
 from locust import User
@@ -17,14 +18,20 @@ from locust.user import wait_time
 from locust.util.load_locustfile import load_locustfile
 
 from ci_gate.measure.task_calls import count_fewest, find_endpoints
+from ci_gate.ranges import LONGEST_S
 from ci_gate.workload import Task, UserClass, Wait, Workload
 
+_DECIMALS = 9  # a wait of less is none: rates are computed by it
+
+
+def _wait(kind: Literal["pause", "pacing"], mean_s: float) -> Wait:
+    return Wait(kind=kind, mean_s=round(mean_s, _DECIMALS))
+
+
 _CODES: dict[CodeType, Callable[..., Wait]] = {
-    wait_time.constant(0).__code__: lambda wait_time: Wait(kind="pause", mean_s=wait_time),
-    wait_time.between(0, 0).__code__: lambda min_wait, max_wait: Wait(
-        kind="pause", mean_s=(min_wait + max_wait) / 2
-    ),
-    wait_time.constant_pacing(0).__code__: lambda wait_time: Wait(kind="pacing", mean_s=wait_time),
+    wait_time.constant(0).__code__: lambda wait_time: _wait("pause", wait_time),
+    wait_time.between(0, 0).__code__: lambda min_wait, max_wait: _wait("pause", (min_wait + max_wait) / 2),
+    wait_time.constant_pacing(0).__code__: lambda wait_time: _wait("pacing", wait_time),
 }
 
 
@@ -57,7 +64,10 @@ def _describe_wait(user_class: type[User]) -> Wait | None:
     function = inspect.getattr_static(user_class, "wait_time")
     if not inspect.isfunction(function) or function.__code__ not in _CODES:
         return None
-    return _CODES[function.__code__](**inspect.getclosurevars(function).nonlocals)
+    numbers = inspect.getclosurevars(function).nonlocals
+    if not all(isinstance(number, int | float) and 0 <= number <= LONGEST_S for number in numbers.values()):
+        return None
+    return _CODES[function.__code__](**numbers)
 
 
 def main() -> None:

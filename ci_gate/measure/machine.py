@@ -45,8 +45,7 @@ class MachineMeter:
         is_known = bool(used_s) and passed_s > 0
         cpus, throttled_s = self._read_quota(pids)
         waited_s = {pid: seconds for pid in spent_s if (seconds := _waited_s(pid)) is not None}
-        # The sum over a process's threads falls when one of them ends.
-        waiting_s = sum(max(risen_s, 0) for risen_s in self._waited_s.rise_to(waited_s))
+        waiting_s = sum(self._waited_s.rise_to(waited_s))
         self._at += passed_s
         self._lines.write(
             MachineReading(
@@ -83,9 +82,10 @@ class _Counters:
     def rise_to(self, now: dict[int, float]) -> list[float]:
         """By how much each has risen since then.
 
-        That of a process seen for the first time tells of its past: it counts from the next reading on.
+        That of a process seen for the first time tells of its past: it counts from the next reading on. One
+        that fell has not risen: a sum over threads falls when one of them ends, and a pid is used again.
         """
-        risen = [value - self._last.get(pid, value) for pid, value in now.items()]
+        risen = [max(value - self._last.get(pid, value), 0.0) for pid, value in now.items()]
         self._last = now
         return risen
 

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from ci_gate.evidence import read_lines
-from ci_gate.measure.machine import MachineMeter
+from ci_gate.measure.machine import MachineMeter, _Counters
 from ci_gate.readings import MachineReading
 from ci_gate.service import Placement, start_service
 from ci_gate.watchdog import Watchdog
@@ -40,6 +40,12 @@ class Processes:
 
     def process_ids(self):
         return self.pids
+
+
+def test_counter__that_fell_has_not_risen():
+    counters = _Counters()
+    assert counters.rise_to({1: 5.0, 2: 7.0}) == [0, 0]
+    assert counters.rise_to({1: 6.0, 2: 3.0, 3: 9.0}) == [1, 0, 0]  # another process has the second's id now
 
 
 def read_after(path, meter, *pauses_s):

@@ -216,3 +216,35 @@ def test_task__calls_what_its_docstring_says(described, name, most, fewest):
 
 def test_tasks__all_are_expected(described):
     assert set(described) == {name for name, *_ in EXPECTED}
+
+
+WAITS = """
+from locust import User, between, constant, constant_pacing
+
+class Usual(User):
+    wait_time = between(1, 2)
+class Tiny(User):
+    wait_time = constant(5e-324)
+class Paced(User):
+    wait_time = constant_pacing(3)
+class Negative(User):
+    wait_time = constant(-1)
+class Endless(User):
+    wait_time = constant(float("inf"))
+class Nothing(User):
+    wait_time = constant(float("nan"))
+class Worded(User):
+    wait_time = between("1", "2")
+"""
+
+
+def test_waits__one_that_is_no_time_cannot_be_told(tmp_path):
+    (tmp_path / "shop.py").write_text(WAITS)
+    workload = describe_workloads(["shop.py"], tmp_path, dict(os.environ))["shop.py"]
+    assert workload.error is None
+    assert {each.name: each.wait and each.wait.mean_s for each in workload.classes} == {
+        "Usual": 1.5,
+        "Tiny": 0.0,
+        "Paced": 3.0,
+        **dict.fromkeys(("Negative", "Endless", "Nothing", "Worded")),
+    }

@@ -12,6 +12,7 @@ from typing import Final, Literal, Protocol
 from ci_gate.evidence import LineWriter
 from ci_gate.measure.probes.secrets import redact
 from ci_gate.measure.probes.targets import ProbeTargets
+from ci_gate.ranges import MOST
 from ci_gate.readings import ProbeReading
 
 INTERVAL_S: Final = 1.0
@@ -76,6 +77,14 @@ def _make_probes(targets: ProbeTargets, folder: Path) -> Iterator[tuple[ProbeNam
         yield "service", MetricsPageProbe(targets.metrics_url, targets.metrics, note), ""
 
 
+def _check_range(values: dict[str, float]) -> dict[str, float]:
+    """The same. Raises ValueError for one that could not be read back."""
+    for name, value in values.items():
+        if not abs(value) <= MOST:  # nor is this true of what is no number
+            raise ValueError(f"{name} is {value:g}, which is no value from {-MOST:g} to {MOST:g}")
+    return values
+
+
 class Prober:
     """Reads one probe once a second and writes what it says, or why it says nothing."""
 
@@ -117,7 +126,7 @@ class Prober:
         values: dict[str, float] = {}
         error = ""
         try:
-            values = self._probe.read()
+            values = _check_range(self._probe.read())
         except Exception as failure:  # noqa: BLE001 - whatever a server or its library does, the load goes on
             error = redact(f"{failure}" or type(failure).__name__, self._secret)
             with contextlib.suppress(Exception):

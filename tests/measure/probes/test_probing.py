@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import threading
 import time
 from itertools import pairwise
@@ -28,7 +29,7 @@ class Scripted:
             raise step
         if isinstance(step, float):
             time.sleep(step)
-        return {"commits": 1.0}
+        return {"commits": 1.0, **(step if isinstance(step, dict) else {})}
 
     def finish(self):
         self.calls.append("finish")
@@ -67,6 +68,12 @@ def test_prober__failure_is_a_reading_and_the_next_one_connects_again(tmp_path, 
     assert (readings[0].error, readings[0].values) == ("gone, ***", {})
     assert [each.error for each in readings[1:]] == [""] * (len(readings) - 1)
     assert len(readings) >= 3
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan, 1e300])
+def test_prober__a_value_that_could_not_be_read_back_is_an_error(tmp_path, value):
+    readings = run(tmp_path, Scripted({"queue": value}), 0.1)
+    assert (readings[0].values, readings[0].error[:9]) == ({}, "queue is ")
 
 
 def test_prober__server_that_stays_away_is_asked_less_and_less_often(tmp_path, fast):
