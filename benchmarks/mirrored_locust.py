@@ -24,6 +24,7 @@ from requests.exceptions import HTTPError
 
 from benchmarks.translation import Translation, content_of, resource_of
 from ci_gate.evidence import RecordingPlan, read_json
+from ci_gate.measure.answers import Answers
 from ci_gate.measure.phases import Conductor
 from ci_gate.samples import ENDED_BY_CHECK, ENDED_BY_STATUS, ENDED_WELL, ENDED_WITHOUT_REPLY, SampleWriter
 
@@ -34,7 +35,7 @@ class SideWriters:
     """Writes each request to the folder of the side that it went to."""
 
     def __init__(self, folder: Path, urls: tuple[str, str]) -> None:
-        self.other_hosts: dict[str, str] = {}
+        self.answers = Answers(urls[0])
         self._urls = urls
         self._writers = []
         for side in ("base", "head"):

@@ -11,7 +11,7 @@ from ci_gate.calibrate import calibrate as calibrate_scenarios
 from ci_gate.errors import EXIT_PASS
 from ci_gate.evidence import Recording, RunInfo, read_recordings, read_run
 from ci_gate.judge.capacity import encode_capacity, is_capacity, judge_capacity
-from ci_gate.judge.feasibility import find_unprovable, offered_rate
+from ci_gate.judge.feasibility import find_unprovable, list_unused, offered_rate
 from ci_gate.judge.run_timeline import RunTimeline, draw_timelines
 from ci_gate.judge.verdict import Verdict, judge
 from ci_gate.progress import ProgressPrinter
@@ -67,6 +67,8 @@ def check(thresholds_file: Path) -> int:
         click.echo(
             f"{scenario.name}: {scenario.user_count:,} users offer {rate}; {len(scenario.limits)} limits"
         )
+        for line in list_unused(scenario, workloads[scenario.locustfile]):
+            click.echo(f"{scenario.name}: {line}")
     for unprovable in find_unprovable(thresholds, workloads):
         click.echo(f"too short: {unprovable}")
     click.echo(f"{thresholds_file}: {len(thresholds.scenarios)} scenarios, no problem")

@@ -53,6 +53,18 @@ RecordingName = Annotated[str, msgspec.Meta(pattern=_RECORDINGS)]
 _MAX_JSON_BYTES: Final = 64 * 1024**2
 
 
+class UnusedSetting(StrictValue, frozen=True):
+    """Something that Locust alone would have used: where it stands, and what of it is lost.
+
+    ``replaced``: nothing is, for thresholds.yaml says the same or it has no influence on the load.
+    """
+
+    what: str
+    why: str
+    replaced: bool = False
+    user_classes: tuple[str, ...] = ()  # the only ones it is about; empty: all
+
+
 class RecordingPlan(StrictValue, frozen=True):
     """What one Locust run is to do; run.json keeps it, and the recorder is started with it."""
 
@@ -72,6 +84,7 @@ class RecordingPlan(StrictValue, frozen=True):
     least_offered_per_s: dict[str, Rate] = msgspec.field(
         default_factory=dict
     )  # the same at least, by user class; absent: cannot be told
+    unused: tuple[UnusedSetting, ...] = ()
 
 
 class RunInfo(StrictValue, frozen=True):

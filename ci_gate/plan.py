@@ -20,7 +20,7 @@ import psutil
 import ci_gate
 from ci_gate.evidence import DUET_BASE, DUET_HEAD, HEAD, RUN_SCHEMA, TRIALS, RecordingPlan, RunInfo
 from ci_gate.git import run_git
-from ci_gate.judge.feasibility import least_rates, offered_rate
+from ci_gate.judge.feasibility import find_unused, least_rates, offered_rate
 from ci_gate.ranges import LONGEST_S
 from ci_gate.thresholds import ALL_ENDPOINTS, Compare, Profile, Scenario, Thresholds
 from ci_gate.workload import Workload
@@ -67,6 +67,7 @@ def plan_recording(scenario: Scenario, profile: Profile, workload: Workload, see
         ramp_s=scenario.ramp_s,
         offered_per_s=offered_rate(scenario, workload, ALL_ENDPOINTS),
         least_offered_per_s=least_rates(scenario, workload),
+        unused=find_unused(scenario, workload),
     )
 
 

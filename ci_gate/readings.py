@@ -94,6 +94,22 @@ class ErrorCount(StrictValue, frozen=True):
     count: Count
 
 
+class Redirects(StrictValue, frozen=True):
+    """How often replies to an endpoint came from another page, since the steady phase began."""
+
+    endpoint: str
+    asked: str  # the path of one such request
+    page: str  # the path that answered
+    count: int
+
+
+class ExitCode(StrictValue, frozen=True):
+    """The exit code that the locustfile chose for Locust, and what it printed last."""
+
+    code: str
+    printed: tuple[str, ...]
+
+
 class Totals(StrictValue, frozen=True):
     """What Locust itself counted, from its first request to its last."""
 
@@ -102,4 +118,7 @@ class Totals(StrictValue, frozen=True):
     task_errors: tuple[ErrorCount, ...]  # tasks that ended by an exception
     listener_errors: Count
     locust_version: str
-    other_hosts: dict[str, str] = {}  # endpoints that were sent elsewhere than to the service, and where
+    other_hosts: dict[str, str] = {}  # endpoints that another server than the service answered, and which
+    redirects: tuple[Redirects, ...] = ()
+    own_hosts: dict[str, str] = {}  # of user classes that kept them instead of the service's URL
+    exit_code: ExitCode | None = None  # None: it chose none, or success

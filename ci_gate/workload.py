@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from ci_gate.evidence import UnusedSetting
 from ci_gate.ranges import Count, Share, Span
 from ci_gate.readings import StrictValue
 
@@ -29,11 +30,15 @@ class Task(StrictValue, frozen=True):
 
 
 class UserClass(StrictValue, frozen=True):
-    """One runnable user class; ``wait`` is None where its wait time is the author's own function."""
+    """One runnable user class; ``wait`` is None where its wait time is the author's own function.
+
+    ``own_host`` is what a class that is no HTTP user keeps instead of the service's URL.
+    """
 
     name: str
     wait: Wait | None
     tasks: tuple[Task, ...]
+    own_host: str | None = None
 
 
 class Workload(StrictValue, frozen=True):
@@ -42,3 +47,4 @@ class Workload(StrictValue, frozen=True):
     locustfile: str
     classes: tuple[UserClass, ...]
     error: str | None
+    unused: tuple[UnusedSetting, ...] = ()

@@ -28,6 +28,10 @@ class Handler(BaseHTTPRequestHandler):
             case ["sleep", seconds]:
                 time.sleep(float(seconds))
                 self.reply(200, b'{"slept": true}')
+            case ["to", *_]:
+                self.reply(302, b"", {"Location": self.path.removeprefix("/to/")})
+            case ["slash"] if not path.endswith("/"):
+                self.reply(301, b"", {"Location": "/slash/"})
             case ["hang"]:
                 self.server.released.wait(60)
             case ["close"]:

@@ -12,7 +12,8 @@ PACKAGE = Path(__file__).parents[1] / "ci_gate"
 # A unit is a module or a sub-package of ci_gate; what it may import of ci_gate beside itself.
 MAY_IMPORT: dict[str, set[str]] = {
     "__init__": set(),
-    "errors": set(),
+    "addresses": set(),
+    "errors": {"addresses"},
     "ranges": set(),
     "samples": {"errors", "ranges"},
     "readings": {"ranges"},
@@ -27,8 +28,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "watchdog": {"errors", "process_group", "containers"},
     "service": {"errors", "thresholds", "process_group", "containers", "watchdog"},
     "measure": {
-        *("errors", "samples", "evidence", "ranges", "readings", "workload", "service", "thresholds"),
-        "watchdog",
+        *("addresses", "errors", "samples", "evidence", "ranges", "readings", "workload", "service"),
+        *("thresholds", "watchdog"),
     },
     "judge": {"errors", "samples", "evidence", "ranges", "readings", "workload", "thresholds"},
     "report": {"evidence", "readings", "judge", "thresholds"},

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ci_gate.errors import Problem
+from ci_gate.evidence import UnusedSetting
 from ci_gate.judge.quantiles import needed_samples
 from ci_gate.judge.validity import RELAXABLE
 from ci_gate.thresholds import ALL_ENDPOINTS, Limit, Position, Profile, Scenario, Thresholds
@@ -94,6 +95,30 @@ def least_rates(scenario: Scenario, workload: Workload) -> dict[str, float]:
         if (tasks_per_s := _task_rate(scenario, described, user.count))
         if (fewest := sum(task.share * task.fewest for task in described.tasks))
     }
+
+
+def find_unused(scenario: Scenario, workload: Workload) -> tuple[UnusedSetting, ...]:
+    """What a run of the scenario does not use of Locust's settings and of the locustfile."""
+    classes = {user.user_class for user in scenario.users}
+    return tuple(
+        setting
+        for setting in workload.unused
+        if not setting.user_classes or classes.intersection(setting.user_classes)
+    )
+
+
+def list_unused(scenario: Scenario, workload: Workload) -> Iterator[str]:
+    """A line for each of them, and for each class of the scenario that keeps its own host."""
+    relaxed = any(each.code == "locustfile-ignored" for each in scenario.relax)
+    for setting in find_unused(scenario, workload):
+        if setting.replaced or relaxed:
+            yield f"not used: {setting.what}: {setting.why}"
+        else:
+            yield f"cannot pass (locustfile-ignored): {setting.what} is not used; it {setting.why}"
+    named = {user.user_class for user in scenario.users}
+    for user_class in workload.classes:
+        if user_class.own_host and user_class.name in named:
+            yield f"{user_class.name} keeps its own host {user_class.own_host}"
 
 
 def _task_rate(scenario: Scenario, user_class: UserClass, count: int) -> float | None:

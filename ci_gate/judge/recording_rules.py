@@ -87,7 +87,7 @@ def _count_endpoints(case: Case, rows: np.ndarray) -> Counter[str]:
 
 def _find_other_hosts(case: Case) -> Iterator[Seen]:
     for endpoint, host in (case.recording.totals.other_hosts if case.recording.totals else {}).items():
-        yield endpoint, f"sent to {host}, which is not the service under test"
+        yield endpoint, f"answered by {host}, which is not the service under test"
 
 
 RECORDING_RULES: Final = (
@@ -95,9 +95,10 @@ RECORDING_RULES: Final = (
         code="other-host",
         effect="distrust",
         find=_find_other_hosts,
-        meaning="requests went to another server than the service under test",
-        limit="the first request of an endpoint",
-        remedy='let the scenario call paths, not whole URLs: self.client.get("/items")',
+        meaning="another server than the service under test answered requests, by itself or after a redirect",
+        limit="a single request",
+        remedy='let the scenario call paths, not whole URLs: self.client.get("/items"); mend where the '
+        "service redirects to",
     ),
     Rule(
         code="samples-disagree",

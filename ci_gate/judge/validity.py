@@ -9,12 +9,13 @@ from typing import Final
 from ci_gate.judge.findings import Case, Finding, Rule, relax
 from ci_gate.judge.left_over import LEFT_OVER
 from ci_gate.judge.load_rules import LOAD_RULES
+from ci_gate.judge.locustfile_rules import LOCUSTFILE_RULES
 from ci_gate.judge.probe_rules import PROBE_RULES
 from ci_gate.judge.recording_rules import RECORDING_RULES
 from ci_gate.judge.reply_rules import REPLY_RULES
 from ci_gate.judge.run_rules import RUN_RULES
 
-RULES: Final = (*RUN_RULES, *RECORDING_RULES, *REPLY_RULES, *LOAD_RULES, *PROBE_RULES)
+RULES: Final = (*RUN_RULES, *RECORDING_RULES, *LOCUSTFILE_RULES, *REPLY_RULES, *LOAD_RULES, *PROBE_RULES)
 
 MOST_FINDINGS: Final = 20
 """Of one rule: requests without a name can break it for each of fifty thousand endpoints."""

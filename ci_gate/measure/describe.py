@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import CodeType
 from typing import Literal
 
@@ -17,7 +19,9 @@ from locust import User
 from locust.user import wait_time
 from locust.util.load_locustfile import load_locustfile
 
+from ci_gate.measure.own_hosts import find_own_host
 from ci_gate.measure.task_calls import count_fewest, find_endpoints
+from ci_gate.measure.unused import find_unused, take_own_variables
 from ci_gate.ranges import LONGEST_S
 from ci_gate.workload import Task, UserClass, Wait, Workload
 
@@ -35,14 +39,18 @@ _CODES: dict[CodeType, Callable[..., Wait]] = {
 }
 
 
-def describe_locustfile(path: str) -> Workload:
-    """Load one locustfile; whatever it raises becomes the Workload's error."""
+def describe_locustfile(path: str, variables: Mapping[str, str] | None = None) -> Workload:
+    """Load one locustfile; whatever it raises becomes the Workload's error.
+
+    ``variables`` are those of Locust's own that were taken from the environment.
+    """
     try:
-        classes, _shapes = load_locustfile(path)
+        classes, shapes = load_locustfile(path)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the file may raise anything at all
         return Workload(locustfile=path, classes=(), error=f"{type(error).__name__}: {error}")
     described = tuple(_describe_class(user_class) for user_class in classes.values())
-    return Workload(locustfile=path, classes=described, error=None)
+    unused = find_unused(variables or {}, (Path(), Path(path).parent), classes.values(), shapes)
+    return Workload(locustfile=path, classes=described, error=None, unused=unused)
 
 
 def _describe_class(user_class: type[User]) -> UserClass:
@@ -57,7 +65,12 @@ def _describe_class(user_class: type[User]) -> UserClass:
         )
         for task, count in counts.items()
     )
-    return UserClass(name=user_class.__name__, wait=_describe_wait(user_class), tasks=tuple(tasks))
+    return UserClass(
+        name=user_class.__name__,
+        wait=_describe_wait(user_class),
+        tasks=tuple(tasks),
+        own_host=find_own_host(user_class),
+    )
 
 
 def _describe_wait(user_class: type[User]) -> Wait | None:
@@ -72,7 +85,8 @@ def _describe_wait(user_class: type[User]) -> Wait | None:
 
 def main() -> None:
     """Describe the file named on the command line."""
-    line = msgspec.json.encode(describe_locustfile(sys.argv[1])).decode()
+    variables = take_own_variables(os.environ)
+    line = msgspec.json.encode(describe_locustfile(sys.argv[1], variables)).decode()
     print(f"\n{line}", flush=True)  # noqa: T201 - the answer to the process that asked
 
 

@@ -11,8 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ci_gate.addresses import hide_credentials
 from ci_gate.errors import OutsideError
 from ci_gate.evidence import RecordingPlan, write_json
+from ci_gate.measure import HOST_VARIABLE
 from ci_gate.measure.machine import MachineMeter
 from ci_gate.measure.probes import NO_PROBES, ProbeTargets, run_probes
 from ci_gate.service import RunningService
@@ -94,9 +96,8 @@ def _start_locust(
     job: Job, *, repository: Path, environ: Mapping[str, str], watchdog: Watchdog
 ) -> contextlib.AbstractContextManager[GuardedProcess]:
     return start_process(
-        locust_command(job.plan, job.folder.resolve(), job.service.url),
-        # Locust also takes options from LOCUST_* variables: a run is what its plan says, and nothing else.
-        env={name: value for name, value in environ.items() if not name.startswith("LOCUST_")},
+        locust_command(job.plan, job.folder.resolve(), hide_credentials(job.service.url)),
+        env={**environ, HOST_VARIABLE: job.service.url},
         cwd=repository,
         log=open_log(job.folder / "locust.log"),
         watchdog=watchdog,

@@ -10,19 +10,25 @@ import functools
 import logging
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import gevent
 import locust
 
+from ci_gate.addresses import hide_credentials
 from ci_gate.evidence import LineWriter, RecordingPlan, write_json
 from ci_gate.measure.generator import GeneratorMeter
-from ci_gate.readings import EndpointTotal, ErrorCount, Mark, Totals
+from ci_gate.measure.own_hosts import keep_own_host
+from ci_gate.measure.printed import LastWords
+from ci_gate.readings import EndpointTotal, ErrorCount, ExitCode, Mark, Totals
 
 if TYPE_CHECKING:
     from locust.env import Environment
     from locust.event import Events
+
+    from ci_gate.measure.answers import Answers
 
 _POLL_S = 0.1
 _KEPT_ERRORS = 100
@@ -32,7 +38,7 @@ _READY = "_ci_gate_ready"
 class SampleKeeper(Protocol):
     """What the conductor needs of the recorder."""
 
-    other_hosts: dict[str, str]
+    answers: Answers
 
     def write_waiting(self) -> None: ...
 
@@ -53,17 +59,25 @@ class Conductor:
     """Sets the users that the plan names, and no others; starts, marks and ends the phases."""
 
     def __init__(
-        self, plan: RecordingPlan, folder: Path, samples: SampleKeeper, arrivals: Pacer | None
+        self,
+        plan: RecordingPlan,
+        folder: Path,
+        samples: SampleKeeper,
+        arrivals: Pacer | None,
+        clean: Callable[[str], str] = hide_credentials,
     ) -> None:
         self._plan = plan
         self._arrivals = arrivals
         self._folder = folder
         self._samples = samples
+        self._clean = clean  # of secrets; what is recorded is read by many
         self._marks = LineWriter(folder / "marks.jsonl")
         self._start_failures: Counter[tuple[str, str]] = Counter()
         self._task_errors: Counter[tuple[str, str]] = Counter()
         self._all_spawned = False
         self._listener_errors = ListenerErrors()
+        self._last_words = LastWords()
+        self._own_hosts: dict[str, str] = {}
 
     def listen(self, events: Events) -> None:
         """Attach to the events of the Locust that is about to run."""
@@ -75,6 +89,7 @@ class Conductor:
 
     def _prepare(self, environment: Environment, **_more: Any) -> None:
         logging.getLogger().addHandler(self._listener_errors)  # not before: Locust sets logging up anew
+        self._last_words.listen()
         environment.shape_class = None  # thresholds.yaml says how many users run, nothing else
         environment.stop_timeout = self._plan.drain_s + 2 * _POLL_S  # self._end_drain comes first
         for user_class in environment.user_classes:
@@ -102,6 +117,10 @@ class Conductor:
 
     def _begin(self, environment: Environment, **_more: Any) -> None:
         runner = environment.runner
+        for user_class in environment.user_classes:
+            # After this event, Locust gives all of them the service's URL.
+            if own_host := keep_own_host(user_class):
+                self._own_hosts[user_class.__name__] = own_host
         self._mark("started")
         meter = GeneratorMeter(self._folder / "readings.jsonl", functools.partial(_count_users, runner))
         gevent.spawn(meter.watch_lag)
@@ -116,6 +135,7 @@ class Conductor:
                 self._arrivals.begin()
             gevent.sleep(self._plan.ramp_s + self._plan.warmup_s)
             self._mark("steady")
+            self._samples.answers.begin_steady()
             self._sleep_while_users_live(runner)
         runner.quit()
 
@@ -160,18 +180,36 @@ class Conductor:
         totals = Totals(
             endpoints=tuple(
                 EndpointTotal(
-                    endpoint=f"{method} {name}", requests=entry.num_requests, failures=entry.num_failures
+                    endpoint=hide_credentials(f"{method} {name}"),
+                    requests=entry.num_requests,
+                    failures=entry.num_failures,
                 )
                 for (name, method), entry in environment.stats.entries.items()
             ),
-            start_failures=_count_errors(self._start_failures),
-            task_errors=_count_errors(self._task_errors),
-            other_hosts=self._samples.other_hosts,
+            start_failures=self._count_errors(self._start_failures),
+            task_errors=self._count_errors(self._task_errors),
+            other_hosts=self._samples.answers.other_hosts,
+            redirects=self._samples.answers.redirects(),
+            own_hosts=self._own_hosts,
+            exit_code=self._find_exit_code(environment.process_exit_code),
             listener_errors=self._listener_errors.count,
             locust_version=locust.__version__,
         )
         write_json(self._folder / "totals.json", totals)
         self._mark("ended")
+
+    def _count_errors(self, counter: Counter[tuple[str, str]]) -> tuple[ErrorCount, ...]:
+        return tuple(
+            ErrorCount(subject=subject, error=self._clean(text)[:500], count=count)
+            for (subject, text), count in counter.most_common(_KEPT_ERRORS)
+        )
+
+    def _find_exit_code(self, code: Any) -> ExitCode | None:
+        """What the locustfile made Locust end with, unless that is success."""
+        if code is None or code == 0:
+            return None
+        printed = tuple(map(self._clean, self._last_words.lines))
+        return ExitCode(code=repr(code)[:100], printed=printed)
 
 
 class ListenerErrors(logging.Handler):
@@ -190,10 +228,3 @@ def _count_users(runner: Any) -> tuple[dict[str, int], int]:
     running = [greenlet.args[0] for greenlet in runner.user_greenlets if greenlet.args]
     ready = sum(1 for user in running if getattr(user, _READY, False))
     return dict(Counter(type(user).__name__ for user in running)), ready
-
-
-def _count_errors(counter: Counter[tuple[str, str]]) -> tuple[ErrorCount, ...]:
-    most = counter.most_common(_KEPT_ERRORS)
-    return tuple(
-        ErrorCount(subject=subject, error=text[:500], count=count) for (subject, text), count in most
-    )

@@ -7,25 +7,30 @@ every request is written for speed, and what Locust does not report is found wit
 
 from __future__ import annotations
 
+import functools
 import gc
+import os
 import random
 import sys
 import time
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from zlib import crc32
 
-import gevent
 import locust.main
+from gevent import getcurrent
 from locust import User, argument_parser, events
 from locust.contrib.fasthttp import LocustBadStatusCode
 from requests.exceptions import HTTPError
 
+from ci_gate.addresses import find_secrets, hide_credentials, hide_secrets
 from ci_gate.evidence import RecordingPlan, read_json
+from ci_gate.measure import HOST_VARIABLE
+from ci_gate.measure.answers import Answers
 from ci_gate.measure.arrivals import Arrivals, take_intended
 from ci_gate.measure.phases import Conductor
+from ci_gate.measure.printed import filter_output
 from ci_gate.measure.schedule import Schedule
 from ci_gate.measure.unreported import (
     OpenReplies,
@@ -33,6 +38,7 @@ from ci_gate.measure.unreported import (
     find_current_user,
     find_waiting_requests,
 )
+from ci_gate.measure.unused import take_own_variables
 from ci_gate.samples import (
     BODY_PREFIX,
     ENDED_BY_CHECK,
@@ -57,14 +63,17 @@ _REMEMBERED = 4096
 class Recorder:
     """Turns Locust's request events, and requests that end without one, into samples."""
 
-    def __init__(self, writer: SampleWriter, arrivals: Arrivals | None, host: str) -> None:
+    def __init__(
+        self, writer: SampleWriter, arrivals: Arrivals | None, host: str, clean: Callable[[str], str]
+    ) -> None:
         self._writer = writer
-        self._host = urlsplit(host).netloc
-        self.other_hosts: dict[str, str] = {}  # by the first endpoints that were sent there
+        self._clean = clean  # of secrets; what is recorded is read by many
+        self.answers = Answers(host)
         self._arrivals = arrivals
         self._open_replies = OpenReplies()
         self._class_ids: dict[type, int] = {type(None): 0}
         self._body_flags: dict[int, int] = {}
+        self._endpoint_ids: dict[tuple[str, str], int] = {}  # none is 0: that is the empty text
 
     def listen(self) -> None:
         """Attach to Locust, for as long as the process lives."""
@@ -72,10 +81,10 @@ class Recorder:
         events.request.add_listener(self._make_listener())
 
     def _make_listener(self) -> Callable[..., None]:
-        take_row, text_id, body_flags = self._writer.take_row, self._writer.string_id, self._body_flags
-        getcurrent, crc32 = gevent.getcurrent, zlib.crc32
-        forget, class_ids, arrivals = self._open_replies.forget, self._class_ids, self._arrivals
-        endpoint_ids: dict[tuple[str, str], int] = {}
+        take_row, body_flags = self._writer.take_row, self._body_flags
+        forget, endpoint_ids = self._open_replies.forget, self._endpoint_ids
+        class_ids, arrivals = self._class_ids, self._arrivals
+        see, home, size = self.answers.see, self.answers.home, len(self.answers.home)
 
         def on_request(  # noqa: PLR0913 - the arguments are Locust's
             *,
@@ -91,10 +100,9 @@ class Recorder:
             **_more: Any,
         ) -> None:
             forget(id(context), None)
-            try:
-                endpoint = endpoint_ids[request_type, name]
-            except KeyError:
-                endpoint = endpoint_ids[request_type, name] = self._meet(f"{request_type} {name}", url)
+            endpoint = endpoint_ids.get((request_type, name)) or self._meet(request_type, name)
+            if getattr(getattr(response, "request", None), "url", None) is not url or str(url)[:size] != home:
+                see(f"{request_type} {name}", url, response)
             status = NOT_HTTP if response is None else getattr(response, "status_code", NOT_HTTP)
             body = getattr(response, "_cached_content", None) or getattr(response, "_content", None)
             crc = flags = 0
@@ -112,7 +120,7 @@ class Recorder:
                 response_time or 0,
                 response_length or 0,
                 endpoint,
-                text_id(repr(exception)) if exception else 0,
+                self._error_id(exception) if exception else 0,
                 crc,
                 class_ids[type(user)],
                 status or 0,
@@ -122,19 +130,20 @@ class Recorder:
 
         return on_request
 
+    def _meet(self, request_type: str, name: str) -> int:
+        number = self._writer.string_id(hide_credentials(f"{request_type} {name}"))
+        self._endpoint_ids[request_type, name] = number
+        return number
+
+    def _error_id(self, exception: BaseException) -> int:
+        return self._writer.string_id(self._clean(repr(exception)))
+
     def _find_user(self) -> User | None:
         """The user that makes a request right now; its class has an id from then on."""
         user = find_current_user()
         if type(user) not in self._class_ids:
             self._class_ids[type(user)] = self._writer.string_id(type(user).__name__)
         return user
-
-    def _meet(self, endpoint: str, url: str | None) -> int:
-        """The id of a new endpoint; noted if its request went elsewhere than to the service."""
-        netloc = urlsplit(url).netloc if url else ""
-        if netloc and netloc != self._host and len(self.other_hosts) < _REMEMBERED:
-            self.other_hosts[endpoint] = netloc
-        return self._writer.string_id(endpoint)
 
     def _flag_body(self, crc: int, body: bytes) -> int:
         flags = FLAG_HTML if body[:BODY_PREFIX].lstrip().lower().startswith(_HTML_STARTS) else 0
@@ -160,7 +169,7 @@ class Recorder:
     def _write_unreported(
         self, request: UnreportedRequest, intended_s: float, response_ms: float, ending: int
     ) -> None:
-        endpoint = self._writer.string_id(request.endpoint)
+        endpoint = self._writer.string_id(hide_credentials(request.endpoint))
         user_class = self._writer.string_id(type(request.user).__name__ if request.user else "")
         row = (
             request.start_s,
@@ -197,15 +206,21 @@ def _ending(status: int, exception: BaseException) -> int:
 def main() -> None:
     """Run Locust with the recorder in it; ends the process with Locust's exit code."""
     folder, arguments = Path(sys.argv[1]), sys.argv[2:]
-    plan = read_json(folder / "plan.json", RecordingPlan)
-    arrivals = Arrivals(Schedule(plan.arrivals_per_s, plan.ramp_s)) if plan.arrivals_per_s else None
-    recorder = Recorder(SampleWriter(folder), arrivals, arguments[arguments.index("--host") + 1])
-    recorder.listen()
-    Conductor(plan, folder, recorder, arrivals).listen(events)
-    random.seed(plan.seed)
-    # A run is what its plan says: none of the files that Locust would also take options from.
+    # A run is what its plan says: no variables of Locust's own, no files that it would take options from.
+    take_own_variables(os.environ)
     argument_parser.get_parser.__defaults__ = ((),)
     argument_parser.get_empty_argument_parser.__defaults__ = (True, ())
+    host_at = arguments.index("--host") + 1
+    host = arguments[host_at] = os.environ.pop(HOST_VARIABLE, arguments[host_at])
+    clean = functools.partial(hide_secrets, secrets=find_secrets((host,)))
+    if clean(host) != host:
+        filter_output(clean)
+    plan = read_json(folder / "plan.json", RecordingPlan)
+    arrivals = Arrivals(Schedule(plan.arrivals_per_s, plan.ramp_s)) if plan.arrivals_per_s else None
+    recorder = Recorder(SampleWriter(folder), arrivals, host, clean)
+    recorder.listen()
+    Conductor(plan, folder, recorder, arrivals, clean).listen(events)
+    random.seed(plan.seed)
     gc.freeze()  # what the recorder has imported is not searched for garbage again and again
     sys.argv = ["locust", *arguments]
     locust.main.main()

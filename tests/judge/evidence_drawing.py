@@ -9,7 +9,17 @@ import numpy as np
 import yaml
 
 from ci_gate.evidence import Recording
-from ci_gate.readings import EndpointTotal, ErrorCount, MachineReading, Mark, ProbeReading, Reading, Totals
+from ci_gate.readings import (
+    EndpointTotal,
+    ErrorCount,
+    ExitCode,
+    MachineReading,
+    Mark,
+    ProbeReading,
+    Reading,
+    Redirects,
+    Totals,
+)
 from ci_gate.samples import ENDED_NEVER, ENDED_UNREPORTED, ENDED_WELL, SAMPLE_DTYPE
 from ci_gate.thresholds import Thresholds, parse_thresholds
 
@@ -39,6 +49,9 @@ class Draft:
     task_errors: list[ErrorCount] = field(default_factory=list)
     listener_errors: int = 0
     other_hosts: dict[str, str] = field(default_factory=dict)
+    own_hosts: dict[str, str] = field(default_factory=dict)
+    redirects: list[Redirects] = field(default_factory=list)
+    exit_code: ExitCode | None = None
     counted: dict[str, tuple[int, int]] = field(default_factory=dict)
     has_totals: bool = True
 
@@ -144,5 +157,8 @@ def make_totals(draft: Draft, samples: np.ndarray) -> Totals:
         task_errors=tuple(draft.task_errors),
         listener_errors=draft.listener_errors,
         other_hosts=draft.other_hosts,
+        own_hosts=draft.own_hosts,
+        redirects=tuple(draft.redirects),
+        exit_code=draft.exit_code,
         locust_version="2",
     )

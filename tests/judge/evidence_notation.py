@@ -18,6 +18,9 @@ A line each, in any order, over ten seconds of ramp, then the steady phase, and 
     probe redis fails at 1-10 s: timed out   otherwise it reads once a second
     start failure ShopUser 3 Error()         task error ShopUser 9 Error(); listener errors 3
     Locust counted GET /items 598 2          instead of what the samples say
+    9 of GET /items from /items by /login    replies that came from another page
+    exit code 1: the books do not balance    own host Lines 127.0.0.1:90
+    unused tags in locust.conf: would have   replaced LOCUST_USERS: users
 """
 
 from __future__ import annotations
@@ -28,9 +31,9 @@ from dataclasses import dataclass
 
 import msgspec
 
-from ci_gate.evidence import Recording, RecordingPlan
+from ci_gate.evidence import Recording, RecordingPlan, UnusedSetting
 from ci_gate.plan import plan_recording
-from ci_gate.readings import ErrorCount
+from ci_gate.readings import ErrorCount, ExitCode, Redirects
 from ci_gate.samples import (
     ENDED_BY_CHECK,
     ENDED_BY_STATUS,
@@ -143,6 +146,20 @@ def read_error(draft: Draft, kind, subject, count, error) -> None:
     errors.append(ErrorCount(subject=subject, error=error, count=int(count)))
 
 
+def read_redirects(draft: Draft, count, endpoint, asked, page) -> None:
+    draft.redirects.append(Redirects(endpoint=endpoint, asked=asked, page=page, count=int(count)))
+
+
+def read_exit_code(draft: Draft, code, printed) -> None:
+    lines = tuple(filter(None, map(str.strip, printed.split("/"))))
+    draft.exit_code = ExitCode(code=code, printed=lines)
+
+
+def read_unused(draft: Draft, kind, what, why) -> None:
+    setting = UnusedSetting(what=what, why=why, replaced=kind == "replaced")
+    draft.offered["unused"] = (*draft.offered.get("unused", ()), setting)
+
+
 def read_least(draft: Draft, user_class, rate) -> None:
     draft.offered.setdefault("least_offered_per_s", {})[user_class] = float(rate)
 
@@ -175,6 +192,10 @@ LINES: tuple[tuple[str, Callable[..., None]], ...] = (
     ),
     (r"(start failure|task error) (\S+) (\d+) (.+)", read_error),
     (r"other host (\S+) (.+)", lambda draft, host, name: draft.other_hosts.update({name: host})),
+    (r"own host (\S+) (\S+)", lambda draft, name, host: draft.own_hosts.update({name: host})),
+    (r"(\d+) of (\S+ \S+) from (\S+) by (\S+)", read_redirects),
+    (r"exit code (\S+):(.*)", read_exit_code),
+    (r"(unused|replaced) (.+): (.+)", read_unused),
     (r"listener errors (\d+)", lambda draft, count: setattr(draft, "listener_errors", int(count))),
     (
         r"Locust counted (\S+ \S+) (\d+) (\d+)",

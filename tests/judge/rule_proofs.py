@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.judge.locustfile_proofs import LOCUSTFILE_PROOFS
 from tests.judge.proof import SHORT, Proof
 from tests.judge.reply_proofs import REPLY_AND_LOAD_PROOFS
 
@@ -81,7 +82,7 @@ RUN_AND_RECORDING_PROOFS = (
     Proof(
         "never-ended", "9 GET /items 0 30000ms never", "9 requests were still without a reply 30 s after", ""
     ),
-    Proof("other-host", "other host 10.0.0.9:80 GET /items", "sent to 10.0.0.9:80, which is not the", ""),
+    Proof("other-host", "other host 10.0.0.9:80 GET /items", "answered by 10.0.0.9:80, which is not the", ""),
     Proof("listener-errors", "listener errors 3", "raised 3 times", ""),
     Proof(
         "task-errors",
@@ -126,4 +127,4 @@ PROBE_PROOFS = (
     ),
 )
 
-PROOFS = (*RUN_AND_RECORDING_PROOFS, *REPLY_AND_LOAD_PROOFS, *PROBE_PROOFS)
+PROOFS = (*RUN_AND_RECORDING_PROOFS, *LOCUSTFILE_PROOFS, *REPLY_AND_LOAD_PROOFS, *PROBE_PROOFS)

@@ -22,7 +22,7 @@ def site():
 def run_locust(site, tmp_path):
     """Runs a locustfile under the recorder, as load_run does, and reads the recording back."""
 
-    def run(locustfile: str, *, users: dict[str, int], host: str = site, **changes):
+    def run(locustfile: str, *, users: dict[str, int], host: str = site, status: int = 0, **changes):
         path = tmp_path / "scenario.py"
         path.write_text(textwrap.dedent(locustfile))
         plan = make_plan(str(path), users, **changes)
@@ -40,7 +40,7 @@ def run_locust(site, tmp_path):
                 env=dict(os.environ),
                 check=False,
             )
-        assert process.returncode == 0, (folder / "locust.log").read_text()
+        assert process.returncode == status, (folder / "locust.log").read_text()
         return read_recording(folder)
 
     return run

@@ -1,0 +1,75 @@
+"""Addresses of servers: compared in one normal form, shown without their credentials."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import re
+from base64 import b64encode
+from collections.abc import Iterable
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+HIDDEN: Final = "***"
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_CREDENTIALS: Final = re.compile(r"://[^/?#\s\"<>]*@")
+_FEWEST_LETTERS: Final = 3  # hiding a shorter one would only make the text unreadable
+
+
+def server_of(url: str) -> str:
+    """The server that a URL is of: ``host`` or ``host:port``; empty where the URL names none.
+
+    Two URLs are of one server if this is equal: names in lower case and as IDNA, addresses in their short
+    form, no default port (so that http and https of one host are one server), and no credentials.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return ""
+    host = _normal_host(host)
+    host = f"[{host}]" if ":" in host else host
+    return host if port in {None, _DEFAULT_PORTS.get(parts.scheme)} else f"{host}:{port}"
+
+
+def _normal_host(host: str) -> str:
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).compressed
+    host = host.rstrip(".").lower()
+    with contextlib.suppress(UnicodeError):
+        host = host.encode("idna").decode("ascii")
+    return "127.0.0.1" if host == "localhost" else host
+
+
+def credentials_of(url: str) -> tuple[str, str] | None:
+    """User and password of a URL, unquoted. None without both, for Locust then sends neither."""
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(url)
+        if parts.username and parts.password:
+            return unquote(parts.username), unquote(parts.password)
+    return None
+
+
+def hide_credentials(text: str) -> str:
+    """The same text with ``***`` for what stands before the @ of every URL in it."""
+    return _CREDENTIALS.sub(f"://{HIDDEN}@", text) if "@" in text else text
+
+
+def find_secrets(urls: Iterable[str]) -> tuple[str, ...]:
+    """Every form in which credentials of these URLs could stand in a text by themselves, longest first."""
+    found: set[str] = set()
+    for url in urls:
+        if credentials := credentials_of(url):
+            user, password = credentials
+            quoted = urlsplit(url).password or ""
+            pair = b64encode(f"{user}:{password}".encode()).decode()
+            found.update((password, quoted, pair))
+    return tuple(sorted((each for each in found if len(each) >= _FEWEST_LETTERS), key=len, reverse=True))
+
+
+def hide_secrets(text: str, secrets: tuple[str, ...]) -> str:
+    """The same text with ``***`` for every secret, and for the credentials of every URL."""
+    text = hide_credentials(text)
+    for secret in secrets:
+        text = text.replace(secret, HIDDEN)
+    return text
