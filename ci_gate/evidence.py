@@ -135,6 +135,9 @@ class LineWriter:
         return self
 
     def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         os.close(self._file)
 
 

@@ -87,7 +87,7 @@ def _prepare(job: Job, stack: contextlib.ExitStack) -> MachineMeter:
         job.folder.mkdir(parents=True, exist_ok=True)
         write_json(job.folder / "plan.json", job.plan)
         stack.enter_context(run_probes(job.probes, job.folder))
-        return MachineMeter(job.folder / "machine.jsonl", job.service)
+        return stack.enter_context(MachineMeter(job.folder / "machine.jsonl", job.service))
     except OSError as error:
         raise OutsideError(f"cannot write evidence to {job.folder}: {error.strerror}") from error
 

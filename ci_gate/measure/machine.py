@@ -6,7 +6,7 @@ import contextlib
 import os
 import time
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 import psutil
 
@@ -26,7 +26,7 @@ class Metered(Protocol):
 
 
 class MachineMeter:
-    """One reading each time it is asked; CPU is of the time since the last."""
+    """One reading each time it is asked; CPU is of the time since the last. Leaving it closes its file."""
 
     def __init__(self, path: Path, service: Metered) -> None:
         self._lines = LineWriter(path)
@@ -34,6 +34,12 @@ class MachineMeter:
         self._spent_s, self._waited_s, self._throttled_s = _Counters(), _Counters(), _Counters()
         self._at = time.monotonic()
         psutil.cpu_percent()  # the first reading only starts the count
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._lines.close()
 
     def take_reading(self) -> None:
         """Append what host and service used since the last reading."""

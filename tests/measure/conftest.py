@@ -9,7 +9,10 @@ import pytest
 
 from ci_gate.evidence import RecordingPlan, read_recording, write_json
 from ci_gate.measure.load_run import locust_command
+from tests.service.conftest import placement, watchdog
 from tests.site import running_site
+
+__all__ = ["placement", "watchdog"]  # fixtures for these tests too
 
 
 @pytest.fixture(scope="session")

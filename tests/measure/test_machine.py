@@ -59,7 +59,8 @@ def test_busiest__is_one_process_where_the_sum_is_of_all(tmp_path):
     path = tmp_path / "machine.jsonl"
     with subprocess.Popen([sys.executable, "-c", FORKS_TWICE], start_new_session=True) as process:
         try:
-            first, second = read_after(path, MachineMeter(path, Processes(process.pid)), 0.3, 1)
+            with MachineMeter(path, Processes(process.pid)) as meter:
+                first, second = read_after(path, meter, 0.3, 1)
         finally:
             os.killpg(process.pid, signal.SIGKILL)
     assert first.service_busiest_percent == first.service_cpu_percent == 0
@@ -72,13 +73,14 @@ def test_waiting__is_what_another_process_takes_of_the_same_core(tmp_path):
     path = tmp_path / "machine.jsonl"
     busy = f"import os; os.sched_setaffinity(0, {{{min(os.sched_getaffinity(0))}}})\nwhile True: pass"
     processes = [subprocess.Popen([sys.executable, "-c", script]) for script in (busy, busy, SLEEPS)]
+    of_busy, of_idle = (Processes(process.pid) for process in (processes[0], processes[2]))
     try:
-        meters = [MachineMeter(path, Processes(process.pid)) for process in (processes[0], processes[2])]
-        time.sleep(0.3)  # for the first reading to be of a process that has begun
-        for pause_s in (0, 1):
-            time.sleep(pause_s)
-            for meter in meters:
-                meter.take_reading()
+        with MachineMeter(path, of_busy) as busy_meter, MachineMeter(path, of_idle) as idle_meter:
+            time.sleep(0.3)  # for the first reading to be of a process that has begun
+            for pause_s in (0, 1):
+                time.sleep(pause_s)
+                for meter in (busy_meter, idle_meter):
+                    meter.take_reading()
     finally:
         for process in processes:
             process.kill()
@@ -90,21 +92,24 @@ def test_waiting__is_what_another_process_takes_of_the_same_core(tmp_path):
 
 def test_waiting__of_no_process_is_unknown(tmp_path):
     path = tmp_path / "machine.jsonl"
-    (reading,) = read_after(path, MachineMeter(path, Processes()), 0)
+    with MachineMeter(path, Processes()) as meter:
+        (reading,) = read_after(path, meter, 0)
     assert reading.service_waited_s is None
 
 
 @pytest.mark.parametrize("pids", [(), (2**22 - 1,)])
 def test_no_process__nothing_is_known(tmp_path, pids):
     path = tmp_path / "machine.jsonl"
-    (reading,) = read_after(path, MachineMeter(path, Processes(*pids)), 0)
+    with MachineMeter(path, Processes(*pids)) as meter:
+        (reading,) = read_after(path, meter, 0)
     assert reading.service_busiest_percent is reading.service_cpu_percent is None
     assert reading.service_cpus is reading.service_throttled_s is None
 
 
 def test_own_process__has_no_quota_unless_this_machine_gives_it_one(tmp_path):
     path = tmp_path / "machine.jsonl"
-    (reading,) = read_after(path, MachineMeter(path, Processes(os.getpid())), 0.1)
+    with MachineMeter(path, Processes(os.getpid())) as meter:
+        (reading,) = read_after(path, meter, 0.1)
     assert (reading.service_cpus is None) == (reading.service_throttled_s is None)
 
 
@@ -125,7 +130,8 @@ def test_container__its_quota_and_how_long_it_held_back(tmp_path):
             service = make_service("image", tag, ready="/", cpus=0.25)
             with start_service(service, placement, watchdog=watchdog) as running:
                 path = tmp_path / "machine.jsonl"
-                _, second, third = read_after(path, MachineMeter(path, running), 0, 1, 1)
+                with MachineMeter(path, running) as meter:
+                    _, second, third = read_after(path, meter, 0, 1, 1)
         finally:
             engine.images.remove(tag, force=True)
     for reading in (second, third):

@@ -41,8 +41,11 @@ def run_probes(targets: ProbeTargets, folder: Path) -> Iterator[None]:
     Raises OSError where they cannot be opened. What a probe cannot read is an error in its reading; nothing
     that a server does or does not do comes out of here, nor delays it for more than three seconds.
     """
-    probers = [Prober(name, probe, secret, folder) for name, probe, secret in _make_probes(targets, folder)]
+    probers: list[Prober] = []
     try:
+        # One by one: where a later one cannot be made, those before it must end too.
+        for name, probe, secret in _make_probes(targets, folder):
+            probers.append(_start_prober(name, probe, secret, folder))
         yield
     finally:
         for prober in probers:
@@ -85,6 +88,14 @@ def _check_range(values: dict[str, float]) -> dict[str, float]:
     return values
 
 
+def _start_prober(name: ProbeName, probe: Probe, secret: str, folder: Path) -> Prober:
+    try:
+        return Prober(name, probe, secret, folder)
+    except BaseException:
+        probe.finish()  # it may hold a file or a session already
+        raise
+
+
 class Prober:
     """Reads one probe once a second and writes what it says, or why it says nothing."""
 
@@ -95,7 +106,11 @@ class Prober:
         self._lines = LineWriter(folder / "probes.jsonl")
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"probe {name}", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except BaseException:
+            self._lines.close()
+            raise
 
     def stop(self) -> None:
         """Tell it; a reading that goes on is not waited for."""

@@ -4,6 +4,7 @@ import math
 import threading
 import time
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import redis
@@ -138,3 +139,31 @@ def test_run_probes__server_that_dies_leaves_errors(tmp_path, redis_url, fast):
     assert [bool(reading.error) for reading in readings] == sorted(bool(each.error) for each in readings)
     assert readings[0].error == ""
     assert "refused" in readings[-1].error
+
+
+@pytest.mark.parametrize("fails", ["the next probe", "its thread"])
+def test_run_probes__one_that_cannot_be_made_leaves_no_thread_and_no_file(tmp_path, monkeypatch, fails):
+    first, second = Scripted({}), Scripted({})
+    threads, files = set(threading.enumerate()), count_files()
+
+    def make(*_args):
+        yield "redis", first, ""
+        if fails == "the next probe":
+            raise OSError("as asked")
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        yield "service", second, ""
+
+    def refuse(_thread):
+        raise OSError("no more threads")
+
+    monkeypatch.setattr(probing, "_make_probes", make)
+    with pytest.raises(OSError), run_probes(ProbeTargets(), tmp_path):  # noqa: PT011 - either of the two
+        pytest.fail("began")
+    assert set(threading.enumerate()) == threads
+    assert first.calls[-1] == "finish"
+    assert second.calls == ([] if fails == "the next probe" else ["finish"])
+    assert count_files() == files
+
+
+def count_files():
+    return len(list(Path("/proc/self/fd").iterdir()))

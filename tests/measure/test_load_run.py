@@ -1,0 +1,47 @@
+"""What recording leaves in ci-gate's own process: nothing, however often it is done."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from pathlib import Path
+
+from ci_gate.measure.load_run import Job, record
+from ci_gate.service import start_service
+from tests.measure.conftest import make_plan
+from tests.service.services import await_true, make_service
+
+LOCUSTFILE = """
+from locust import HttpUser, constant, task
+
+class Visitor(HttpUser):
+    wait_time = constant(0.1)
+
+    @task
+    def visit(self):
+        self.client.get("/")
+"""
+
+
+def list_open() -> list[str]:
+    found = []
+    for each in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):  # the one that lists this folder is gone by now
+            found.append(str(each.readlink()))
+    return sorted(found)
+
+
+def test_record__leaves_no_file_and_no_thread_open(site, placement, watchdog, tmp_path):
+    scenario = tmp_path / "visit.py"
+    scenario.write_text(LOCUSTFILE)
+    plan = make_plan(str(scenario), {"Visitor": 1}, duration_s=0.5)
+    files, threads = list_open(), threading.active_count()
+    with start_service(make_service("url", site), placement, watchdog=watchdog) as running:
+        for number in (1, 2):
+            job = Job(plan=plan, folder=tmp_path / str(number), service=running)
+            record(
+                (job,), repository=tmp_path, environ=os.environ, watchdog=watchdog, on_second=lambda: False
+            )
+    # The site is a part of this process: its end of each connection goes a moment later.
+    assert await_true(lambda: (list_open(), threading.active_count()) == (files, threads)), list_open()
