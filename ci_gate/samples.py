@@ -20,6 +20,7 @@ from ci_gate.errors import EvidenceError
 from ci_gate.ranges import LATEST_S, LONGEST_MS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -61,6 +62,7 @@ MAX_STRINGS: Final = 50_000
 MAX_STRING_LENGTH: Final = 500
 TOO_MANY_STRINGS: Final = "(too many different texts)"
 _MAX_BYTES: Final = 8 * 1024**3
+_SHORT: Final = 2**16
 
 
 class SampleWriter:
@@ -151,3 +153,18 @@ def count_ids(column: NDArray[np.unsignedinteger]) -> tuple[NDArray[np.intp], ND
     counts = np.bincount(column)
     ids = np.flatnonzero(counts)
     return ids, counts[ids]
+
+
+def group_rows(column: NDArray[np.integer]) -> Iterator[tuple[int, NDArray[np.intp]]]:
+    """Each id in a column, ascending, with the places where it stands, ascending.
+
+    Sorted once for all ids: a mask for each takes the square of the time where each request has its own.
+    """
+    if not column.size:
+        return
+    # Of numbers this short the sort counts digits and compares nothing.
+    short = column.astype(np.uint16) if column.max() < _SHORT else column
+    order = np.argsort(short, kind="stable")
+    ordered = column[order]
+    for rows in np.split(order, np.flatnonzero(ordered[1:] != ordered[:-1]) + 1):
+        yield int(column[rows[0]]), rows

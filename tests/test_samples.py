@@ -21,6 +21,7 @@ from ci_gate.samples import (
     SAMPLE_DTYPE,
     TOO_MANY_STRINGS,
     SampleWriter,
+    group_rows,
     read_samples,
 )
 
@@ -178,3 +179,12 @@ def test_read_samples__missing_or_huge(tmp_path):
     with pytest.raises(EvidenceError, match="is larger than"):
         read_samples(tmp_path / "samples.bin")
     assert time.monotonic() - started < 1
+
+
+@pytest.mark.parametrize("beyond", [0, 2**16])
+@given(ids=st.lists(st.integers(0, 5)))
+def test_group_rows__finds_what_a_mask_of_each_id_finds(beyond, ids):
+    column = np.array(ids, dtype=np.uint32) + np.uint32(beyond)
+    grouped = {number: rows.tolist() for number, rows in group_rows(column)}
+    assert list(grouped) == sorted(set(column.tolist()))
+    assert grouped == {number: np.flatnonzero(column == number).tolist() for number in grouped}

@@ -207,8 +207,10 @@ def _questions(
     """All endpoints together, then each; no endpoint's rate, which is a draw of the task mix."""
     for metric, tolerance in tolerances.items():
         yield _Question(endpoint=ALL_ENDPOINTS, metric=metric, tolerance=tolerance, base=base, head=head)
-    for code, endpoint in enumerate(endpoints if len(endpoints) > 1 else ()):
-        sides = [side.pick(side.endpoint == code) for side in (base, head)]
+    if len(endpoints) == 1:
+        return
+    split = zip(base.split(len(endpoints)), head.split(len(endpoints)), strict=True)
+    for endpoint, sides in zip(endpoints, split, strict=True):
         for metric, tolerance in tolerances.items():
             if metric != "rate":
                 yield _Question(

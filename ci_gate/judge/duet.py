@@ -145,10 +145,8 @@ def compare_at(
 
 
 def _side_samples(steady: SteadyPhase, names: list[str]) -> SideSamples:
-    code_of = np.zeros(len(steady.strings), dtype=np.intp)
-    for number, text in enumerate(steady.strings):
-        if text in names:
-            code_of[number] = names.index(text)
+    code_by_name = {name: code for code, name in enumerate(names)}
+    code_of = np.array([code_by_name.get(text, 0) for text in steady.strings], dtype=np.intp)
     return SideSamples(
         endpoint=code_of[steady.samples["endpoint"]],
         start_s=np.ascontiguousarray(steady.samples["intended_s"]),

@@ -8,7 +8,7 @@ from typing import Final
 from ci_gate.evidence import Recording
 from ci_gate.judge.findings import Finding, relax
 from ci_gate.judge.summary import find_successes
-from ci_gate.samples import count_ids
+from ci_gate.samples import group_rows
 from ci_gate.thresholds import Scenario
 
 LEFT_OVER: Final = "state-left-over"
@@ -44,8 +44,8 @@ def _success_shares(scenario: Scenario, recording: Recording) -> dict[str, float
     """Of every request of a trial, its on_start included: the share of successes by endpoint, if enough."""
     samples = recording.samples
     success = find_successes(samples, recording.strings, scenario.accept)
-    ids, counts = count_ids(samples["endpoint"])
     return {
-        recording.strings[number]: float(success[samples["endpoint"] == number].mean())
-        for number in ids[counts >= _FEWEST]
+        recording.strings[number]: float(success[rows].mean())
+        for number, rows in group_rows(samples["endpoint"])
+        if len(rows) >= _FEWEST
     }

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ci_gate.judge.findings import Case, Rule, Seen
 from ci_gate.judge.summary import find_error_statuses, name_status
-from ci_gate.samples import FLAG_HTML, FLAG_RETRY_AFTER, UNSENT, count_ids
+from ci_gate.samples import FLAG_HTML, FLAG_RETRY_AFTER, UNSENT, count_ids, group_rows
 from ci_gate.thresholds import ALL_ENDPOINTS
 
 _FIRST_ERROR_STATUS: Final = 400
@@ -41,8 +41,7 @@ def _find_only_accepted_errors(case: Case) -> Iterator[Seen]:
     samples, success = case.steady.samples, case.steady.success
     good = _tally(case, samples, success & ~find_error_statuses(samples["status"]))
     accepted = _tally(case, samples, success)
-    for number in np.flatnonzero((accepted > 0) & (good == 0)):
-        statuses = _name_statuses(samples, success & (samples["endpoint"] == number))
+    for number, statuses in _name_statuses(samples, success, (accepted > 0) & (good == 0)):
         told = f"all {accepted[number]:,} successes are errors that accept lists ({statuses})"
         yield case.recording.strings[number], told
 
@@ -88,8 +87,7 @@ def _find_share(case: Case, bad: NDArray[np.bool_], what: str, *, least: float) 
     """Endpoints of the whole recording of whose requests the share ``least`` or more is bad."""
     samples = case.recording.samples
     counts, totals = _tally(case, samples, bad), _tally(case, samples, np.ones_like(bad))
-    for number in np.flatnonzero((counts > 0) & (counts >= least * totals)):
-        statuses = _name_statuses(samples, bad & (samples["endpoint"] == number))
+    for number, statuses in _name_statuses(samples, bad, (counts > 0) & (counts >= least * totals)):
         told = f"{counts[number]:,} of {totals[number]:,} requests were {what} ({statuses})"
         yield case.recording.strings[number], told
 
@@ -125,8 +123,14 @@ def _tally(case: Case, samples: NDArray[np.void], rows: NDArray[np.bool_]) -> ND
     return np.bincount(samples["endpoint"][rows], minlength=len(case.recording.strings))
 
 
-def _name_statuses(samples: NDArray[np.void], rows: NDArray[np.bool_]) -> str:
-    return ", ".join(name_status(status) for status in count_ids(samples["status"][rows])[0])
+def _name_statuses(
+    samples: NDArray[np.void], rows: NDArray[np.bool_], is_wanted: NDArray[np.bool_]
+) -> Iterator[tuple[int, str]]:
+    """Each endpoint that ``is_wanted`` by its number, with the statuses that its ``rows`` have."""
+    wanted = samples[rows & is_wanted[samples["endpoint"]]]
+    for number, places in group_rows(wanted["endpoint"]):
+        statuses = count_ids(wanted["status"][places])[0]
+        yield number, ", ".join(name_status(status) for status in statuses)
 
 
 def _not_accepted(case: Case) -> NDArray[np.bool_]:

@@ -13,7 +13,7 @@ from ci_gate.evidence import Recording
 from ci_gate.judge.quantiles import compute_quantile
 from ci_gate.ranges import LONGEST_RECORDING_S
 from ci_gate.readings import StrictValue
-from ci_gate.samples import ENDED_BY_STATUS, ENDED_WELL, NOT_HTTP, count_ids
+from ci_gate.samples import ENDED_BY_STATUS, ENDED_WELL, NOT_HTTP, count_ids, group_rows
 from ci_gate.thresholds import ALL_ENDPOINTS, Accepted
 
 _FIRST_ERROR_STATUS: Final = 400
@@ -149,16 +149,31 @@ def summarise(steady: SteadyPhase) -> tuple[EndpointSummary, ...]:
     numbers, counts = count_ids(steady.samples["endpoint"])
     most_called = numbers[np.argsort(-counts, kind="stable")[:MOST_ENDPOINTS]]
     names = sorted(steady.strings[number] for number in most_called)
-    return tuple(_summarise_endpoint(steady, endpoint) for endpoint in (ALL_ENDPOINTS, *names))
+    rows_by_name = _group_by_name(steady)
+    return (
+        _summarise_endpoint(steady, ALL_ENDPOINTS, np.arange(len(steady.samples))),
+        *(_summarise_endpoint(steady, name, rows_by_name[name]) for name in names),
+    )
 
 
-def _summarise_endpoint(steady: SteadyPhase, endpoint: str) -> EndpointSummary:
-    rows = steady.rows_of(endpoint)
-    good = rows & steady.success
+def _group_by_name(steady: SteadyPhase) -> dict[str, NDArray[np.intp]]:
+    """The places of each endpoint's samples; of several ids, where long names were cut to the same text."""
+    places: dict[str, list[NDArray[np.intp]]] = {}
+    for number, rows in group_rows(steady.samples["endpoint"]):
+        places.setdefault(steady.strings[number], []).append(rows)
+    return {
+        name: parts[0] if len(parts) == 1 else np.sort(np.concatenate(parts))
+        for name, parts in places.items()
+    }
+
+
+def _summarise_endpoint(steady: SteadyPhase, endpoint: str, rows: NDArray[np.intp]) -> EndpointSummary:
+    success = steady.success[rows]
+    good = rows[success]
     times_ms = np.sort(steady.latency_ms[good])
     return EndpointSummary(
         endpoint=endpoint,
-        requests=int(rows.sum()),
+        requests=len(rows),
         successes=len(times_ms),
         rate_per_s=len(times_ms) / steady.duration_s if steady.duration_s else 0.0,
         p50_ms=compute_quantile(times_ms, 0.50),
@@ -167,11 +182,11 @@ def _summarise_endpoint(steady: SteadyPhase, endpoint: str) -> EndpointSummary:
         max_ms=float(times_ms[-1]) if times_ms.size else None,
         sent=_summarise_sent(steady, good),
         statuses={name_status(status): count for status, count in _count(steady.samples["status"][rows])},
-        errors=_count_errors(steady.samples["error"][rows & ~steady.success], steady.strings),
+        errors=_count_errors(steady.samples["error"][rows[~success]], steady.strings),
     )
 
 
-def _summarise_sent(steady: SteadyPhase, good: NDArray[np.bool_]) -> SentLatency | None:
+def _summarise_sent(steady: SteadyPhase, good: NDArray[np.intp]) -> SentLatency | None:
     times_ms = steady.samples["response_ms"][good]
     if np.array_equal(times_ms, steady.latency_ms[good]):
         return None

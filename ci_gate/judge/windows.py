@@ -13,7 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
+from ci_gate.samples import group_rows
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
 BLOCKS = 24
@@ -43,13 +47,20 @@ class SideSamples:
     response_ms: NDArray[np.float64]
     ok: NDArray[np.bool_]
 
-    def pick(self, mask: NDArray[np.bool_]) -> SideSamples:
+    def pick(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> SideSamples:
+        """Those of a mask, or those at these places."""
         return SideSamples(
-            endpoint=self.endpoint[mask],
-            start_s=self.start_s[mask],
-            response_ms=self.response_ms[mask],
-            ok=self.ok[mask],
+            endpoint=self.endpoint[rows],
+            start_s=self.start_s[rows],
+            response_ms=self.response_ms[rows],
+            ok=self.ok[rows],
         )
+
+    def split(self, count: int) -> Iterator[SideSamples]:
+        """The requests of each endpoint, by codes from 0 to ``count``."""
+        rows_by_code = dict(group_rows(self.endpoint))
+        nothing = np.empty(0, dtype=np.intp)
+        return (self.pick(rows_by_code.get(code, nothing)) for code in range(count))
 
     def within(self, phase: Phase) -> SideSamples:
         """The requests that started in the phase."""
