@@ -21,6 +21,7 @@ from ci_gate.plan import RunRequest, now, plan_run
 from ci_gate.progress import ProgressPrinter
 from ci_gate.run import Session, make_folder, run_duet
 from ci_gate.watchdog import Watchdog
+from ci_gate.wording import count
 
 HEADERS = ("scenario", "endpoint", "metric", "runs", "false alarms", "standard deviation", "could see")
 _OUTCOMES: Final[tuple[DuetOutcome, ...]] = ("pass", "inconclusive", "fail", "invalid")
@@ -85,7 +86,7 @@ def summarise_comparisons(compared: Sequence[tuple[str, DuetVerdict]], planned: 
     missing = planned - len(compared)
     unmeasured = f"; {missing} of {planned} not measured" if missing else ""
     table = tabulate(rows, headers=HEADERS, disable_numparse=True)
-    return f"{table}\n\n{len(compared)} comparisons: {counts}{unmeasured}"
+    return f"{table}\n\n{count(len(compared), 'comparison')}: {counts}{unmeasured}"
 
 
 def _measure_round(request: RunRequest, watchdog: Watchdog, progress: ProgressPrinter) -> RunInfo:

@@ -23,6 +23,7 @@ from ci_gate.request import check_workloads, make_request, read_thresholds
 from ci_gate.run import run_scenarios
 from ci_gate.scaffold import scaffold
 from ci_gate.thresholds import ALL_ENDPOINTS, Thresholds, parse_thresholds
+from ci_gate.wording import count
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -64,14 +65,13 @@ def check(thresholds_file: Path) -> int:
     for scenario in thresholds.scenarios:
         offered = offered_rate(scenario, workloads[scenario.locustfile], ALL_ENDPOINTS)
         rate = "a rate that cannot be told before" if offered is None else f"at most {offered:,.1f}/s"
-        click.echo(
-            f"{scenario.name}: {scenario.user_count:,} users offer {rate}; {len(scenario.limits)} limits"
-        )
+        users = count(scenario.user_count, "user offers", "users offer")
+        click.echo(f"{scenario.name}: {users} {rate}; {count(len(scenario.limits), 'limit')}")
         for line in list_unused(scenario, workloads[scenario.locustfile]):
             click.echo(f"{scenario.name}: {line}")
     for unprovable in find_unprovable(thresholds, workloads):
         click.echo(f"too short: {unprovable}")
-    click.echo(f"{thresholds_file}: {len(thresholds.scenarios)} scenarios, no problem")
+    click.echo(f"{thresholds_file}: {count(len(thresholds.scenarios), 'scenario')}, no problem")
     return EXIT_PASS
 
 

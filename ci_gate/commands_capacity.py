@@ -14,6 +14,7 @@ from ci_gate.commands import conclude_capacity, thresholds_option
 from ci_gate.progress import ProgressPrinter
 from ci_gate.quantities import parse_duration_s
 from ci_gate.request import make_request
+from ci_gate.wording import format_exact
 
 _SHORTEST_S: Final = 3.0
 _LONGEST_S: Final = 3600.0
@@ -26,7 +27,9 @@ def _read_duration(_context: click.Context, _option: click.Parameter, text: str)
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
     if not _SHORTEST_S <= duration_s <= _LONGEST_S:
-        raise click.BadParameter(f"{text} (allowed: from {_SHORTEST_S:g}s to {_LONGEST_S / 60:g}m)")
+        raise click.BadParameter(
+            f"{text} (allowed: from {format_exact(_SHORTEST_S)}s to {format_exact(_LONGEST_S / 60)}m)"
+        )
     return duration_s
 
 

@@ -15,6 +15,7 @@ from ci_gate.errors import EXIT_PASS, EvidenceError, UsageError
 from ci_gate.evidence import HEAD, RecordingPlan, RunInfo, read_recordings, read_run
 from ci_gate.export import COLUMNS, export_rows
 from ci_gate.thresholds import parse_thresholds
+from ci_gate.wording import count
 
 _WIDTH = max(map(len, COLUMNS))
 _LEGEND = "\n".join(["\b", "Columns:", *(f"  {name:{_WIDTH}}  {what}" for name, what in COLUMNS.items())])
@@ -47,7 +48,7 @@ def export(evidence: Path, names: tuple[str, ...], recordings: tuple[str, ...], 
     except BrokenPipeError:  # the reader has all it wants, as `head` does
         return EXIT_PASS
     if out:
-        click.echo(f"{rows:,} requests: {out}", err=True)
+        click.echo(f"{count(rows, 'request')}: {out}", err=True)
     return EXIT_PASS
 
 

@@ -15,6 +15,7 @@ from ci_gate.report.junit import render_junit
 from ci_gate.report.markdown import render_markdown
 from ci_gate.report.terminal import render_terminal
 from ci_gate.report_files import find_runs, read_timeline, read_verdict
+from ci_gate.wording import count
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -56,5 +57,5 @@ def overview(folders: tuple[Path, ...], out: Path) -> int:
     runs = find_runs(folders, out.parent)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(render_overview(runs), encoding="utf-8")
-    click.echo(f"{len(runs)} runs: {out}")
+    click.echo(f"{count(len(runs), 'run')}: {out}")
     return EXIT_PASS

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TextIO
 
 from ci_gate.measure.live import Progress
+from ci_gate.wording import count
 
 _LOG_INTERVAL_S = 10.0
 
@@ -62,16 +63,15 @@ class ProgressPrinter:
 
 def describe(progress: Progress) -> str:
     """One moment in words: phase, users, requests, rate, p95, failures."""
-    return (
-        f"{progress.phase}, {progress.users:,} users, {progress.requests:,} requests{describe_pace(progress)}"
-    )
+    load = f"{count(progress.users, 'user')}, {count(progress.requests, 'request')}"
+    return f"{progress.phase}, {load}{describe_pace(progress)}"
 
 
 def describe_pace(progress: Progress) -> str:
     """The part of it that says how well it goes: rate, p95, failures."""
     rate = "" if progress.rate_per_s is None else f", {progress.rate_per_s:,.0f}/s"
     p95 = "" if progress.p95_ms is None else f", p95 {progress.p95_ms:,.0f} ms"
-    return f"{rate}{p95}, {progress.failures:,} failures"
+    return f"{rate}{p95}, {count(progress.failures, 'failure')}"
 
 
 def format_duration(seconds: float) -> str:

@@ -38,6 +38,7 @@ from ci_gate.progress import ProgressPrinter, describe, describe_pace
 from ci_gate.service import Placement, run_before_each, start_service
 from ci_gate.thresholds import Scenario, Service
 from ci_gate.watchdog import Watchdog
+from ci_gate.wording import count
 
 _SETTLE_S = 2.0  # requests sent before a look are awaited this long; the verdict is made on all of them
 
@@ -115,7 +116,7 @@ def _run_trial(session: Session, plan: RecordingPlan) -> None:
 
 def _run_alone(session: Session, scenario: Scenario, plan: RecordingPlan) -> None:
     ramp_s = scenario.user_count / scenario.spawn_rate + scenario.ramp_s
-    what = f"{scenario.name}: {scenario.user_count:,} users"
+    what = f"{scenario.name}: {count(scenario.user_count, 'user')}"
     session.progress.start(what, ramp_s + plan.warmup_s + plan.duration_s)
     request = session.request
     with started(session, request.thresholds.service, request.repository, "head", plan) as job:
@@ -187,7 +188,7 @@ class DuetWatch:
         base, head = (tail.read() for tail in self._tails)
         paces = f"base{describe_pace(base)}; head{describe_pace(head)}"
         self._session.progress.show(
-            f"{self._scenario.name}: {head.phase}, {head.users:,} users each, {paces}"
+            f"{self._scenario.name}: {head.phase}, {count(head.users, 'user')} each, {paces}"
         )
         lasted_s = min(tail.steady_for_s for tail in self._tails) - _SETTLE_S
         if not self._looks or lasted_s < self._looks[0].duration_s:

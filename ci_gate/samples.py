@@ -145,7 +145,7 @@ def _check_rows(samples: NDArray[np.void], path: Path) -> None:
         raise EvidenceError(f"{path}: a row has no known ending")
     for name, most in (("start_s", LATEST_S), ("intended_s", LATEST_S), ("response_ms", LONGEST_MS)):
         if not ((samples[name] >= 0) & (samples[name] <= most)).all():  # neither is true of what is no number
-            raise EvidenceError(f"{path}: a {name} is negative or no number up to {most:g}")
+            raise EvidenceError(f"{path}: a {name} is negative or no number up to {most:,.0f}")
 
 
 def count_ids(column: NDArray[np.unsignedinteger]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

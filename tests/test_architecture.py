@@ -14,6 +14,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__init__": set(),
     "addresses": set(),
     "errors": {"addresses"},
+    "wording": set(),
     "ranges": set(),
     "samples": {"errors", "ranges"},
     "readings": {"ranges"},
@@ -22,18 +23,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "quantities": {"errors"},
     "yaml_nodes": {"errors"},
     "yaml_source": {"errors", "yaml_nodes"},
-    "thresholds": {"errors", "quantities", "yaml_nodes", "yaml_source"},
+    "thresholds": {"wording", "errors", "quantities", "yaml_nodes", "yaml_source"},
     "process_group": set(),
     "containers": {"errors"},
     "watchdog": {"errors", "process_group", "containers"},
-    "service": {"errors", "thresholds", "process_group", "containers", "watchdog"},
+    "service": {"wording", "errors", "thresholds", "process_group", "containers", "watchdog"},
     "measure": {
         *("addresses", "errors", "samples", "evidence", "ranges", "readings", "workload", "service"),
-        *("thresholds", "watchdog"),
+        *("thresholds", "watchdog", "wording"),
     },
-    "judge": {"errors", "samples", "evidence", "ranges", "readings", "workload", "thresholds"},
-    "report": {"evidence", "readings", "judge", "thresholds"},
-    "progress": {"measure"},
+    "judge": {"wording", "errors", "samples", "evidence", "ranges", "readings", "workload", "thresholds"},
+    "report": {"wording", "evidence", "readings", "judge", "thresholds"},
+    "progress": {"measure", "wording"},
     "git": {"errors"},
     "base": {"errors", "git", "thresholds"},
     "plan": {"__init__", "evidence", "ranges", "readings", "git", "judge", "thresholds", "workload"},
@@ -50,9 +51,9 @@ MAY_IMPORT: dict[str, set[str]] = {
             "service",
             "thresholds",
         ),
-        *("watchdog",),
+        *("watchdog", "wording"),
     },
-    "github": {"__init__", "errors"},
+    "github": {"wording", "__init__", "errors"},
     "threshold_files": {"errors", "github", "thresholds"},
     "publication": {"errors", "github", "judge", "report", "threshold_files"},
     "publish": {"errors", "github", "judge", "publication", "report", "report_files", "threshold_files"},
@@ -61,6 +62,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "gate_advice": {"gate_setup", "github", "workflow_files"},
     "doctor": {"errors", "gate_advice", "gate_setup", "github", "report", "workflow_files"},
     "calibrate": {
+        "wording",
         "base",
         "errors",
         "evidence",
@@ -97,16 +99,16 @@ MAY_IMPORT: dict[str, set[str]] = {
             "run",
             "thresholds",
         ),
-        "scaffold",
+        *("scaffold", "wording"),
     },
-    "commands_capacity": {"capacity", "commands", "errors", "progress", "quantities", "request"},
+    "commands_capacity": {"wording", "capacity", "commands", "errors", "progress", "quantities", "request"},
     "commands_ci": {
         *("errors", "gate", "git", "judge", "matrix", "occasion", "overrides", "report", "report_files"),
         "request",
     },
     "export": {"evidence", "judge", "samples", "thresholds"},
-    "commands_export": {"errors", "evidence", "export", "thresholds"},
-    "commands_report": {"errors", "judge", "report", "report_files"},
+    "commands_export": {"errors", "evidence", "export", "thresholds", "wording"},
+    "commands_report": {"wording", "errors", "judge", "report", "report_files"},
     "report_files": {"errors", "judge", "report"},
     "commands_github": {"doctor", "errors", "github", "publication", "publish"},
     "cli": {
@@ -121,7 +123,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "reference": set(),
 }
-PURE = {"judge", "report", "thresholds", "quantities", "yaml_source"}
+PURE = {"judge", "report", "thresholds", "quantities", "wording", "yaml_source"}
 EDGES = {"os", "time", "random", "pathlib", "subprocess", "socket", "requests", "datetime", "sys", "click"}
 # Where each library with side effects is known; everybody else goes through that unit.
 ONLY_IN = {

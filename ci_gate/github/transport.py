@@ -14,6 +14,7 @@ from requests.auth import AuthBase
 from ci_gate import __version__
 from ci_gate.github.reply import GitHubError, MaybeDoneError, RefusedError, Reply, read_message
 from ci_gate.github.retry import MAX_ATTEMPTS, backoff_s, wait_before_retry
+from ci_gate.wording import format_exact
 
 DEFAULT_API_URL: Final = "https://api.github.com"
 API_VERSION: Final = "2022-11-28"
@@ -175,12 +176,13 @@ class Transport:
             if len(content) > request.max_bytes:
                 raise GitHubError(request.asked, f"the reply is larger than {request.max_bytes:,} bytes")
             if self._patience.monotonic_s() > self._deadline_s:
-                raise GitHubError(request.asked, f"not done within {self._patience.total_s:g} s")
+                raise GitHubError(request.asked, f"not done within {format_exact(self._patience.total_s)} s")
         return bytes(content)
 
     def _wait(self, wait_s: float, error: GitHubError) -> None:
         if self._patience.monotonic_s() + wait_s > self._deadline_s:
-            why = f"trying again would take {wait_s:.0f} s, beyond {self._patience.total_s:g} s in all"
+            most = format_exact(self._patience.total_s)
+            why = f"trying again would take {wait_s:.0f} s, beyond {most} s in all"
             raise GitHubError(str(error), why, error.status) from error
         self._patience.sleep(wait_s)
 

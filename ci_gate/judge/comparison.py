@@ -21,6 +21,7 @@ from ci_gate.judge.windows import (
 )
 from ci_gate.readings import StrictValue
 from ci_gate.thresholds import ALL_ENDPOINTS, quantile_of
+from ci_gate.wording import format_exact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -122,7 +123,7 @@ def compare(
     spent now. Raises ValueError where the phase is shorter than `MIN_BLOCKS` blocks.
     """
     if phase.most_blocks < MIN_BLOCKS:
-        raise ValueError(f"a comparison needs {MIN_BLOCKS * MIN_BLOCK_S:g} s of load at least")
+        raise ValueError(f"a comparison needs {format_exact(MIN_BLOCKS * MIN_BLOCK_S)} s of load at least")
     questions = tuple(_questions(base.within(phase), head.within(phase), endpoints, tolerances))
     answers = [(question, question.measure(phase, look)) for question in questions]
     effects = [(question, answer) for question, answer in answers if isinstance(answer, Effect)]

@@ -141,7 +141,7 @@ LOAD_RULES: Final = (
         effect="distrust",
         find=_find_missing_load,
         meaning="fewer requests than the wait times and the replies left time for (Little's law)",
-        limit=f"below {_LEAST_RATIO:.0%} less {_DEVIATIONS:g} standard deviations; where the source of the "
+        limit=f"below {_LEAST_RATIO:.0%} less {_DEVIATIONS:.0f} standard deviations; where the source of the "
         "tasks tells how many requests they make",
         remedy="look for pauses and blocking calls in helpers of the scenario, and for a starved generator",
     ),
@@ -159,7 +159,7 @@ LOAD_RULES: Final = (
         effect="distrust",
         find=_find_impossible_load,
         meaning="more requests than the users could send if every reply came at once (Little's law)",
-        limit=f"above {_MOST_RATIO:.0%} plus {_DEVIATIONS:g} standard deviations and one for each user; "
+        limit=f"above {_MOST_RATIO:.0%} plus {_DEVIATIONS:.0f} standard deviations and one for each user; "
         "where the wait time can be read",
         remedy="requests were counted twice, or users do not wait as they say: report a bug in ci-gate",
     ),

@@ -56,7 +56,7 @@ def _find_scenario(name: str, verdicts: Sequence[Verdict]) -> ScenarioVerdict:
     found = [each for verdict in verdicts for each in verdict.scenarios if each.name == name]
     if len(found) == 1:
         return found[0]
-    message = f"{len(found)} jobs came back with a verdict on it" if found else "its job gave no verdict"
+    message = f"{len(found):,} jobs came back with a verdict on it" if found else "its job gave no verdict"
     return ScenarioVerdict(
         name=name,
         outcome="INVALID",

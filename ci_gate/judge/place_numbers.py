@@ -7,6 +7,7 @@ from typing import Final
 
 from ci_gate.judge.observation import Observed
 from ci_gate.readings import StatementTotal
+from ci_gate.wording import format_exact, format_number
 
 _LONGEST_QUERY: Final = 160
 
@@ -30,9 +31,9 @@ def describe_locks(seen: Observed) -> Iterator[str]:
     """Sessions that wait for a lock, and for how long one is held."""
     yield f"{seen.postgres.mean('waiting_lock') or 0.0:.1f} database sessions waited for a lock"
     if (longest_s := seen.postgres.peak("longest_transaction_s")) is not None:
-        yield f"the longest transaction that was seen was {longest_s:.2g} s old"
+        yield f"the longest transaction that was seen was {format_number(longest_s)} s old"
     if deadlocks := seen.postgres.rate("deadlocks"):
-        yield f"{deadlocks:.2g} deadlocks a second"
+        yield f"{format_number(deadlocks)} deadlocks a second"
 
 
 def describe_io(seen: Observed) -> Iterator[str]:
@@ -59,13 +60,14 @@ def describe_cpu(seen: Observed) -> Iterator[str]:
         yield f"the service used {seen.service_cores:.2f} cores{waited}"
     if seen.quota_cores:
         held = f"; it held threads back for {seen.throttled_s:.2f} s a second" if seen.throttled_s else ""
-        yield f"its quota is {seen.quota_cores:g} cores{held}"
+        yield f"its quota is {format_exact(seen.quota_cores)} cores{held}"
     if seen.host_used_cores is not None:
         others = max(seen.host_used_cores - (seen.service_cores or 0.0) - seen.generator_cores, 0.0)
         machine = f"{seen.host_used_cores:.1f} of this machine's {seen.host_cores} cores were busy"
         yield f"{machine}: Locust used {seen.generator_cores:.1f}, others beside the service {others:.1f}"
     if seen.requests_per_s and seen.service_cores:
-        yield f"{1000 * seen.service_cores / seen.requests_per_s:.2g} ms of the service's CPU per request"
+        cpu_ms = 1000 * seen.service_cores / seen.requests_per_s
+        yield f"{format_number(cpu_ms)} ms of the service's CPU per request"
     yield from _describe_statements(seen)
 
 

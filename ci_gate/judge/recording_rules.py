@@ -10,6 +10,7 @@ import numpy as np
 
 from ci_gate.judge.findings import Case, Rule, Seen
 from ci_gate.samples import ENDED_NEVER, ENDED_UNREPORTED, ENDED_WELL, MAX_STRING_LENGTH, UNSENT, count_ids
+from ci_gate.wording import format_exact
 
 _MOST_TASK_ERRORS: Final = 0.01
 _MOST_ENDPOINTS: Final = 200
@@ -46,7 +47,7 @@ def _find_unreported(case: Case) -> Iterator[Seen]:
 def _find_never_ended(case: Case) -> Iterator[Seen]:
     for endpoint, count in _count_endpoints(case, case.recording.samples["ending"] == ENDED_NEVER).items():
         if endpoint != UNSENT:
-            waited = f"{case.plan.drain_s:g} s after the end"
+            waited = f"{format_exact(case.plan.drain_s)} s after the end"
             yield endpoint, f"{count:,} requests were still without a reply {waited}; they count as failures"
 
 

@@ -9,6 +9,7 @@ from typing import Final
 from ci_gate.judge.findings import Case, Rule, Seen
 from ci_gate.readings import Mark, Reading
 from ci_gate.samples import count_ids
+from ci_gate.wording import format_exact
 
 _LEAST_SHARE_OF_PHASE: Final = 0.95
 _CLOCK_JUMP_S: Final = 0.5
@@ -23,7 +24,8 @@ def _find_early_end(case: Case) -> Iterator[Seen]:
 def _find_short_phase(case: Case) -> Iterator[Seen]:
     planned_s, measured_s = case.plan.duration_s, case.steady.duration_s
     if measured_s < _LEAST_SHARE_OF_PHASE * planned_s:
-        yield "scenario", f"the steady phase lasted {measured_s:.1f} s of the planned {planned_s:g} s"
+        planned = f"of the planned {format_exact(planned_s)} s"
+        yield "scenario", f"the steady phase lasted {measured_s:.1f} s {planned}"
 
 
 def _find_no_samples(case: Case) -> Iterator[Seen]:
@@ -159,7 +161,7 @@ RUN_RULES: Final = (
         effect="distrust",
         find=_find_clock_jump,
         meaning="the wall clock was set, or the machine slept",
-        limit=f"more than {_CLOCK_JUMP_S:g} s between two readings",
+        limit=f"more than {format_exact(_CLOCK_JUMP_S)} s between two readings",
         remedy="run again on a machine whose clock is only slewed, and that is not suspended",
     ),
 )

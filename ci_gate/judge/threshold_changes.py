@@ -11,6 +11,7 @@ from math import inf
 from typing import Final, Literal
 
 from ci_gate.thresholds import Limit, Profile, Scenario, Service, Thresholds
+from ci_gate.wording import count, format_exact
 
 Effect = Literal["loosened", "changed", "tightened"]
 """``changed``: whether it asks for more or less cannot be told, such as another locustfile."""
@@ -126,7 +127,7 @@ def _settings_of(thresholds: Thresholds, other: Thresholds) -> dict[_Key, _Setti
         rows += _profile_rows(profile)
     for scenario in thresholds.scenarios:
         if other.scenario(scenario.name) is None:  # one row says it all
-            whole = _Setting(text=f"{len(scenario.limits)} limits", presence=1, line=scenario.at.line)
+            whole = _Setting(text=count(len(scenario.limits), "limit"), presence=1, line=scenario.at.line)
             rows.append(((scenario.name, "", "scenario"), whole))
         else:
             rows += _scenario_rows(scenario)
@@ -139,8 +140,8 @@ def _gate_rows(thresholds: Thresholds) -> Iterator[_Row]:
     yield ("", "", "label for loosening"), _Setting(text=thresholds.loosening_label)
     longest_s, alpha = thresholds.compare.max_duration_s, thresholds.compare.alpha
     # What takes longer, or may raise more false alarms, sees smaller regressions.
-    yield ("", "", "compare max_duration"), _Setting(text=f"{longest_s:.15g} s", demand=longest_s)
-    yield ("", "", "compare alpha"), _Setting(text=f"{alpha * 100:.12g}%", demand=alpha)
+    yield ("", "", "compare max_duration"), _Setting(text=f"{format_exact(longest_s)} s", demand=longest_s)
+    yield ("", "", "compare alpha"), _Setting(text=f"{format_exact(alpha * 100)}%", demand=alpha)
 
 
 def _service_rows(service: Service) -> Iterator[_Row]:
@@ -148,7 +149,7 @@ def _service_rows(service: Service) -> Iterator[_Row]:
     texts = {
         service.kind: service.target,
         "ready": service.ready,
-        "ready_timeout": f"{service.ready_timeout_s:.15g} s",
+        "ready_timeout": f"{format_exact(service.ready_timeout_s)} s",
         "port": str(service.port),
         "before_each": service.before_each or "none",
         **{f"env {name}": value for name, value in service.env},
@@ -156,7 +157,8 @@ def _service_rows(service: Service) -> Iterator[_Row]:
     for name, text in texts.items():
         yield ("", "", f"service {name}"), _Setting(text=text, line=line)
     for name, size in (("cpus", service.cpus), ("memory", service.memory_bytes)):
-        text = "unlimited" if size is None else f"{size:,.15g}{' bytes' if name == 'memory' else ''}"
+        known = "unlimited" if size is None else format_exact(size)
+        text = f"{size:,} bytes" if name == "memory" and size is not None else known
         demand = -inf if size is None else -size
         yield ("", "", f"service {name}"), _Setting(text=text, demand=demand, line=line)
 
@@ -166,7 +168,7 @@ def _profile_rows(profile: Profile) -> Iterator[_Row]:
         ("duration", profile.duration_s, profile.duration_s),
         ("warmup", profile.warmup_s, -profile.warmup_s),  # what happens in it is not judged
     ):
-        setting = _Setting(text=f"{size_s:.15g} s", demand=demand)
+        setting = _Setting(text=f"{format_exact(size_s)} s", demand=demand)
         yield ("", "", f"profile {profile.name} {name}"), setting
 
 
@@ -174,11 +176,11 @@ def _scenario_rows(scenario: Scenario) -> Iterator[_Row]:
     name, line = scenario.name, scenario.at.line
     yield (name, "", "locustfile"), _Setting(text=scenario.locustfile, line=line)
     rate = scenario.spawn_rate
-    yield (name, "", "spawn_rate"), _Setting(text=f"{rate:.15g}/s", demand=rate, line=line)
+    yield (name, "", "spawn_rate"), _Setting(text=f"{format_exact(rate)}/s", demand=rate, line=line)
     if scenario.arrivals_per_s is not None:
         arrivals, ramp_s = scenario.arrivals_per_s, scenario.ramp_s
-        yield (name, "", "arrivals"), _Setting(text=f"{arrivals:.15g}/s", demand=arrivals, line=line)
-        yield (name, "", "ramp"), _Setting(text=f"{ramp_s:.15g} s", demand=-ramp_s, line=line)
+        yield (name, "", "arrivals"), _Setting(text=f"{format_exact(arrivals)}/s", demand=arrivals, line=line)
+        yield (name, "", "ramp"), _Setting(text=f"{format_exact(ramp_s)} s", demand=-ramp_s, line=line)
     for user in scenario.users:
         setting = _Setting(text=str(user.count), demand=user.count, presence=1, line=user.at.line)
         yield (name, "", f"users {user.user_class}"), setting
@@ -194,9 +196,9 @@ def _scenario_rows(scenario: Scenario) -> Iterator[_Row]:
             _Setting(text=relaxed.reason, presence=-1, line=relaxed.at.line),
         )
     share = scenario.compare_load  # less of it sees less
-    yield (name, "", "compare_load"), _Setting(text=f"{share * 100:.12g}%", demand=share, line=line)
+    yield (name, "", "compare_load"), _Setting(text=f"{format_exact(share * 100)}%", demand=share, line=line)
     for tolerance in scenario.regression:
-        text = f"{tolerance.ratio * 100:.12g}%"
+        text = f"{format_exact(tolerance.ratio * 100)}%"
         setting = _Setting(text=text, demand=-tolerance.ratio, presence=1, line=tolerance.at.line)
         yield (name, "", f"tolerance {tolerance.metric}"), setting
     for limit in scenario.limits:

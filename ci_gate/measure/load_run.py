@@ -21,6 +21,7 @@ from ci_gate.service import RunningService
 from ci_gate.service.log import open_log
 from ci_gate.service.process import GuardedProcess, start_process
 from ci_gate.watchdog import Watchdog
+from ci_gate.wording import format_exact
 
 _POLL_S = 0.1
 _START_ALLOWANCE_S = 60.0  # for Locust to start and to write its totals, on a slow machine
@@ -111,7 +112,7 @@ def locust_command(plan: RecordingPlan, folder: Path, host: str) -> tuple[str, .
         "--locustfile": plan.locustfile,
         "--host": host,
         "--users": str(sum(plan.users.values())),
-        "--spawn-rate": f"{plan.spawn_rate:g}",
+        "--spawn-rate": format_exact(plan.spawn_rate),
         "--exit-code-on-error": "0",
         "--loglevel": "INFO",
     }

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from ci_gate.errors import OutsideError
+from ci_gate.wording import format_exact
 from ci_gate.workload import Workload
 
 _TIMEOUT_S = 120.0
@@ -37,7 +38,7 @@ def _describe(locustfile: str, repository: Path, environ: Mapping[str, str]) -> 
             timeout=_TIMEOUT_S,
         )
     except subprocess.TimeoutExpired as error:
-        raise OutsideError(f"{locustfile} did not load within {_TIMEOUT_S:g} s") from error
+        raise OutsideError(f"{locustfile} did not load within {format_exact(_TIMEOUT_S)} s") from error
     try:
         return msgspec.json.decode(process.stdout.rstrip().rpartition("\n")[2], type=Workload)
     except msgspec.DecodeError:

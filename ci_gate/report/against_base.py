@@ -7,7 +7,7 @@ from typing import Final
 
 from ci_gate.judge.comparison import Change, NotCompared, exceeds
 from ci_gate.judge.duet import DuetVerdict
-from ci_gate.report.cells import NOTHING, format_ms, format_rate, format_share
+from ci_gate.report.cells import NOTHING, format_ms, format_percent, format_rate, format_share
 from ci_gate.thresholds import ALL_ENDPOINTS
 
 CHANGE_HEADERS: Final = (
@@ -41,7 +41,7 @@ def change_rows(duet: DuetVerdict) -> Iterator[tuple[str, ...]]:
             _format_side(change, change.head),
             format_change(change),
             format_interval(change),
-            f"{change.tolerance * 100:g} %",
+            format_percent(change.tolerance),
             f"{change.mde * 100:.1f} %",
         )
 
@@ -49,7 +49,7 @@ def change_rows(duet: DuetVerdict) -> Iterator[tuple[str, ...]]:
 def describe_duet(duet: DuetVerdict) -> str:
     """How long it took and how sure it is, in a sentence."""
     looks = "one look" if duet.looks == 1 else f"{duet.looks} looks"
-    alpha = f"at most {duet.alpha * 100:g} % false alarms"
+    alpha = f"at most {format_percent(duet.alpha)} false alarms"
     return f"base and head under load together for {duet.duration_s:.0f} s, {looks}, {alpha}: {duet.outcome}"
 
 
@@ -57,7 +57,7 @@ def explain_duet(duet: DuetVerdict) -> Iterator[str]:
     """One sentence for each tolerance that is broken, or that could not be judged."""
     for change in duet.changes:
         seen = f"{change.endpoint} {change.metric}: {format_change(change)} ({format_interval(change)})"
-        tolerance = f"tolerance {change.tolerance * 100:g} %"
+        tolerance = f"tolerance {format_percent(change.tolerance)}"
         if change.outcome == "fail":
             yield f"{seen} against base, {tolerance}"
         elif change.outcome == "inconclusive":

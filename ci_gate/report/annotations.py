@@ -8,7 +8,7 @@ from typing import Final
 from ci_gate.judge.threshold_changes import ThresholdChange
 from ci_gate.judge.verdict import ScenarioVerdict
 from ci_gate.report.against_base import format_change, format_interval
-from ci_gate.report.cells import format_bound, format_measured
+from ci_gate.report.cells import format_bound, format_measured, format_percent
 from ci_gate.report.comment import Report
 from ci_gate.report.escape import LONGEST_NAME, LONGEST_TEXT, clean
 
@@ -54,7 +54,7 @@ def _annotate_scenario(scenario: ScenarioVerdict, file: str) -> Iterator[str]:
     for change in scenario.comparison.changes if scenario.comparison else ():
         if change.outcome == "fail":
             size = f"{change.endpoint} {change.metric}: {format_change(change)} ({format_interval(change)})"
-            words = f"{size} against base, the tolerance is {change.tolerance * 100:g} %"
+            words = f"{size} against base, the tolerance is {format_percent(change.tolerance)}"
             yield _format_error(f"{scenario.name}: worse than base", words, file, None)
     for finding in scenario.findings:
         if finding.effect != "note":

@@ -14,14 +14,8 @@ from ci_gate.judge.load_step import Step
 from ci_gate.judge.scalability import Scalability
 from ci_gate.judge.step_windows import Estimate
 from ci_gate.judge.stepping import count_once
-from ci_gate.report.cells import (
-    format_bound,
-    format_measured,
-    format_ms,
-    format_number,
-    format_rate,
-    format_share,
-)
+from ci_gate.report.cells import format_bound, format_measured, format_ms, format_rate, format_share
+from ci_gate.wording import format_number
 
 _BAR_WIDTH: Final = 12
 _PARTS: Final = " ▏▎▍▌▋▊▉█"

@@ -7,32 +7,32 @@ from fractions import Fraction
 from typing import Final
 
 from ci_gate.judge.limits import LimitResult
+from ci_gate.wording import DIGITS, format_exact, format_number
 
 NOTHING = "-"
-_DIGITS: Final = 3
 _MOST_DIGITS: Final = 18  # a float has no more
 _BOUND_DIGITS: Final = 6
 _LONG_NUMBER: Final = re.compile(r"\d{7}")  # GitHub would take it for a commit
 _LEAST_SHARE: Final = 0.0001
 
 
-def format_ms(value: float | None, digits: int = _DIGITS) -> str:
+def format_ms(value: float | None, digits: int = DIGITS) -> str:
     """``7.2 ms``, ``312 ms``, ``1,234 ms``: three digits are enough to read, the verdict uses all."""
     return NOTHING if value is None else f"{format_number(value, digits)} ms"
 
 
-def format_rate(value: float | None, digits: int = _DIGITS) -> str:
+def format_rate(value: float | None, digits: int = DIGITS) -> str:
     """Per second."""
     return NOTHING if value is None else f"{format_number(value, digits)}/s"
 
 
-def format_share(value: float | None, digits: int = _DIGITS) -> str:
+def format_share(value: float | None, digits: int = DIGITS) -> str:
     """A share from 0 to 1 in percent; one that is not 0 never reads as 0 %."""
     if value is None:
         return NOTHING
-    if 0 < value < _LEAST_SHARE and digits == _DIGITS:
+    if 0 < value < _LEAST_SHARE and digits == DIGITS:
         return "< 0.01 %"
-    return f"{value * 100:.{digits}g} %" if value else "0 %"
+    return f"{format_number(value * 100, digits)} %"
 
 
 def format_measured(limit: LimitResult) -> str:
@@ -42,7 +42,7 @@ def format_measured(limit: LimitResult) -> str:
     )
     if limit.measured is None or limit.outcome == "unproven":
         return show(limit.measured)
-    texts = [show(limit.measured, digits) for digits in range(_DIGITS, _MOST_DIGITS)]
+    texts = [show(limit.measured, digits) for digits in range(DIGITS, _MOST_DIGITS)]
     telling = (text for text in texts if _tells(text, limit) and not _LONG_NUMBER.search(text))
     is_beyond = limit.measured < limit.bound if limit.is_floor else limit.measured > limit.bound
     if limit.outcome == "breached" and is_beyond:
@@ -68,6 +68,6 @@ def format_bound(limit: LimitResult) -> str:
     return f"at {'least' if limit.is_floor else 'most'} {limit.text}"
 
 
-def format_number(value: float, digits: int = _DIGITS) -> str:
-    """Three digits, and all of those before the point."""
-    return f"{value:,.0f}" if value >= 10 ** (digits - 1) else f"{value:,.{digits}g}"
+def format_percent(ratio: float) -> str:
+    """A ratio that somebody has written, in percent: all of its digits."""
+    return f"{format_exact(ratio * 100)} %"

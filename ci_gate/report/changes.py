@@ -10,8 +10,9 @@ from ci_gate.judge.threshold_changes import Approval, ThresholdChange
 from ci_gate.judge.under_base import UnderBase
 from ci_gate.report.against_base import format_change
 from ci_gate.report.cells import NOTHING, format_bound, format_measured
-from ci_gate.report.document import Piece, Rank, count, make_table
+from ci_gate.report.document import Piece, Rank, make_table
 from ci_gate.report.escape import code_span
+from ci_gate.wording import count
 
 OUTCOMES: Final = {"PASS": "✅", "FAIL": "❌", "INVALID": "🚫", "INCONCLUSIVE": "❔"}
 _EFFECTS: Final = {"loosened": "⚠️", "changed": "🔁", "tightened": "🔒"}
@@ -23,7 +24,7 @@ def explain_approval(approval: Approval) -> str:
     """What a missing or given approval means, in a sentence of Markdown; empty where none is needed."""
     if not approval.loosened:
         return ""
-    loosened = f"{count(approval.loosened, 'setting')} {'is' if approval.loosened == 1 else 'are'} loosened"
+    loosened = f"{count(approval.loosened, 'setting is', 'settings are')} loosened"
     label = code_span(approval.label)
     if approval.is_given:
         return f"⚠️ {loosened}, approved by the label {label}."

@@ -22,10 +22,11 @@ from ci_gate.report.detail import (
     make_reproduction,
 )
 from ci_gate.report.diagnosis import make_diagnoses
-from ci_gate.report.document import Rank, count, make_table, render_within
+from ci_gate.report.document import Rank, make_table, render_within
 from ci_gate.report.escape import LONGEST_NAME, clean, code_span, escape_markdown
 from ci_gate.report.reasons import make_reasons, make_run_findings
 from ci_gate.report.sparkline import make_trends
+from ci_gate.wording import count
 
 MAX_COMMENT_BYTES: Final = 65_000  # GitHub refuses a comment of more than 65,536 characters
 MAX_SUMMARY_BYTES: Final = 1_000_000  # GitHub drops a job summary of more than 1 MiB
@@ -104,7 +105,8 @@ def _say_plain(report: Report, scenarios: Sequence[ScenarioVerdict]) -> str:
         return "thresholds are loosened without approval"
     if outcome == "PASS":
         limits = sum(len(scenario.limits) for scenario in scenarios)
-        return f"{count(len(scenarios), 'scenario')} kept all {count(limits, 'limit')}"
+        kept = "its only limit" if limits == 1 else f"all {limits:,} limits"
+        return f"{count(len(scenarios), 'scenario')} kept {kept}"
     breaches = sum(len(scenario.breaches) for scenario in scenarios)
     worse = sum(
         change.outcome == "fail"

@@ -11,6 +11,8 @@ from typing import Final, TypeVar
 
 from tabulate import tabulate
 
+from ci_gate.wording import count
+
 _RESERVE_BYTES: Final = 2_000
 """For what stands around the pieces: folds that open and close, and the words about what was left out."""
 _OVERHEAD_BYTES: Final = 120
@@ -50,7 +52,7 @@ class Piece:
     def render(self, kept: int) -> str:
         lines = [*([self.head] if self.head else []), *self.items[:kept]]
         missing = len(self.items) + self.hidden - kept
-        more = f"\n\n*… and {missing:,} more {self.noun}{'' if missing == 1 else 's'}.*" if missing else ""
+        more = f"\n\n*… and {count(missing, f'more {self.noun}')}.*" if missing else ""
         return "\n".join(lines) + more
 
 
@@ -90,11 +92,6 @@ def make_list(items: Sequence[_T], show: Callable[[_T], str], *, noun: str, rank
     """A list with a line for each item; ``show`` makes its Markdown."""
     lines = tuple(f"- {show(item)}" for item in items[:_MOST_ROWS])
     return Piece(items=lines, noun=noun, rank=rank, hidden=len(items) - len(lines))
-
-
-def count(number: int, noun: str) -> str:
-    """``1 limit``, ``2 limits``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _fit(pieces: Sequence[Piece], budget: int) -> list[int]:

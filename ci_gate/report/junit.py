@@ -19,9 +19,10 @@ from ci_gate.judge.findings import Finding
 from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.verdict import Outcome, ScenarioVerdict, Verdict
 from ci_gate.report.against_base import explain_not_compared, format_change, format_interval
-from ci_gate.report.cells import format_bound, format_measured
+from ci_gate.report.cells import format_bound, format_measured, format_percent
 from ci_gate.report.escape import LONGEST_NAME, LONGEST_TEXT, clean
 from ci_gate.report.reasons import list_blocking
+from ci_gate.wording import count, format_exact
 
 _State = Literal["passed", "skipped", "failure", "error"]
 _UNTRUSTED: Final = "not judged, for the measurement cannot be trusted"
@@ -99,7 +100,7 @@ def _judge_limit(limit: LimitResult, file: str) -> _Case:
     states: dict[str, _State] = {"kept": "passed", "breached": "failure", "unproven": "error"}
     measured = "not measured" if limit.measured is None else format_measured(limit)
     too_few = " (too few samples to tell)" if limit.outcome == "unproven" else ""
-    counted = f"{limit.samples:,} samples, needed {limit.needed:,}"
+    counted = f"{count(limit.samples, 'sample')}, needed {limit.needed:,}"
     return _Case(
         name=f"{limit.endpoint} {limit.metric}",
         said=f"was {measured}{too_few}, must be {format_bound(limit)}",
@@ -127,7 +128,7 @@ def _judge_change(change: Change, undecided: _State) -> _Case:
     size = f"changed by {format_change(change)} ({format_interval(change)}) against base"
     return _Case(
         name=_name_comparison(change),
-        said=f"{size}, the tolerance is {change.tolerance * 100:g} %",
+        said=f"{size}, the tolerance is {format_percent(change.tolerance)}",
         state=states[change.outcome],
         kind="inconclusive" if change.outcome == "inconclusive" else "worse than base",
         detail=(f"changes below {change.mde * 100:.1f} % could not be seen",),
@@ -200,5 +201,5 @@ def _properties(verdict: Verdict, scenario: ScenarioVerdict | None) -> dict[str,
     }
     if scenario is None or not scenario.endpoints:
         return of_run
-    rate = f"{scenario.endpoints[0].rate_per_s:.6g}"
+    rate = format_exact(round(scenario.endpoints[0].rate_per_s, 3))
     return {**of_run, "users": str(scenario.users), "rate_per_s": rate}

@@ -11,7 +11,7 @@ from ci_gate.judge.findings import Finding
 from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.verdict import ScenarioVerdict, Verdict
 from ci_gate.report.against_base import format_change, format_interval
-from ci_gate.report.cells import format_measured
+from ci_gate.report.cells import format_measured, format_percent
 from ci_gate.report.document import Piece, Rank, make_list
 from ci_gate.report.escape import code_span, escape_markdown
 
@@ -52,7 +52,7 @@ def list_regressions(scenario: ScenarioVerdict) -> list[str]:
 def _describe_change(change: Change) -> str:
     what = f"{code_span(change.endpoint)} {code_span(change.metric)}"
     size = f"**{format_change(change)}** ({format_interval(change)}) against base"
-    allowed = f"the tolerance is {change.tolerance * 100:g} %"
+    allowed = f"the tolerance is {format_percent(change.tolerance)}"
     if change.outcome == "inconclusive":
         return f"{what}: {size}; {allowed}, and less than {change.mde * 100:.1f} % could not be seen"
     return f"{what} changed by {size}, {allowed}"

@@ -10,6 +10,7 @@ from ci_gate.report.cells import format_ms, format_rate
 from ci_gate.report.detail import keep_together
 from ci_gate.report.document import Piece, Rank
 from ci_gate.report.escape import code_span
+from ci_gate.wording import count
 
 _BLOCKS: Final = "▁▂▃▄▅▆▇█"
 _GAP: Final = "·"
@@ -47,5 +48,5 @@ def _describe(values: Sequence[float | None], show: Callable[[float | None], str
     low, high = keep_together(show(min(known))), keep_together(show(max(known)))
     said = low if low == high else f"{low} to {high}"
     without = len(values) - len(known)
-    gaps = f" (no success in {without} of {len(values)} slices)" if without else ""
+    gaps = f" (no success in {without} of {count(len(values), 'slice')})" if without else ""
     return f"{code_span(draw_sparkline(values))} {said}{gaps}"

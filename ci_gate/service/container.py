@@ -16,6 +16,7 @@ from ci_gate.containers import remove_containers
 from ci_gate.errors import OutsideError, ServiceError
 from ci_gate.service.image import explain_docker_errors
 from ci_gate.service.process import describe_status
+from ci_gate.wording import format_exact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -97,7 +98,7 @@ class GuardedContainer:
 
     def _describe_end(self, state: dict[str, Any]) -> str:
         if state.get("OOMKilled"):
-            limit = f" of {self.memory_bytes / 2**20:g} MiB" if self.memory_bytes else ""
+            limit = f" of {format_exact(self.memory_bytes / 2**20)} MiB" if self.memory_bytes else ""
             return f"killed because it needed more than its memory limit{limit}"
         if not state:
             return "its container was removed by something else"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 from ci_gate.errors import ServiceError
+from ci_gate.wording import format_exact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,7 +50,7 @@ def await_ready(
         if wrong is None:
             return elapsed_s
         if elapsed_s >= timeout_s:
-            raise ServiceError(f"the service was not ready after {timeout_s:g} s: {wrong}")
+            raise ServiceError(f"the service was not ready after {format_exact(timeout_s)} s: {wrong}")
         clock.sleep(min(pause_s, timeout_s - elapsed_s))
         pause_s = min(pause_s * 1.5, LONGEST_PAUSE_S)
 

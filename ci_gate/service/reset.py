@@ -10,6 +10,7 @@ from ci_gate.service.container import GuardedContainer
 from ci_gate.service.environment import reset_env
 from ci_gate.service.log import ServiceLog, open_log
 from ci_gate.service.process import describe_status, split_command, start_process
+from ci_gate.wording import format_exact
 
 if TYPE_CHECKING:
     from ci_gate.service.running import RunningService
@@ -37,7 +38,11 @@ def run_before_each(
     status = _run(running, tuple(running.inside.fill(word) for word in words), log, watchdog, timeout_s)
     if status == 0:
         return
-    how = f"did not end within {timeout_s:g} s" if status is None else f"failed: {describe_status(status)}"
+    how = (
+        f"did not end within {format_exact(timeout_s)} s"
+        if status is None
+        else f"failed: {describe_status(status)}"
+    )
     raise ServiceError(f"before_each {how}: {shlex.join(words)}", log.tail(LOG_LINES))
 
 

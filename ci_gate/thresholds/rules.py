@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from ci_gate.errors import Problem
 from ci_gate.quantities import parse_bytes, parse_duration_s, parse_share
+from ci_gate.wording import format_exact
 from ci_gate.yaml_nodes import quote
 from ci_gate.yaml_source import Path, Section
 
@@ -116,7 +117,7 @@ def _check_compare(compare: Section) -> Iterator[Problem]:
     duration, alpha = compare.get("max_duration"), compare.get("alpha")
     if duration is not None and parse_duration_s(duration) < MIN_COMPARE_S:
         message = f"'max_duration' cannot be {duration}: too few windows"
-        yield compare.value_problem("max_duration", message, f"{MIN_COMPARE_S:g}s at least")
+        yield compare.value_problem("max_duration", message, f"{format_exact(MIN_COMPARE_S)}s at least")
     if alpha is not None and not MIN_ALPHA <= parse_share(alpha) <= MAX_ALPHA:
         message = f"'alpha' cannot be {alpha}"
         yield compare.value_problem("alpha", message, f"{MIN_ALPHA:.2%} to {MAX_ALPHA:.0%}")

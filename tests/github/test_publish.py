@@ -118,11 +118,11 @@ def put_side(github, ref, side):
 def test_own_run__is_said_in_comment_summary_and_log(job):
     assert job.own_run() == 0
     (comment,) = job.comments
-    assert comment.startswith(f"{make_marker('load-gate')}\n## ✅ PASS: 1 scenario kept all 1 limit")
+    assert comment.startswith(f"{make_marker('load-gate')}\n## ✅ PASS: 1 scenario kept its only limit")
     assert "https://github.com/shop/shop/actions/runs/42" in comment
     assert job.summary.read_text().startswith("## ✅ PASS")
     assert (job.head / "report.md").read_text() == job.summary.read_text()
-    assert job.log.endswith("PASS: 1 scenario kept all 1 limit\n")
+    assert job.log.endswith("PASS: 1 scenario kept its only limit\n")
     assert "::error" not in job.log
 
 

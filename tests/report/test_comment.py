@@ -84,7 +84,7 @@ def test_comment__is_safe_and_its_tables_whole(name):
 @pytest.mark.parametrize(
     ("report", "sentence"),
     [
-        (Report(verdict=verdict()), "PASS: 1 scenario kept all 1 limit"),
+        (Report(verdict=verdict()), "PASS: 1 scenario kept its only limit"),
         (EXAMPLES["fail"], "FAIL: burst-load broke 4 limits, cab-approvals proved nothing"),
         (EXAMPLES["invalid"], "INVALID: cab-approvals proved nothing"),
         (EXAMPLES["loosened"], "FAIL: thresholds are loosened without approval"),

@@ -12,6 +12,7 @@ import requests
 from prometheus_client.parser import text_string_to_metric_families
 
 from ci_gate.measure.probes.notes import NotesOnce
+from ci_gate.wording import format_exact
 
 _CONNECT_TIMEOUT_S: Final = 2.0
 _READ_TIMEOUT_S: Final = 5.0  # the page comes from the service under load: late says more than never
@@ -60,7 +61,7 @@ class MetricsPageProbe:
                 if len(body) > _MAX_BYTES:
                     raise ValueError(f"{self._url} is larger than {_MAX_BYTES // 1024**2} MiB")
                 if time.monotonic() > deadline:
-                    raise TimeoutError(f"{self._url} took longer than {_READ_TIMEOUT_S:g} s")
+                    raise TimeoutError(f"{self._url} took longer than {format_exact(_READ_TIMEOUT_S)} s")
         return body.decode("utf-8", "replace")
 
 

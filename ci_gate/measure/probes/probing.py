@@ -14,6 +14,7 @@ from ci_gate.measure.probes.secrets import redact
 from ci_gate.measure.probes.targets import ProbeTargets
 from ci_gate.ranges import MOST
 from ci_gate.readings import ProbeReading
+from ci_gate.wording import format_number
 
 INTERVAL_S: Final = 1.0
 _LONGEST_BACK_OFF: Final = 8  # intervals
@@ -84,7 +85,9 @@ def _check_range(values: dict[str, float]) -> dict[str, float]:
     """The same. Raises ValueError for one that could not be read back."""
     for name, value in values.items():
         if not abs(value) <= MOST:  # nor is this true of what is no number
-            raise ValueError(f"{name} is {value:g}, which is no value from {-MOST:g} to {MOST:g}")
+            raise ValueError(
+                f"{name} is {format_number(value)}, which is no value from {-MOST:,.0f} to {MOST:,.0f}"
+            )
     return values
 
 

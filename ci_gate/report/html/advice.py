@@ -10,11 +10,11 @@ from ci_gate.judge.comparison import Change
 from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.verdict import ScenarioVerdict, Verdict
 from ci_gate.report.against_base import format_change, format_interval
-from ci_gate.report.cells import format_bound, format_measured
+from ci_gate.report.cells import format_bound, format_measured, format_percent
 from ci_gate.report.comment import Report
 from ci_gate.report.detail import keep_together
-from ci_gate.report.document import count
 from ci_gate.report.reasons import list_blocking
+from ci_gate.wording import count, format_number
 
 _TIGHT: Final = 0.9
 _TIMES: Final = 2.0  # from here on a multiple reads better than a percentage
@@ -64,7 +64,7 @@ def _explain_comparison(scenario: ScenarioVerdict) -> Iterator[Sentence]:
 def _describe_change(change: Change) -> str:
     change_text, interval = keep_together(format_change(change)), keep_together(format_interval(change))
     size = f"changed by {change_text} ({interval}) against base"
-    return f"{size}, the tolerance is {change.tolerance * 100:g} %"
+    return f"{size}, the tolerance is {format_percent(change.tolerance)}"
 
 
 def describe_excess(limit: LimitResult) -> str:
@@ -73,10 +73,14 @@ def describe_excess(limit: LimitResult) -> str:
     if used is None:
         return "it allows none" if limit.outcome == "breached" else ""
     if limit.is_floor:
-        return f"{(1 - used) * 100:.3g} % too little" if used < 1 else f"{used * 100:,.3g} % of the floor"
+        return f"{_percent(1 - used)} too little" if used < 1 else f"{_percent(used)} of the floor"
     if used >= _TIMES:
-        return f"{used:,.3g} times the limit"
-    return f"{(used - 1) * 100:.3g} % above it" if used > 1 else f"{used * 100:.3g} % of the limit"
+        return f"{format_number(used)} times the limit"
+    return f"{_percent(used - 1)} above it" if used > 1 else f"{_percent(used)} of the limit"
+
+
+def _percent(share: float) -> str:
+    return f"{format_number(share * 100)} %"
 
 
 def share_of_limit(limit: LimitResult) -> float | None:
@@ -102,10 +106,10 @@ def advise(report: Report) -> tuple[Sentence, ...]:
 
 def _advise_on_changes(report: Report) -> Iterator[Sentence]:
     if report.approval is not None and report.approval.is_missing:
-        settings = count(report.approval.loosened, "setting")
+        settings = count(report.approval.loosened, "setting is", "settings are")
         yield Sentence(
             subject=report.approval.label,
-            text=f"with this label a maintainer approves that {settings} are loosened; then run again",
+            text=f"with this label a maintainer approves that {settings} loosened; then run again",
             href="#changes",
         )
 

@@ -13,10 +13,11 @@ from ci_gate.judge.scalability import Scalability
 from ci_gate.judge.step_windows import Estimate
 from ci_gate.judge.stepping import count_once
 from ci_gate.report.capacity import describe_outcome, summarise_capacity, tell
-from ci_gate.report.cells import format_ms, format_number, format_rate, format_share
+from ci_gate.report.cells import format_ms, format_rate, format_share
 from ci_gate.report.html.chart import Chart, Line, Mark, Span
 from ci_gate.report.html.page import render_page
 from ci_gate.report.html.table import Cell, Column, Table
+from ci_gate.wording import format_number
 
 _LATENCY_LIMITS: Final = ("p50", "p95", "p99")
 _COLUMNS: Final = ("successes/s", "in flight", "p50", "p95", "p99", "failures")

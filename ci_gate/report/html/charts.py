@@ -16,6 +16,7 @@ from ci_gate.report.html.figure import Figure, count_figures, steady_values
 from ci_gate.report.html.looks import LOOKS, draw_lines, draw_phases
 from ci_gate.report.html.sides import draw_distribution, draw_duet
 from ci_gate.thresholds import ALL_ENDPOINTS
+from ci_gate.wording import count, format_number
 
 _TONES: Final = {"kept": "good", "breached": "bad", "unproven": "plain"}
 _SYMBOLS: Final = {"kept": "✓", "breached": "✕", "unproven": "⊘"}
@@ -70,7 +71,7 @@ def _summarise(
     steady = {name: steady_values(values, timeline) for name, values in series.items()}
     if group == "rate" and total:
         rate, slowest = format_rate(total.rate_per_s), min(steady["successes"], default=0.0)
-        failed = f"{total.failures:,} of {total.requests:,} requests failed"
+        failed = f"{total.failures:,} of {count(total.requests, 'request')} failed"
         said = f"{rate} succeeded in the steady phase, {slowest:,.0f} in its slowest second"
         return f"{said}; {failed} ({format_share(total.failure_share)})."
     if group == "latency" and total:
@@ -82,7 +83,7 @@ def _summarise(
         return f"{shown} over the steady phase; the p99 of its worst second is {format_ms(worst)}."
     look = LOOKS[group]
     parts = [
-        f"{look.names.get(name, (name, ''))[0]} up to {max(values):,.3g}"
+        f"{look.names.get(name, (name, ''))[0]} up to {format_number(max(values))}"
         for name, values in steady.items()
         if values
     ]

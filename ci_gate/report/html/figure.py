@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ci_gate.judge.timeline import Timeline
 from ci_gate.report.html.chart import Chart, Values
 from ci_gate.report.html.table import Cell, Column, Table
+from ci_gate.wording import format_number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +24,9 @@ def count_figures(chart: Chart, timeline: Timeline) -> Table:
     for line in chart.lines:
         values = steady_values(line.values, timeline)
         figures = (min(values), sum(values) / len(values), max(values)) if values else (None, None, None)
-        rows.append((Cell(line.label), *(Cell("-" if each is None else f"{each:,.4g}") for each in figures)))
+        rows.append(
+            (Cell(line.label), *(Cell("-" if each is None else format_number(each)) for each in figures))
+        )
     columns = [
         Column(title="line"),
         *(Column(title=each, is_number=True) for each in ("least", "mean", "greatest")),

@@ -13,6 +13,7 @@ from ci_gate.report.html.chart import Chart, Colour, Line, Values
 from ci_gate.report.html.figure import Figure, count_figures
 from ci_gate.report.html.looks import draw_phases
 from ci_gate.report.html.table import Cell, Column, Table
+from ci_gate.wording import format_exact
 
 _SIDES: Final[Mapping[str, tuple[str, Colour]]] = {
     HEAD: ("head alone", "purple"),
@@ -69,7 +70,10 @@ def _count_quantiles(timeline: ScenarioTimeline, sides: Sequence[str]) -> Table:
         )
         for side in sides
     )
-    columns = (Column(title=""), *(Column(title=f"p{100 * rank:g}", is_number=True) for rank in ranks))
+    columns = (
+        Column(title=""),
+        *(Column(title=f"p{format_exact(100 * rank)}", is_number=True) for rank in ranks),
+    )
     return Table(caption="Upper edge of the bin that holds the percentile", columns=columns, rows=rows)
 
 

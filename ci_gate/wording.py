@@ -1,0 +1,28 @@
+"""Numbers and counts as text: the same in every message, and never with an exponent."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+DIGITS: Final = 3
+_LEAST: Final = 0.0001
+
+
+def format_number(value: float, digits: int = DIGITS) -> str:
+    """So many digits, and all of those before the point: ``7.24``, ``312``, ``1,234``, ``< 0.0001``."""
+    if abs(value) >= 10 ** (digits - 1):
+        return f"{value:,.0f}"
+    if value and abs(value) < _LEAST and digits == DIGITS:
+        return "< 0.0001" if value > 0 else "> -0.0001"
+    return format(Decimal(f"{value:.{digits}g}"), ",f")
+
+
+def format_exact(value: float) -> str:
+    """As short as it can be written in full: ``0.5``, ``30``, ``1000000``."""
+    return format(Decimal(f"{value:.12g}"), "f")
+
+
+def count(number: int, noun: str, nouns: str = "") -> str:
+    """``1 limit``, ``2 limits``, ``1,234 replies`` where ``nouns`` is irregular."""
+    return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"
