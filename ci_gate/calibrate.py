@@ -96,7 +96,12 @@ def _measure_round(request: RunRequest, watchdog: Watchdog, progress: ProgressPr
     info = msgspec.structs.replace(planned, recordings=duets)
     request.out.mkdir(parents=True)
     write_json(request.out / "run.json", info)
-    itself = BaseVersion(name="itself", service=request.thresholds.service, repository=request.repository)
+    itself = BaseVersion(
+        name="itself",
+        service=request.thresholds.service,
+        repository=request.repository,
+        environ=request.environ,
+    )
     session = Session(request=request, info=info, watchdog=watchdog, progress=progress, base=itself)
     failures: dict[str, str] = {}
     interrupted = True

@@ -100,5 +100,5 @@ def _explain(repository: Path, arguments: Sequence[str], done: subprocess.Comple
     said = done.stderr.encode("utf-8", "replace").decode().strip() or f"exit status {done.returncode}"
     remedy = next((remedy for sign, remedy in _REMEDIES if sign in said.casefold()), "")
     told = f"\nto mend it: {remedy.format(repository=repository)}" if remedy else ""
-    command = next(argument for argument in arguments if not argument.startswith("-"))
+    command = next(argument for argument in arguments if re.fullmatch(r"[a-z][a-z-]*", argument))
     return f"git {command}: {said}{told}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -51,7 +50,7 @@ class Session:
     info: RunInfo
     watchdog: Watchdog
     progress: ProgressPrinter
-    base: BaseVersion | None
+    base: BaseVersion | BaseError | None  # the error: what kept it from being made
 
     def plans_of(self, scenario: Scenario) -> dict[str, RecordingPlan]:
         """What is to be recorded of a scenario, by the recording's name."""
@@ -72,11 +71,7 @@ def run_scenarios(request: RunRequest, progress: ProgressPrinter) -> RunInfo:
     try:
         with contextlib.ExitStack() as stack:
             watchdog = stack.enter_context(Watchdog())
-            base = (
-                stack.enter_context(open_base(request.base, request.thresholds, request.repository))
-                if request.base
-                else None
-            )
+            base = _open_base(stack, request)
             session = Session(request=request, info=info, watchdog=watchdog, progress=progress, base=base)
             for scenario in request.scenarios:
                 _run_scenario(session, scenario, failures)
@@ -88,6 +83,18 @@ def run_scenarios(request: RunRequest, progress: ProgressPrinter) -> RunInfo:
     return info
 
 
+def _open_base(stack: contextlib.ExitStack, request: RunRequest) -> BaseVersion | BaseError | None:
+    """None where none is asked for. A base that cannot be made is no reason not to judge head."""
+    if not request.base:
+        return None
+    try:
+        return stack.enter_context(
+            open_base(request.base, request.thresholds, request.repository, request.environ)
+        )
+    except BaseError as error:
+        return error
+
+
 def _run_scenario(session: Session, scenario: Scenario, failures: dict[str, str]) -> None:
     plans = session.plans_of(scenario)
     try:
@@ -96,6 +103,8 @@ def _run_scenario(session: Session, scenario: Scenario, failures: dict[str, str]
                 _run_trial(session, plans[trial])
         _run_alone(session, scenario, plans[HEAD])
         if session.base and DUET_HEAD in plans:
+            if isinstance(session.base, BaseError):
+                raise session.base
             run_duet(session, scenario, session.base, (plans[DUET_BASE], plans[DUET_HEAD]))
     except BaseError as error:
         failures[duet_name(scenario.name)] = str(error)
@@ -149,9 +158,8 @@ def run_duet(
     session.progress.start(f"{scenario.name}: head against {base.name}", settings.max_duration_s)
     head_service, repository = session.request.thresholds.service, session.request.repository
     with contextlib.ExitStack() as stack:
-        base_environ = _see_base(session.request.environ, repository, base.repository)
         try:
-            starting = started(session, base.service, base.repository, "base", plans[0], base_environ)
+            starting = started(session, base.service, base.repository, "base", plans[0], base.environ)
             base_job = stack.enter_context(starting)
         except GateError as error:
             raise BaseError(f"base did not start: {error}") from error
@@ -235,13 +243,6 @@ def started(
             for line in probes.off:
                 session.progress.say(line)
             yield Job(plan=plan, folder=folder, service=running, probes=probes)
-
-
-def _see_base(environ: Mapping[str, str], head: Path, base: Path) -> dict[str, str]:
-    """The environment with PYTHONPATH pointing into base's checkout wherever it points into head's."""
-    paths = environ.get("PYTHONPATH", "").split(os.pathsep)
-    seen = [path.replace(str(head), str(base), 1) if path.startswith(str(head)) else path for path in paths]
-    return {**environ, "PYTHONPATH": os.pathsep.join(seen)} if environ.get("PYTHONPATH") else dict(environ)
 
 
 def make_folder(out: Path) -> None:

@@ -36,7 +36,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report": {"wording", "evidence", "readings", "judge", "thresholds"},
     "progress": {"measure", "wording"},
     "git": {"errors"},
-    "base": {"errors", "git", "thresholds"},
+    "base_checkout": {"errors", "git"},
+    "base_paths": {"errors", "git"},
+    "base": {"errors", "base_checkout", "base_paths", "git", "thresholds"},
     "plan": {"__init__", "evidence", "ranges", "readings", "git", "judge", "thresholds", "workload"},
     "run": {
         *(

@@ -120,10 +120,39 @@ def test_duet__a_base_that_does_not_start_is_inconclusive_too(versions, reposito
     assert call("judge", tmp_path / "out", "--thresholds", repository.thresholds)[0] == 3
 
 
+def test_duet__a_base_that_git_cannot_check_out_is_inconclusive_and_head_is_judged(
+    versions, repository, call, tmp_path
+):
+    (repository.folder / ".gitattributes").write_text("*.py filter=broken\n")
+    git(repository.folder, "add", ".")
+    git(repository.folder, "commit", "-qm", "needs a filter that is not installed")
+    git(repository.folder, "config", "filter.broken.smudge", "no-such-filter")
+    git(repository.folder, "config", "filter.broken.required", "true")
+    code, scenario, said = run(call, repository, tmp_path / "out")
+    assert code == 0, said
+    assert scenario.outcome == "INCONCLUSIVE"
+    assert all(limit.outcome == "kept" for limit in scenario.limits)
+    (finding,) = scenario.comparison.findings
+    assert finding.code == "not-compared"
+    assert "base could not be checked out: git worktree" in finding.message
+    assert "no-such-filter" in finding.message
+
+
+def test_base__may_be_a_branch_of_origin(versions, repository, tmp_path):
+    clone = tmp_path / "clone"
+    git(repository.folder, "checkout", "-qb", "release")
+    git(repository.folder, "clone", "-q", str(repository.folder), str(clone))
+    git(clone, "checkout", "-q", "--detach")
+    git(clone, "branch", "-qD", "release")
+    thresholds = parse_thresholds(repository.thresholds.read_text(), "thresholds.yaml")
+    with open_base("release", thresholds, clone, {}) as base:
+        assert base.name == f"release ({git(clone, 'rev-parse', '--short=12', 'HEAD')})"
+
+
 def test_base__a_url_is_not_compared_with_a_revision(versions, repository):
     repository.edit("thresholds.yaml", "command: python service.py {port}", "url: http://127.0.0.1:9")
     thresholds = parse_thresholds(repository.thresholds.read_text(), str(repository.thresholds))
-    with pytest.raises(UsageError, match="another URL"), open_base("HEAD", thresholds, repository.folder):
+    with pytest.raises(UsageError, match="another URL"), open_base("HEAD", thresholds, repository.folder, {}):
         pass
 
 
@@ -133,7 +162,7 @@ def test_base__worktrees_of_killed_runs_are_removed(versions, repository, tmp_pa
     left = tmp_path / f"ci-gate-base-{ended.pid}-x" / "base"
     git(repository.folder, "worktree", "add", "--detach", str(left), "HEAD")
     thresholds = parse_thresholds(repository.thresholds.read_text(), str(repository.thresholds))
-    with open_base("HEAD", thresholds, repository.folder):
+    with open_base("HEAD", thresholds, repository.folder, {}):
         assert not left.exists()
     assert git(repository.folder, "worktree", "list").count("\n") == 0
 
@@ -148,20 +177,23 @@ def test_run__nothing_to_compare_is_a_mistake(repository, call, tmp_path):
 
 def test_base__unknown_revision(versions, repository):
     thresholds = parse_thresholds(repository.thresholds.read_text(), str(repository.thresholds))
-    with pytest.raises(UsageError, match="rev-parse"), open_base("no-such", thresholds, repository.folder):
+    with (
+        pytest.raises(UsageError, match="rev-parse"),
+        open_base("no-such", thresholds, repository.folder, {}),
+    ):
         pass
 
 
 def test_base__an_option_is_no_revision(versions, repository):
     thresholds = parse_thresholds(repository.thresholds.read_text(), str(repository.thresholds))
-    with pytest.raises(UsageError), open_base("--help", thresholds, repository.folder):
+    with pytest.raises(UsageError), open_base("--help", thresholds, repository.folder, {}):
         pass
 
 
 def test_base__is_started_as_its_own_thresholds_say(versions, repository):
     repository.edit("thresholds.yaml", "python service.py {port}", "python renamed.py {port}")
     thresholds = parse_thresholds(repository.thresholds.read_text(), str(repository.thresholds))
-    with open_base("HEAD", thresholds, repository.folder) as base:
+    with open_base("HEAD", thresholds, repository.folder, {}) as base:
         assert base.service.target == "python service.py {port}"
         assert (base.repository / "service.py").is_file()
         worktree = base.repository
