@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Final
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO, Final
 
+from ci_gate.deciding_files import Listing, find_deciding
 from ci_gate.errors import BadInputError, EvidenceError, Problem
-from ci_gate.github.contents import list_digests, read_file
+from ci_gate.github.contents import list_folder, read_file
 from ci_gate.github.transport import Transport
 from ci_gate.thresholds import Thresholds, parse_thresholds
 
-WORKFLOWS: Final = ".github/workflows"
 _MAX_FILE_BYTES: Final = 1024**2
+_PIECE_BYTES: Final = 1024**2
+_MOST_REQUESTS: Final = 60  # to GitHub, for one side: a pull request decides how many folders it has
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThresholdFiles:
-    """``digests`` maps paths to git's digests: what stands beside a locustfile, and the workflows."""
+    """``digests`` maps paths to git's digests, of the files that `deciding_files` finds."""
 
     thresholds: Thresholds
     digests: Mapping[str, str]
@@ -31,13 +36,9 @@ def read_side(repository: Path, file: str) -> ThresholdFiles | None:
     if not path.is_file():
         return None
     thresholds = _parse(path.read_bytes(), file)
-    digests = {
-        f"{folder}/{found.name}".removeprefix("./"): _digest(found.read_bytes())
-        for folder in _folders(thresholds)
-        for found in sorted((repository / folder).glob("*"))
-        if found.is_file() and found.stat().st_size <= _MAX_FILE_BYTES
-    }
-    return ThresholdFiles(thresholds=thresholds, digests=_relevant(digests, file))
+    return ThresholdFiles(
+        thresholds=thresholds, digests=find_deciding(thresholds, file, partial(_list_local, repository))
+    )
 
 
 def fetch_side(transport: Transport, repository: str, file: str, ref: str) -> ThresholdFiles | None:
@@ -46,10 +47,13 @@ def fetch_side(transport: Transport, repository: str, file: str, ref: str) -> Th
     if found is None:
         return None
     thresholds = _parse(found[0], file)
-    digests: dict[str, str] = {}
-    for folder in _folders(thresholds):
-        digests |= list_digests(transport, repository, "" if folder == "." else folder, ref)
-    return ThresholdFiles(thresholds=thresholds, digests=_relevant(digests, file))
+
+    def list_there(folder: str) -> Listing:
+        return list_folder(transport, repository, folder, ref)
+
+    return ThresholdFiles(
+        thresholds=thresholds, digests=find_deciding(thresholds, file, list_there, _MOST_REQUESTS)
+    )
 
 
 def _parse(content: bytes, file: str) -> Thresholds:
@@ -62,18 +66,27 @@ def _parse(content: bytes, file: str) -> Thresholds:
         raise BadInputError(problem) from error
 
 
-def _folders(thresholds: Thresholds) -> tuple[str, ...]:
-    """Scenarios share code with what stands beside them, so an edit there counts too."""
-    beside = {str(PurePosixPath(scenario.locustfile).parent) for scenario in thresholds.scenarios}
-    return (*sorted(beside), WORKFLOWS)
+def _list_local(repository: Path, folder: str) -> Listing:
+    """As GitHub lists it; a folder is always looked into, so its own digest is not needed."""
+    files: dict[str, str] = {}
+    folders: dict[str, str] = {}
+    place = repository / folder
+    for found in sorted(place.iterdir()) if place.is_dir() and not place.is_symlink() else ():
+        path = found.relative_to(repository).as_posix()
+        if found.is_symlink():  # git's content of a link is where it leads
+            target = os.fsencode(found.readlink())
+            files[path] = _digest(io.BytesIO(target), len(target))
+        elif found.is_file():
+            with found.open("rb") as content:
+                files[path] = _digest(content, found.stat().st_size)
+        elif found.is_dir():
+            folders[path] = ""
+    return files, folders
 
 
-def _relevant(digests: Mapping[str, str], file: str) -> dict[str, str]:
-    """Without thresholds.yaml itself, whose changes are told setting by setting."""
-    kinds = (".py", ".yml", ".yaml")
-    return {path: digest for path, digest in digests.items() if path.endswith(kinds) and path != file}
-
-
-def _digest(content: bytes) -> str:
-    """As git names a file's content."""
-    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+def _digest(content: BinaryIO, size: int) -> str:
+    """As git names a file's content; in pieces, for data may be large."""
+    digest = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
+    while piece := content.read(_PIECE_BYTES):
+        digest.update(piece)
+    return digest.hexdigest()

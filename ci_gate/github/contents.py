@@ -43,15 +43,21 @@ def read_file(transport: Transport, repository: str, path: str, ref: str) -> tup
         raise GitHubError(f"read {path} at {ref}", str(error)) from error
 
 
-def list_digests(transport: Transport, repository: str, folder: str, ref: str) -> dict[str, str]:
-    """Path -> git's digest, of the files directly in ``folder`` at ``ref``; none where there is no folder."""
+def list_folder(
+    transport: Transport, repository: str, folder: str, ref: str
+) -> tuple[dict[str, str], dict[str, str]]:
+    """The files directly in ``folder`` at ``ref``, and its folders: path -> git's digest, of a folder's tree.
+
+    None of both where there is no folder. GitHub lists 1,000 entries at most.
+    """
     try:
         entries = transport.get(_path(repository, folder), {"ref": ref}).read(list[_Entry])
     except RefusedError as error:
         if error.status == _NOT_FOUND:
-            return {}
+            return {}, {}
         raise
-    return {entry.path: entry.sha for entry in entries if entry.type == "file"}
+    files = {entry.path: entry.sha for entry in entries if entry.type != "dir"}
+    return files, {entry.path: entry.sha for entry in entries if entry.type == "dir"}
 
 
 def _path(repository: str, path: str) -> str:

@@ -286,9 +286,19 @@ def _get_contents(state, values, query, body, actor):
         content = base64.encodebytes(at_ref[path]).decode()
         return 200, shown | {"content": content, "encoding": "base64"}, {}
     inside = {known: content for known, content in at_ref.items() if known.rpartition("/")[0] == path}
-    if not inside:
+    below = f"{path}/" if path else ""
+    folders = sorted({known[len(below) :].split("/")[0] for known in at_ref if known.startswith(below)})
+    folders = [f"{below}{name}" for name in folders if f"{below}{name}" not in at_ref]
+    if not inside and not folders:
         raise NotAllowedError(404, "Not Found")
-    return 200, [_show_file(known, content) for known, content in inside.items()], {}
+    shown = [_show_file(known, content) for known, content in inside.items()]
+    return 200, shown + [_show_folder(known, at_ref) for known in folders], {}
+
+
+def _show_folder(path, at_ref):
+    """Its digest is of its content, as that of a tree of git."""
+    content = b"".join(at_ref[known] for known in sorted(at_ref) if known.startswith(f"{path}/"))
+    return _show_file(path, content) | {"type": "dir", "size": 0, "download_url": None}
 
 
 def _show_file(path, content):

@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from ci_gate.github.contents import list_digests, read_file
+from ci_gate.github.contents import list_folder, read_file
 from ci_gate.github.reply import GitHubError
 
 SHA = "a" * 40
@@ -29,15 +29,19 @@ def test_folder__is_no_file(github, connect):
         read_file(connect(), "shop/shop", "load", SHA)
 
 
-def test_digests__are_of_the_files_in_one_folder(github, connect):
+def test_folder__is_listed_with_its_files_and_folders(github, connect):
     github.state.files |= {
         (SHA, ".github/workflows/a.yml"): b"a",
         (SHA, ".github/workflows/b.yml"): b"b",
+        (SHA, ".github/actions/install/action.yml"): b"b",
         (SHA, "c.yml"): b"c",
     }
-    digests = list_digests(connect(), "shop/shop", ".github/workflows", SHA)
-    assert digests == {
+    files, folders = list_folder(connect(), "shop/shop", ".github/workflows", SHA)
+    assert files == {
         ".github/workflows/a.yml": "2e65efe2a145dda7ee51d1741299f848e5bf752e",
         ".github/workflows/b.yml": "63d8dbd40c23542e740659a7168a0ce3138ea748",
     }
-    assert list_digests(connect(), "shop/shop", "nothing", SHA) == {}
+    assert folders == {}
+    files, folders = list_folder(connect(), "shop/shop", ".github", SHA)
+    assert (files, list(folders)) == ({}, [".github/actions", ".github/workflows"])
+    assert list_folder(connect(), "shop/shop", "nothing", SHA) == ({}, {})
