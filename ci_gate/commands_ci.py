@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from ci_gate.errors import EXIT_PASS, UsageError
+from ci_gate.errors import EXIT_PASS, BadInputError, UsageError
 from ci_gate.gate import gather, gather_timelines, parse_needs, parse_scenarios
 from ci_gate.git import has_file
 from ci_gate.judge.run_timeline import encode_timeline
@@ -23,6 +23,7 @@ from ci_gate.matrix import (
 )
 from ci_gate.occasion import read_occasion
 from ci_gate.overrides import replace_users
+from ci_gate.plan_problems import explain_guessed_port, find_plan_problems
 from ci_gate.report.annotations import clean_log_line
 from ci_gate.report.terminal import render_terminal
 from ci_gate.report_files import TIMELINE_FILE
@@ -59,6 +60,10 @@ def plan_command(
     check_workloads(thresholds, thresholds_file.parent)
     dockerfile = dockerfile or (thresholds.service.target if thresholds.service.kind == "dockerfile" else "")
     dockerfile = "" if dockerfile == NO_DOCKERFILE else dockerfile
+    if problems := find_plan_problems(thresholds, scenarios, dockerfile, thresholds_file.parent):
+        raise BadInputError(*problems)
+    if guessed := explain_guessed_port(thresholds, dockerfile, thresholds_file.parent):
+        click.echo(f"::warning title=No port::{clean_log_line(guessed)}", err=True)
     base = find_reviewed_base(*_read_event(), thresholds_file.parent)
     measured_base = find_measured_base(asked_base, base, thresholds_file.parent)
     not_compared = ""

@@ -56,6 +56,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("watchdog", "wording"),
     },
     "github": {"wording", "__init__", "errors"},
+    "plan_problems": {"errors", "thresholds", "yaml_source"},
     "deciding_files": {"thresholds"},
     "threshold_files": {"deciding_files", "errors", "github", "thresholds"},
     "publication": {"errors", "github", "judge", "report", "threshold_files"},
@@ -106,8 +107,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "commands_capacity": {"wording", "capacity", "commands", "errors", "progress", "quantities", "request"},
     "commands_ci": {
-        *("errors", "gate", "git", "judge", "matrix", "occasion", "overrides", "report", "report_files"),
-        "request",
+        *("errors", "gate", "git", "judge", "matrix", "occasion", "overrides", "plan_problems", "report"),
+        *("report_files", "request"),
     },
     "export": {"evidence", "judge", "samples", "thresholds"},
     "commands_export": {"errors", "evidence", "export", "thresholds", "wording"},

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from ci_gate.commands_ci import plan_command
-from ci_gate.errors import UsageError
+from ci_gate.errors import BadInputError, UsageError
 from ci_gate.matrix import Matrix, find_measured_base, find_reviewed_base, render_outputs, split_names
 
 
@@ -32,7 +32,7 @@ def merged(repository):
     git(folder, "init", "--quiet", "-b", "main")
     old = commit(folder, "Old base")
     git(folder, "checkout", "--quiet", "-b", "change")
-    (folder / "Dockerfile").write_text("FROM scratch\n")
+    (folder / "Dockerfile").write_text("FROM scratch\nEXPOSE 8080\n")
     change = commit(folder, "Change")
     git(folder, "checkout", "--quiet", "main")
     (folder / "new").write_text("")
@@ -208,7 +208,8 @@ def test_plan__of_a_moved_dockerfile_measures_no_base_and_reviews_thresholds_all
     assert done.stderr == f"::warning title=Nothing is compared::{why}\n"
 
 
-def test_plan__of_a_dockerfile_that_base_has_measures_both(merged):
+def test_plan__of_a_dockerfile_that_base_has_measures_both(merged, repository):
+    repository.edit("thresholds.yaml", "service:\n", "service:\n  port: 8000\n")
     done = plan(merged, "--dockerfile", "thresholds.yaml")
     assert f"\nmeasured_base={merged['base']}\nnot_compared=\n" in done.stdout
     assert done.stderr == ""
@@ -224,6 +225,55 @@ def test_plan__reviews_the_events_base_whatever_is_measured(merged):
 
 def test_plan__none_is_no_dockerfile(merged):
     assert "\ndockerfile=\n" in plan(merged, "--dockerfile", "none").stdout
+
+
+def test_plan__of_a_missing_dockerfile_says_so_before_anything_is_built(merged):
+    done = plan(merged, "--dockerfile", "docker/Dockerfile")
+    assert isinstance(done.exception, BadInputError)
+    (problem,) = done.exception.problems
+    assert (problem.line, problem.message) == (
+        2,
+        "the service's image cannot be built: there is no docker/Dockerfile",
+    )
+    assert "'none'" in problem.allowed
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("exposed", "port", "message", "warning"),
+    [
+        ("EXPOSE 5000", "", "8080 is taken, and Dockerfile exposes 5000", ""),
+        ("expose 5000/tcp 53/udp", "", "exposes 5000", ""),
+        ("EXPOSE 5000", "  port: 5001\n", "", ""),
+        ("EXPOSE 5000", "  port: 8080\n", "", ""),
+        ("EXPOSE 5000\nEXPOSE 8000-8100", "", "", ""),
+        ("EXPOSE 5000 $PORT", "", "", "8080 is taken"),
+        ("", "", "", "8080 is taken"),
+        ("", "  port: 5000\n", "", ""),
+    ],
+)
+def test_plan__of_an_image_whose_port_nobody_names(merged, repository, exposed, port, message, warning):
+    (merged["folder"] / "Dockerfile").write_text(f"FROM scratch\n{exposed}\n")
+    repository.edit("thresholds.yaml", "service:\n", f"service:\n{port}")
+    done = plan(merged, "--dockerfile", "Dockerfile", event="workflow_dispatch")
+    problems = done.exception.problems if isinstance(done.exception, BadInputError) else ()
+    assert [message in problem.message for problem in problems] == ([True] if message else [])
+    assert warning in done.stderr
+    assert bool(warning) is bool(done.stderr)
+
+
+@pytest.mark.parametrize(("count", "is_refused"), [(256, False), (257, True)])
+def test_plan__of_more_scenarios_than_a_matrix_holds(merged, count, is_refused):
+    """Unless a part of them is asked for."""
+    head, *_ = (merged["folder"] / "thresholds.yaml").read_text().partition("  visits:\n")
+    names = [f"visits{index}" for index in range(count)]
+    rest = "{locustfile: visits.py, users: {Visitor: 5}, spawn_rate: 5, limits: {all: {p50: 1s}}}"
+    text = head + "".join(f"  {name}: {rest}\n" for name in names)
+    (merged["folder"] / "thresholds.yaml").write_text(text)
+    done = plan(merged, event="workflow_dispatch")
+    problems = done.exception.problems if isinstance(done.exception, BadInputError) else ()
+    assert [problem.line for problem in problems] == ([head.count("\n") + 257] if is_refused else [])
+    assert plan(merged, "--scenario", "visits0,visits255", event="workflow_dispatch").exception is None
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,9 @@ ALL_ENDPOINTS = "all"
 DEFAULT_FAILURES = "1%"
 """The limit on ``all`` where a scenario says nothing about its failures; ``failures: 100%`` lifts it."""
 
+DEFAULT_PORT = 8080
+"""Where a service listens in its container, if the file says nothing."""
+
 DEFAULT_COMPARE_LOAD = "50%"
 """What each side of a comparison bears: the machine then bears the load of one run."""
 
