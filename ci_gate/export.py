@@ -13,6 +13,7 @@ from ci_gate.judge.summary import find_latencies, find_steady_bounds, find_succe
 from ci_gate.samples import (
     ENDED_BY_CHECK,
     ENDED_BY_STATUS,
+    ENDED_DAMAGED,
     ENDED_NEVER,
     ENDED_UNREPORTED,
     ENDED_WELL,
@@ -30,7 +31,7 @@ COLUMNS: Final = {
     "user_class": "of the user who sent it; empty: unknown",
     "phase": "ramp (warm-up included), steady or drain; limits are judged on steady alone",
     "status": "HTTP status; 0: no reply; empty: not HTTP",
-    "ending": "ok, failed by status, failed by check, no reply, never answered, or never reported",
+    "ending": "ok, failed by status, failed by check, no reply, never answered, never reported, or damaged",
     "success": "true or false, as the verdict counts it",
     "response_ms": "from the send; of what was never answered, the time waited",
     "latency_ms": "from the intended start, which an overdue arrival has missed; limits are judged on it",
@@ -44,6 +45,7 @@ _ENDINGS: Final = {
     ENDED_WITHOUT_REPLY: "no reply",
     ENDED_NEVER: "never answered",
     ENDED_UNREPORTED: "never reported",
+    ENDED_DAMAGED: "damaged",
 }
 _PHASES: Final = np.array(["ramp", "steady", "drain"], dtype=object)
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "'")

@@ -110,8 +110,25 @@ class ExitCode(StrictValue, frozen=True):
     printed: tuple[str, ...]
 
 
+class OddValue(StrictValue, frozen=True):
+    """What request events of an endpoint brought that is not what Locust documents.
+
+    ``value`` is the first of them, as Python shows it, and ``read_as`` what was made of it.
+    """
+
+    endpoint: str
+    argument: str  # of the event: name, response_time, ...
+    value: str
+    read_as: str
+    count: int
+
+
 class Totals(StrictValue, frozen=True):
-    """What Locust itself counted, from its first request to its last."""
+    """What was counted beside the samples, from the first request to the last.
+
+    ``endpoints`` is Locust's own statistics, which a scenario may reset; ``heard`` is the recorder's count of
+    the events, None in evidence of versions that kept none.
+    """
 
     endpoints: tuple[EndpointTotal, ...]
     start_failures: tuple[ErrorCount, ...]  # users that died in on_start, by class
@@ -122,3 +139,5 @@ class Totals(StrictValue, frozen=True):
     redirects: tuple[Redirects, ...] = ()
     own_hosts: dict[str, str] = {}  # of user classes that kept them instead of the service's URL
     exit_code: ExitCode | None = None  # None: it chose none, or success
+    heard: tuple[EndpointTotal, ...] | None = None
+    odd_values: tuple[OddValue, ...] = ()

@@ -53,6 +53,7 @@ ENDED_BY_CHECK: Final = 3  # the scenario's own check failed it
 ENDED_WITHOUT_REPLY: Final = 4  # connection error, time-out, unreadable reply
 ENDED_NEVER: Final = 5  # still waiting when the run was stopped; response_ms is the time waited
 ENDED_UNREPORTED: Final = 6  # a reply came, but the scenario never reported it to Locust (catch_response)
+ENDED_DAMAGED: Final = 7  # never written: what is read in the place of a row that cannot be; all else is 0
 UNSENT: Final = "(not sent)"  # endpoint of an arrival that brought no request
 FLAG_HTML: Final = 1
 FLAG_RETRY_AFTER: Final = 2
@@ -63,6 +64,11 @@ MAX_STRING_LENGTH: Final = 500
 TOO_MANY_STRINGS: Final = "(too many different texts)"
 _MAX_BYTES: Final = 8 * 1024**3
 _SHORT: Final = 2**16
+
+
+def storable(text: str) -> str:
+    """``text`` as evidence keeps it: cut, and with a ? for what is half a character (a lone surrogate)."""
+    return text[:MAX_STRING_LENGTH].encode(errors="replace").decode()
 
 
 class SampleWriter:
@@ -93,13 +99,19 @@ class SampleWriter:
         return self._add(text)
 
     def _add(self, text: str) -> int:
-        self._ids[text] = len(self._ids)
-        os.write(self._strings, msgspec.json.encode(text[:MAX_STRING_LENGTH]) + b"\n")
+        os.write(self._strings, msgspec.json.encode(storable(text)) + b"\n")
+        self._ids[text] = len(self._ids)  # not before: a text that was not written has no line number
         return self._ids[text]
+
+    def texts(self) -> tuple[str, ...]:
+        """Every text so far, by its id."""
+        return tuple(map(storable, self._ids))
 
     def write(self, *row: float) -> None:
         """Append the fields of SAMPLE_DTYPE in their order. Raises OSError where the disk is full."""
-        pack_row(*self.take_row(), *row)
+        packed = _ROW.pack(*row)  # what cannot be packed takes no place
+        place, offset = self.take_row()
+        place[offset : offset + _ROW_BYTES] = packed
 
     def take_row(self) -> tuple[mmap.mmap, int]:
         """Where the next row belongs, for a caller that packs it there itself by ``pack_row``."""
@@ -118,9 +130,9 @@ class SampleWriter:
 
 
 def read_samples(path: Path, *, first_row: int = 0) -> NDArray[np.void]:
-    """The rows from ``first_row`` on, of a file that may still grow.
+    """The rows from ``first_row`` on, of a file that may still grow; impossible ones as ENDED_DAMAGED.
 
-    Raises EvidenceError where the file is missing, of another version, or holds an impossible row.
+    Raises EvidenceError where the file is missing or of another version.
     """
     try:
         size = path.stat().st_size
@@ -136,16 +148,24 @@ def read_samples(path: Path, *, first_row: int = 0) -> NDArray[np.void]:
         raise EvidenceError(f"{path}: {error.strerror}") from error
     whole = np.flatnonzero(samples["ending"])
     samples = samples[: whole[-1] + 1 if whole.size else 0]  # behind it is only reserved space
-    _check_rows(samples, path)
+    set_aside(samples, _find_impossible(samples))
     return samples
 
 
-def _check_rows(samples: NDArray[np.void], path: Path) -> None:
-    if (samples["ending"] == 0).any() or (samples["ending"] > ENDED_UNREPORTED).any():
-        raise EvidenceError(f"{path}: a row has no known ending")
+def _find_impossible(samples: NDArray[np.void]) -> NDArray[np.bool_]:
+    impossible: NDArray[np.bool_] = (samples["ending"] == 0) | (samples["ending"] > ENDED_UNREPORTED)
     for name, most in (("start_s", LATEST_S), ("intended_s", LATEST_S), ("response_ms", LONGEST_MS)):
-        if not ((samples[name] >= 0) & (samples[name] <= most)).all():  # neither is true of what is no number
-            raise EvidenceError(f"{path}: a {name} is negative or no number up to {most:,.0f}")
+        impossible |= ~(
+            (samples[name] >= 0) & (samples[name] <= most)
+        )  # neither is true of what is no number
+    return impossible
+
+
+def set_aside(samples: NDArray[np.void], rows: NDArray[np.bool_]) -> None:
+    """Replace ``rows`` by such as say only that there was one, so that one bad row condemns no other."""
+    if rows.any():
+        samples[rows] = np.zeros((), dtype=SAMPLE_DTYPE)
+        samples["ending"][rows] = ENDED_DAMAGED
 
 
 def count_ids(column: NDArray[np.unsignedinteger]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

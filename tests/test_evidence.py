@@ -6,7 +6,7 @@ import pytest
 from ci_gate.errors import EvidenceError
 from ci_gate.evidence import LineWriter, read_json, read_lines, read_recording, read_run, write_json
 from ci_gate.readings import Mark, Totals
-from ci_gate.samples import ENDED_WELL, SampleWriter
+from ci_gate.samples import ENDED_DAMAGED, ENDED_WELL, SampleWriter
 
 MARK = Mark(name="steady", wall_s=1.5, monotonic_s=2.5)
 
@@ -60,12 +60,15 @@ def test_json__huge_file_is_refused_unread(tmp_path):
         read_run(tmp_path)
 
 
-def test_recording__a_sample_that_refers_to_no_text_is_refused(tmp_path):
+@pytest.mark.parametrize("ids", [(7, 0, 0, 0), (0, 7, 0, 0), (0, 0, 0, 7)])
+def test_recording__a_sample_that_refers_to_no_text_is_damaged_and_no_other(tmp_path, ids):
     writer = SampleWriter(tmp_path)
-    writer.write(1, 1, 1, 0, 7, 0, 0, 0, 200, 0, ENDED_WELL)
+    for each in (ids, (0, 0, 9, 0)):
+        writer.write(1, 1, 1, 0, *each, 200, 0, ENDED_WELL)
     writer.close()
-    with pytest.raises(EvidenceError, match="endpoint is beyond"):
-        read_recording(tmp_path)
+    assert read_recording(tmp_path).samples["ending"].tolist() == [ENDED_DAMAGED, ENDED_WELL]
+    (tmp_path / "strings.jsonl").write_bytes(b"")
+    assert read_recording(tmp_path).samples["ending"].tolist() == [ENDED_DAMAGED, ENDED_WELL]
 
 
 def test_recording__unfinished_one_is_readable(tmp_path):

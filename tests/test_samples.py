@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -13,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci_gate.errors import EvidenceError
+from ci_gate.evidence import read_lines
 from ci_gate.samples import (
     ENDED_BY_CHECK,
-    ENDED_WELL,
+    ENDED_DAMAGED,
     MAGIC,
     MAX_STRINGS,
     SAMPLE_DTYPE,
@@ -137,25 +139,50 @@ def test_strings__beyond_the_limit_share_one_id(tmp_path):
     [
         (MAGIC[:5], "no file of samples"),
         (b"something else entirely", "no file of samples"),
-        (
-            MAGIC + np.array([(np.nan, *ROW[1:])], dtype=SAMPLE_DTYPE).tobytes(),
-            "start_s is negative or no number",
-        ),
-        (
-            MAGIC + np.array([(*ROW[:2], -1.0, *ROW[3:])], dtype=SAMPLE_DTYPE).tobytes(),
-            "response_ms is negative",
-        ),
-        (MAGIC + np.array([(*ROW[:10], 9)], dtype=SAMPLE_DTYPE).tobytes(), "no known ending"),
-        (
-            MAGIC + np.array([(*ROW[:10], 0), (*ROW[:10], ENDED_WELL)], dtype=SAMPLE_DTYPE).tobytes(),
-            "no known ending",
-        ),
     ],
 )
 def test_read_samples__refuses(tmp_path, content, message):
     (tmp_path / "samples.bin").write_bytes(content)
     with pytest.raises(EvidenceError, match=message):
         read_samples(tmp_path / "samples.bin")
+
+
+@pytest.mark.parametrize(
+    "impossible",
+    [
+        (np.nan, *ROW[1:]),
+        (1e300, *ROW[1:]),
+        (ROW[0], np.inf, *ROW[2:]),
+        (*ROW[:2], -1.0, *ROW[3:]),
+        (*ROW[:2], 1e13, *ROW[3:]),
+        (*ROW[:10], 9),
+        (*ROW[:10], 0),
+    ],
+)
+def test_read_samples__one_bad_row_condemns_no_other(tmp_path, impossible):
+    rows = np.array([ROW, impossible, ROW], dtype=SAMPLE_DTYPE)
+    (tmp_path / "samples.bin").write_bytes(MAGIC + rows.tobytes())
+    first, damaged, last = (row.item() for row in read_samples(tmp_path / "samples.bin"))
+    assert (first, last) == (ROW, ROW)
+    assert damaged == (*[0] * 10, ENDED_DAMAGED)
+
+
+def test_writer__what_cannot_be_packed_takes_no_place(tmp_path):
+    writer = SampleWriter(tmp_path)
+    writer.write(*ROW)
+    for broken in (("now", *ROW[1:]), (*ROW[:3], -1, *ROW[4:]), (*ROW[:8], 70_000, *ROW[9:])):
+        with pytest.raises(struct.error):
+            writer.write(*broken)
+    writer.write(*ROW)
+    assert [row.item() for row in read_samples(tmp_path / "samples.bin")] == [ROW, ROW]
+    writer.close()
+
+
+def test_strings__half_a_character_is_kept_as_a_question_mark(tmp_path):
+    writer = SampleWriter(tmp_path)
+    assert [writer.string_id(text) for text in ("GET /a\ud800b", "GET /b")] == [1, 2]
+    assert read_lines(tmp_path / "strings.jsonl", str) == ("", "GET /a?b", "GET /b") == writer.texts()
+    writer.close()
 
 
 def test_read_samples__of_a_writer_that_got_no_room(tmp_path):

@@ -24,7 +24,7 @@ _NOT_OF_A_DUET: Final = {"phase-cut-short", "too-few-samples", "endpoint-never-c
 
 _OF_THE_GENERATOR: Final = {
     *("generator-busy", "generator-late", "load-not-reached", "clock-jumped", "locust-ended-early"),
-    *("samples-disagree", "no-samples"),
+    *("samples-disagree", "damaged-rows", "no-samples"),
 }
 """What a starved or broken generator shows on either side by chance; it says nothing of head."""
 

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import numpy as np
 
 from ci_gate.judge.findings import Case, Rule, Seen
-from ci_gate.samples import ENDED_NEVER, ENDED_UNREPORTED, ENDED_WELL, MAX_STRING_LENGTH, UNSENT, count_ids
+from ci_gate.readings import EndpointTotal
+from ci_gate.samples import (
+    ENDED_DAMAGED,
+    ENDED_NEVER,
+    ENDED_UNREPORTED,
+    ENDED_WELL,
+    MAX_STRING_LENGTH,
+    TOO_MANY_STRINGS,
+    UNSENT,
+    count_ids,
+)
 from ci_gate.wording import format_exact
 
 _MOST_TASK_ERRORS: Final = 0.01
@@ -20,22 +30,43 @@ _EXAMPLES: Final = 3
 
 
 def _find_disagreement(case: Case) -> Iterator[Seen]:
+    """Against the recorder's own count, which is exact, and against Locust's, which only loses.
+
+    A scenario may reset Locust's statistics, or end an event before Locust hears it: less there says nothing.
+    More there than in the samples is what was never heard.
+    """
     totals = case.recording.totals
     if totals is None:
         return
-    samples = case.recording.samples
-    unseen_by_locust = (samples["ending"] == ENDED_NEVER) | (samples["ending"] == ENDED_UNREPORTED)
-    ours = _count_endpoints(case, ~unseen_by_locust)
-    failed = _count_endpoints(case, ~unseen_by_locust & (samples["ending"] != ENDED_WELL))
-    requests: Counter[str] = Counter()
-    failures: Counter[str] = Counter()
-    for total in totals.endpoints:
-        requests[total.endpoint[:MAX_STRING_LENGTH]] += total.requests
-        failures[total.endpoint[:MAX_STRING_LENGTH]] += total.failures
-    for endpoint in dict.fromkeys((*requests, *ours)):
-        if (ours[endpoint], failed[endpoint]) != (requests[endpoint], failures[endpoint]):
-            locust = f"Locust counted {requests[endpoint]:,} with {failures[endpoint]:,}"
-            yield endpoint, f"{ours[endpoint]:,} samples with {failed[endpoint]:,} failures, but {locust}"
+    ending = case.recording.samples["ending"]
+    reported = ~np.isin(ending, (ENDED_NEVER, ENDED_UNREPORTED, ENDED_DAMAGED))
+    requests, failures = (
+        _count_endpoints(case, reported),
+        _count_endpoints(case, reported & (ending != ENDED_WELL)),
+    )
+    heard, locust = _add_up(case, totals.heard or ()), _add_up(case, totals.endpoints)
+    for endpoint in dict.fromkeys((*locust, *heard, *requests)):
+        ours, nothing = (requests[endpoint], failures[endpoint]), (0, 0)
+        told = f"{ours[0]:,} samples with {ours[1]:,} failures, but"
+        if totals.heard is not None and ours != heard.get(endpoint, nothing):
+            counted = heard.get(endpoint, nothing)
+            yield endpoint, f"{told} {counted[0]:,} events with {counted[1]:,} were heard"
+        elif any(more > own for more, own in zip(locust.get(endpoint, nothing), ours, strict=True)):
+            counted = locust[endpoint]
+            yield endpoint, f"{told} Locust counted {counted[0]:,} with {counted[1]:,}"
+
+
+def _add_up(case: Case, totals: Iterable[EndpointTotal]) -> dict[str, tuple[int, int]]:
+    """Requests and failures by the endpoint's name as the samples have it."""
+    known = set(case.recording.strings)
+    added: dict[str, tuple[int, int]] = {}
+    for total in totals:
+        name = total.endpoint[:MAX_STRING_LENGTH]
+        if name not in known and TOO_MANY_STRINGS in known:
+            name = TOO_MANY_STRINGS
+        requests, failures = added.get(name, (0, 0))
+        added[name] = requests + total.requests, failures + total.failures
+    return added
 
 
 def _find_unreported(case: Case) -> Iterator[Seen]:
@@ -105,9 +136,10 @@ RECORDING_RULES: Final = (
         code="samples-disagree",
         effect="distrust",
         find=_find_disagreement,
-        meaning="the samples and Locust's own totals differ",
-        limit="by a single request or failure of any endpoint",
-        remedy="samples were lost or added: look for a full disk, then report a bug in ci-gate",
+        meaning="the samples lack a request that was heard, or that Locust counted, or have one more",
+        limit="a single request or failure of any endpoint; less in Locust's statistics is a reset of them",
+        remedy="look for a full disk, and for code that counts in Locust's statistics without an event; then "
+        "report a bug in ci-gate",
         relaxable=False,
     ),
     Rule(

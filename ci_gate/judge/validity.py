@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
+from ci_gate.judge.event_rules import EVENT_RULES
 from ci_gate.judge.findings import Case, Finding, Rule, relax
 from ci_gate.judge.left_over import LEFT_OVER
 from ci_gate.judge.load_rules import LOAD_RULES
@@ -15,7 +16,15 @@ from ci_gate.judge.recording_rules import RECORDING_RULES
 from ci_gate.judge.reply_rules import REPLY_RULES
 from ci_gate.judge.run_rules import RUN_RULES
 
-RULES: Final = (*RUN_RULES, *RECORDING_RULES, *LOCUSTFILE_RULES, *REPLY_RULES, *LOAD_RULES, *PROBE_RULES)
+RULES: Final = (
+    *RUN_RULES,
+    *RECORDING_RULES,
+    *EVENT_RULES,
+    *LOCUSTFILE_RULES,
+    *REPLY_RULES,
+    *LOAD_RULES,
+    *PROBE_RULES,
+)
 
 MOST_FINDINGS: Final = 20
 """Of one rule: requests without a name can break it for each of fifty thousand endpoints."""

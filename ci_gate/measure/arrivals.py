@@ -30,9 +30,10 @@ class Arrivals:
         self._begin_s: float | None = None
         self._without_request: list[float] = []
 
-    def begin(self) -> None:
-        """Start the schedule, as soon as every idle user has looked."""
+    def begin(self) -> float:
+        """Start the schedule as soon as every idle user has looked: that many seconds from now."""
         self._begin_s = self._clock() + _IDLE_S
+        return _IDLE_S
 
     def pace(self) -> None:
         """Make every user wait for the schedule, whatever its own wait time is."""

@@ -16,13 +16,17 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import gevent
 import locust
+from locust import User
 
 from ci_gate.addresses import hide_credentials
 from ci_gate.evidence import LineWriter, RecordingPlan, write_json
 from ci_gate.measure.generator import GeneratorMeter
+from ci_gate.measure.locust_log import ListenerErrors
+from ci_gate.measure.odd_events import name_endpoint, show_error, show_value
 from ci_gate.measure.own_hosts import keep_own_host
 from ci_gate.measure.printed import LastWords
-from ci_gate.readings import EndpointTotal, ErrorCount, ExitCode, Mark, Totals
+from ci_gate.readings import EndpointTotal, ErrorCount, ExitCode, Mark, OddValue, Totals
+from ci_gate.samples import storable
 
 if TYPE_CHECKING:
     from locust.env import Environment
@@ -40,6 +44,10 @@ class SampleKeeper(Protocol):
 
     answers: Answers
 
+    def count_heard(self) -> tuple[EndpointTotal, ...]: ...
+
+    def take_odd_values(self) -> tuple[OddValue, ...]: ...
+
     def write_waiting(self) -> None: ...
 
     def write_unsent(self) -> None: ...
@@ -52,7 +60,7 @@ class Pacer(Protocol):
 
     def pace(self) -> None: ...
 
-    def begin(self) -> None: ...
+    def begin(self) -> float: ...
 
 
 class Conductor:
@@ -94,26 +102,36 @@ class Conductor:
         environment.stop_timeout = self._plan.drain_s + 2 * _POLL_S  # self._end_drain comes first
         for user_class in environment.user_classes:
             user_class.fixed_count = self._plan.users[user_class.__name__]
-            self._watch_start(user_class)
+        self._watch_starts()
         if self._arrivals:
             self._arrivals.pace()
         environment.events.quit.add_listener(functools.partial(self._finish, environment))
 
-    def _watch_start(self, user_class: type[Any]) -> None:
-        on_start = user_class.on_start
+    def _watch_starts(self) -> None:
+        """See how each user's on_start ends, once.
 
-        @functools.wraps(on_start)
-        def watched(user: Any) -> None:
-            try:
-                on_start(user)
-            except Exception as error:
-                self._start_failures[user_class.__name__, repr(error)] += 1
-                raise
-            setattr(user, _READY, True)
-            if self._arrivals:
-                user.wait()  # for its first task too
+        Hence the hook is on the user, and not on its class: classes may inherit from each other, and
+        ``super().on_start()`` would meet it again.
+        """
+        start: Any = User.start
 
-        user_class.on_start = watched
+        @functools.wraps(start)
+        def watched_start(user: Any, group: Any) -> Any:
+            user.on_start = functools.partial(self._run_on_start, user, user.on_start)
+            return start(user, group)
+
+        User.start = watched_start  # type: ignore[method-assign,assignment]
+
+    def _run_on_start(self, user: Any, on_start: Callable[[], None]) -> None:
+        user.on_start = on_start  # a scenario that calls it again, to log in anew, calls its own
+        try:
+            on_start()
+        except Exception as error:
+            self._start_failures[type(user).__name__, show_error(error)] += 1
+            raise
+        setattr(user, _READY, True)
+        if self._arrivals:
+            user.wait()  # for its first task too
 
     def _begin(self, environment: Environment, **_more: Any) -> None:
         runner = environment.runner
@@ -131,9 +149,8 @@ class Conductor:
         outcome = self._await_users(runner)
         self._mark(outcome)
         if outcome != "no_users":
-            if self._arrivals:
-                self._arrivals.begin()
-            gevent.sleep(self._plan.ramp_s + self._plan.warmup_s)
+            first_s = self._arrivals.begin() if self._arrivals else 0.0
+            gevent.sleep(first_s + self._plan.ramp_s + self._plan.warmup_s)
             self._mark("steady")
             self._samples.answers.begin_steady()
             self._sleep_while_users_live(runner)
@@ -170,7 +187,7 @@ class Conductor:
     def _note_user_error(self, user_instance: Any, exception: BaseException, **_more: Any) -> None:
         user = getattr(user_instance, "user", user_instance)  # from a task, Locust names its TaskSet
         if getattr(user, _READY, False):
-            self._task_errors[type(user).__name__, repr(exception)] += 1
+            self._task_errors[type(user).__name__, show_error(exception)] += 1
 
     def _mark(self, name: Any) -> None:
         self._marks.write(Mark(name=name, wall_s=time.time(), monotonic_s=time.monotonic()))
@@ -180,12 +197,14 @@ class Conductor:
         totals = Totals(
             endpoints=tuple(
                 EndpointTotal(
-                    endpoint=hide_credentials(f"{method} {name}"),
+                    endpoint=storable(hide_credentials(name_endpoint(method, name))),
                     requests=entry.num_requests,
                     failures=entry.num_failures,
                 )
                 for (name, method), entry in environment.stats.entries.items()
             ),
+            heard=self._samples.count_heard(),
+            odd_values=self._samples.take_odd_values(),
             start_failures=self._count_errors(self._start_failures),
             task_errors=self._count_errors(self._task_errors),
             other_hosts=self._samples.answers.other_hosts,
@@ -200,7 +219,7 @@ class Conductor:
 
     def _count_errors(self, counter: Counter[tuple[str, str]]) -> tuple[ErrorCount, ...]:
         return tuple(
-            ErrorCount(subject=subject, error=self._clean(text)[:500], count=count)
+            ErrorCount(subject=subject, error=storable(self._clean(text)), count=count)
             for (subject, text), count in counter.most_common(_KEPT_ERRORS)
         )
 
@@ -208,19 +227,8 @@ class Conductor:
         """What the locustfile made Locust end with, unless that is success."""
         if code is None or code == 0:
             return None
-        printed = tuple(map(self._clean, self._last_words.lines))
-        return ExitCode(code=repr(code)[:100], printed=printed)
-
-
-class ListenerErrors(logging.Handler):
-    """Counts exceptions in the scenario's own event listeners, which Locust only logs."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self.count = 0
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.count += str(record.msg).startswith("Uncaught exception in event handler")
+        printed = tuple(storable(self._clean(line)) for line in self._last_words.lines)
+        return ExitCode(code=storable(show_value(code)), printed=printed)
 
 
 def _count_users(runner: Any) -> tuple[dict[str, int], int]:

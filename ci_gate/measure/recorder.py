@@ -7,6 +7,7 @@ every request is written for speed, and what Locust does not report is found wit
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gc
 import os
@@ -16,11 +17,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from zlib import crc32
 
 import locust.main
-from gevent import getcurrent
-from locust import User, argument_parser, events
+from locust import argument_parser, events
 from locust.contrib.fasthttp import LocustBadStatusCode
 from requests.exceptions import HTTPError
 
@@ -29,35 +28,31 @@ from ci_gate.evidence import RecordingPlan, read_json
 from ci_gate.measure import HOST_VARIABLE
 from ci_gate.measure.answers import Answers
 from ci_gate.measure.arrivals import Arrivals, take_intended
+from ci_gate.measure.bodies import Bodies
+from ci_gate.measure.locust_log import make_summaries_harmless
+from ci_gate.measure.odd_events import CLOCK_SLACK_S, MOST_BYTES, OddEvents, is_failure, show_error
 from ci_gate.measure.phases import Conductor
 from ci_gate.measure.printed import filter_output
+from ci_gate.measure.rows import Rows
 from ci_gate.measure.schedule import Schedule
 from ci_gate.measure.unreported import (
     OpenReplies,
     UnreportedRequest,
-    find_current_user,
     find_waiting_requests,
 )
 from ci_gate.measure.unused import take_own_variables
+from ci_gate.readings import EndpointTotal, OddValue
 from ci_gate.samples import (
-    BODY_PREFIX,
     ENDED_BY_CHECK,
     ENDED_BY_STATUS,
     ENDED_NEVER,
     ENDED_UNREPORTED,
     ENDED_WELL,
     ENDED_WITHOUT_REPLY,
-    FLAG_HTML,
-    FLAG_RETRY_AFTER,
     NOT_HTTP,
     UNSENT,
     SampleWriter,
-    pack_row,
 )
-
-_THROTTLING = frozenset({403, 429, 503})
-_HTML_STARTS = (b"<!doctype html", b"<html")
-_REMEMBERED = 4096
 
 
 class Recorder:
@@ -71,8 +66,10 @@ class Recorder:
         self.answers = Answers(host)
         self._arrivals = arrivals
         self._open_replies = OpenReplies()
-        self._class_ids: dict[type, int] = {type(None): 0}
-        self._body_flags: dict[int, int] = {}
+        self._bodies = Bodies()
+        self._odd = OddEvents(clean)
+        self._rows = Rows(writer, has_arrivals=arrivals is not None)
+        self._write_row = self._rows.make_writer()
         self._endpoint_ids: dict[tuple[str, str], int] = {}  # none is 0: that is the empty text
 
     def listen(self) -> None:
@@ -81,75 +78,101 @@ class Recorder:
         events.request.add_listener(self._make_listener())
 
     def _make_listener(self) -> Callable[..., None]:
-        take_row, body_flags = self._writer.take_row, self._body_flags
-        forget, endpoint_ids = self._open_replies.forget, self._endpoint_ids
-        class_ids, arrivals = self._class_ids, self._arrivals
+        look_at, write_row, error_id = self._bodies.look_at, self._write_row, self._error_id
+        forget, known, meet = self._open_replies.forget, self._endpoint_ids, self._meet
         see, home, size = self.answers.see, self.answers.home, len(self.answers.home)
+        clock, began_s = time.time, time.time()
 
         def on_request(  # noqa: PLR0913 - the arguments are Locust's
             *,
-            request_type: str,
-            name: str,
-            response_time: float,
-            response_length: int,
+            request_type: Any = None,
+            name: Any = None,
+            response_time: Any = None,
+            response_length: Any = None,
             response: Any = None,
             context: dict[str, Any] | None = None,
             exception: BaseException | None = None,
-            start_time: float | None = None,
-            url: str | None = None,
+            start_time: Any = None,
+            url: Any = None,
             **_more: Any,
         ) -> None:
             forget(id(context), None)
-            endpoint = endpoint_ids.get((request_type, name)) or self._meet(request_type, name)
-            if getattr(getattr(response, "request", None), "url", None) is not url or str(url)[:size] != home:
-                see(f"{request_type} {name}", url, response)
-            status = NOT_HTTP if response is None else getattr(response, "status_code", NOT_HTTP)
-            body = getattr(response, "_cached_content", None) or getattr(response, "_content", None)
-            crc = flags = 0
-            if body and type(body) is bytes:
-                crc = crc32(body if len(body) <= BODY_PREFIX else body[:BODY_PREFIX])
-                flags = body_flags[crc] if crc in body_flags else self._flag_body(crc, body)
-            flags |= _flag_throttling(response) if status in _THROTTLING else 0
-            start_s = start_time or time.time() - (response_time or 0) / 1000
-            arguments = getattr(getcurrent(), "args", None)  # of a user's greenlet: the user
-            user = arguments[0] if arguments and type(arguments[0]) in class_ids else self._find_user()
-            pack_row(
-                *take_row(),
-                start_s,
-                (take_intended(user) if arrivals and user else None) or start_s,
-                response_time or 0,
-                response_length or 0,
-                endpoint,
-                self._error_id(exception) if exception else 0,
-                crc,
-                class_ids[type(user)],
-                status or 0,
-                flags,
-                _ending(status, exception) if exception else ENDED_WELL,
-            )
+            now_s = clock()
+            try:
+                endpoint = known.get((request_type, name)) or meet(request_type, name)
+                if (
+                    getattr(getattr(response, "request", None), "url", None) is not url
+                    or str(url)[:size] != home
+                ):
+                    see(f"{request_type} {name}", url, response)
+                status = NOT_HTTP if response is None else getattr(response, "status_code", NOT_HTTP)
+                crc, flags = look_at(response, status)
+                start_s = start_time or now_s - response_time / 1000
+                error, ending = 0, ENDED_WELL
+                if exception:
+                    error, ending = error_id(exception), _ending(status, exception)
+                is_plain = (
+                    type(response_time) is type(start_s) is float
+                    and type(status) is type(response_length) is int
+                    and (began_s <= start_s <= start_s + response_time / 1000 <= now_s + CLOCK_SLACK_S)
+                    and (0 <= status <= NOT_HTTP and 0 <= response_length <= MOST_BYTES)
+                )
+            except Exception:  # noqa: BLE001 - a scenario's own client may put in anything, of any class
+                is_plain = False
+            if is_plain:
+                texts = endpoint, error, crc
+                write_row(start_s, response_time, response_length, *texts, status, flags, ending)
+            else:
+                event = request_type, name, response_time, response_length, response, exception
+                self._write_odd(now_s, start_time, url, *event)
 
         return on_request
 
-    def _meet(self, request_type: str, name: str) -> int:
+    def _write_odd(self, now_s: float, start_time: Any, url: Any, *event: Any) -> None:
+        """Write an event that is not as Locust documents it: never the end of a run, nor lost in silence."""
+        request_type, name, response_time, response_length, response, exception = event
+        endpoint = self._odd.name(request_type, name)
+        failed = is_failure(exception)
+        read = self._odd.read(
+            endpoint,
+            now_s=now_s,
+            start_time=start_time,
+            response_time=response_time,
+            response_length=response_length,
+            response=response,
+            failed=failed,
+        )
+        crc = flags = 0
+        with contextlib.suppress(Exception):
+            crc, flags = self._bodies.look_at(response, read.status)
+        with contextlib.suppress(Exception):
+            self.answers.see(endpoint, url, response)
+        number = self._writer.string_id(hide_credentials(endpoint))
+        error, ending = self._writer.string_id(read.unread), ENDED_BY_CHECK if read.unread else ENDED_WELL
+        if failed:
+            error, ending = self._error_id(exception), _ending(read.status, exception)
+        self._write_row(
+            read.start_s, read.response_ms, read.length, number, error, crc, read.status, flags, ending
+        )
+
+    def _meet(self, request_type: Any, name: Any) -> int:
+        """The id of a new endpoint. Raises TypeError where it has no name in text."""
+        if not (isinstance(request_type, str) and isinstance(name, str)):
+            raise TypeError
         number = self._writer.string_id(hide_credentials(f"{request_type} {name}"))
         self._endpoint_ids[request_type, name] = number
         return number
 
     def _error_id(self, exception: BaseException) -> int:
-        return self._writer.string_id(self._clean(repr(exception)))
+        return self._writer.string_id(self._clean(show_error(exception)))
 
-    def _find_user(self) -> User | None:
-        """The user that makes a request right now; its class has an id from then on."""
-        user = find_current_user()
-        if type(user) not in self._class_ids:
-            self._class_ids[type(user)] = self._writer.string_id(type(user).__name__)
-        return user
+    def count_heard(self) -> tuple[EndpointTotal, ...]:
+        """How many events were heard of each endpoint."""
+        return self._rows.count()
 
-    def _flag_body(self, crc: int, body: bytes) -> int:
-        flags = FLAG_HTML if body[:BODY_PREFIX].lstrip().lower().startswith(_HTML_STARTS) else 0
-        if len(self._body_flags) < _REMEMBERED:
-            self._body_flags[crc] = flags
-        return flags
+    def take_odd_values(self) -> tuple[OddValue, ...]:
+        """What was odd in the events so far."""
+        return self._odd.take()
 
     def write_waiting(self) -> None:
         """Write the requests that users still wait for; for the moment before the users are killed."""
@@ -170,31 +193,15 @@ class Recorder:
         self, request: UnreportedRequest, intended_s: float, response_ms: float, ending: int
     ) -> None:
         endpoint = self._writer.string_id(hide_credentials(request.endpoint))
-        user_class = self._writer.string_id(type(request.user).__name__ if request.user else "")
-        row = (
-            request.start_s,
-            intended_s,
-            response_ms,
-            0,
-            endpoint,
-            0,
-            0,
-            user_class,
-            request.status,
-            0,
-            ending,
-        )
-        self._writer.write(*row)
+        user_class = self._writer.string_id(type(request.user).__name__ if request.user is not None else "")
+        times = request.start_s, intended_s, max(response_ms, 0.0)  # the wall clock may have been set back
+        self._writer.write(*times, 0, endpoint, 0, 0, user_class, request.status, 0, ending)
 
     def finish(self) -> None:
         """Write the replies that no scenario ever reported, and close the file."""
         for reply in self._open_replies.take():
             self._write_unreported(reply, reply.start_s, reply.response_ms, ENDED_UNREPORTED)
         self._writer.close()
-
-
-def _flag_throttling(response: Any) -> int:
-    return FLAG_RETRY_AFTER if "retry-after" in (getattr(response, "headers", None) or ()) else 0
 
 
 def _ending(status: int, exception: BaseException) -> int:
@@ -221,6 +228,7 @@ def main() -> None:
     recorder.listen()
     Conductor(plan, folder, recorder, arrivals, clean).listen(events)
     random.seed(plan.seed)
+    make_summaries_harmless()
     gc.freeze()  # what the recorder has imported is not searched for garbage again and again
     sys.argv = ["locust", *arguments]
     locust.main.main()

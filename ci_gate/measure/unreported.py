@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import FrameType
@@ -113,7 +114,7 @@ def _read_frame(frame: FrameType) -> UnreportedRequest:
     return UnreportedRequest(
         endpoint=f"{values['method']} {values['name'] or values['url']}",
         user=session.user if isinstance(session.user, User) else None,
-        start_s=values["start_time"],
+        start_s=values.get("start_time") or time.time(),  # None: its code has not come to that line yet
         response_ms=0.0,
         status=0,
     )

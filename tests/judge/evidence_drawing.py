@@ -15,12 +15,13 @@ from ci_gate.readings import (
     ExitCode,
     MachineReading,
     Mark,
+    OddValue,
     ProbeReading,
     Reading,
     Redirects,
     Totals,
 )
-from ci_gate.samples import ENDED_NEVER, ENDED_UNREPORTED, ENDED_WELL, SAMPLE_DTYPE
+from ci_gate.samples import ENDED_DAMAGED, ENDED_NEVER, ENDED_UNREPORTED, ENDED_WELL, SAMPLE_DTYPE
 from ci_gate.thresholds import Thresholds, parse_thresholds
 
 STARTED_S = 1_700_000_000.0
@@ -53,6 +54,8 @@ class Draft:
     redirects: list[Redirects] = field(default_factory=list)
     exit_code: ExitCode | None = None
     counted: dict[str, tuple[int, int]] = field(default_factory=dict)
+    heard: dict[str, tuple[int, int]] = field(default_factory=dict)
+    odd_values: list[OddValue] = field(default_factory=list)
     has_totals: bool = True
 
     def text_id(self, text: str) -> int:
@@ -143,16 +146,15 @@ def make_probe_reading(draft: Draft, name: str, begin: float, end: float, error:
 
 
 def make_totals(draft: Draft, samples: np.ndarray) -> Totals:
-    seen = samples[(samples["ending"] != ENDED_NEVER) & (samples["ending"] != ENDED_UNREPORTED)]
+    seen = samples[~np.isin(samples["ending"], (ENDED_NEVER, ENDED_UNREPORTED, ENDED_DAMAGED))]
     counted = {}
     for number in np.unique(seen["endpoint"]):
         rows = seen[seen["endpoint"] == number]
         counted[draft.strings[number]] = len(rows), int((rows["ending"] != ENDED_WELL).sum())
     return Totals(
-        endpoints=tuple(
-            EndpointTotal(endpoint=endpoint, requests=requests, failures=failures)
-            for endpoint, (requests, failures) in (counted | draft.counted).items()
-        ),
+        endpoints=make_endpoint_totals(counted | draft.counted),
+        heard=make_endpoint_totals(counted | draft.heard),
+        odd_values=tuple(draft.odd_values),
         start_failures=tuple(draft.start_failures),
         task_errors=tuple(draft.task_errors),
         listener_errors=draft.listener_errors,
@@ -161,4 +163,11 @@ def make_totals(draft: Draft, samples: np.ndarray) -> Totals:
         redirects=tuple(draft.redirects),
         exit_code=draft.exit_code,
         locust_version="2",
+    )
+
+
+def make_endpoint_totals(counted: dict[str, tuple[int, int]]) -> tuple[EndpointTotal, ...]:
+    return tuple(
+        EndpointTotal(endpoint=endpoint, requests=requests, failures=failures)
+        for endpoint, (requests, failures) in counted.items()
     )

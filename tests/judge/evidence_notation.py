@@ -17,10 +17,11 @@ A line each, in any order, over ten seconds of ramp, then the steady phase, and 
     service ended at 5 s                     service restarted at 5 s
     probe redis fails at 1-10 s: timed out   otherwise it reads once a second
     start failure ShopUser 3 Error()         task error ShopUser 9 Error(); listener errors 3
-    Locust counted GET /items 598 2          instead of what the samples say
+    Locust counted GET /items 598 2          instead of what the samples say; heard GET /items 599 0
     9 of GET /items from /items by /login    replies that came from another page
     exit code 1: the books do not balance    own host Lines 127.0.0.1:90
     unused tags in locust.conf: would have   replaced LOCUST_USERS: users
+    3 odd MQ publish: response_length 10.5   what an event brought; 2 damaged rows
 """
 
 from __future__ import annotations
@@ -33,10 +34,11 @@ import msgspec
 
 from ci_gate.evidence import Recording, RecordingPlan, UnusedSetting
 from ci_gate.plan import plan_recording
-from ci_gate.readings import ErrorCount, ExitCode, Redirects
+from ci_gate.readings import ErrorCount, ExitCode, OddValue, Redirects
 from ci_gate.samples import (
     ENDED_BY_CHECK,
     ENDED_BY_STATUS,
+    ENDED_DAMAGED,
     ENDED_NEVER,
     ENDED_UNREPORTED,
     ENDED_WELL,
@@ -164,6 +166,11 @@ def read_least(draft: Draft, user_class, rate) -> None:
     draft.offered.setdefault("least_offered_per_s", {})[user_class] = float(rate)
 
 
+def read_odd(draft: Draft, count, endpoint, argument, value) -> None:
+    odd = OddValue(endpoint=endpoint, argument=argument, value=value, read_as="a failure", count=int(count))
+    draft.odd_values.append(odd)
+
+
 LINES: tuple[tuple[str, Callable[..., None]], ...] = (
     (r"(\d+) ([A-Z]\w+)", lambda draft, count, name: draft.users.update({name: int(count)})),
     (r"steady ([\d.]+) s", lambda draft, seconds: setattr(draft, "steady_s", float(seconds))),
@@ -200,5 +207,14 @@ LINES: tuple[tuple[str, Callable[..., None]], ...] = (
     (
         r"Locust counted (\S+ \S+) (\d+) (\d+)",
         lambda draft, name, *counts: draft.counted.update({name: tuple(map(int, counts))}),
+    ),
+    (
+        r"heard (\S+ \S+) (\d+) (\d+)",
+        lambda draft, name, *counts: draft.heard.update({name: tuple(map(int, counts))}),
+    ),
+    (r"(\d+) odd (.+): (\w+) (.+)", read_odd),
+    (
+        r"(\d+) damaged rows?",
+        lambda draft, count: draft.rows.extend([(*([0] * 10), ENDED_DAMAGED)] * int(count)),
     ),
 )

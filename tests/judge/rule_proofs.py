@@ -72,6 +72,13 @@ RUN_AND_RECORDING_PROOFS = (
         "Locust counted GET /items 600 0",
     ),
     Proof("samples-disagree", "Locust counted GET /items 600 1", "with 1", "no totals"),
+    Proof(  # a reset of its statistics: fewer requests and fewer failures than there are samples
+        "samples-disagree",
+        "9 GET /items 500 5ms\nheard GET /items 610 9",
+        "609 samples with 9 failures, but 610 events with 9 were heard",
+        "9 GET /items 500 5ms\nLocust counted GET /items 3 0",
+    ),
+    Proof("samples-disagree", "heard GET /items 599 0", "599 events with 0", "Locust counted GET /items 0 0"),
     Proof("samples-disagree", "Locust counted GET /gone 5 0", "0 samples", "9 GET /items 0 30000ms never"),
     Proof(
         "unreported-replies",
@@ -112,6 +119,23 @@ RUN_AND_RECORDING_PROOFS = (
     Proof("endpoint-explosion", f"{SHORT}{TWICE}\n2 GET /a 200 5ms", "201 endpoints", f"{SHORT}{TWICE}"),
 )
 
+EVENT_PROOFS = (
+    Proof("damaged-rows", "2 damaged rows", "2 of 902 rows of samples.bin cannot be read", ""),
+    Proof(
+        "unreadable-values",
+        "1 odd MQ publish: response_time nan",
+        "MQ publish 1 event brought response_time nan: taken as a failure",
+        "1 odd MQ publish: response_length 10.5",
+    ),
+    Proof("unreadable-values", "3 odd MQ publish: status_code 'no'", "3 events, the first of which", ""),
+    Proof(
+        "values-replaced",
+        "1000 odd MQ publish: start_time 12.5",
+        "MQ publish 1,000 events, the first of which brought start_time 12.5: taken as",
+        "1 odd MQ publish: response_time nan",
+    ),
+)
+
 PROBE_PROOFS = (
     Proof(
         "probe-failed",
@@ -127,4 +151,4 @@ PROBE_PROOFS = (
     ),
 )
 
-PROOFS = (*RUN_AND_RECORDING_PROOFS, *LOCUSTFILE_PROOFS, *REPLY_AND_LOAD_PROOFS, *PROBE_PROOFS)
+PROOFS = (*RUN_AND_RECORDING_PROOFS, *EVENT_PROOFS, *LOCUSTFILE_PROOFS, *REPLY_AND_LOAD_PROOFS, *PROBE_PROOFS)
