@@ -10,8 +10,9 @@ import msgspec
 
 from ci_gate.errors import EXIT_FAIL
 from ci_gate.github.event import Event
+from ci_gate.judge.approval import judge_approval
 from ci_gate.judge.findings import Finding
-from ci_gate.judge.threshold_changes import compare_thresholds, judge_approval
+from ci_gate.judge.threshold_changes import compare_thresholds
 from ci_gate.judge.under_base import judge_under_base
 from ci_gate.judge.verdict import Verdict
 from ci_gate.report.comment import Report

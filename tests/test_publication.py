@@ -13,7 +13,7 @@ from ci_gate.publication import (
 )
 from ci_gate.threshold_files import ThresholdFiles
 from ci_gate.thresholds import parse_thresholds
-from tests.github.repositories import LOOSE, THRESHOLDS, run_verdict
+from tests.github.repositories import APPROVED, LOOSE, THRESHOLDS, run_verdict
 
 RUN = FinishedRun(run_id=1, event="pull_request", head_repository="m/s", head_branch="t", head_sha="a" * 40)
 
@@ -61,7 +61,8 @@ def report(*, base=None, head=None, labels=(), p95=212.4):
         ({"p95": 350.0}, 1),
         ({"base": side(), "head": side()}, 0),
         ({"base": side(), "head": side(LOOSE)}, 1),
-        ({"base": side(), "head": side(LOOSE), "labels": ("Thresholds-Approved",)}, 0),
+        ({"base": side(), "head": side(LOOSE), "labels": (APPROVED.upper(),)}, 0),
+        ({"base": side(), "head": side(LOOSE), "labels": ("thresholds-approved",)}, 1),
         ({"base": side(), "head": side(LOOSE), "labels": None}, 0),
         ({"base": side(LOOSE), "head": side()}, 0),
         ({"base": None, "head": side(LOOSE)}, 0),

@@ -5,7 +5,7 @@ Each file becomes a table of settings, each with how much it demands; a change c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import inf
 from typing import Final, Literal
@@ -42,19 +42,6 @@ class ThresholdChange:
         return "removed" if self.new is None else "edited"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Approval:
-    """Whether the loosened settings of a change are agreed to."""
-
-    label: str
-    loosened: int
-    is_given: bool
-
-    @property
-    def is_missing(self) -> bool:
-        return self.loosened > 0 and not self.is_given
-
-
 def compare_thresholds(
     old: Thresholds,
     new: Thresholds,
@@ -71,15 +58,6 @@ def compare_thresholds(
     after = {**_settings_of(new, old), **_file_settings(new_files or {})}
     changes = (_compare(key, before.get(key), after.get(key)) for key in sorted({*before, *after}))
     return tuple(sorted(filter(None, changes), key=lambda change: _EFFECTS.index(change.effect)))
-
-
-def judge_approval(changes: Iterable[ThresholdChange], label: str, labels: Iterable[str]) -> Approval:
-    """``label`` is base's ``loosening_label``, ``labels`` are the pull request's; case does not count."""
-    return Approval(
-        label=label,
-        loosened=sum(change.effect == "loosened" for change in changes),
-        is_given=label.casefold() in {each.casefold() for each in labels},
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

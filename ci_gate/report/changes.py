@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from ci_gate.judge.threshold_changes import Approval, ThresholdChange
+from ci_gate.judge.approval import Approval
+from ci_gate.judge.threshold_changes import ThresholdChange
 from ci_gate.judge.under_base import UnderBase
 from ci_gate.report.against_base import format_change
 from ci_gate.report.cells import NOTHING, format_bound, format_measured
@@ -18,17 +19,42 @@ OUTCOMES: Final = {"PASS": "✅", "FAIL": "❌", "INVALID": "🚫", "INCONCLUSIV
 _EFFECTS: Final = {"loosened": "⚠️", "changed": "🔁", "tightened": "🔒"}
 _HEADERS: Final = ("", "setting", "base", "head", "where")
 _MOST_REASONS: Final = 3
+_MOST_LOOSENED: Final = 10
 
 
-def explain_approval(approval: Approval) -> str:
-    """What a missing or given approval means, in a sentence of Markdown; empty where none is needed."""
+def explain_approval(approval: Approval, changes: Sequence[ThresholdChange]) -> tuple[str, ...]:
+    """Paragraphs of Markdown: what is loosened, and which label approves exactly that; none for nothing."""
     if not approval.loosened:
-        return ""
+        return ()
     loosened = f"{count(approval.loosened, 'setting is', 'settings are')} loosened"
     label = code_span(approval.label)
     if approval.is_given:
-        return f"⚠️ {loosened}, approved by the label {label}."
-    return f"❌ **{loosened}** and not approved: a maintainer may add the label {label}, then run again."
+        opening = f"⚠️ {loosened}, approved by the label {label}, which stands for exactly this:"
+    else:
+        opening = (
+            f"❌ **{loosened}** and not approved. A maintainer who agrees adds the label {label}: pasted into"
+            " this pull request's menu *Labels*, it is created by one click. It approves exactly this:"
+        )
+    others = ", ".join(map(code_span, approval.others[:_MOST_REASONS]))
+    if others and not approval.is_given:
+        plural = "s" if len(approval.others) > 1 else ""
+        return opening, _list_loosened(changes), f"The label{plural} {others} approved something else."
+    return opening, _list_loosened(changes)
+
+
+def _list_loosened(changes: Sequence[ThresholdChange]) -> str:
+    loosened = [change for change in changes if change.effect == "loosened"]
+    lines = [f"- {_describe_loosened(change)}" for change in loosened[:_MOST_LOOSENED]]
+    more = len(loosened) - len(lines)
+    lines += [f"- {more:,} more, under *Threshold changes*"] if more else []
+    return "\n".join(lines)
+
+
+def _describe_loosened(change: ThresholdChange) -> str:
+    """One setting with its old and its new value, as Markdown."""
+    what = " ".join(code_span(name) for name in (change.scenario, change.endpoint, change.setting) if name)
+    old, new = ("nothing" if text is None else code_span(text) for text in (change.old, change.new))
+    return f"{what}: {old} → {new}"
 
 
 def make_change_pieces(

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ci_gate.judge.threshold_changes import Approval, ThresholdChange
+from ci_gate.judge.approval import Approval
+from ci_gate.judge.threshold_changes import ThresholdChange
 from ci_gate.judge.under_base import UnderBase
 from ci_gate.judge.verdict import Outcome, ScenarioVerdict, Verdict
 from ci_gate.report.against_base import summarise_duet
@@ -70,7 +71,7 @@ def render_report(report: Report, max_bytes: int) -> str:
     """Markdown of ``max_bytes`` at most: detail is left out in a defined order, and said to be."""
     scenarios = sorted(report.verdict.scenarios, key=lambda scenario: _SEVERITY.index(scenario.outcome))
     opening = [f"## {OUTCOMES[report.outcome]} {report.outcome}: {_say(report, scenarios)}"]
-    opening += [explain_approval(report.approval)] if report.approval and report.approval.loosened else []
+    opening += explain_approval(report.approval, report.changes) if report.approval else ()
     pieces = [
         make_table(
             _SCENARIO_HEADERS, map(_scenario_row, scenarios), "llrrrrrrrl", noun="scenario", rank=Rank.TABLE

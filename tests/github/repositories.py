@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ci_gate.judge.approval import judge_approval
+from ci_gate.judge.threshold_changes import compare_thresholds
 from ci_gate.judge.verdict import encode_verdict
 from ci_gate.thresholds import parse_thresholds
 from tests.report.verdicts import endpoint, limit, scenario, verdict
@@ -20,6 +22,12 @@ scenarios:
 """
 LOOSE = THRESHOLDS.replace("300ms", "400ms")
 FILE = "thresholds.yaml"
+APPROVED = judge_approval(
+    compare_thresholds(parse_thresholds(THRESHOLDS, FILE), parse_thresholds(LOOSE, FILE)),
+    "thresholds-approved",
+    (),
+).label
+"""The label that approves LOOSE where base has THRESHOLDS."""
 WORKFLOW = ".github/workflows/load-gate.yml"
 
 

@@ -13,7 +13,16 @@ from ci_gate.github.transport import open_transport
 from ci_gate.publication import PublishRequest
 from ci_gate.publish import publish
 from tests.github.fake_state import Actor, Artifact, Pull
-from tests.github.repositories import FILE, LOOSE, THRESHOLDS, WORKFLOW, files, run_verdict, write_files
+from tests.github.repositories import (
+    APPROVED,
+    FILE,
+    LOOSE,
+    THRESHOLDS,
+    WORKFLOW,
+    files,
+    run_verdict,
+    write_files,
+)
 from tests.github.test_archive import pack
 
 SHA, OTHER, BASE, MERGE = "a" * 40, "c" * 40, "b" * 40, "d" * 40
@@ -224,7 +233,10 @@ def test_run_by_hand__has_nothing_to_comment_on_or_approve(job, event):
     ("labels", "code", "words"),
     [
         ((), 1, "FAIL: thresholds are loosened without approval"),
-        (("thresholds-approved",), 0, "approved by the label `thresholds-approved`"),
+        ((APPROVED,), 0, f"approved by the label `{APPROVED}`"),
+        (("thresholds-approved",), 1, "The label `thresholds-approved` approved something else"),
+        ((f"thresholds-approved:{'a' * 26}",), 1, "approved something else"),
+        ((), 1, "`checkout` `all` `p95`: `300ms` → `400ms`"),
     ],
 )
 def test_loosening__fails_until_it_is_approved(job, labels, code, words):
@@ -233,6 +245,15 @@ def test_loosening__fails_until_it_is_approved(job, labels, code, words):
     assert words in job.comments[0]
     assert "Threshold changes: 1 loosened" in job.comments[0]
     assert ("loosened without approval" in job.log) is (code == 1)
+
+
+def test_approval__of_one_push_is_none_of_the_next(job):
+    """400ms is approved; then 2s is pushed, and the label still stands there."""
+    job.github.state.pulls[0].labels = (APPROVED,)
+    assert job.own_run(head=LOOSE, base=THRESHOLDS) == 0
+    assert job.own_run(head=THRESHOLDS.replace("300ms", "2s"), base=THRESHOLDS) == 1
+    assert f"The label `{APPROVED}` approved something else" in job.comments[0]
+    assert "`300ms` → `2s`" in job.comments[0]
 
 
 def test_loosening_that_hides_a_breach__shows_both_verdicts(job):
@@ -259,7 +280,7 @@ def test_label__that_only_head_names_does_not_count(job):
 
 def test_label__is_read_from_the_event_where_github_does_not_answer(job):
     job.github.fail("GET", "/pulls/7", status=403)
-    pull = {"number": 7, "head": {"sha": SHA, "ref": "topic"}, "labels": [{"name": "thresholds-approved"}]}
+    pull = {"number": 7, "head": {"sha": SHA, "ref": "topic"}, "labels": [{"name": APPROVED}]}
     assert job.own_run(head=LOOSE, base=THRESHOLDS, payload={"pull_request": pull}) == 0
 
 
@@ -293,9 +314,9 @@ def test_wrong_head_file__is_bad_input(job):
 @pytest.mark.parametrize(
     ("ref", "labels", "code"),
     [
-        (f"refs/heads/gh-readonly-queue/main/pr-7-{BASE}", ("thresholds-approved",), 0),
+        (f"refs/heads/gh-readonly-queue/main/pr-7-{BASE}", (APPROVED,), 0),
         (f"refs/heads/gh-readonly-queue/main/pr-7-{BASE}", (), 1),
-        ("refs/heads/something-else", ("thresholds-approved",), 1),
+        ("refs/heads/something-else", (APPROVED,), 1),
     ],
 )
 def test_merge_queue__asks_for_the_approval_of_its_pull_request(job, ref, labels, code):
@@ -376,7 +397,7 @@ def test_verdict__that_contradicts_its_figures_is_invalid(fork_job):
     assert "the figures break limits that the verdict says were kept: checkout" in fork_job.comments[0]
 
 
-@pytest.mark.parametrize(("labels", "approved"), [((), False), (("thresholds-approved",), True)])
+@pytest.mark.parametrize(("labels", "approved"), [((), False), ((APPROVED,), True)])
 def test_forks_loosening__is_compared_on_github_and_needs_the_label(fork_job, labels, approved):
     put_side(fork_job.github, MERGE, files(LOOSE))
     fork_job.github.state.pulls[0].labels = labels

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ci_gate.judge.threshold_changes import compare_thresholds, judge_approval
+from ci_gate.judge.threshold_changes import compare_thresholds
 from ci_gate.thresholds import Compare, Profile, Scenario, Service, Thresholds, parse_thresholds
 
 DOCUMENT = {
@@ -218,22 +218,6 @@ def test_files__are_shown_but_have_no_direction():
         ("changed", "", "", "file gone.yml", "d" * 12, None),
         ("changed", "", "", "file load/checkout.py", "a" * 12, "b" * 12),
     ]
-
-
-@pytest.mark.parametrize(
-    ("path", "to", "labels", "is_missing"),
-    [
-        ((*ALL, "p50"), "250ms", (), True),
-        ((*ALL, "p50"), "250ms", ("bug", "Thresholds-Approved"), False),
-        ((*ALL, "p50"), "250ms", ("thresholds-approved-not",), True),
-        ((*ALL, "p50"), "150ms", (), False),
-        (("service", "env", "MODE"), "b", (), False),
-    ],
-)
-def test_approval__is_missing_where_something_is_loosened_without_the_label(path, to, labels, is_missing):
-    old = parse(DOCUMENT)
-    approval = judge_approval(compare_thresholds(old, parse(edit(*path, to=to))), old.loosening_label, labels)
-    assert approval.is_missing is is_missing
 
 
 def open_workload(**settings):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ci_gate.judge.threshold_changes import Approval, ThresholdChange
+from ci_gate.judge.approval import Approval, digest_loosening
+from ci_gate.judge.threshold_changes import ThresholdChange
 from ci_gate.judge.under_base import UnderBase
 from ci_gate.report.comment import Report
 from tests.report.verdicts import (
@@ -208,8 +209,11 @@ UNDER_BASE = (
 )
 
 
+DIGEST = digest_loosening(change for change in CHANGES if change.effect == "loosened")
+
+
 def approval(*, is_given):
-    return Approval(label="thresholds-approved", loosened=2, is_given=is_given)
+    return Approval(label=f"thresholds-approved:{DIGEST}", loosened=2, is_given=is_given)
 
 
 EXAMPLES = {

@@ -106,10 +106,10 @@ def advise(report: Report) -> tuple[Sentence, ...]:
 
 def _advise_on_changes(report: Report) -> Iterator[Sentence]:
     if report.approval is not None and report.approval.is_missing:
-        settings = count(report.approval.loosened, "setting is", "settings are")
+        settings = count(report.approval.loosened, "setting")
         yield Sentence(
             subject=report.approval.label,
-            text=f"with this label a maintainer approves that {settings} loosened; then run again",
+            text=f"with this label a maintainer approves exactly what is loosened here: {settings}",
             href="#changes",
         )
 

@@ -22,7 +22,7 @@ from ci_gate.report.comment import Report
 from ci_gate.report.html.advice import advise, describe_excess, explain, find_tightest
 from ci_gate.report.html.overview import OverviewRun, render_overview
 from ci_gate.report.html.report import MOST_REASONS, render_html
-from tests.report.examples import BURST, DEPLOYMENTS, EXAMPLES, REGRESSED, UNCLEAR
+from tests.report.examples import BURST, DEPLOYMENTS, DIGEST, EXAMPLES, REGRESSED, UNCLEAR
 from tests.report.test_escape import hostile_text
 from tests.report.verdicts import change, duet, endpoint, finding, limit, scenario, verdict
 
@@ -192,7 +192,7 @@ def test_advice__on_a_pass_is_only_about_a_tight_limit():
 
 
 def test_advice__on_an_unapproved_loosening_is_the_label():
-    assert advise(EXAMPLES["loosened"])[0].subject == "thresholds-approved"
+    assert advise(EXAMPLES["loosened"])[0].subject == f"thresholds-approved:{DIGEST}"
     assert advise(EXAMPLES["loosened-approved"]) == ()
 
 
