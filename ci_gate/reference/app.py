@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 from http import HTTPStatus
 
@@ -30,16 +28,12 @@ from ci_gate.reference.injection import LOGIN_PATH, Injection
 from ci_gate.reference.metrics import Metrics
 from ci_gate.reference.passwords import PasswordChecker
 from ci_gate.reference.replies import ApiError, error_reply, json_reply
-from ci_gate.reference.seed import ensure_state
 from ci_gate.reference.sessions import MemorySessions, RedisSessions
 from ci_gate.reference.settings import Settings, parse_settings
 from ci_gate.reference.throttle import MemoryThrottle, RedisThrottle
 
-_RETRY_EVERY_S = 0.5
 _REDIS_CONNECTIONS = 20
 _LABEL = "reference.endpoint"
-
-_log = logging.getLogger("uvicorn.error")
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -62,15 +56,10 @@ class Service:
             sessions, throttle = RedisSessions(self._redis, lifetime_s), RedisThrottle(self._redis)
             self._admission = Admission(settings, sessions, throttle, self._passwords, self.metrics)
         self._injection = Injection(settings.faults)
-        self._is_prepared = False
 
     @asynccontextmanager
     async def run(self, _app: Starlette) -> AsyncIterator[None]:
-        preparing = asyncio.create_task(self._prepare())
         yield
-        preparing.cancel()
-        with suppress(asyncio.CancelledError):
-            await preparing
         self._database.close()
         self._passwords.close()
         if self._redis is not None:
@@ -92,8 +81,8 @@ class Service:
         ]
 
     async def tell_health(self, _request: Request) -> Response:
-        """200 when a request could be served now: prepared, and the database and Redis answer."""
-        if not self._is_ready:
+        """200 when a request could be served now: the database and Redis answer."""
+        if self._injection.is_starting:
             return error_reply(HTTPStatus.SERVICE_UNAVAILABLE, "starting", "not ready yet")
         try:
             await self._database.read(lambda connection: connection.execute(text("SELECT 1")).scalar())
@@ -106,16 +95,12 @@ class Service:
     async def show_metrics(self, _request: Request) -> Response:
         return Response(self.metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    @property
-    def _is_ready(self) -> bool:
-        return self._is_prepared and not self._injection.is_starting
-
     def _guard(self, label: str, handler: Handler) -> Handler:
-        """The handler behind what every API request passes: readiness, throttle, faults."""
+        """The handler behind what every API request passes: throttle and faults."""
 
         async def endpoint(request: Request) -> Response:
             request.scope[_LABEL] = label
-            if not self._is_ready:
+            if self._injection.is_starting:
                 raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, "starting", "not ready yet")
             await self._admission.admit_address(request)
             struck = await self._injection.strike(request)
@@ -125,16 +110,6 @@ class Service:
 
     async def _with_user(self, handler: UserHandler, request: Request) -> Response:
         return await handler(request, await self._admission.admit_user(request))
-
-    async def _prepare(self) -> None:
-        """Until it works: the database may start after the service, and two workers may both try."""
-        while not self._is_prepared:
-            try:
-                await self._database.prepare(lambda engine: ensure_state(engine, self._settings))
-                self._is_prepared = True
-            except SQLAlchemyError as error:
-                _log.warning("database not ready: %s", error)
-                await asyncio.sleep(_RETRY_EVERY_S)
 
 
 class Observation:

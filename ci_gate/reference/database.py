@@ -60,10 +60,6 @@ class Database:
         async with self._slot():
             return await asyncio.get_running_loop().run_in_executor(self._writers, self._run_write, work)
 
-    async def prepare(self, work: Callable[[Engine], None]) -> None:
-        """Run set-up work, which opens its own transactions."""
-        await asyncio.get_running_loop().run_in_executor(self._writers, work, self._write_engine)
-
     def close(self) -> None:
         self._readers.shutdown()
         self._writers.shutdown()

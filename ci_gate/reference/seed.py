@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from itertools import islice
@@ -9,6 +10,7 @@ from typing import Any
 
 from redis import Redis
 from sqlalchemy import Connection, Engine, Table, insert, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from ci_gate.reference import sessions, throttle
 from ci_gate.reference.connectors import PLANES
@@ -28,6 +30,7 @@ from ci_gate.reference.tables import (
 
 APPROVED_COUNT = 250
 _BATCH = 1000
+_RETRY_EVERY_S = 0.5
 _REQUESTER = "user-0000"
 
 
@@ -44,8 +47,24 @@ def reset_state(settings: Settings) -> None:
             forget_redis_state(client)
 
 
-def ensure_state(engine: Engine, settings: Settings) -> None:
-    """Create and fill the tables of a database that has none; leave any other as it is."""
+def ensure_state(settings: Settings) -> None:
+    """Create and fill the tables of a database that has none; leave any other as it is.
+
+    Tries until it works: the database may start after the service.
+    """
+    engine, _ = split_engine(open_engine(settings.database_url))
+    while True:
+        try:
+            _fill_if_empty(engine, settings)
+        except SQLAlchemyError as error:
+            sys.stderr.write(f"database not ready: {error}\n")
+            time.sleep(_RETRY_EVERY_S)
+        else:
+            break
+    engine.dispose()
+
+
+def _fill_if_empty(engine: Engine, settings: Settings) -> None:
     with engine.begin() as connection:
         METADATA.create_all(connection)
         if connection.execute(select(USERS.c.username).limit(1)).first() is None:

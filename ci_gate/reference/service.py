@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import uvicorn
 
-from ci_gate.reference.seed import reset_state
+from ci_gate.reference.seed import ensure_state, reset_state
 from ci_gate.reference.settings import Settings, SettingsError, parse_settings
 
 _BACKLOG = 2048
@@ -34,9 +34,13 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
 
 
 def serve(settings: Settings, *, host: str, port: int, workers: int) -> None:
-    """Serve until SIGINT or SIGTERM. Raises SettingsError for several workers without Redis."""
+    """Serve until SIGINT or SIGTERM. Raises SettingsError for several workers without Redis.
+
+    Nothing listens before the database is there and filled; each worker listens when it can serve.
+    """
     if workers > 1 and settings.redis_url is None:
         raise SettingsError("REDIS_URL: needed by more than one worker, for sessions that all of them know")
+    ensure_state(settings)
     with contextlib.ExitStack() as stack:
         if workers > 1:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="reference-metrics-"))

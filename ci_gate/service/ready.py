@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 PROBE_TIMEOUT_S = 3.0
 FIRST_PAUSE_S = 0.02
 LONGEST_PAUSE_S = 0.25
+IN_A_ROW = 10
+"""Good answers on fresh connections: of several processes that listen, one may not be ready yet."""
 BODY_LIMIT = 64 * 1024
 """Bytes of the answer that are read, so that a small one ends in peace; the rest is not downloaded."""
 _BAD_STATUS = 400
@@ -33,25 +35,29 @@ class Clock(Protocol):
 def await_ready(
     probe: Callable[[float], str | None], ended: Callable[[], str | None], *, timeout_s: float, clock: Clock
 ) -> float:
-    """Polls until ``probe`` finds nothing wrong, and returns the seconds that took.
+    """Polls until ``probe`` finds nothing wrong IN_A_ROW times, and returns the seconds that took.
 
     ``probe`` is given the seconds it may take and says what is wrong; ``ended`` says how the service ended,
-    None while it runs. Raises ServiceError as soon as it has ended, or after ``timeout_s``.
+    None while it runs. Raises ServiceError as soon as it has ended, or after ``timeout_s``; a service that is
+    too slow to answer so often until then is ready if it answers.
     """
     started = clock.monotonic()
     pause_s = FIRST_PAUSE_S
+    good = 0
     while True:
         left_s = timeout_s - (clock.monotonic() - started)
-        wrong = probe(max(0.1, min(PROBE_TIMEOUT_S, left_s)))
+        # One that has answered well is not called unready for the little time that was left to ask again.
+        wrong = probe(PROBE_TIMEOUT_S if good else max(0.1, min(PROBE_TIMEOUT_S, left_s)))
         # Asked after the probe: what answered may be another program that took the port.
         if (how := ended()) is not None:
             raise ServiceError(f"the service ended before it was ready: {how}")
         elapsed_s = clock.monotonic() - started
-        if wrong is None:
+        good = good + 1 if wrong is None else 0
+        if good == IN_A_ROW or (good and elapsed_s >= timeout_s):
             return elapsed_s
         if elapsed_s >= timeout_s:
             raise ServiceError(f"the service was not ready after {format_exact(timeout_s)} s: {wrong}")
-        clock.sleep(min(pause_s, timeout_s - elapsed_s))
+        clock.sleep(min(FIRST_PAUSE_S if good else pause_s, timeout_s - elapsed_s))
         pause_s = min(pause_s * 1.5, LONGEST_PAUSE_S)
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,9 +67,9 @@ class RunningService:
 
 @contextmanager
 def started_service(
-    settings: Mapping[str, str], cwd: Path, *options: str, ready: bool = True
+    settings: Mapping[str, str], cwd: Path, *options: str, health: AbstractSet[int] = frozenset({200})
 ) -> Iterator[RunningService]:
-    """The service on a free port. ``ready`` False: yield as soon as it answers anything at all."""
+    """The service on a free port, once its health is one of these statuses; at once if there are none."""
     port = free_port()
     command = [sys.executable, "-m", "ci_gate.reference.service", "--port", str(port), *options]
     with (cwd / "service.log").open("ab") as log:
@@ -77,7 +78,8 @@ def started_service(
         )
     try:
         url = f"http://127.0.0.1:{port}"
-        await_health(url, process, statuses={200} if ready else {200, 503})
+        if health:
+            await_health(url, process, statuses=health)
         yield RunningService(url, settings, process)
     finally:
         process.send_signal(signal.SIGTERM)
@@ -87,7 +89,7 @@ def started_service(
         process.wait()
 
 
-def await_health(url: str, process: subprocess.Popen[bytes], *, statuses: set[int]) -> None:
+def await_health(url: str, process: subprocess.Popen[bytes], *, statuses: AbstractSet[int]) -> None:
     deadline = time.monotonic() + READY_TIMEOUT_S
     last = "nothing"
     while time.monotonic() < deadline and process.poll() is None:

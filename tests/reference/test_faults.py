@@ -122,7 +122,7 @@ def test_routes_missing__answers_404_but_lets_sign_in(embedded: Mapping[str, str
 
 def test_slow_start__is_not_ready_until_then(embedded: Mapping[str, str], tmp_path: Path) -> None:
     reset(embedded)
-    with started_service({**embedded, "FAULTS": "slow_start=1500ms"}, tmp_path, ready=False) as service:
+    with started_service({**embedded, "FAULTS": "slow_start=3s"}, tmp_path, health={503}) as service:
         assert requests.get(f"{service.url}/healthz", timeout=10).status_code == 503
         assert requests.post(f"{service.url}/api/v1/login", json={}, timeout=10).status_code == 503
         await_health(service.url, service.process, statuses={200})

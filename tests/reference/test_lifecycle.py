@@ -20,6 +20,7 @@ from tests.reference.processes import (
     run_service_command,
     started_service,
 )
+from tests.service.services import await_true
 
 
 def test_start__seeds_an_empty_database(embedded: Mapping[str, str], tmp_path: Path) -> None:
@@ -37,15 +38,12 @@ def test_start__leaves_a_filled_database_as_it_is(embedded: Mapping[str, str], t
     assert found["application"] == "kept"
 
 
-def test_start__is_not_ready_until_the_database_is_there(tmp_path: Path) -> None:
+def test_start__listens_when_the_database_is_there(tmp_path: Path) -> None:
     settings = {"DATABASE_URL": f"sqlite:///{tmp_path}/later/reference.sqlite3"}
-    with started_service(settings, tmp_path, ready=False) as service:
-        assert requests.get(f"{service.url}/healthz", timeout=10).status_code == 503
-        login = Client(service, user=None).post(
-            "/api/v1/login", {"username": "user-0001", "password": PASSWORD}
-        )
-        assert (login.status_code, login.json()["error"]) == (503, "starting")
-        assert "Retry-After" not in login.headers
+    with started_service(settings, tmp_path, health=set()) as service:
+        assert await_true(lambda: "database not ready" in (tmp_path / "service.log").read_text(), 30)
+        with pytest.raises(requests.ConnectionError):
+            requests.get(f"{service.url}/healthz", timeout=10)
         (tmp_path / "later").mkdir()
         await_health(service.url, service.process, statuses={200})
         assert Client(service).get("/api/v1/deployments/1").status_code == 200
@@ -53,7 +51,7 @@ def test_start__is_not_ready_until_the_database_is_there(tmp_path: Path) -> None
 
 def test_health__fails_when_redis_is_gone(embedded: Mapping[str, str], tmp_path: Path) -> None:
     settings = {**embedded, "REDIS_URL": "redis://127.0.0.1:1/0"}
-    with started_service(settings, tmp_path, ready=False) as service:
+    with started_service(settings, tmp_path, health={503}) as service:
         reply = requests.get(f"{service.url}/healthz", timeout=10)
         assert reply.status_code == 503
 
@@ -138,8 +136,8 @@ def test_workers__share_sessions_and_metrics(postgres_url: str, redis_url: str, 
             statuses = list(
                 threads.map(lambda _: client.get("/api/v1/deployments/1").status_code, range(100))
             )
-        # A worker that is still starting answers 503; none may fail to know the session.
-        assert set(statuses) <= {200, 503}
+        # Whichever worker answers: it can serve, and knows the session.
+        assert set(statuses) == {200}
         metrics = service.metrics()
         counted = sum(
             value

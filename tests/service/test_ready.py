@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -58,6 +60,54 @@ def test_await_ready__fails_at_once_when_the_service_has_ended():
 def test_await_ready__is_not_fooled_by_another_program_on_the_port():
     with pytest.raises(ServiceError, match="ended before it was ready"):
         wait(FakeClock(), ready_at=0, ended_at=0)
+
+
+def test_await_ready__takes_many_good_answers_in_a_row():
+    clock, answers = (
+        FakeClock(),
+        iter([*[None] * 9, "answered 503", *[None] * 9, "answered 503", *[None] * 10]),
+    )
+    await_ready(lambda _timeout_s: next(answers), lambda: None, timeout_s=10, clock=clock)
+    assert not list(answers)
+
+
+@pytest.mark.parametrize("answer_s", [0.9, 2.4, 2.9])
+def test_await_ready__a_service_that_answers_slowly_is_ready_in_time(answer_s):
+    clock = FakeClock()
+
+    def probe(timeout_s):
+        clock.now += min(answer_s, timeout_s)
+        return None if answer_s <= timeout_s else "no answer in time"
+
+    assert await_ready(probe, lambda: None, timeout_s=5, clock=clock) >= 5
+
+
+WORKERS = """
+import http.server, os, socketserver, sys, time
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200 if time.monotonic() >= ready_at else 503)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+    def log_message(self, *arguments):
+        pass
+with socketserver.TCPServer(("127.0.0.1", int(sys.argv[1])), Handler) as server:
+    ready_at = time.monotonic() + (1.5 if os.fork() else 0)
+    server.serve_forever()
+"""
+
+
+def test_await_ready__of_two_processes_that_share_a_port_both_are_ready(tmp_path):
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+    url = f"http://127.0.0.1:{port}/"
+    with subprocess.Popen([sys.executable, "-c", WORKERS, str(port)], start_new_session=True) as process:
+        try:
+            await_ready(lambda timeout_s: probe_http(url, timeout_s), lambda: None, timeout_s=30, clock=time)
+            assert [probe_http(url, 3) for _ in range(50)] == [None] * 50
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 class Server:
