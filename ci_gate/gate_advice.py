@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from ci_gate.gate_setup import Line, Setup, State, listed, name_some
+from ci_gate.branch_filters import listed
+from ci_gate.gate_setup import Line, Setup, State, name_some
 from ci_gate.github.rules import ACTIONS_APP_ID
 from ci_gate.workflow_files import Job, Workflow
 
@@ -14,10 +15,9 @@ _PINNED: Final = re.compile(r"@[0-9a-f]{40}$|^docker://.+@sha256:[0-9a-f]{64}$|^
 
 
 def examine_advisable(setup: Setup) -> tuple[Line, ...]:
-    """Who may report the check, approvals, the comment, permissions, and what the workflows use."""
+    """Who may report the check, the comment, permissions, and what the workflows use."""
     looks = (
         _look_at_source,
-        _look_at_labels,
         _look_at_comment,
         _look_at_permissions,
         _look_at_pins,
@@ -26,7 +26,7 @@ def examine_advisable(setup: Setup) -> tuple[Line, ...]:
 
 
 def _look_at_source(setup: Setup) -> Iterator[Line]:
-    check = setup.check
+    check = setup.reported
     demanded = [each for each in setup.rules.checks if each.name == check]
     if not demanded:
         return
@@ -39,19 +39,8 @@ def _look_at_source(setup: Setup) -> Iterator[Line]:
     yield Line(state="advice", subject="source of the check", found=found, to_do=to_do)
 
 
-def _look_at_labels(setup: Setup) -> Iterator[Line]:
-    for workflow, _ in setup.gates[:1]:
-        if "labeled" not in listed(workflow.triggers.get("pull_request", {}).get("types")):
-            yield Line(
-                state="advice",
-                subject="approval by label",
-                found="a label does not start the workflow",
-                to_do="on.pull_request.types: add labeled and unlabeled, or run again after approving",
-            )
-
-
 def _look_at_comment(setup: Setup) -> Iterator[Line]:
-    names = {workflow.name for workflow, _ in setup.gates}
+    names = {gate.workflow.name for gate in setup.gates}
     followers = [
         workflow
         for workflow in setup.workflows
@@ -69,7 +58,7 @@ def _look_at_comment(setup: Setup) -> Iterator[Line]:
 
 
 def _may_comment(workflow: Workflow, job: Job) -> bool:
-    permissions = job.permissions or workflow.permissions or {}
+    permissions = job.permissions if job.permissions is not None else workflow.permissions or {}
     return "write" in {permissions.get(name) for name in ("pull-requests", "issues", "all")}
 
 

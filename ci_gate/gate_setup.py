@@ -7,13 +7,21 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from ci_gate.branch_filters import find_filtered_out, listed
 from ci_gate.errors import Problem
+from ci_gate.gate_jobs import GateJob, find_gate_jobs, name_checks
 from ci_gate.github.rules import BranchRules
 from ci_gate.workflow_files import Job, Workflow
 
 _ALWAYS: Final = re.compile(r"^\s*(?:\$\{\{\s*always\(\)\s*\}\}|always\(\))\s*$")
-_NEEDED_TYPES: Final = frozenset({"opened", "synchronize", "reopened"})
-_FILTERS: Final = ("paths", "paths-ignore", "branches-ignore")
+NEEDED_TYPES: Final = ("opened", "synchronize", "reopened")
+"""As docs/workflows.md shows them."""
+
+NEEDED_PERMISSIONS: Final = {"contents": "read", "pull-requests": "read"}
+"""What the jobs of ci-gate's own workflow ask for. Who calls it must grant as much, or nothing starts."""
+
+_DEFAULT_TYPES: Final = ("opened", "synchronize", "reopened")
+_FILTERS: Final = ("paths", "paths-ignore")
 _MOST_NAMES: Final = 5
 
 State = Literal["ok", "MEND", "advice"]
@@ -39,14 +47,14 @@ class Setup:
     problems: tuple[Problem, ...] = ()
 
     @property
-    def gates(self) -> list[tuple[Workflow, Job]]:
-        """The jobs that report a check of the gate's name."""
-        return [
-            (workflow, job)
-            for workflow in self.workflows
-            for job in workflow.jobs
-            if job.check == self.check and not job.is_called_workflow
-        ]
+    def gates(self) -> tuple[GateJob, ...]:
+        """The jobs that report the gate's check."""
+        return find_gate_jobs(self.check, self.workflows, {each.name for each in self.rules.checks})
+
+    @property
+    def reported(self) -> str:
+        """The gate's check as GitHub names it: ``caller / gate`` where the gate is a called workflow."""
+        return self.gates[0].check if self.gates else self.check
 
 
 def examine_blocking(setup: Setup) -> tuple[Line, ...]:
@@ -62,15 +70,19 @@ def _look_at_files(setup: Setup) -> Iterator[Line]:
 def _look_at_job(setup: Setup) -> Iterator[Line]:
     gates = setup.gates
     if len(gates) == 1:
-        yield Line(state="ok", subject="gate job", found=f"{gates[0][0].path}: job {gates[0][1].id}")
+        found = f"{gates[0].workflow.path}: job {gates[0].job.id}"
+        found += f", which calls {gates[0].job.uses}" if gates[0].is_called else ""
+        yield Line(state="ok", subject="gate job", found=found)
+    elif len({gate.check for gate in gates}) > 1:
+        found = f"several may be meant: {name_some([gate.check for gate in gates])}"
+        yield Line(state="MEND", subject="gate job", found=found, to_do="give --check the name of one")
     elif gates:
-        where = name_some([f"{workflow.path}: {job.id}" for workflow, job in gates])
+        where = name_some([f"{gate.workflow.path}: {gate.job.id}" for gate in gates])
         to_do = "keep one: GitHub takes whichever of them ends well"
-        yield Line(
-            state="MEND", subject="gate job", found=f"several report {setup.check}: {where}", to_do=to_do
-        )
+        found = f"several report {setup.reported}: {where}"
+        yield Line(state="MEND", subject="gate job", found=found, to_do=to_do)
     else:
-        known = name_some([job.check for workflow in setup.workflows for job in workflow.jobs])
+        known = name_some(name_checks(setup.workflows, setup.check))
         to_do = f"name the job that needs all others {setup.check}, or give --check its name"
         yield Line(
             state="MEND",
@@ -81,7 +93,7 @@ def _look_at_job(setup: Setup) -> Iterator[Line]:
 
 
 def _look_at_required_check(setup: Setup) -> Iterator[Line]:
-    branch, check = setup.rules.branch, setup.check
+    branch, check = setup.rules.branch, setup.reported
     demanded = [each for each in setup.rules.checks if each.name == check]
     if not demanded:
         others = name_some([each.name for each in setup.rules.checks])
@@ -96,40 +108,42 @@ def _look_at_required_check(setup: Setup) -> Iterator[Line]:
 
 
 def _look_at_pull_requests(setup: Setup) -> Iterator[Line]:
-    for workflow, _ in setup.gates[:1]:
+    for workflow in (gate.workflow for gate in setup.gates[:1]):
         filters = workflow.triggers.get("pull_request")
         if filters is None:
             to_do = f"add pull_request to on: in {workflow.path}"
             yield Line(state="MEND", subject="pull requests", found="do not start the workflow", to_do=to_do)
             continue
         wrong = _find_gaps(filters, setup.rules.branch)
-        to_do = (
-            f"take that out of on.pull_request in {workflow.path}: a check that never starts stays pending"
-        )
+        to_do = f"on.pull_request in {workflow.path}: types: [{', '.join(NEEDED_TYPES)}], and no other filter"
         yield (
             Line(state="MEND", subject="pull requests", found="; ".join(wrong), to_do=to_do)
             if wrong
-            else Line(state="ok", subject="pull requests", found="all start the workflow")
+            else Line(state="ok", subject="pull requests", found="all that may change the verdict start it")
         )
 
 
 def _find_gaps(filters: Mapping[str, object], branch: str) -> list[str]:
+    """A check that never starts stays pending; a verdict that is not looked at again outlives its reason."""
     gaps = [f"only some, by {name}" for name in _FILTERS if name in filters]
-    branches, types = listed(filters.get("branches")), listed(filters.get("types"))
-    if "branches" in filters and branch not in branches and "**" not in branches:
-        gaps.append(f"not those into {branch}, by branches")
-    if "types" in filters and not set(types) >= _NEEDED_TYPES:
-        gaps.append(f"not when {', '.join(sorted(_NEEDED_TYPES - set(types)))}, by types")
+    if name := find_filtered_out(filters, branch):
+        gaps.append(f"not those into {branch}, by {name}")
+    types = listed(filters.get("types")) if "types" in filters else _DEFAULT_TYPES
+    if missing := [each for each in NEEDED_TYPES if each not in types]:
+        gaps.append(f"not when {', '.join(missing)}")
     return gaps
 
 
 def _look_at_merge_queue(setup: Setup) -> Iterator[Line]:
-    for workflow, _ in setup.gates[:1]:
+    for workflow in (gate.workflow for gate in setup.gates[:1]):
         to_do = f"add merge_group to on: in {workflow.path}"
-        if "merge_group" in workflow.triggers:
+        filters = workflow.triggers.get("merge_group")
+        name = find_filtered_out(filters or {}, setup.rules.branch)
+        if filters is not None and not name:
             yield Line(state="ok", subject="merge queue", found="merge_group starts the workflow")
         elif setup.rules.has_merge_queue:
             found = f"{setup.rules.branch} has one, and it does not start the workflow"
+            to_do = f"take {name} out of on.merge_group in {workflow.path}" if name else to_do
             yield Line(state="MEND", subject="merge queue", found=found, to_do=to_do)
         else:
             yield Line(
@@ -137,8 +151,42 @@ def _look_at_merge_queue(setup: Setup) -> Iterator[Line]:
             )
 
 
+def _look_at_caller(setup: Setup) -> Iterator[Line]:
+    """A job that calls a workflow must always start, and grant what the jobs of that ask for."""
+    for gate in setup.gates[:1]:
+        if not gate.is_called:
+            continue
+        where = f"{gate.workflow.path}: {gate.job.id}"
+        if gate.job.needs or (gate.job.condition and not _ALWAYS.match(gate.job.condition)):
+            found = "it waits for other jobs, or for a condition"
+            to_do = f"{where}: no needs: and no if:, for what is skipped reports nothing"
+            yield Line(state="MEND", subject="caller starts", found=found, to_do=to_do)
+        else:
+            yield Line(state="ok", subject="caller starts", found="with every event")
+        granted = gate.job.permissions if gate.job.permissions is not None else gate.workflow.permissions
+        missing = [
+            f"{name}: {level}" for name, level in NEEDED_PERMISSIONS.items() if not _grants(granted, name)
+        ]
+        if missing:
+            found = f"not {name_some(missing)}: GitHub refuses to start the called workflow"
+            to_do = (
+                f"{where}: permissions: {{{', '.join(f'{k}: {v}' for k, v in NEEDED_PERMISSIONS.items())}}}"
+            )
+            yield Line(state="MEND", subject="caller grants", found=found, to_do=to_do)
+        else:
+            yield Line(state="ok", subject="caller grants", found="what the called jobs ask for")
+
+
+def _grants(permissions: Mapping[str, str] | None, name: str) -> bool:
+    """Whether it may be read; what is not said is the repository's default, which reads."""
+    if permissions is None:
+        return True
+    return bool({permissions.get(name), permissions.get("all")} & {"read", "write"})
+
+
 def _look_at_condition(setup: Setup) -> Iterator[Line]:
-    for workflow, job in setup.gates[:1]:
+    """Of the job that has the steps. What is in another repository is not read: ci-gate tests its own."""
+    for workflow, job in (gate.inside for gate in setup.gates[:1] if gate.inside):
         where = f"{workflow.path}: {job.id}"
         if not _ALWAYS.match(job.condition):
             found = f"if: {job.condition}" if job.condition else "no if:"
@@ -170,22 +218,11 @@ def _reach(workflow: Workflow, job: Job) -> set[str]:
 
 
 def _look_at_tolerance(setup: Setup) -> Iterator[Line]:
-    for workflow, _ in setup.gates[:1]:
+    for workflow, _ in (gate.inside for gate in setup.gates[:1] if gate.inside):
         tolerant = [job.id for job in workflow.jobs if job.goes_on_after_errors]
         found = f"continue-on-error in {name_some(tolerant)}" if tolerant else "no error is passed over"
         to_do = "take continue-on-error out" if tolerant else ""
         yield Line(state="MEND" if tolerant else "ok", subject="errors count", found=found, to_do=to_do)
-
-
-def listed(value: object) -> list[str]:
-    """What a workflow may write as one name or as a list of them."""
-    return (
-        [str(item) for item in value]
-        if isinstance(value, list)
-        else [value]
-        if isinstance(value, str)
-        else []
-    )
 
 
 def name_some(names: list[str]) -> str:
@@ -200,6 +237,7 @@ _LOOKS: Final[tuple[Callable[[Setup], Iterator[Line]], ...]] = (
     _look_at_required_check,
     _look_at_pull_requests,
     _look_at_merge_queue,
+    _look_at_caller,
     _look_at_condition,
     _look_at_tolerance,
 )

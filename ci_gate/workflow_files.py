@@ -23,15 +23,19 @@ class UsedAction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """``check`` is the name under which it is reported; ``condition`` is ``if:``, empty for none."""
+    """``check`` is the name under which it is reported; ``condition`` is ``if:``, empty for none.
+
+    ``uses`` is the workflow that it calls, empty for a job of steps. ``permissions`` is None where nothing is
+    said, and the workflow's count.
+    """
 
     id: str
     check: str
     condition: str
     needs: tuple[str, ...]
-    permissions: Mapping[str, str]
+    permissions: Mapping[str, str] | None
     goes_on_after_errors: bool
-    is_called_workflow: bool
+    uses: str
     commands: str
 
 
@@ -103,9 +107,9 @@ def _job(name: str, job: dict[str, Any]) -> Job:
         check=str(job.get("name", name)),
         condition=str(job.get("if", "")),
         needs=(needs,) if isinstance(needs, str) else tuple(map(str, _items(needs))),
-        permissions=_permissions(job.get("permissions")),
+        permissions=None if "permissions" not in job else _permissions(job["permissions"]),
         goes_on_after_errors=any(_is_on(each.get("continue-on-error")) for each in (job, *steps)),
-        is_called_workflow="uses" in job,
+        uses=str(job.get("uses", "")),
         commands="\n".join(str(step.get("run", "")) for step in steps),
     )
 

@@ -62,8 +62,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "publication": {"errors", "github", "judge", "report", "threshold_files"},
     "publish": {"errors", "github", "judge", "publication", "report", "report_files", "threshold_files"},
     "workflow_files": {"errors", "yaml_source"},
-    "gate_setup": {"errors", "github", "workflow_files"},
-    "gate_advice": {"gate_setup", "github", "workflow_files"},
+    "branch_filters": set(),
+    "gate_jobs": {"workflow_files"},
+    "gate_setup": {"branch_filters", "errors", "gate_jobs", "github", "workflow_files"},
+    "gate_advice": {"branch_filters", "gate_setup", "github", "workflow_files"},
     "doctor": {"errors", "gate_advice", "gate_setup", "github", "report", "workflow_files"},
     "calibrate": {
         "wording",

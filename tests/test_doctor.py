@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import io
+import re
+import textwrap
+from pathlib import Path
 
 import pytest
 import requests
 
+from ci_gate.branch_filters import lets_through
 from ci_gate.doctor import run_doctor
 from ci_gate.errors import BadInputError
 from ci_gate.gate_advice import examine_advisable
-from ci_gate.gate_setup import Setup, examine_blocking
+from ci_gate.gate_setup import NEEDED_PERMISSIONS, NEEDED_TYPES, Setup, examine_blocking
 from ci_gate.github.reply import RefusedError
 from ci_gate.github.rules import ACTIONS_APP_ID, BranchRules, RequiredCheck
 from ci_gate.github.transport import Transport
@@ -20,7 +24,7 @@ GATE = """\
 name: load-gate
 on:
   pull_request:
-    types: [opened, synchronize, reopened, labeled, unlabeled]
+    types: [opened, synchronize, reopened, edited, labeled, unlabeled]
   merge_group:
   workflow_dispatch:
 permissions: {}
@@ -50,7 +54,6 @@ jobs:
     runs-on: ubuntu-latest
     steps: [{run: ci-gate publish}]
 """
-TYPES = "    types: [opened, synchronize, reopened, labeled, unlabeled]\n"
 REQUIRED = RequiredCheck(name="gate", app_id=ACTIONS_APP_ID, demanded_by="a ruleset")
 
 
@@ -94,18 +97,21 @@ def test_good_setup__has_nothing_to_mend_and_nothing_to_advise():
         ("  gate:\n", "  verdict:\n", "gate job"),
         ("  gate:\n", "  gate:\n    name: the gate\n", "gate job"),
         (
-            "  pull_request:\n    types: [opened, synchronize, reopened, labeled, unlabeled]\n",
+            "  pull_request:\n    types: [opened, synchronize, reopened, edited, labeled, unlabeled]\n",
             "",
             "pull requests",
         ),
         (
-            "    types: [opened, synchronize, reopened, labeled, unlabeled]",
+            "    types: [opened, synchronize, reopened, edited, labeled, unlabeled]",
             "    paths: [src/**]",
             "pull requests",
         ),
         ("    types: [opened,", "    paths-ignore: [docs/**]\n    types: [opened,", "pull requests"),
         ("    types: [opened,", "    branches: [release]\n    types: [opened,", "pull requests"),
-        ("[opened, synchronize, reopened, labeled, unlabeled]", "[opened, labeled]", "pull requests"),
+        ("    types: [opened,", "    branches: ['**', '!main']\n    types: [opened,", "pull requests"),
+        ("    types: [opened,", "    branches: ['!main']\n    types: [opened,", "pull requests"),
+        ("    types: [opened,", "    branches-ignore: ['ma*']\n    types: [opened,", "pull requests"),
+        ("[opened, synchronize, reopened, edited, labeled, unlabeled]", "[opened, labeled]", "pull requests"),
         ("    if: always()\n", "", "gate always runs"),
         ("if: always()", "if: success()", "gate always runs"),
         ("if: always()", "if: ${{ !cancelled() }}", "gate always runs"),
@@ -130,6 +136,10 @@ def test_gate__that_would_not_block_is_to_be_mended(old, new, subject):
         ("if: always()", "if: ${{ always() }}"),
         ("    types: [opened,", "    branches: [main, release]\n    types: [opened,"),
         ("    types: [opened,", "    branches: '**'\n    types: [opened,"),
+        ("    types: [opened,", "    branches: ['*']\n    types: [opened,"),
+        ("    types: [opened,", "    branches: ['!main', 'm*n']\n    types: [opened,"),
+        ("    types: [opened,", "    branches-ignore: ['docs/**']\n    types: [opened,"),
+        ("  merge_group:\n", "  merge_group: {branches: [main]}\n"),
         ("  gate:\n", "  last:\n    name: gate\n"),
         ("needs: [scenario]", "needs: [scenario, plan]"),
     ],
@@ -138,7 +148,12 @@ def test_gate__written_another_way_blocks_too(old, new):
     assert wrong(look(GATE.replace(old, new))) == []
 
 
-@pytest.mark.parametrize(("on", "is_covered"), [("on: push", False), ("on: [push, pull_request]", True)])
+IS_DEFAULT_ENOUGH = set(NEEDED_TYPES) <= {"opened", "synchronize", "reopened"}
+
+
+@pytest.mark.parametrize(
+    ("on", "is_covered"), [("on: push", False), ("on: [push, pull_request]", IS_DEFAULT_ENOUGH)]
+)
 def test_triggers__may_be_a_name_or_a_list(on, is_covered):
     text = on + "\n" + GATE[GATE.index("permissions:") :]
     assert ("pull requests" in wrong(look(text))) is not is_covered
@@ -167,8 +182,9 @@ def test_called_workflow__reports_under_another_name():
 
 @pytest.mark.parametrize(("queue", "state"), [(True, "MEND"), (False, "advice")])
 def test_merge_queue__that_does_not_start_the_gate(queue, state):
-    lines = look(GATE.replace("  merge_group:\n", ""), queue=queue)
-    assert wrong(lines, state) == ["merge queue"]
+    for instead in ("", "  merge_group: {branches: [release]}\n"):
+        lines = look(GATE.replace("  merge_group:\n", instead), queue=queue)
+        assert wrong(lines, state) == ["merge queue"]
     assert wrong(look(queue=queue)) == []
 
 
@@ -189,7 +205,6 @@ def test_source_of_the_check__is_advised(app_id):
         ("@0123456789abcdef0123456789abcdef01234567 # v5", "@0123456", "pinned actions"),
         ("@0123456789abcdef0123456789abcdef01234567 # v5", "", "pinned actions"),
         ("uses: ./.github/actions/install", "uses: docker://alpine:3", "pinned actions"),
-        (", labeled, unlabeled]", "]", "approval by label"),
         ("  workflow_dispatch:\n", "  pull_request_target:\n", "fork safety"),
     ],
 )
@@ -205,11 +220,15 @@ def test_gate__that_blocks_but_is_not_safe_is_advised(old, new, subject):
         "",
         COMMENT.replace("pull-requests: write", "pull-requests: read"),
         COMMENT.replace("[load-gate]", "[other]"),
+        COMMENT.replace("permissions: {}", "permissions: {pull-requests: write}").replace(
+            "    permissions: {pull-requests: write, actions: read, contents: read}", "    permissions: {}"
+        ),
     ],
 )
 def test_comment__that_cannot_come_is_advised(comment):
     lines = look(comment=comment)
-    assert (wrong(lines), wrong(lines, "advice")) == ([], ["comment"])
+    assert wrong(lines) == []
+    assert [subject for subject in wrong(lines, "advice") if subject != "permissions"] == ["comment"]
 
 
 def test_pinned_actions__name_file_and_line():
@@ -248,6 +267,154 @@ def test_workflow_files__are_read_and_their_problems_kept(tmp_path):
         Setup(check="gate", rules=rules(REQUIRED), workflows=workflows, problems=problems)
     )
     assert wrong(lines) == ["workflow file", "workflow file"]
+
+
+@pytest.mark.parametrize(
+    ("patterns", "passing", "stopped"),
+    [
+        (["*"], ["main", "fix-1"], ["release/2"]),
+        (["**"], ["main", "release/2"], []),
+        (["release/*"], ["release/2"], ["release", "release/2/x", "main"]),
+        (["release/**", "!release/**-alpha"], ["release/2"], ["release/2-alpha", "release/3/x-alpha"]),
+        (["**", "!main"], ["release/2"], ["main"]),
+        (["!main", "**"], ["main"], []),
+        (["!main"], [], ["main", "release/2"]),
+        (["v[12].[0-9]+"], ["v1.0", "v2.10"], ["v3.0", "v1x0", "v1."]),
+        (["mains?"], ["main", "mains"], ["mainss", "mai"]),
+        (["a.b", "c\\+d"], ["a.b", "c+d"], ["axb", "ccd"]),
+        (["[", "+x"], ["["], ["x"]),
+        ([], [], ["main"]),
+    ],
+)
+def test_branches__are_let_through_as_github_does(patterns, passing, stopped):
+    assert [branch for branch in passing if not lets_through(patterns, branch)] == []
+    assert [branch for branch in stopped if lets_through(patterns, branch)] == []
+
+
+PROJECT = Path(__file__).parents[1]
+DOCUMENT = (PROJECT / "docs" / "workflows.md").read_text()
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+def read_documented_setup():
+    """The workflow files that the document shows, and the copy that it asks for; path -> text."""
+    blocks = re.findall(r"^( *)```yaml\n(.*?)^ *```$", DOCUMENT, re.DOTALL | re.MULTILINE)
+    texts = [textwrap.dedent(text).replace("COMMIT", COMMIT) for _, text in blocks]
+    shown = {text.splitlines()[0].removeprefix("# "): text for text in texts if text.startswith("# .github/")}
+    comment = ".github/workflows/load-gate-comment.yml"
+    return {comment: (PROJECT / comment).read_text()} | shown
+
+
+def read_own_setup():
+    return {
+        path.relative_to(PROJECT).as_posix(): path.read_text()
+        for path in sorted((PROJECT / ".github" / "workflows").glob("*.yml"))
+    }
+
+
+def look_at(texts, required, check="gate"):
+    workflows = tuple(parse_workflow(text, path) for path, text in texts.items())
+    demanded = RequiredCheck(name=required, app_id=ACTIONS_APP_ID, demanded_by="a ruleset")
+    setup = Setup(check=check, rules=rules(demanded, queue=True), workflows=workflows)
+    return (*examine_blocking(setup), *examine_advisable(setup))
+
+
+@pytest.mark.parametrize("check", ["gate", "load-gate / gate"])
+def test_documented_setup__blocks_and_needs_nothing(check):
+    lines = look_at(read_documented_setup(), "load-gate / gate", check)
+    assert [(line.state, line.subject, line.found) for line in lines if line.state != "ok"] == []
+    assert {"caller starts", "caller grants", "comment"} <= {line.subject for line in lines}
+
+
+def test_own_setup__blocks_and_needs_nothing():
+    lines = look_at(read_own_setup(), "gate")
+    assert [(line.state, line.subject, line.found) for line in lines if line.state != "ok"] == []
+
+
+def test_documented_setup__whose_check_is_not_required_names_the_one_to_require():
+    (line,) = [line for line in look_at(read_documented_setup(), "gate") if line.state == "MEND"]
+    assert "does not require load-gate / gate (required: gate)" in line.found
+    assert line.to_do.endswith("require the status check load-gate / gate")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "subject"),
+    [
+        ("  load-gate:\n", "  load-gate:\n    needs: build\n", "caller starts"),
+        ("  load-gate:\n", "  load-gate:\n    if: github.actor != 'x'\n", "caller starts"),
+        ("      contents: read\n", "", "caller grants"),
+        ("      pull-requests: read\n", "", "caller grants"),
+        ("  load-gate:\n", "  verdict:\n", "required check"),
+        ("load-gate.yml@", "other.yml@", "gate job"),
+        ("  merge_group:\n", "", "merge queue"),
+    ],
+)
+def test_documented_setup__that_was_changed_is_to_be_mended(old, new, subject):
+    texts = read_documented_setup()
+    (path,) = [path for path in texts if path.endswith("/load-gate.yml")]
+    assert old in texts[path]
+    lines = look_at(texts | {path: texts[path].replace(old, new, 1)}, "load-gate / gate")
+    assert subject in wrong(lines)
+
+
+def test_documented_setup__has_the_types_and_permissions_that_the_doctor_demands():
+    texts = read_documented_setup()
+    (caller,) = [
+        parse_workflow(text, path) for path, text in texts.items() if path.endswith("/load-gate.yml")
+    ]
+    types = caller.triggers["pull_request"].get("types", ["opened", "synchronize", "reopened"])
+    assert types == list(NEEDED_TYPES)
+    own = parse_workflow(read_own_setup()[".github/workflows/load-gate.yml"], "load-gate.yml")
+    asked = {name: level for job in own.jobs for name, level in (job.permissions or {}).items()}
+    assert asked == NEEDED_PERMISSIONS
+    assert caller.jobs[0].permissions == NEEDED_PERMISSIONS
+    own_types = own.triggers["pull_request"].get("types", ["opened", "synchronize", "reopened"])
+    assert own_types == list(NEEDED_TYPES)
+
+
+LOCAL = """\
+on: {pull_request: {types: TYPES}, merge_group: }
+permissions: {}
+jobs:
+  before: {steps: []}
+  load:
+    permissions: {contents: read, pull-requests: read}
+    uses: ./.github/workflows/gate.yml
+""".replace("TYPES", f"[{', '.join(NEEDED_TYPES)}]")
+CALLED = "on: workflow_call\n" + GATE[GATE.index("permissions:") :]
+
+
+def test_called_workflow_of_the_same_repository__is_looked_into():
+    """Jobs beside the caller are no business of the gate's; those inside are."""
+    texts = {".github/workflows/gate.yml": CALLED, ".github/workflows/pull.yml": LOCAL}
+    assert wrong(look_at(texts, "load / gate")) == []
+    texts[".github/workflows/gate.yml"] = CALLED.replace("    if: always()\n", "")
+    assert wrong(look_at(texts, "load / gate")) == ["gate always runs"]
+
+
+def test_workflow_that_is_only_called__reports_nothing_by_itself():
+    assert "gate job" in wrong(look_at({".github/workflows/gate.yml": CALLED}, "gate"))
+
+
+def test_called_workflows__several_that_may_be_meant():
+    texts = {
+        ".github/workflows/gate.yml": CALLED,
+        ".github/workflows/a.yml": LOCAL,
+        ".github/workflows/b.yml": LOCAL.replace("  load:\n", "  other:\n"),
+    }
+    assert wrong(look_at(texts, "load / gate")) == []
+    (line,) = [line for line in look_at(texts, "lint") if line.subject == "gate job"]
+    assert "load / gate, other / gate" in line.found
+
+
+def test_called_workflow_of_another_repository__is_known_by_the_checks_name_alone():
+    texts = {
+        ".github/workflows/a.yml": LOCAL.replace(
+            "./.github/workflows/gate.yml", f"x/y/.github/workflows/z.yml@{COMMIT}"
+        )
+    }
+    assert wrong(look_at(texts, "load / verdict", "load / verdict")) == []
+    assert "gate job" in wrong(look_at(texts, "load / verdict"))
 
 
 RULE = {
