@@ -11,6 +11,7 @@ import msgspec
 from ci_gate.errors import EXIT_PASS, BadInputError, UsageError
 from ci_gate.gate import gather, gather_timelines, parse_needs, parse_scenarios
 from ci_gate.git import has_file
+from ci_gate.judge.lacking import demand_all
 from ci_gate.judge.run_timeline import encode_timeline
 from ci_gate.judge.verdict import encode_verdict
 from ci_gate.matrix import (
@@ -92,17 +93,26 @@ def plan_command(
 @click.option(
     "--not-compared", default="", help="Why nothing was measured beside head; empty: nothing to say."
 )
+@click.option("--thresholds", "thresholds_file", type=_FILE, help="Head's: what it names must be there.")
 @click.option("--out", "out_file", type=_FILE, required=True, help="The verdict's file.")
 def gate_command(
-    folder: Path, scenarios: str, needs: str, base: str, not_compared: str, out_file: Path
+    folder: Path,
+    scenarios: str,
+    needs: str,
+    base: str,
+    not_compared: str,
+    thresholds_file: Path | None,
+    out_file: Path,
 ) -> int:
     """Make one verdict of every verdict.json below FOLDER, and one timeline.json beside it.
 
-    It is INVALID where a planned scenario is missing, or a job that this one needs ended in any other way
-    than success, unless a scenario FAILs.
+    It is INVALID where a planned scenario is missing, or a limit of it that thresholds.yaml names, or a job
+    that this one needs ended in any other way than success, unless a scenario FAILs.
     """
     planned = parse_scenarios(scenarios)
     verdict = gather(folder, planned, parse_needs(needs), not_compared)
+    if thresholds_file is not None:
+        verdict = demand_all(verdict, read_thresholds(thresholds_file), planned)
     verdict = msgspec.structs.replace(verdict, occasion=read_occasion(os.environ, _read_payload(), base))
     out_file.parent.mkdir(parents=True, exist_ok=True)
     out_file.write_bytes(encode_verdict(verdict))

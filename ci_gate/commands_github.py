@@ -28,6 +28,9 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--repository", type=_FOLDER, default=Path(), help="A checkout of head.  [default: here]")
 @click.option("--base", type=_FOLDER, help="A checkout of base, to see what thresholds.yaml loosens.")
 @click.option("--artifact", default="verdict", show_default=True, help="Of the other run, in a workflow_run.")
+@click.option(
+    "--scenario", "scenarios", multiple=True, help="Of the other run, where it measures not all of them."
+)
 @click.option("--comment/--no-comment", default=True, help="Or leave it to the workflow_run job.")
 @click.option("--status", default="", help="Also set a commit status of this name.")
 @click.option("--author", default="", help="Who writes the comment.  [default: whom the token belongs to]")

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import msgspec
-
 from ci_gate.errors import EXIT_FAIL
 from ci_gate.github.event import Event
 from ci_gate.judge.approval import judge_approval
-from ci_gate.judge.findings import Finding
+from ci_gate.judge.lacking import demand_all
 from ci_gate.judge.threshold_changes import compare_thresholds
 from ci_gate.judge.under_base import judge_under_base
-from ci_gate.judge.verdict import Verdict
+from ci_gate.judge.verdict import Verdict, distrust
 from ci_gate.report.comment import Report
 from ci_gate.threshold_files import ThresholdFiles
 
@@ -27,6 +26,7 @@ class PublishRequest:
 
     ``verdict_file`` is None in a workflow_run job, whose verdict is in ``artifact`` of the run it follows.
     ``base`` is a checkout of the base side; without it, threshold changes are not looked for.
+    ``scenarios`` are those that the other run measures, all of thresholds.yaml if empty.
     ``status`` is the context of the commit status, empty for none; ``author`` is who the token comments as,
     empty to ask GitHub.
     """
@@ -37,6 +37,7 @@ class PublishRequest:
     base: Path | None = None
     artifact: str = "verdict"
     comment: bool = True
+    scenarios: tuple[str, ...] = ()
     status: str = ""
     author: str = ""
     key: str = "load-gate"
@@ -82,23 +83,21 @@ def make_report(
     )
 
 
-def distrust_contradiction(verdict: Verdict, head: ThresholdFiles | None) -> Verdict:
-    """A verdict from elsewhere, INVALID where its own figures break limits that it says were kept."""
+def distrust_contradiction(
+    verdict: Verdict, head: ThresholdFiles | None, scenarios: Sequence[str] = ()
+) -> Verdict:
+    """A verdict from elsewhere, INVALID where it lacks what head names or breaks limits that it calls kept.
+
+    ``scenarios`` are those that it was to measure, all if empty.
+    """
     if head is None:
         return verdict
+    verdict = demand_all(verdict, head.thresholds, scenarios)
     rows = judge_under_base(verdict, head.thresholds)
     lies = [row.scenario for row in rows if row.base == "FAIL" and row.head == "PASS"]
     if not lies:
         return verdict
-    finding = Finding(
-        code="contradiction",
-        effect="distrust",
-        subject="run",
-        message=f"the figures break limits that the verdict says were kept: {', '.join(lies)}",
-        remedy="look at the run: its verdict was not made by these thresholds",
-    )
-    findings = (finding, *verdict.findings)
-    return msgspec.structs.replace(verdict, outcome="INVALID", blocks=True, findings=findings)
+    return distrust(verdict, f"the figures break limits that the verdict says were kept: {', '.join(lies)}")
 
 
 def exit_code_of(report: Report) -> int:

@@ -19,6 +19,7 @@ from ci_gate.github.pulls import NoPullRequest, PullRequest, find_pull, find_sid
 from ci_gate.github.reply import GitHubError, RefusedError
 from ci_gate.github.statuses import Status, set_status
 from ci_gate.github.transport import Transport
+from ci_gate.judge.lacking import demand_all, list_measured
 from ci_gate.judge.verdict import MAX_VERDICT_BYTES, decode_verdict
 from ci_gate.publication import (
     Action,
@@ -71,6 +72,8 @@ class _Edge:
         actions = plan_actions(self.event, self.request, has_token=self.transport is not None)
         pull = self._get_pull()
         head = read_side(self.request.repository, self.request.thresholds_file)
+        if head is not None:
+            verdict = demand_all(verdict, head.thresholds, list_measured(verdict))
         report = make_report(
             verdict, base=self._read_base(), head=head, labels=self._labels(pull), run_url=self.event.run_url
         )
@@ -128,7 +131,7 @@ class _Edge:
             raise EvidenceError(f"artifact {self.request.artifact} holds no {VERDICT_FILE}")
         base_ref, head_ref = find_sides(transport, repository, pull)
         head = fetch_side(transport, repository, file, head_ref)
-        verdict = distrust_contradiction(decode_verdict(files[VERDICT_FILE]), head)
+        verdict = distrust_contradiction(decode_verdict(files[VERDICT_FILE]), head, self.request.scenarios)
         return make_report(
             verdict,
             base=self._tolerate(lambda: fetch_side(transport, repository, file, base_ref)),

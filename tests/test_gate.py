@@ -18,6 +18,7 @@ from ci_gate.judge.run_timeline import (
     encode_timeline,
 )
 from ci_gate.judge.verdict import MAX_VERDICT_BYTES, decode_verdict, encode_verdict
+from tests.github.repositories import THRESHOLDS, run_verdict
 from tests.report.verdicts import scenario, verdict
 
 WELL = {"scenario": "success"}
@@ -94,6 +95,19 @@ def test_scenarios__a_plan_that_failed_has_none():
     assert parse_scenarios('["a", "b"]') == ("a", "b")
     with pytest.raises(UsageError, match="JSON list"):
         parse_scenarios('{"a": 1}')
+
+
+@pytest.mark.parametrize(("more", "exit_code"), [("", 0), (", p50: 1s", 3)])
+def test_command__demands_the_limits_of_heads_file(tmp_path, more, exit_code):
+    write(tmp_path / "in", "checkout")
+    file = tmp_path / "thresholds.yaml"
+    limits = "limits: {all: {p95: 300ms, failures: 100%MORE}}".replace("MORE", more)
+    file.write_text(THRESHOLDS[: THRESHOLDS.index("limits:")] + limits)
+    verdict = tmp_path / "in/verdict-checkout/verdict.json"
+    verdict.write_bytes(run_verdict())
+    arguments = [str(tmp_path / "in"), "--scenarios", '["checkout"]', "--needs", "{}"]
+    arguments += ["--thresholds", str(file), "--out", str(tmp_path / "out.json")]
+    assert CliRunner().invoke(gate_command, arguments, standalone_mode=False).return_value == exit_code
 
 
 @pytest.mark.parametrize(("outcome", "exit_code"), [("PASS", 3), ("FAIL", 1), ("INVALID", 3)])

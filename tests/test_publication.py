@@ -88,7 +88,8 @@ def test_report__compares_only_what_changed():
     ],
 )
 def test_contradiction__makes_a_pass_invalid(p95, outcome, expected):
-    verdict = decode_verdict(run_verdict(p95, outcome))
+    """Of limits that are others than head's."""
+    verdict = decode_verdict(run_verdict(p95, outcome, thresholds=LOOSE))
     judged = distrust_contradiction(verdict, side())
     assert judged.outcome == expected
     assert (judged == verdict) is (outcome == expected)

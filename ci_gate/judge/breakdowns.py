@@ -16,7 +16,6 @@ from ci_gate.judge.summary import SteadyPhase, find_error_statuses, find_success
 from ci_gate.samples import FLAG_RETRY_AFTER, UNSENT, count_ids
 from ci_gate.thresholds import ALL_ENDPOINTS, Scenario
 
-_DEFAULT_FAILURES: Final = 0.01
 _NEAR_LIMIT: Final = 0.95
 _MOST_NAMED: Final = 3
 _MOST: Final = 0.5
@@ -206,12 +205,9 @@ def _sort_by_kind(failures: Failures) -> dict[str, NDArray[np.bool_]]:
 
 
 def _allowed_failures(scenario: Scenario) -> float:
-    bounds = (
-        limit.bound
-        for limit in scenario.limits
-        if limit.endpoint == ALL_ENDPOINTS and limit.metric == "failures"
-    )
-    return next(bounds, _DEFAULT_FAILURES)
+    """The parser gives every scenario one limit on failures or on successes of all requests."""
+    bounds = {limit.metric: limit.bound for limit in scenario.limits if limit.endpoint == ALL_ENDPOINTS}
+    return bounds["failures"] if "failures" in bounds else 1 - bounds["successes"]
 
 
 def _count_failures(failures: Failures, rows: NDArray[np.bool_]) -> Iterator[str]:

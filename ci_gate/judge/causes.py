@@ -18,6 +18,7 @@ from ci_gate.judge.place_numbers import (
     describe_pool,
     describe_workers,
 )
+from ci_gate.ranges import Quantity
 from ci_gate.readings import StrictValue
 
 FULL: Final = 0.9  # of a resource's capacity, on average
@@ -39,7 +40,7 @@ class Cause(StrictValue, frozen=True):
     title: str
     numbers: tuple[str, ...]
     next_step: str
-    share: float | None
+    share: Quantity | None
     share_of: Literal["time", "requests"] = "time"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+import msgspec
 import numpy as np
 
 from ci_gate.judge.family import holm_levels, weigh_endpoints
@@ -19,6 +20,8 @@ from ci_gate.judge.windows import (
     measure_rate,
     measure_share,
 )
+from ci_gate.judge.worsening import exceeds, judge_change
+from ci_gate.ranges import Count, Quantity, Share, Value
 from ci_gate.readings import StrictValue
 from ci_gate.thresholds import ALL_ENDPOINTS, quantile_of
 from ci_gate.wording import format_exact
@@ -31,18 +34,9 @@ if TYPE_CHECKING:
 POWER: Final = 0.8
 """Probability with which a change of the minimum detectable size is shown to be real."""
 
-_LARGEST_LOG: Final = 100.0  # a ratio beyond e**100 says no more, and would soon be no number
-_ROUNDING: Final = (
-    1e-9  # of a change: what floats and logarithms add to 90 of 100, which keeps a tolerance of 10 %
-)
+_LARGEST_LOG: Final = 20.0  # a ratio beyond e**20 says no more, and would soon be no number
 
 Outcome = Literal["pass", "fail", "inconclusive"]
-
-
-def exceeds(metric: str, change: float, tolerance: float) -> bool:
-    """Whether a change is for the worse, and beyond its tolerance; equality keeps a tolerance."""
-    worsening = -change if metric in {"rate", "successes"} else change
-    return worsening > tolerance + _ROUNDING
 
 
 class Change(StrictValue, frozen=True):
@@ -57,16 +51,16 @@ class Change(StrictValue, frozen=True):
 
     endpoint: str
     metric: str
-    base: float
-    head: float
-    change: float
-    low: float
-    high: float
-    worst: float
-    p_value: float  # one-sided, in the direction of the change
-    mde: float
-    tolerance: float
-    windows: int
+    base: Quantity
+    head: Quantity
+    change: Value
+    low: Value
+    high: Value
+    worst: Value
+    p_value: Share  # one-sided, in the direction of the change
+    mde: Quantity
+    tolerance: Quantity
+    windows: Count
     is_real: bool
     outcome: Outcome
 
@@ -77,8 +71,7 @@ class Change(StrictValue, frozen=True):
         What cannot be told of all requests together does; of one endpoint, only if it looks worse than its
         tolerance: the few requests of a rare endpoint can hardly ever show that it is not.
         """
-        worsening = -self.change if self.metric in {"rate", "successes"} else self.change
-        is_decisive = self.endpoint == ALL_ENDPOINTS or worsening > self.tolerance
+        is_decisive = self.endpoint == ALL_ENDPOINTS or exceeds(self.metric, self.change, self.tolerance)
         return self.outcome == "inconclusive" and is_decisive
 
 
@@ -93,9 +86,9 @@ class NotCompared(StrictValue, frozen=True):
     endpoint: str
     metric: str
     lacking: Literal["samples", "windows"]
-    base_samples: int
-    head_samples: int
-    needed: int
+    base_samples: Count
+    head_samples: Count
+    needed: Count
     outcome: Outcome
 
 
@@ -140,14 +133,18 @@ def compare(
 
 def decide(comparison: Comparison, look: Look) -> Outcome | Literal["extend"]:
     """Fail on any breach; pass when nothing is left open; else go on to the next look, if there is one."""
+    outcome = settle(comparison)
+    return outcome if outcome != "inconclusive" or look.is_last else "extend"
+
+
+def settle(comparison: Comparison) -> Outcome:
+    """What it says, should no more load come."""
     if any(change.outcome == "fail" for change in comparison.changes):
         return "fail"
     is_open = any(change.leaves_open for change in comparison.changes) or any(
         missing.outcome == "inconclusive" for missing in comparison.not_compared
     )
-    if comparison.changes and not is_open:
-        return "pass"
-    return "inconclusive" if look.is_last else "extend"
+    return "pass" if comparison.changes and not is_open else "inconclusive"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,34 +224,20 @@ def _judge(question: _Question, effect: Effect, level: float, alpha: float) -> C
         return size if is_share else float(np.expm1(min(size, _LARGEST_LOG)))
 
     half = effect.bound(level)
-    change = relative(effect.estimate)
-    worst = relative(effect.estimate + worse * effect.bound(alpha))
-    mde = abs(relative(worse * (half + effect.bound(1 - POWER))))
-    is_real = effect.p_value <= level
-    within = not exceeds(question.metric, change, question.tolerance)
-    # Rare stalls are trimmed from the paired effect: what the plain percentile shows as worse must not pass.
-    most = effect.base * (1 + question.tolerance + _ROUNDING)
-    is_shown_worse = question.quantile is not None and effect.head > most
-    outcome: Outcome = "inconclusive"
-    if is_real and not within:
-        outcome = "fail"
-    elif not is_shown_worse and (
-        worse * worst < question.tolerance or (within and mde <= question.tolerance)
-    ):
-        outcome = "pass"
-    return Change(
+    change = Change(
         endpoint=question.endpoint,
         metric=question.metric,
         base=effect.base,
         head=effect.head,
-        change=change,
+        change=relative(effect.estimate),
         low=relative(effect.estimate - half),
         high=relative(effect.estimate + half),
-        worst=worst,
+        worst=relative(effect.estimate + worse * effect.bound(alpha)),
         p_value=effect.p_value,
-        mde=mde,
+        mde=abs(relative(worse * (half + effect.bound(1 - POWER)))),
         tolerance=question.tolerance,
         windows=effect.windows,
-        is_real=is_real,
-        outcome=outcome,
+        is_real=effect.p_value <= level,
+        outcome="inconclusive",
     )
+    return msgspec.structs.replace(change, outcome=judge_change(change))

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Final, Literal
 
 import msgspec
 import numpy as np
 
-from ci_gate.evidence import Recording, RecordingPlan
+from ci_gate.evidence import DUET_BASE, DUET_HEAD, Recording, RecordingPlan
 from ci_gate.judge.comparison import Change, Comparison, NotCompared, compare, decide
 from ci_gate.judge.findings import Finding, Rule, as_planned, make_case
 from ci_gate.judge.looks import Look, plan_looks
 from ci_gate.judge.summary import SteadyPhase, select_steady_phase
 from ci_gate.judge.validity import RULES, check_validity
 from ci_gate.judge.windows import Phase, SideSamples
+from ci_gate.ranges import Count, Quantity, Share
 from ci_gate.readings import StrictValue
 from ci_gate.samples import count_ids
 from ci_gate.thresholds import Compare, Scenario
@@ -42,12 +44,27 @@ class DuetVerdict(StrictValue, frozen=True):
     """
 
     outcome: DuetOutcome
-    duration_s: float
-    looks: int
-    alpha: float
+    duration_s: Quantity
+    looks: Count
+    alpha: Share
     changes: tuple[Change, ...]
     not_compared: tuple[NotCompared, ...]
     findings: tuple[Finding, ...]
+
+
+def judge_planned_duet(
+    scenario: Scenario,
+    settings: Compare,
+    plans: Mapping[str, RecordingPlan],
+    recordings: Mapping[tuple[str, str], Recording],
+    failure: str | None,
+    rules: tuple[Rule, ...] = RULES,
+) -> DuetVerdict:
+    """The duet that ``plans`` ask for; ``failure`` is why it was not measured to its end."""
+    base, head = (recordings.get((scenario.name, name)) for name in (DUET_BASE, DUET_HEAD))
+    if failure or base is None or head is None:
+        return without_duet(settings, failure or "base and head were to be compared, and were not measured")
+    return judge_duet(scenario, settings, (plans[DUET_BASE], plans[DUET_HEAD]), (base, head), rules)
 
 
 def judge_duet(
@@ -79,7 +96,7 @@ def judge_duet(
             outcome = decision
             break
     return DuetVerdict(
-        outcome=_weigh(findings, outcome),
+        outcome=weigh(findings, outcome),
         duration_s=reached[seen - 1].duration_s if seen else max(lasted_s, 0.0),
         looks=seen,
         alpha=settings.alpha,
@@ -89,7 +106,7 @@ def judge_duet(
     )
 
 
-def _weigh(findings: tuple[Finding, ...], compared: DuetOutcome) -> DuetOutcome:
+def weigh(findings: tuple[Finding, ...], compared: DuetOutcome) -> DuetOutcome:
     """What is left of the comparison beside what was found on its sides.
 
     A head that breaks down where base does not must not be excused by that; what was merely not shown does

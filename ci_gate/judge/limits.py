@@ -8,6 +8,7 @@ from typing import Literal
 
 from ci_gate.judge.quantiles import compute_quantile, count_needed
 from ci_gate.judge.summary import SteadyPhase
+from ci_gate.ranges import Count, Quantity
 from ci_gate.readings import StrictValue
 from ci_gate.thresholds import Limit
 
@@ -21,13 +22,13 @@ class LimitResult(StrictValue, frozen=True):
 
     endpoint: str
     metric: str
-    bound: float
+    bound: Quantity
     text: str
-    line: int | None
+    line: Count | None
     is_floor: bool
-    measured: float | None
-    samples: int
-    needed: int
+    measured: Quantity | None
+    samples: Count
+    needed: Count
     outcome: Literal["kept", "breached", "unproven"]
 
 

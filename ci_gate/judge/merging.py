@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from ci_gate.judge.findings import Finding
-from ci_gate.judge.verdict import VERDICT_SCHEMA, Outcome, ScenarioVerdict, Verdict
+from ci_gate.judge.outcomes import outcome_of_run
+from ci_gate.judge.run_findings import LEFT_OUT
+from ci_gate.judge.verdict import VERDICT_SCHEMA, ScenarioVerdict, Verdict
 
-_RANKS: Final[tuple[Outcome, ...]] = ("PASS", "INCONCLUSIVE", "INVALID", "FAIL")
-_PER_JOB: Final = "scenarios-left-out"  # true of each job alone, not of all together
 _SUCCESS: Final = "success"
 
 
@@ -30,18 +30,17 @@ def merge_verdicts(
     merged = tuple(_find_scenario(name, verdicts) for name in scenarios)
     findings = (
         *_find_problems(scenarios, verdicts, jobs, unreadable),
-        *(each for verdict in verdicts for each in verdict.findings if each.code != _PER_JOB),
+        # What a job left out is true of it alone, not of all together.
+        *(each for verdict in verdicts for each in verdict.findings if each.code != LEFT_OUT),
         *([_note_not_compared(not_compared)] if not_compared else ()),
     )
-    is_distrusted = any(finding.effect == "distrust" for finding in findings)
-    blocking: list[Outcome] = ["INVALID"] if is_distrusted else []
-    outcome = max([*(scenario.outcome for scenario in merged), "PASS", *blocking], key=_RANKS.index)
+    outcome = outcome_of_run((scenario.outcome for scenario in merged), findings)
     first = verdicts[0] if verdicts else None
     return Verdict(
         schema=VERDICT_SCHEMA,
         ci_gate_version=first.ci_gate_version if first else "",
         outcome=outcome,
-        blocks=is_distrusted or outcome in {"FAIL", "INVALID"} or any(each.blocks for each in verdicts),
+        blocks=outcome in {"FAIL", "INVALID"} or any(each.blocks for each in verdicts),
         profile=first.profile if first else "",
         started_at=min((each.started_at for each in verdicts), default=""),
         thresholds_file=first.thresholds_file if first else "thresholds.yaml",

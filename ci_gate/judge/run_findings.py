@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 from ci_gate.evidence import DUET_HEAD, HEAD, RecordingPlan, RunInfo
 from ci_gate.judge.findings import Finding
 from ci_gate.thresholds import Scenario, Thresholds
+
+LEFT_OUT: Final = "scenarios-left-out"
+"""The note of a run that was to measure only some of the scenarios."""
 
 
 def find_in_run(thresholds: Thresholds, run: RunInfo) -> Iterator[Finding]:
@@ -51,13 +55,18 @@ def find_in_run(thresholds: Thresholds, run: RunInfo) -> Iterator[Finding]:
     measured = {plan.scenario for plan in run.recordings}
     left_out = [scenario.name for scenario in thresholds.scenarios if scenario.name not in measured]
     if left_out:
-        yield Finding(
-            code="scenarios-left-out",
-            effect="note",
-            subject="run",
-            message=f"not run: {', '.join(left_out)}",
-            remedy="run without --scenario",
-        )
+        yield note_left_out(left_out)
+
+
+def note_left_out(names: Sequence[str]) -> Finding:
+    """The scenarios of thresholds.yaml that the run was not for."""
+    return Finding(
+        code=LEFT_OUT,
+        effect="note",
+        subject="run",
+        message=f"not run: {', '.join(names)}",
+        remedy="run without --scenario",
+    )
 
 
 def _differs(scenario: Scenario, plan: RecordingPlan) -> str:

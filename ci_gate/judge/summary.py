@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ci_gate.evidence import Recording
 from ci_gate.judge.quantiles import compute_quantile
-from ci_gate.ranges import LONGEST_RECORDING_S
+from ci_gate.ranges import LONGEST_RECORDING_S, Count, Quantity
 from ci_gate.readings import StrictValue
 from ci_gate.samples import ENDED_BY_STATUS, ENDED_WELL, NOT_HTTP, count_ids, group_rows
 from ci_gate.thresholds import ALL_ENDPOINTS, Accepted
@@ -49,15 +49,15 @@ class ErrorSummary(StrictValue, frozen=True):
     """One kind of failure and how often it came."""
 
     error: str
-    count: int
+    count: Count
 
 
 class SentLatency(StrictValue, frozen=True):
     """Latencies of successes in ms from when the request was sent, as a plain Locust shows them."""
 
-    p50_ms: float | None
-    p95_ms: float | None
-    p99_ms: float | None
+    p50_ms: Quantity | None
+    p95_ms: Quantity | None
+    p99_ms: Quantity | None
 
 
 class EndpointSummary(StrictValue, frozen=True):
@@ -68,16 +68,20 @@ class EndpointSummary(StrictValue, frozen=True):
     """
 
     endpoint: str
-    requests: int
-    successes: int
-    rate_per_s: float
-    p50_ms: float | None
-    p95_ms: float | None
-    p99_ms: float | None
-    max_ms: float | None
+    requests: Count
+    successes: Count
+    rate_per_s: Quantity
+    p50_ms: Quantity | None
+    p95_ms: Quantity | None
+    p99_ms: Quantity | None
+    max_ms: Quantity | None
     sent: SentLatency | None
-    statuses: dict[str, int]  # HTTP status, or "no reply" or "not HTTP", to how often
+    statuses: dict[str, Count]  # HTTP status, or "no reply" or "not HTTP", to how often
     errors: tuple[ErrorSummary, ...]
+
+    def __post_init__(self) -> None:
+        if self.successes > self.requests:
+            raise ValueError(f"{self.successes} successes of {self.requests} requests")
 
     @property
     def failures(self) -> int:

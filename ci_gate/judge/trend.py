@@ -9,6 +9,7 @@ import numpy as np
 
 from ci_gate.judge.quantiles import compute_quantile
 from ci_gate.judge.summary import SteadyPhase
+from ci_gate.ranges import Quantity
 from ci_gate.readings import StrictValue
 
 MOST_SLICES: Final = 24
@@ -23,9 +24,9 @@ class Trend(StrictValue, frozen=True):
     A slice holds the requests that were to start in it.
     """
 
-    slice_s: float
-    rate_per_s: Annotated[tuple[float, ...], msgspec.Meta(max_length=MOST_SLICES)]
-    p95_ms: Annotated[tuple[float | None, ...], msgspec.Meta(max_length=MOST_SLICES)]
+    slice_s: Quantity
+    rate_per_s: Annotated[tuple[Quantity, ...], msgspec.Meta(max_length=MOST_SLICES)]
+    p95_ms: Annotated[tuple[Quantity | None, ...], msgspec.Meta(max_length=MOST_SLICES)]
 
 
 def find_trend(steady: SteadyPhase) -> Trend | None:

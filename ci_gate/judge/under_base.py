@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-from ci_gate.judge.comparison import Change, exceeds
+from ci_gate.judge.comparison import Change
 from ci_gate.judge.limits import Figure, LimitResult, judge_figure
+from ci_gate.judge.outcomes import Outcome
 from ci_gate.judge.summary import EndpointSummary
-from ci_gate.judge.verdict import Outcome, ScenarioVerdict, Verdict
+from ci_gate.judge.verdict import ScenarioVerdict, Verdict
+from ci_gate.judge.worsening import exceeds
 from ci_gate.thresholds import Limit, Scenario, Thresholds
 
 

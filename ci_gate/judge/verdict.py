@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Final, Literal
+from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
 from ci_gate.errors import EXIT_FAIL, EXIT_PASS, EXIT_PROVES_NOTHING
 from ci_gate.evidence import (
-    DUET_BASE,
     DUET_HEAD,
     HEAD,
     TRIALS,
@@ -20,29 +19,30 @@ from ci_gate.evidence import (
     duet_name,
 )
 from ci_gate.judge.bottleneck import Diagnosis, diagnose, gather_circumstances
-from ci_gate.judge.duet import DuetOutcome, DuetVerdict, judge_duet, without_duet
+from ci_gate.judge.duet import DuetVerdict, judge_planned_duet
 from ci_gate.judge.findings import Finding, Rule, make_case
 from ci_gate.judge.left_over import find_left_over
 from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.occasion import Occasion
+from ci_gate.judge.outcomes import (
+    Outcome,
+    judge_comparison,
+    judge_result,
+    make_contradiction,
+    outcome_of_run,
+    outcome_of_scenario,
+    worst,
+)
 from ci_gate.judge.run_findings import find_in_run
 from ci_gate.judge.summary import EndpointSummary
 from ci_gate.judge.trend import Trend, find_trend
 from ci_gate.judge.validity import RULES, check_validity
+from ci_gate.ranges import Count, Quantity
 from ci_gate.readings import StrictValue
 from ci_gate.thresholds import Scenario, Thresholds
 
 VERDICT_SCHEMA: Final = 1
 MAX_VERDICT_BYTES: Final = 16 * 1024**2
-
-Outcome = Literal["PASS", "FAIL", "INVALID", "INCONCLUSIVE"]
-
-_OF_DUET: Final[dict[DuetOutcome, Outcome]] = {
-    "pass": "PASS",
-    "fail": "FAIL",
-    "inconclusive": "INCONCLUSIVE",
-    "invalid": "INVALID",
-}
 
 
 class ScenarioVerdict(StrictValue, frozen=True):
@@ -50,8 +50,8 @@ class ScenarioVerdict(StrictValue, frozen=True):
 
     name: str
     outcome: Outcome
-    users: int
-    duration_s: float
+    users: Count
+    duration_s: Quantity
     endpoints: tuple[EndpointSummary, ...]
     limits: tuple[LimitResult, ...]
     findings: tuple[Finding, ...]
@@ -100,7 +100,7 @@ def judge(
     judged = (_judge_planned(thresholds, run, plans, recordings, rules) for plans in planned.values())
     scenarios = tuple(_with_diagnosis(each, thresholds, run, recordings) for each in judged)
     findings = tuple(find_in_run(thresholds, run))
-    outcome = _worst([*(scenario.outcome for scenario in scenarios), _outcome_of(findings, breached=False)])
+    outcome = outcome_of_run((scenario.outcome for scenario in scenarios), findings)
     return Verdict(
         schema=VERDICT_SCHEMA,
         ci_gate_version=run.ci_gate_version,
@@ -125,7 +125,7 @@ def judge_scenario(
     findings = check_validity(case, rules)
     return ScenarioVerdict(
         name=scenario.name,
-        outcome=_outcome_of(findings, breached=any(limit.outcome == "breached" for limit in case.limits)),
+        outcome=outcome_of_scenario(findings, case.limits, None),
         users=scenario.user_count,
         duration_s=case.steady.duration_s,
         endpoints=case.summaries,
@@ -157,10 +157,9 @@ def _judge_planned(
     judged = _with_trials(judged, scenario, recordings)
     if DUET_HEAD not in plans:
         return judged
-    comparison = _judge_comparison(run, scenario, thresholds, plans, recordings, rules)
-    # A measurement that cannot be trusted stays INVALID, whatever the duet after it showed.
-    is_distrusted = any(finding.effect == "distrust" for finding in judged.findings)
-    outcome = "INVALID" if is_distrusted else _worst([judged.outcome, _OF_DUET[comparison.outcome]])
+    failure, settings = run.failures.get(duet_name(scenario.name)), thresholds.compare_scenario
+    comparison = judge_planned_duet(scenario, settings, plans, recordings, failure, rules)
+    outcome = outcome_of_scenario(judged.findings, judged.limits, comparison)
     return msgspec.structs.replace(judged, outcome=outcome, comparison=comparison)
 
 
@@ -169,9 +168,9 @@ def _with_trials(
 ) -> ScenarioVerdict:
     first, second = (recordings.get((scenario.name, name)) for name in TRIALS)
     left_over = find_left_over(scenario, first, second) if first and second else ()
-    is_wrong = any(finding.effect == "distrust" for finding in left_over)
-    outcome: Outcome = "INVALID" if is_wrong else judged.outcome
-    return msgspec.structs.replace(judged, outcome=outcome, findings=(*judged.findings, *left_over))
+    findings = (*judged.findings, *left_over)
+    outcome = outcome_of_scenario(findings, judged.limits, None)
+    return msgspec.structs.replace(judged, outcome=outcome, findings=findings)
 
 
 def _with_diagnosis(
@@ -186,22 +185,6 @@ def _with_diagnosis(
     circumstances = gather_circumstances(thresholds, run, scenario, judged.limits, judged.comparison)
     own = {name: recording for (of, name), recording in recordings.items() if of == judged.name}
     return msgspec.structs.replace(judged, diagnosis=diagnose(circumstances, own))
-
-
-def _judge_comparison(
-    run: RunInfo,
-    scenario: Scenario,
-    thresholds: Thresholds,
-    plans: Mapping[str, RecordingPlan],
-    recordings: Mapping[tuple[str, str], Recording],
-    rules: tuple[Rule, ...],
-) -> DuetVerdict:
-    base, head = (recordings.get((scenario.name, name)) for name in (DUET_BASE, DUET_HEAD))
-    settings = thresholds.compare_scenario
-    failure = run.failures.get(duet_name(scenario.name))
-    if failure or base is None or head is None:
-        return without_duet(settings, failure or "base and head were to be compared, and were not measured")
-    return judge_duet(scenario, settings, (plans[DUET_BASE], plans[DUET_HEAD]), (base, head), rules)
 
 
 def _without_proof(plan: RecordingPlan, judged: ScenarioVerdict | None, why: str) -> ScenarioVerdict:
@@ -225,26 +208,50 @@ def _without_proof(plan: RecordingPlan, judged: ScenarioVerdict | None, why: str
     return msgspec.structs.replace(judged, outcome="INVALID", findings=(finding, *judged.findings))
 
 
-def _outcome_of(findings: tuple[Finding, ...], *, breached: bool) -> Outcome:
-    effects = {finding.effect for finding in findings}
-    if "distrust" in effects:
-        return "INVALID"
-    if breached:
-        return "FAIL"
-    return "INVALID" if "unproven" in effects else "PASS"
-
-
-def _worst(outcomes: Iterable[Outcome]) -> Outcome:
-    """A proven regression says more than a run that proves nothing, and that more than a doubt."""
-    ranks: tuple[Outcome, ...] = ("PASS", "INCONCLUSIVE", "INVALID", "FAIL")
-    return max(outcomes, key=ranks.index)
-
-
 def encode_verdict(verdict: Verdict) -> bytes:
     """verdict.json, indented by one, with a final newline."""
     return msgspec.json.format(msgspec.json.encode(verdict), indent=1) + b"\n"
 
 
 def decode_verdict(text: bytes) -> Verdict:
-    """The reverse, for text that may be hostile. Raises EvidenceError for anything but a verdict we wrote."""
-    return decode_document(text, Verdict, name="verdict", schema=VERDICT_SCHEMA, most_bytes=MAX_VERDICT_BYTES)
+    """The reverse, for text that may be hostile. Raises EvidenceError for anything but a verdict we wrote.
+
+    No outcome is read that is better than its parts: theirs takes its place, and a finding says so.
+    """
+    verdict = decode_document(
+        text, Verdict, name="verdict", schema=VERDICT_SCHEMA, most_bytes=MAX_VERDICT_BYTES
+    )
+    scenarios = tuple(map(_read_scenario, verdict.scenarios))
+    pairs = zip(scenarios, verdict.scenarios, strict=True)
+    wrong = [f"the outcome of {ours.name}" for ours, theirs in pairs if ours != theirs]
+    outcome = worst([verdict.outcome, outcome_of_run((each.outcome for each in scenarios), verdict.findings)])
+    blocks = verdict.blocks or outcome in {"FAIL", "INVALID"}
+    wrong += ["the outcome of the run"] * ((outcome, blocks) != (verdict.outcome, verdict.blocks))
+    names = {each.name for each in scenarios}
+    wrong += ["a scenario that stands twice"] * (len(names) < len(scenarios))
+    if not wrong:
+        return verdict
+    message = f"the verdict says what its own parts contradict: {', '.join(wrong)}"
+    return distrust(msgspec.structs.replace(verdict, outcome=outcome, scenarios=scenarios), message)
+
+
+def distrust(verdict: Verdict, message: str) -> Verdict:
+    """The same with one finding more, which makes it INVALID at least."""
+    outcome = worst([verdict.outcome, "INVALID"])
+    findings = (make_contradiction(message), *verdict.findings)
+    return msgspec.structs.replace(verdict, outcome=outcome, blocks=True, findings=findings)
+
+
+def _read_scenario(scenario: ScenarioVerdict) -> ScenarioVerdict:
+    limits = tuple(judge_result(limit, scenario.endpoints) for limit in scenario.limits)
+    comparison = judge_comparison(scenario.comparison) if scenario.comparison else None
+    findings = scenario.findings
+    if (limits, comparison) != (scenario.limits, scenario.comparison):
+        findings = (make_contradiction("figures and outcomes contradict each other"), *findings)
+    return msgspec.structs.replace(
+        scenario,
+        outcome=worst([scenario.outcome, outcome_of_scenario(findings, limits, comparison)]),
+        limits=limits,
+        findings=findings,
+        comparison=comparison,
+    )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from ci_gate.judge.comparison import Change, NotCompared, exceeds
+from ci_gate.judge.comparison import Change, NotCompared
 from ci_gate.judge.duet import DuetVerdict
+from ci_gate.judge.worsening import exceeds
 from ci_gate.report.cells import NOTHING, format_ms, format_percent, format_rate, format_share
 from ci_gate.thresholds import ALL_ENDPOINTS
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from ci_gate.judge.approval import Approval
+from ci_gate.judge.outcomes import Outcome
 from ci_gate.judge.threshold_changes import ThresholdChange
 from ci_gate.judge.under_base import UnderBase
-from ci_gate.judge.verdict import Outcome, ScenarioVerdict, Verdict
+from ci_gate.judge.verdict import ScenarioVerdict, Verdict
 from ci_gate.report.against_base import summarise_duet
 from ci_gate.report.cells import NOTHING, format_share
 from ci_gate.report.changes import OUTCOMES, explain_approval, make_change_pieces

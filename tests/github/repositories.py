@@ -56,5 +56,6 @@ def run_verdict(p95=212.4, outcome=None, thresholds=THRESHOLDS):
         line=10,
         outcome="breached" if outcome == "FAIL" else "kept",
     )
-    one = scenario("checkout", outcome, endpoints=[endpoint(p95=p95)], limits=[result])
+    failures = limit(metric="failures", measured=0.0, text="1%", line=None)
+    one = scenario("checkout", outcome, endpoints=[endpoint(p95=p95)], limits=[result, failures])
     return encode_verdict(verdict(one, outcome=outcome))

@@ -127,11 +127,11 @@ def put_side(github, ref, side):
 def test_own_run__is_said_in_comment_summary_and_log(job):
     assert job.own_run() == 0
     (comment,) = job.comments
-    assert comment.startswith(f"{make_marker('load-gate')}\n## ✅ PASS: 1 scenario kept its only limit")
+    assert comment.startswith(f"{make_marker('load-gate')}\n## ✅ PASS: 1 scenario kept all 2 limits")
     assert "https://github.com/shop/shop/actions/runs/42" in comment
     assert job.summary.read_text().startswith("## ✅ PASS")
     assert (job.head / "report.md").read_text() == job.summary.read_text()
-    assert job.log.endswith("PASS: 1 scenario kept its only limit\n")
+    assert job.log.endswith("PASS: 1 scenario kept all 2 limits\n")
     assert "::error" not in job.log
 
 
@@ -391,10 +391,33 @@ def test_hostile_artifact__is_refused_and_nothing_written(fork_job, archive):
     assert fork_job.github.count("POST") == 0
 
 
-def test_verdict__that_contradicts_its_figures_is_invalid(fork_job):
-    assert fork_job.other_run({"verdict.json": run_verdict(p95=350.0, outcome="PASS")}) == 0
+@pytest.mark.parametrize(
+    ("thresholds", "words"),
+    [
+        (THRESHOLDS, "the verdict says what its own parts contradict: the outcome of checkout"),
+        (LOOSE, "the figures break limits that the verdict says were kept: checkout"),
+    ],
+)
+def test_verdict__that_contradicts_its_figures_is_invalid(fork_job, thresholds, words):
+    content = run_verdict(p95=350.0, outcome="PASS", thresholds=thresholds)
+    assert fork_job.other_run({"verdict.json": content}) == 0
     assert "## 🚫 INVALID" in fork_job.comments[0]
-    assert "the figures break limits that the verdict says were kept: checkout" in fork_job.comments[0]
+    assert words in fork_job.comments[0]
+
+
+@pytest.mark.parametrize(("scenarios", "outcome"), [((), "INVALID"), (("checkout",), "PASS")])
+def test_forks_verdict__without_a_scenario_that_head_names_is_invalid(fork_job, scenarios, outcome):
+    second = THRESHOLDS[THRESHOLDS.index("  checkout:") :].replace("checkout:", "search:")
+    put_side(fork_job.github, MERGE, files(THRESHOLDS + second))
+    put_side(fork_job.github, BASE, files(THRESHOLDS + second))
+    fork_job.other_run(scenarios=scenarios)
+    assert f"{outcome}:" in fork_job.comments[0].splitlines()[1]
+    assert "search" in fork_job.comments[0]
+
+
+def test_own_verdict__without_a_limit_that_head_names_is_invalid(job):
+    assert job.own_run(head=THRESHOLDS.replace("300ms", "300ms, p50: 1s")) == 3
+    assert "the verdict lacks what thresholds.yaml names: checkout: all p50" in job.comments[0]
 
 
 @pytest.mark.parametrize(("labels", "approved"), [((), False), ((APPROVED,), True)])

@@ -20,11 +20,13 @@ from ci_gate.judge.observation import ProbeWindow, count_in_flight, observe
 from ci_gate.judge.occupancy import locate
 from ci_gate.readings import ProbeReading
 from ci_gate.samples import ENDED_BY_CHECK, ENDED_UNREPORTED, ENDED_WITHOUT_REPLY, FLAG_RETRY_AFTER, UNSENT
+from ci_gate.thresholds import parse_thresholds
 from tests.judge.bottleneck_notation import (
     FULL_POOL,
     IDLE_DATABASE,
     IDLE_POOL,
     SECONDS,
+    THRESHOLDS,
     codes,
     diagnose_head,
     make_circumstances,
@@ -269,6 +271,16 @@ def test_failing_replies__are_named_by_their_kind(status, words, title):
     assert title in cause.title
     assert cause.numbers[1] == "POST /b: 50 of 50"
     assert diagnose_head(make_replies(9, status, **words), is_slow=False).causes == ()
+
+
+@pytest.mark.parametrize(
+    ("limits", "codes_"), [("successes: 90%", []), ("successes: 96%", ["failing-replies"])]
+)
+def test_failing_replies__are_allowed_as_successes_say(limits, codes_):
+    text = THRESHOLDS.replace("p95: 200ms", f"p95: 200ms, {limits}")
+    scenario = parse_thresholds(text, "t").scenarios[0]
+    assert scenario.limits[1].metric == "successes"
+    assert codes(diagnose_head(make_replies(50, 500), is_slow=False, scenario=scenario)) == codes_
 
 
 def test_failing_replies__that_are_most_come_before_what_is_slow():

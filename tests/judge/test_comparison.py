@@ -419,7 +419,7 @@ def test_extreme_spread__leaves_no_bound_infinite():
         base, head, duration_s=20.0, alpha=1e-9, look=replace(LAST, alpha=1e-9), endpoints=()
     )
     assert all(np.isfinite([c.low, c.high, c.worst, c.mde]).all() for c in comparison.changes)
-    assert change_of(comparison, "p50").high > 1e40
+    assert change_of(comparison, "p50").high > 1e8
 
 
 @pytest.mark.parametrize(

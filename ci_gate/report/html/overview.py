@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from ci_gate.judge.outcomes import Outcome
 from ci_gate.judge.summary import EndpointSummary
-from ci_gate.judge.verdict import Outcome, ScenarioVerdict, Verdict
+from ci_gate.judge.verdict import ScenarioVerdict, Verdict
 from ci_gate.report.cells import NOTHING, format_ms, format_rate, format_share
 from ci_gate.report.html.chart import Chart, Colour, Line, Span
 from ci_gate.report.html.charts import mark_limits
