@@ -56,22 +56,22 @@ def test_read_stat__of_no_process_is_none():
 def test_find_members__does_not_count_zombies(start):
     process = start("os._exit(0)")
     assert await_true(lambda: read_stat(process.pid).state == "Z")
-    assert find_members(group_of(process)) == ()
+    assert find_members(group_of(process)) == {}
 
 
 def test_find_members__of_a_number_that_somebody_else_got_are_none(start):
     process = start("time.sleep(60)")
     ours = group_of(process)
-    assert find_members(ours) == (process.pid,)
-    assert find_members(group_of(process, started=ours.started - 1)) == ()
+    assert tuple(find_members(ours)) == (process.pid,)
+    assert find_members(group_of(process, started=ours.started - 1)) == {}
 
 
 def test_find_members__by_mark_in_another_session(start):
     mark = unique()
     process = start("os.fork() or os.setsid(); time.sleep(60)", **{MARK_VARIABLE: mark})
     assert await_true(lambda: len(find_members(ProcessGroup(mark=mark))) == 2)
-    assert find_members(ProcessGroup(mark=mark[:-1])) == ()
-    assert find_members(ProcessGroup()) == ()
+    assert find_members(ProcessGroup(mark=mark[:-1])) == {}
+    assert find_members(ProcessGroup()) == {}
     assert process.pid in find_members(ProcessGroup(mark=mark))
 
 

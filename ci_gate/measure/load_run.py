@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import sys
 import time
@@ -77,7 +76,7 @@ def _end_steady_phase(generators: list[GuardedProcess], drain_s: float) -> None:
     """Let Locust stop its users, await what is in flight, and write its totals."""
     for generator in generators:
         if generator.exit_status() is None:
-            os.kill(generator.pid, signal.SIGTERM)
+            generator.send_signal(signal.SIGTERM)
     deadline = time.monotonic() + drain_s + _START_ALLOWANCE_S
     for generator in generators:
         generator.wait(max(deadline - time.monotonic(), 0))

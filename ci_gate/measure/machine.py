@@ -6,13 +6,17 @@ import contextlib
 import os
 import time
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Final, NamedTuple, Protocol, Self
 
 import psutil
 
 from ci_gate.evidence import LineWriter
 from ci_gate.measure.cgroup import read_cpu_quota
+from ci_gate.process_group import find_below
 from ci_gate.readings import MachineReading
+
+_TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
+_PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 
 
 class Metered(Protocol):
@@ -33,7 +37,7 @@ class MachineMeter:
         self._service = service
         self._spent_s, self._waited_s, self._throttled_s = _Counters(), _Counters(), _Counters()
         self._at = time.monotonic()
-        psutil.cpu_percent()  # the first reading only starts the count
+        self._host = _HostCpu()
 
     def __enter__(self) -> Self:
         return self
@@ -44,8 +48,8 @@ class MachineMeter:
     def take_reading(self) -> None:
         """Append what host and service used since the last reading."""
         pids = self._service.process_ids()
-        processes = _with_descendants(pids)
-        spent_s = {process.pid: seconds for process in processes if (seconds := _cpu_s(process)) is not None}
+        used = {pid: use for pid in find_below(*pids) if (use := _read_use(pid))}
+        spent_s = {pid: use.cpu_s for pid, use in used.items()}
         used_s = self._spent_s.rise_to(spent_s)
         passed_s = time.monotonic() - self._at
         is_known = bool(used_s) and passed_s > 0
@@ -56,11 +60,11 @@ class MachineMeter:
         self._lines.write(
             MachineReading(
                 wall_s=time.time(),
-                host_cpu_percent=psutil.cpu_percent(),
+                host_cpu_percent=self._host.read_percent(),
                 load_average=os.getloadavg()[0],
                 service_alive=self._service.alive(),
                 service_cpu_percent=100 * sum(used_s) / passed_s if is_known else None,
-                service_memory_bytes=sum(map(_memory_bytes, processes)) if processes else None,
+                service_memory_bytes=sum(use.memory_bytes for use in used.values()) if used else None,
                 service_restarts=self._service.restarts(),
                 service_busiest_percent=100 * max(used_s) / passed_s if is_known else None,
                 service_throttled_s=throttled_s,
@@ -96,19 +100,42 @@ class _Counters:
         return risen
 
 
-def _with_descendants(pids: tuple[int, ...]) -> tuple[psutil.Process, ...]:
-    found: dict[int, psutil.Process] = {}
-    for pid in pids:
-        with contextlib.suppress(psutil.Error):
-            process = psutil.Process(pid)
-            found.update({each.pid: each for each in (process, *process.children(recursive=True))})
-    return tuple(found.values())
+class _HostCpu:
+    """The host's CPUs since they were last read.
+
+    psutil's own count is one for all who ask: of two sides that are read one after the other, the second
+    would be told of the moment between them.
+    """
+
+    def __init__(self) -> None:
+        self._busy_s, self._passed_s = _read_host()
+
+    def read_percent(self) -> float:
+        """Of all cores, 0 to 100; 0 where no time has passed."""
+        busy_s, passed_s = _read_host()
+        busier_s, longer_s = busy_s - self._busy_s, passed_s - self._passed_s
+        self._busy_s, self._passed_s = busy_s, passed_s
+        return min(max(100 * busier_s / longer_s, 0.0), 100.0) if longer_s > 0 else 0.0
 
 
-def _cpu_s(process: psutil.Process) -> float | None:
-    with contextlib.suppress(psutil.Error):
-        times = process.cpu_times()
-        return float(times.user + times.system)
+def _read_host() -> tuple[float, float]:
+    """CPU seconds of all cores that were used, and that there were; guests are in the user's already."""
+    times = psutil.cpu_times()
+    passed_s = sum(times) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)
+    return passed_s - times.idle - getattr(times, "iowait", 0.0), passed_s
+
+
+class _Use(NamedTuple):
+    cpu_s: float
+    memory_bytes: int
+
+
+def _read_use(pid: int) -> _Use | None:
+    """What a process has used so far and holds now, in one look at it; None if there is none."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+        ticks, pages = int(fields[11]) + int(fields[12]), int(fields[21])  # 14, 15 and 24, less name and id
+        return _Use(ticks / _TICKS_PER_S, pages * _PAGE_BYTES)
     return None
 
 
@@ -118,9 +145,3 @@ def _waited_s(pid: int) -> float | None:
         tasks = Path(f"/proc/{pid}/task").iterdir()
         return sum(int((task / "schedstat").read_text().split()[1]) for task in tasks) / 1e9
     return None
-
-
-def _memory_bytes(process: psutil.Process) -> int:
-    with contextlib.suppress(psutil.Error):
-        return int(process.memory_info().rss)
-    return 0

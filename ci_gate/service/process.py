@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import select
 import shlex
 import signal
 import subprocess
+import sys
 import uuid
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ci_gate import keeper as keeper_program
 from ci_gate.errors import BadInputError, OutsideError, Problem, ServiceError
-from ci_gate.process_group import MARK_VARIABLE, ProcessGroup, end_groups, find_members, read_stat
+from ci_gate.process_group import MARK_VARIABLE, ProcessGroup, end_groups, find_below, read_stat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,31 +26,34 @@ if TYPE_CHECKING:
     from ci_gate.thresholds import Service
     from ci_gate.watchdog import Watchdog
 
+START_TIMEOUT_S = 30.0
+"""How long a keeper may take to start, on a machine that has no time for it."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
 class GuardedProcess:
-    """The leader of the group. It is not reaped before the group has ended, so its number stays its own."""
+    """A command under its keeper (`ci_gate.keeper`), which tells of its start and its end.
 
-    popen: subprocess.Popen[bytes]
-    group: ProcessGroup
+    The keeper is not reaped before all below it has ended, so its number stays its own.
+    """
 
-    @property
-    def pid(self) -> int:
-        return self.popen.pid
+    def __init__(self, keeper: subprocess.Popen[bytes], reports: int) -> None:
+        """``reports`` is where the keeper writes. Raises OSError if the command cannot be started."""
+        self._keeper = keeper
+        self._reports = reports
+        self._status: int | None = None
+        told = self._read_report(START_TIMEOUT_S) or {}
+        if "pid" not in told:
+            raise OSError(None, told.get("refused", "its keeper did not start it"))
+        self.pid = int(told["pid"])
 
     def process_ids(self) -> tuple[int, ...]:
-        """The living processes of the service, forked ones included."""
-        return find_members(self.group)
+        """The living processes of the command and all that descend from it."""
+        below = {pid: read_stat(pid) for pid in find_below(self._keeper.pid) if pid != self._keeper.pid}
+        return tuple(pid for pid, stat in below.items() if stat and stat.is_living)
 
     def exit_status(self) -> int | None:
         """None while it runs; negative for a signal, as in subprocess."""
-        if self.popen.returncode is not None:
-            return self.popen.returncode
-        # WNOWAIT leaves it to be reaped later.
-        ended = os.waitid(os.P_PID, self.popen.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        if ended is None:
-            return None
-        return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
+        return self.wait(0)
 
     def ended(self) -> str | None:
         """How it ended in words, None while it runs."""
@@ -57,16 +62,40 @@ class GuardedProcess:
 
     def wait(self, timeout_s: float) -> int | None:
         """The exit status, or None if it still runs after ``timeout_s``."""
-        descriptor = os.pidfd_open(self.popen.pid)
-        try:
-            select.select([descriptor], [], [], timeout_s)
-        finally:
-            os.close(descriptor)
-        return self.exit_status()
+        if self._status is None and self._reports >= 0 and (told := self._read_report(timeout_s)):
+            self._status = int(told["status"])
+        return self._status
+
+    def close(self) -> None:
+        """Keep how it ended, and let go of where that is read from."""
+        self.wait(0)
+        self._reports = -1
+
+    def send_signal(self, number: int) -> None:
+        """To the command alone. Nothing once it has ended: its number may be somebody else's."""
+        stat = read_stat(self.pid)
+        if stat is not None and stat.parent == self._keeper.pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     def restarts(self) -> int:
         """Nothing starts a process again."""
         return 0
+
+    def _read_report(self, timeout_s: float) -> dict[str, Any] | None:
+        """The next thing that the keeper tells, None if it tells nothing in time."""
+        if not select.select([self._reports], [], [], timeout_s)[0]:
+            return None
+        line = b""
+        while not line.endswith(b"\n") and (byte := os.read(self._reports, 1)):
+            line += byte
+        if line:
+            return dict(json.loads(line))
+        # Something ended the keeper itself. WNOWAIT leaves it to be reaped later.
+        ended = os.waitid(os.P_PID, self._keeper.pid, os.WEXITED | os.WNOWAIT)
+        if ended is None:  # pragma: no cover - only with WNOHANG
+            return None
+        return {"status": ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status}
 
 
 @contextlib.contextmanager
@@ -79,28 +108,44 @@ def start_process(
     watchdog: Watchdog,
     grace_s: float,
 ) -> Iterator[GuardedProcess]:
-    """Runs ``words`` without a shell, both outputs appended to the log; leaving it ends all that it forked.
+    """Runs ``words`` without a shell, both outputs appended to the log; leaving it ends all below it.
 
     Raises ServiceError if it cannot be started, and OutsideError if something of it cannot be ended.
     """
     mark = uuid.uuid4().hex
     guards = [watchdog.guard_marked(mark)]
     group = ProcessGroup(mark=mark)
-    popen: subprocess.Popen[bytes] | None = None
+    keeper: subprocess.Popen[bytes] | None = None
+    process: GuardedProcess | None = None
+    reports, report = os.pipe()
     try:
-        popen = _spawn(words, env={**env, MARK_VARIABLE: mark}, cwd=cwd, log=log)
-        stat = read_stat(popen.pid)
-        group = ProcessGroup(mark=mark, pgid=popen.pid, started=stat.started if stat else None)
-        guards.append(watchdog.guard_process_group(popen.pid))
-        yield GuardedProcess(popen=popen, group=group)
+        with _explained(words, cwd):
+            keeper = _start_keeper(mark, report, cwd=cwd, log=log)
+            stat = read_stat(keeper.pid)
+            group = ProcessGroup(mark=mark, pgid=keeper.pid, started=stat.started if stat else None)
+            guards.append(watchdog.guard_process_group(keeper.pid))
+            _hand_over(keeper, words, {**env, MARK_VARIABLE: mark})
+            process = GuardedProcess(keeper, reports)
+        yield process
     finally:
         left = end_groups(group, grace_s=grace_s)
         # A start that was interrupted may still be forking: its guard stays, and the watchdog looks again.
-        if popen is not None and not left:
-            popen.wait()
+        if keeper is not None and not left:
+            keeper.wait()
             watchdog.release(*guards)
+        if process is not None:
+            process.close()
+        os.close(reports)
     if left:
         raise OutsideError(f"processes {', '.join(map(str, left))} of `{shlex.join(words)}` survive SIGKILL")
+
+
+@contextlib.contextmanager
+def _explained(words: tuple[str, ...], cwd: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ServiceError(f"cannot start `{shlex.join(words)}` in {cwd}: {error.strerror}") from error
 
 
 def split_command(text: str, *, service: Service, placement: Placement, key: str) -> tuple[str, ...]:
@@ -125,23 +170,29 @@ def describe_status(status: int) -> str:
     return f"killed by signal {-status}"
 
 
-def _spawn(
-    words: tuple[str, ...], *, env: Mapping[str, str], cwd: Path, log: ServiceLog
-) -> subprocess.Popen[bytes]:
+def _start_keeper(mark: str, report: int, *, cwd: Path, log: ServiceLog) -> subprocess.Popen[bytes]:
+    """Closes ``report`` on this side: what is read from it then ends when the keeper does."""
     try:
         with log.path.open("ab") as output:
             return subprocess.Popen(
-                words,
-                stdin=subprocess.DEVNULL,
+                # Neither the command nor its environment may say which modules the keeper imports.
+                [sys.executable, "-I", "-S", keeper_program.__file__, str(report)],
+                stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=dict(env),
+                env={**os.environ, MARK_VARIABLE: mark},
                 cwd=cwd,
                 start_new_session=True,
+                pass_fds=[report],
             )
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise ServiceError(f"cannot start `{shlex.join(words)}` in {cwd}: {reason}") from error
+    finally:
+        os.close(report)
+
+
+def _hand_over(process: subprocess.Popen[bytes], words: tuple[str, ...], env: Mapping[str, str]) -> None:
+    if process.stdin is not None:
+        with contextlib.suppress(BrokenPipeError), process.stdin as stdin:
+            stdin.write(json.dumps({"words": words, "env": dict(env)}).encode())
 
 
 def _problem(service: Service, placement: Placement, message: str) -> Problem:

@@ -1,20 +1,23 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 
 from ci_gate.evidence import read_lines
 from ci_gate.measure.machine import MachineMeter, _Counters
+from ci_gate.process_group import read_stat
 from ci_gate.readings import MachineReading
 from ci_gate.service import Placement, start_service
 from ci_gate.watchdog import Watchdog
 from tests.images import build, connect_engine, python_image
-from tests.service.services import make_service
+from tests.service.services import app_command, await_true, make_service
 
 FORKS_TWICE = "import os\nif os.fork(): os.fork()\nwhile True: pass"
 SLEEPS = "import time; time.sleep(60)"
@@ -111,6 +114,48 @@ def test_own_process__has_no_quota_unless_this_machine_gives_it_one(tmp_path):
     with MachineMeter(path, Processes(os.getpid())) as meter:
         (reading,) = read_after(path, meter, 0.1)
     assert (reading.service_cpus is None) == (reading.service_throttled_s is None)
+
+
+def test_reading__looks_at_the_processes_of_the_service_and_at_no_others(placement, watchdog, tmp_path):
+    path, looked_at = tmp_path / "machine.jsonl", []
+    watching = threading.Event()
+
+    def note(event, arguments):
+        if watching.is_set() and event in {"open", "os.listdir", "os.scandir"}:
+            looked_at.extend(re.findall(r"^/proc/([0-9]+)", str(arguments[0])))
+
+    sys.addaudithook(note)
+    service = make_service("command", app_command("--fork", "2", "--detach"))
+    with (
+        start_service(service, placement, watchdog=watchdog) as running,
+        MachineMeter(path, running) as meter,
+    ):
+        assert await_true(lambda: len(running.process_ids()) == 4)
+        parents = {read_stat(pid).parent for pid in running.process_ids()}
+        watching.set()
+        try:
+            meter.take_reading()
+        finally:
+            watching.clear()
+        ours = {*running.process_ids(), *parents}
+    assert set(map(int, looked_at)) <= ours | {pid for pid in map(int, looked_at) if read_stat(pid) is None}
+    (reading,) = read_lines(path, MachineReading)
+    assert reading.service_memory_bytes > 4 * 1024**2
+
+
+def test_host__is_of_the_same_time_for_both_sides(tmp_path):
+    path = tmp_path / "machine.jsonl"
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as process:
+        try:
+            with MachineMeter(path, Processes()) as base, MachineMeter(path, Processes()) as head:
+                time.sleep(1)
+                for meter in (base, head):
+                    meter.take_reading()
+        finally:
+            process.kill()
+    first, second = (reading.host_cpu_percent for reading in read_lines(path, MachineReading))
+    assert first > 60 / os.cpu_count()
+    assert abs(first - second) < 10
 
 
 @pytest.mark.docker

@@ -24,6 +24,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--wait", type=float, default=0, help="seconds before it listens")
     parser.add_argument("--fork", type=int, default=0, help="children in the same group")
     parser.add_argument("--detach", action="store_true", help="a grandchild in a session of its own")
+    parser.add_argument("--hide", default="", help="a grandchild of this name, without session, environment")
     parser.add_argument("--last-words-mib", type=int, default=0, help="printed on SIGTERM")
     parser.add_argument("--ignore-sigterm", action="store_true")
     parser.add_argument("--allocate-mib", type=int, default=0)
@@ -37,14 +38,7 @@ def main() -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if asked.last_words_mib:
         signal.signal(signal.SIGTERM, lambda *_: speak_last(asked.last_words_mib))
-    for _ in range(asked.fork):
-        if os.fork() == 0:
-            signal.pause()
-    if asked.detach and os.fork() == 0:
-        os.setsid()
-        if os.fork():
-            os._exit(0)
-        signal.pause()
+    fork(asked)
     if asked.say:
         say(asked.say)
     hoard = [bytearray(os.urandom(1 << 20)) for _ in range(asked.allocate_mib)]
@@ -62,6 +56,27 @@ def main() -> None:
 def say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
+
+
+def fork(asked: argparse.Namespace) -> None:
+    for _ in range(asked.fork):
+        if os.fork() == 0:
+            signal.pause()
+    if asked.detach and os.fork() == 0:
+        os.setsid()
+        if os.fork():
+            os._exit(0)
+        signal.pause()
+    if asked.hide and os.fork() == 0:
+        hide(asked.hide)
+
+
+def hide(name: str) -> None:
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    code = "import signal; signal.signal(15, signal.SIG_IGN); signal.pause()"
+    os.execve(sys.executable, [sys.executable, "-c", code, f"hidden-{name}"], {})
 
 
 def speak_last(mib: int) -> None:

@@ -97,3 +97,19 @@ def test_interrupt__leaves_no_container(engine, app_image, tmp_path, delay_s):
     assert signal_after(process, b"starting", delay_s, signal.SIGINT) != 0
     assert pids_with(tag) == []
     assert containers_of(engine, image) == []
+
+
+def test_kill_9__of_ci_gate_ends_what_left_its_group_its_session_and_its_environment(tmp_path):
+    name = unique()
+    process = drive(name, tmp_path, "command", app_command("--hide", name))
+    assert await_true(lambda: pids_running(f"hidden-{name}") != [])
+    assert signal_after(process, b"ready", 0, signal.SIGKILL) == -signal.SIGKILL
+    assert await_true(lambda: pids_running(name) == []), pids_running(name)
+
+
+def test_kill_9__of_ci_gate_after_the_service_left_something_behind(tmp_path):
+    name = unique()
+    command = f"sh -c '{app_command('--hide', name, '--exit', '0')}; exec {app_command()}'"
+    process = drive(name, tmp_path, "command", command)
+    assert signal_after(process, b"ready", 0, signal.SIGKILL) == -signal.SIGKILL
+    assert await_true(lambda: pids_running(name) == []), pids_running(name)

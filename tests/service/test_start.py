@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import signal
 import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 from ci_gate.errors import BadInputError, OutsideError, ServiceError
 from ci_gate.service import start as start_module
 from ci_gate.service import start_service
-from tests.service.services import APP, app_command, await_true, make_service, pids_with, unique
+from tests.service.services import APP, app_command, await_true, make_service, pids_running, pids_with, unique
 
 
 @pytest.fixture
@@ -166,6 +168,21 @@ def test_command__all_that_it_forked_is_ended(placement, watchdog, tag):
         sessions = {os.getsid(pid) for pid in running.process_ids()}
         assert len(sessions) == 2
     assert pids_with(tag) == []
+
+
+@pytest.mark.parametrize("leader", ["lives", "ended"])
+def test_command__what_left_its_group_and_its_environment_is_ended(placement, watchdog, leader):
+    name = unique()
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", name]) as other:
+        service = make_service("command", app_command("--hide", name))
+        with start_service(service, placement, watchdog=watchdog) as running:
+            assert await_true(lambda: pids_running(f"hidden-{name}") != [])
+            assert set(pids_running(f"hidden-{name}")) < set(running.process_ids())
+            if leader == "ended":
+                running.runtime.send_signal(signal.SIGKILL)
+                assert await_true(lambda: running.exit_status() == -9)
+        assert pids_running(name) == [other.pid]
+        other.kill()
 
 
 def test_command__whose_leader_died_is_noticed_and_the_rest_ended(placement, watchdog, tag):
