@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 import msgspec
 
-from ci_gate.errors import EXIT_PASS, BadInputError, UsageError
-from ci_gate.gate import gather, gather_timelines, parse_needs, parse_scenarios
+from ci_gate.errors import EXIT_PASS, BadInputError, GateError, UsageError
+from ci_gate.gate import demand_of_head, gather, gather_timelines, parse_needs, parse_scenarios
 from ci_gate.git import has_file
-from ci_gate.judge.lacking import demand_all
+from ci_gate.judge.mistakes import add_mistakes
 from ci_gate.judge.run_timeline import encode_timeline
 from ci_gate.judge.verdict import encode_verdict
 from ci_gate.matrix import (
@@ -25,6 +25,7 @@ from ci_gate.matrix import (
 from ci_gate.occasion import read_occasion
 from ci_gate.overrides import replace_users
 from ci_gate.plan_problems import explain_guessed_port, find_plan_problems
+from ci_gate.problems import list_problems, parse_problems, render_problems
 from ci_gate.report.annotations import clean_log_line
 from ci_gate.report.terminal import render_terminal
 from ci_gate.report_files import TIMELINE_FILE
@@ -43,16 +44,25 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 )
 @click.option("--dockerfile", default="", help="Of the service; empty: as thresholds.yaml says.")
 @click.option("--users", default="", help="In each scenario; empty: as thresholds.yaml says.")
-def plan_command(
-    thresholds_file: Path, names: str, profile_name: str, asked_base: str, dockerfile: str, users: str
-) -> int:
+def plan_command(thresholds_file: Path, **options: str) -> int:
     """Check thresholds.yaml and its locustfiles, and print what to measure as outputs of a job.
 
     Standard output is meant for the file at GITHUB_OUTPUT: matrix and scenarios (JSON lists), profile, base
     (the commit whose thresholds.yaml is compared with head's, or empty), measured_base (the one to measure
-    beside head, or empty), not_compared (why that is empty), dockerfile, users. An empty option is one that
-    nobody gave.
+    beside head, or empty), not_compared (why that is empty), dockerfile, users; where it fails, problems (a
+    JSON list), of which `ci-gate gate` makes the verdict. An empty option is one that nobody gave.
     """
+    try:
+        click.echo(render_outputs(_plan(thresholds_file, **options)), nl=False)
+    except GateError as error:
+        click.echo(f"problems={render_problems(list_problems(error))}")
+        raise
+    return EXIT_PASS
+
+
+def _plan(
+    thresholds_file: Path, *, names: str, profile_name: str, asked_base: str, dockerfile: str, users: str
+) -> Matrix:
     thresholds = read_thresholds(thresholds_file)
     user_count = _read_count(users)
     if user_count is not None:
@@ -71,7 +81,7 @@ def plan_command(
     if measured_base and dockerfile and not has_file(measured_base, dockerfile, thresholds_file.parent):
         not_compared = f"base {measured_base[:12]} has no {dockerfile}"
         click.echo(f"::warning title=Nothing is compared::{clean_log_line(not_compared)}", err=True)
-    matrix = Matrix(
+    return Matrix(
         scenarios=tuple(scenario.name for scenario in scenarios),
         compared=frozenset(scenario.name for scenario in scenarios if scenario.regression),
         profile=choose_profile(thresholds, profile_name).name,
@@ -81,8 +91,6 @@ def plan_command(
         dockerfile=dockerfile,
         users=user_count,
     )
-    click.echo(render_outputs(matrix), nl=False)
-    return EXIT_PASS
 
 
 @click.command("gate", short_help="Make one verdict of those of a workflow's jobs.")
@@ -93,26 +101,32 @@ def plan_command(
 @click.option(
     "--not-compared", default="", help="Why nothing was measured beside head; empty: nothing to say."
 )
-@click.option("--thresholds", "thresholds_file", type=_FILE, help="Head's: what it names must be there.")
+@click.option("--problems", default="", help="What kept the plan from being made, as a JSON list.")
+@click.option("--repository", type=_FOLDER, help="A checkout of head, to see what is to be there.")
+@click.option("--thresholds", "thresholds_file", default="thresholds.yaml", show_default=True)
 @click.option("--out", "out_file", type=_FILE, required=True, help="The verdict's file.")
-def gate_command(
+def gate_command(  # noqa: PLR0913, PLR0917 - one parameter for each option
     folder: Path,
     scenarios: str,
     needs: str,
     base: str,
     not_compared: str,
-    thresholds_file: Path | None,
+    problems: str,
+    repository: Path | None,
+    thresholds_file: str,
     out_file: Path,
 ) -> int:
     """Make one verdict of every verdict.json below FOLDER, and one timeline.json beside it.
 
-    It is INVALID where a planned scenario is missing, or a limit of it that thresholds.yaml names, or a job
-    that this one needs ended in any other way than success, unless a scenario FAILs.
+    It is INVALID where thresholds.yaml has a mistake, where a planned scenario is missing, or a limit of it
+    that thresholds.yaml names, or a job that this one needs ended in any other way than success, unless a
+    scenario FAILs.
     """
     planned = parse_scenarios(scenarios)
     verdict = gather(folder, planned, parse_needs(needs), not_compared)
-    if thresholds_file is not None:
-        verdict = demand_all(verdict, read_thresholds(thresholds_file), planned)
+    verdict = add_mistakes(verdict, parse_problems(problems))
+    if repository is not None:
+        verdict = demand_of_head(verdict, repository, thresholds_file, planned)
     verdict = msgspec.structs.replace(verdict, occasion=read_occasion(os.environ, _read_payload(), base))
     out_file.parent.mkdir(parents=True, exist_ok=True)
     out_file.write_bytes(encode_verdict(verdict))

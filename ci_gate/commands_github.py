@@ -31,6 +31,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option(
     "--scenario", "scenarios", multiple=True, help="Of the other run, where it measures not all of them."
 )
+@click.option("--check", default=DEFAULT_CHECK, show_default=True, help="Of the other run: its deciding job.")
 @click.option("--comment/--no-comment", default=True, help="Or leave it to the workflow_run job.")
 @click.option("--status", default="", help="Also set a commit status of this name.")
 @click.option("--author", default="", help="Who writes the comment.  [default: whom the token belongs to]")

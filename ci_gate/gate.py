@@ -8,11 +8,15 @@ from pathlib import Path
 
 import msgspec
 
-from ci_gate.errors import EvidenceError, UsageError
+from ci_gate.errors import BadInputError, EvidenceError, UsageError
+from ci_gate.judge.lacking import demand_all
 from ci_gate.judge.merging import merge_verdicts
+from ci_gate.judge.mistakes import add_mistakes
 from ci_gate.judge.run_timeline import TIMELINE_SCHEMA, RunTimeline, ScenarioTimeline
 from ci_gate.judge.verdict import MAX_VERDICT_BYTES, Verdict, decode_verdict
+from ci_gate.problems import list_problems, missing_file
 from ci_gate.report_files import TIMELINE_FILE, VERDICT_FILE, read_timeline
+from ci_gate.threshold_files import read_side
 
 
 class _Job(msgspec.Struct):
@@ -49,6 +53,20 @@ def gather(folder: Path, scenarios: Sequence[str], jobs: dict[str, str], not_com
         except EvidenceError as error:
             unreadable.append(f"{path.relative_to(folder)}: {error}")
     return merge_verdicts(scenarios, verdicts, jobs=jobs, unreadable=unreadable, not_compared=not_compared)
+
+
+def demand_of_head(verdict: Verdict, repository: Path, file: str, scenarios: Sequence[str]) -> Verdict:
+    """The verdict, INVALID where head's thresholds.yaml is wrong, or names what the verdict lacks.
+
+    ``repository`` is a checkout of head, ``scenarios`` are those that were planned.
+    """
+    try:
+        head = read_side(repository, file)
+    except (BadInputError, EvidenceError) as error:
+        return add_mistakes(verdict, list_problems(error, file))
+    if head is None:
+        return add_mistakes(verdict, [missing_file(file)])
+    return demand_all(verdict, head.thresholds, scenarios) if scenarios else verdict
 
 
 def gather_timelines(folder: Path, scenarios: Sequence[str]) -> RunTimeline:

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ci_gate.errors import EXIT_FAIL
+import msgspec
+
+from ci_gate.errors import EXIT_FAIL, EXIT_PASS
 from ci_gate.github.event import Event
 from ci_gate.judge.approval import judge_approval
+from ci_gate.judge.findings import Finding
 from ci_gate.judge.lacking import demand_all
 from ci_gate.judge.threshold_changes import compare_thresholds
 from ci_gate.judge.under_base import judge_under_base
@@ -26,7 +29,8 @@ class PublishRequest:
 
     ``verdict_file`` is None in a workflow_run job, whose verdict is in ``artifact`` of the run it follows.
     ``base`` is a checkout of the base side; without it, threshold changes are not looked for.
-    ``scenarios`` are those that the other run measures, all of thresholds.yaml if empty.
+    ``scenarios`` are those that the other run measures, all of thresholds.yaml if empty; ``check`` is its
+    job that is the check.
     ``status`` is the context of the commit status, empty for none; ``author`` is who the token comments as,
     empty to ask GitHub.
     """
@@ -38,6 +42,7 @@ class PublishRequest:
     artifact: str = "verdict"
     comment: bool = True
     scenarios: tuple[str, ...] = ()
+    check: str = "gate"
     status: str = ""
     author: str = ""
     key: str = "load-gate"
@@ -98,6 +103,23 @@ def distrust_contradiction(
     if not lies:
         return verdict
     return distrust(verdict, f"the figures break limits that the verdict says were kept: {', '.join(lies)}")
+
+
+def mark_stale(report: Report, check: str, attempt: int) -> Verdict:
+    """The verdict of a report beside a check that ended otherwise: never the better of both."""
+    verdict = report.verdict
+    measured = f" of attempt {verdict.occasion.run_attempt}" if verdict.occasion else ""
+    if exit_code_of(report) == EXIT_PASS:
+        message = f"stale: the check {check} of attempt {attempt} did not pass, this verdict{measured} does"
+        return distrust(verdict, message)
+    finding = Finding(
+        code="stale",
+        effect="note",
+        subject="run",
+        message=f"stale: the check {check} of attempt {attempt} passed, this verdict{measured} does not",
+        remedy="run all jobs again",
+    )
+    return msgspec.structs.replace(verdict, findings=(finding, *verdict.findings))
 
 
 def exit_code_of(report: Report) -> int:

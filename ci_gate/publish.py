@@ -11,20 +11,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TextIO
 
+import ci_gate
 from ci_gate.errors import EXIT_PASS, BadInputError, EvidenceError, UsageError
-from ci_gate.github.artifacts import download_artifact
 from ci_gate.github.comments import find_author, make_marker, upsert_comment
-from ci_gate.github.event import Event, FinishedRun, read_event
-from ci_gate.github.pulls import NoPullRequest, PullRequest, find_pull, find_sides, get_pull
+from ci_gate.github.event import Event, read_event
+from ci_gate.github.pulls import NoPullRequest, PullRequest, get_pull
 from ci_gate.github.reply import GitHubError, RefusedError
 from ci_gate.github.statuses import Status, set_status
 from ci_gate.github.transport import Transport
 from ci_gate.judge.lacking import demand_all, list_measured
-from ci_gate.judge.verdict import MAX_VERDICT_BYTES, decode_verdict
+from ci_gate.judge.mistakes import add_mistakes, make_empty_verdict
+from ci_gate.judge.verdict import MAX_VERDICT_BYTES, Verdict, decode_verdict
+from ci_gate.other_run import OtherRun
+from ci_gate.problems import list_problems
 from ci_gate.publication import (
     Action,
     PublishRequest,
-    distrust_contradiction,
     exit_code_of,
     make_report,
     plan_actions,
@@ -38,8 +40,8 @@ from ci_gate.report.comment import (
     summarise_in_a_sentence,
 )
 from ci_gate.report.html.report import render_html
-from ci_gate.report_files import REPORT_FILE, VERDICT_FILE, read_bounded, read_timeline
-from ci_gate.threshold_files import ThresholdFiles, fetch_side, read_side
+from ci_gate.report_files import REPORT_FILE, read_bounded, read_timeline
+from ci_gate.threshold_files import ThresholdFiles, read_side
 
 _MAX_EVENT_BYTES: Final = 32 * 1024**2
 
@@ -68,12 +70,9 @@ class _Edge:
     out: TextIO
 
     def publish_own_run(self) -> int:
-        verdict = decode_verdict(_read_verdict(self.request.verdict_file))
+        verdict, head = self._read_own_verdict()
         actions = plan_actions(self.event, self.request, has_token=self.transport is not None)
         pull = self._get_pull()
-        head = read_side(self.request.repository, self.request.thresholds_file)
-        if head is not None:
-            verdict = demand_all(verdict, head.thresholds, list_measured(verdict))
         report = make_report(
             verdict, base=self._read_base(), head=head, labels=self._labels(pull), run_url=self.event.run_url
         )
@@ -88,6 +87,22 @@ class _Edge:
             self._say(f"no comment: the pull request has moved on to {pull.head.sha[:12]}")
         self._say(summarise_in_a_sentence(report))
         return exit_code_of(report)
+
+    def _read_own_verdict(self) -> tuple[Verdict, ThresholdFiles | None]:
+        """With head's thresholds, None where there are none that can be read: then it is INVALID."""
+        file = self.request.thresholds_file
+        try:
+            head = read_side(self.request.repository, file)
+        except (BadInputError, EvidenceError) as error:
+            path = self.request.verdict_file
+            verdict = make_empty_verdict(file, ci_gate.__version__)
+            if path is not None and path.exists():
+                verdict = decode_verdict(_read_verdict(path))
+            return add_mistakes(verdict, list_problems(error, file)), None
+        verdict = decode_verdict(_read_verdict(self.request.verdict_file))
+        if head is None or not verdict.scenarios:
+            return verdict, head
+        return demand_all(verdict, head.thresholds, list_measured(verdict)), head
 
     def _write_reports(self, report: Report, folder: Path) -> None:
         (folder / "report.md").write_text(render_report(report, MAX_SUMMARY_BYTES), encoding="utf-8")
@@ -105,17 +120,21 @@ class _Edge:
         if run.event not in {"pull_request", "pull_request_target"}:
             self._say(f"nothing to comment on: the run was for {run.event}")
             return EXIT_PASS
-        pull = find_pull(
-            transport,
-            self.event.repository,
-            head_repository=run.head_repository,
-            head_branch=run.head_branch,
-            head_sha=run.head_sha,
-        )
-        if isinstance(pull, NoPullRequest):
-            self._say(f"nothing to comment on: {pull.why}")
+        if run.conclusion == "action_required":
+            self._say("nothing to comment on: the run waits for somebody to approve it")
             return EXIT_PASS
-        report = self._judge_other_run(transport, run, pull)
+        other = OtherRun(
+            request=self.request,
+            run=run,
+            repository=self.event.repository,
+            transport=transport,
+            say=self._say,
+        )
+        found = other.find_report()
+        if isinstance(found, NoPullRequest):
+            self._say(f"nothing to comment on: {found.why}")
+            return EXIT_PASS
+        pull, report = found
         self._write_summary(report)
         actions = plan_actions(self.event, self.request, has_token=True)
         failures = self._say_on_github(report, pull, actions)
@@ -123,22 +142,6 @@ class _Edge:
             raise failures[0]
         self._say(summarise_in_a_sentence(report))
         return EXIT_PASS
-
-    def _judge_other_run(self, transport: Transport, run: FinishedRun, pull: PullRequest) -> Report:
-        repository, file = self.event.repository, self.request.thresholds_file
-        files = download_artifact(transport, repository, run.run_id, self.request.artifact)
-        if VERDICT_FILE not in files:
-            raise EvidenceError(f"artifact {self.request.artifact} holds no {VERDICT_FILE}")
-        base_ref, head_ref = find_sides(transport, repository, pull)
-        head = fetch_side(transport, repository, file, head_ref)
-        verdict = distrust_contradiction(decode_verdict(files[VERDICT_FILE]), head, self.request.scenarios)
-        return make_report(
-            verdict,
-            base=self._tolerate(lambda: fetch_side(transport, repository, file, base_ref)),
-            head=head,
-            labels=pull.label_names,
-            run_url=self.event.run_url,
-        )
 
     def _get_pull(self) -> PullRequest | None:
         if self.transport is None or self.event.pull_number is None:
@@ -163,7 +166,7 @@ class _Edge:
         """A base that cannot be read must not keep anyone from mending it."""
         try:
             return read()
-        except BadInputError as error:
+        except (BadInputError, EvidenceError) as error:
             self._say(f"threshold changes are not shown: base's file is wrong: {error}")
             return None
 

@@ -31,8 +31,14 @@ class ThresholdFiles:
 
 
 def read_side(repository: Path, file: str) -> ThresholdFiles | None:
-    """The side checked out at ``repository``; None where it has no such file. Raises BadInputError."""
+    """The side checked out at ``repository``; None where it has no such file.
+
+    Raises BadInputError, and EvidenceError where the file is none that is read.
+    """
     path = repository / file
+    if path.is_symlink() and not (path.is_file() and _is_inside(path, repository)):
+        said = f"{file} is a symbolic link that leads to no file of the repository"
+        raise EvidenceError(f"{said}: a plain file is allowed, or a link to one in the repository")
     if not path.is_file():
         return None
     thresholds = _parse(path.read_bytes(), file)
@@ -42,7 +48,7 @@ def read_side(repository: Path, file: str) -> ThresholdFiles | None:
 
 
 def fetch_side(transport: Transport, repository: str, file: str, ref: str) -> ThresholdFiles | None:
-    """The same of a commit or branch on GitHub. Raises BadInputError, GitHubError."""
+    """The same of a commit or branch on GitHub. Raises BadInputError, EvidenceError, GitHubError."""
     found = read_file(transport, repository, file, ref)
     if found is None:
         return None
@@ -54,6 +60,10 @@ def fetch_side(transport: Transport, repository: str, file: str, ref: str) -> Th
     return ThresholdFiles(
         thresholds=thresholds, digests=find_deciding(thresholds, file, list_there, _MOST_REQUESTS)
     )
+
+
+def _is_inside(path: Path, repository: Path) -> bool:
+    return path.resolve().is_relative_to(repository.resolve())
 
 
 def _parse(content: bytes, file: str) -> Thresholds:

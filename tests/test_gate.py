@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from ci_gate.commands_ci import gate_command
-from ci_gate.errors import UsageError
+from ci_gate.errors import Problem, UsageError
 from ci_gate.gate import gather, gather_timelines, parse_needs, parse_scenarios
 from ci_gate.judge.occasion import Occasion
 from ci_gate.judge.run_timeline import (
@@ -18,6 +18,7 @@ from ci_gate.judge.run_timeline import (
     encode_timeline,
 )
 from ci_gate.judge.verdict import MAX_VERDICT_BYTES, decode_verdict, encode_verdict
+from ci_gate.problems import parse_problems, render_problems
 from tests.github.repositories import THRESHOLDS, run_verdict
 from tests.report.verdicts import scenario, verdict
 
@@ -106,8 +107,45 @@ def test_command__demands_the_limits_of_heads_file(tmp_path, more, exit_code):
     verdict = tmp_path / "in/verdict-checkout/verdict.json"
     verdict.write_bytes(run_verdict())
     arguments = [str(tmp_path / "in"), "--scenarios", '["checkout"]', "--needs", "{}"]
-    arguments += ["--thresholds", str(file), "--out", str(tmp_path / "out.json")]
+    arguments += ["--repository", str(tmp_path), "--out", str(tmp_path / "out.json")]
     assert CliRunner().invoke(gate_command, arguments, standalone_mode=False).return_value == exit_code
+
+
+def test_command__makes_a_verdict_of_what_kept_the_plan_from_being_made(tmp_path):
+    problem = Problem(file="thresholds.yaml", line=3, column=5, message="unknown key 'x'", allowed="a, b")
+    needs = json.dumps({"plan": {"result": "failure"}, "scenario": {"result": "skipped"}})
+    arguments = [str(tmp_path), "--scenarios", "", "--needs", needs, "--out", str(tmp_path / "out.json")]
+    arguments += ["--problems", render_problems([problem])]
+    assert CliRunner().invoke(gate_command, arguments, standalone_mode=False).return_value == 3
+    (finding,) = decode_verdict((tmp_path / "out.json").read_bytes()).findings
+    assert (finding.code, finding.subject) == ("bad-input", "thresholds.yaml:3:5")
+    assert (finding.message, finding.remedy) == ("unknown key 'x'", "allowed is: a, b")
+
+
+@pytest.mark.parametrize("text", ["schema: 1", None])
+def test_command__makes_a_verdict_of_a_wrong_or_missing_file(tmp_path, text):
+    write(tmp_path / "in", "a")
+    if text:
+        (tmp_path / "thresholds.yaml").write_text(text)
+    arguments = [str(tmp_path / "in"), "--scenarios", '["a"]', "--needs", "{}"]
+    arguments += ["--repository", str(tmp_path), "--out", str(tmp_path / "out.json")]
+    assert CliRunner().invoke(gate_command, arguments, standalone_mode=False).return_value == 3
+    findings = decode_verdict((tmp_path / "out.json").read_bytes()).findings
+    assert {each.code for each in findings} == {"bad-input"}
+
+
+def test_problems__are_handed_on_as_one_short_line_of_ascii():
+    problem = Problem(file="t.yaml", line=1, column=2, message="ü\n::add-mask::x" + "y" * 9999)
+    line = render_problems([problem] * 5000)
+    assert line.isascii()
+    assert line.isprintable()
+    assert len(line) < 128 * 1024
+    read = parse_problems(line)
+    assert read[0].message.startswith("ü\n::add-mask::x")
+    assert read[-1].message == "there are 4,900 mistakes more"
+    assert parse_problems("") == ()
+    with pytest.raises(UsageError, match="no JSON list of problems"):
+        parse_problems("{")
 
 
 @pytest.mark.parametrize(("outcome", "exit_code"), [("PASS", 3), ("FAIL", 1), ("INVALID", 3)])

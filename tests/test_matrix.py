@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from ci_gate.commands_ci import plan_command
 from ci_gate.errors import BadInputError, UsageError
 from ci_gate.matrix import Matrix, find_measured_base, find_reviewed_base, render_outputs, split_names
+from ci_gate.problems import parse_problems
 
 
 def git(folder, *arguments):
@@ -192,6 +193,19 @@ def test_plan__compares_scenarios_that_have_a_tolerance(merged, repository):
     assert f'matrix=[{{"scenario": "visits", "base": "{merged["base"]}"}}]\n' in plan(merged).stdout
 
 
+def test_plan__that_fails_hands_on_every_problem(merged, repository):
+    def hand_on(planned):
+        (line,) = planned.stdout.splitlines()
+        return parse_problems(line.removeprefix("problems="))
+
+    (told,) = hand_on(plan(merged, "--profile", "nothing"))
+    assert (told.file, told.line) == ("", 0)
+    repository.edit("thresholds.yaml", "spawn_rate", "spawn_rat")
+    planned = plan(merged)
+    assert isinstance(planned.exception, BadInputError)
+    assert hand_on(planned) == planned.exception.problems
+
+
 def test_plan__by_hand(merged):
     arguments = ["--scenario", "visits", "--profile", "long", "--users", "3", "--dockerfile", "Dockerfile"]
     assert plan(merged, *arguments, event="workflow_dispatch").stdout == (
@@ -236,7 +250,7 @@ def test_plan__of_a_missing_dockerfile_says_so_before_anything_is_built(merged):
         "the service's image cannot be built: there is no docker/Dockerfile",
     )
     assert "'none'" in problem.allowed
-    assert done.stdout == ""
+    assert parse_problems(done.stdout.removeprefix("problems=")) == (problem,)
 
 
 @pytest.mark.parametrize(
@@ -292,4 +306,4 @@ def test_plan__refuses(merged, arguments, message):
     done = plan(merged, *arguments)
     assert isinstance(done.exception, UsageError)
     assert message in str(done.exception)
-    assert done.stdout == ""
+    assert [line.partition("=")[0] for line in done.stdout.splitlines()] == ["problems"]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from ci_gate.errors import EvidenceError
 from ci_gate.github.archive import MAX_ARCHIVE_BYTES, read_artifact
+from ci_gate.github.reply import GitHubError, TooLargeError
 from ci_gate.github.transport import Transport
+
+_GONE: Final = frozenset({404, 410})
 
 
 class Artifact(msgspec.Struct, frozen=True):
@@ -16,6 +21,7 @@ class Artifact(msgspec.Struct, frozen=True):
     name: str
     size_in_bytes: int
     expired: bool
+    created_at: str | None = None  # ISO 8601, UTC
 
 
 class _Artifacts(msgspec.Struct):
@@ -33,8 +39,16 @@ def download_artifact(transport: Transport, repository: str, run_id: int, name: 
     if not usable:
         what = "only expired ones" if found else "none"
         raise EvidenceError(f"run {run_id} has no artifact {name}: {what}")
-    newest = max(usable, key=lambda artifact: artifact.id)
+    # Ids do not tell: an artifact of an earlier attempt was seen with a higher one.
+    newest = max(usable, key=lambda artifact: (artifact.created_at or "", artifact.id))
     if newest.size_in_bytes > MAX_ARCHIVE_BYTES:
         raise EvidenceError(f"artifact {name} is larger than {MAX_ARCHIVE_BYTES:,} bytes")
     path = f"/repos/{repository}/actions/artifacts/{newest.id}/zip"
-    return read_artifact(transport.get(path, max_bytes=MAX_ARCHIVE_BYTES).content)
+    try:
+        return read_artifact(transport.get(path, max_bytes=MAX_ARCHIVE_BYTES).content)
+    except TooLargeError as error:
+        raise EvidenceError(f"artifact {name}: {error}") from error
+    except GitHubError as error:
+        if error.status in _GONE:
+            raise EvidenceError(f"artifact {name} is gone: {error}") from error
+        raise

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -65,28 +67,50 @@ def upsert_comment(
 ) -> Upserted:
     """Write ``text`` into the gate's comment on pull request ``number``, or make it.
 
-    Of several the oldest is taken. Somebody else's comment with the same marker is never touched.
+    Of several, which two runs at once may have made, the oldest is kept and the others are deleted.
+    Somebody else's comment with the same marker is never touched.
     """
     body = f"{marker}\n{text}"
     issue = f"/repos/{repository}/issues/{number}/comments"
 
     def find() -> Comment | None:
-        return _find_own(transport, issue, marker, author)
+        return next(iter(_find_own(transport, issue, marker, author)), None)
 
-    own = find()
-    if own is not None and own.body == body:
-        return _describe("unchanged", own)
-    if own is not None:
+    own = _find_own(transport, issue, marker, author)
+    updated = _update(transport, repository, own, body)
+    if updated is not None:
+        return updated
+    made = transport.post(issue, {"body": body}, read=_read, find=find)
+    # Another run may have made one since we looked. Both see both now, and agree on the oldest.
+    own = _find_own(transport, issue, marker, author)
+    if len(own) > 1 and own[0].id != made.id:
+        return _update(transport, repository, own, body) or _describe("created", made)
+    return _describe("created", made)
+
+
+def _update(transport: Transport, repository: str, own: Sequence[Comment], body: str) -> Upserted | None:
+    """Write ``body`` into the first, and delete the others; None where there is none any more."""
+    if not own:
+        return None
+    oldest, *others = own
+    comments = f"/repos/{repository}/issues/comments"
+    done = _describe("unchanged", oldest)
+    if oldest.body != body:
         try:
-            reply = transport.patch(f"/repos/{repository}/issues/comments/{own.id}", {"body": body})
-            return _describe("updated", reply.read(Comment))
+            reply = transport.patch(f"{comments}/{oldest.id}", {"body": body})
         except RefusedError as error:
-            if error.status != _NOT_FOUND:  # deleted since we looked
+            if error.status != _NOT_FOUND:
                 raise
-    return _describe("created", transport.post(issue, {"body": body}, read=_read, find=find))
+            return None  # deleted since we looked
+        done = _describe("updated", reply.read(Comment))
+    for other in others:
+        with contextlib.suppress(RefusedError):  # deleted since, or not ours to delete: the text is written
+            transport.delete(f"{comments}/{other.id}")
+    return done
 
 
-def _find_own(transport: Transport, issue: str, marker: str, author: str) -> Comment | None:
+def _find_own(transport: Transport, issue: str, marker: str, author: str) -> list[Comment]:
+    """The oldest first."""
     own = [
         comment
         for page in transport.get_pages(issue)
@@ -95,7 +119,7 @@ def _find_own(transport: Transport, issue: str, marker: str, author: str) -> Com
         and comment.user.login.casefold() == author.casefold()
         and (comment.body or "").startswith(marker)
     ]
-    return min(own, key=lambda comment: comment.id, default=None)
+    return sorted(own, key=lambda comment: comment.id)
 
 
 def _read(reply: Reply) -> Comment:

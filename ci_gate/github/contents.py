@@ -8,10 +8,16 @@ from urllib.parse import quote
 
 import msgspec
 
+from ci_gate.errors import EvidenceError
 from ci_gate.github.reply import GitHubError, RefusedError
 from ci_gate.github.transport import Transport
 
 _NOT_FOUND = 404
+_NO_FILES = {
+    "symlink": "is a symbolic link that leads to no file of the repository",
+    "folder": "is a folder",
+    "submodule": "is a submodule",
+}
 
 
 class _File(msgspec.Struct):
@@ -28,15 +34,22 @@ class _Entry(msgspec.Struct):
 
 
 def read_file(transport: Transport, repository: str, path: str, ref: str) -> tuple[bytes, str] | None:
-    """Content and git's digest of one file at ``ref``; None where there is no file."""
+    """Content and git's digest of one file at ``ref``; None where there is nothing.
+
+    Raises EvidenceError where it is something else than a file, GitHubError.
+    """
     try:
-        file = transport.get(_path(repository, path), {"ref": ref}).read(_File)
+        reply = transport.get(_path(repository, path), {"ref": ref})
     except RefusedError as error:
         if error.status == _NOT_FOUND:
             return None
         raise
+    # GitHub itself follows a link to a file of this repository; any other it shows as what it is.
+    is_folder = reply.content.lstrip().startswith(b"[")
+    file = _File(type="folder", sha="") if is_folder else reply.read(_File)
     if file.type != "file" or file.encoding != "base64":
-        raise GitHubError(f"read {path} at {ref}", f"is a {file.type} of encoding {file.encoding!r}")
+        what = _NO_FILES.get(file.type, "is too large to be read")
+        raise EvidenceError(f"{path} {what}: a plain file is allowed, or a link to one in the repository")
     try:
         return base64.b64decode(file.content), file.sha
     except binascii.Error as error:

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from ci_gate.errors import UsageError
-from ci_gate.github.pulls import Branch, Label, Repository
+from ci_gate.github.pulls import Branch, Label, PullRequest, Repository
 
 _DEFAULT_SERVER_URL: Final = "https://github.com"
 _REPOSITORY: Final = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
@@ -19,13 +19,26 @@ _QUEUED_PULL: Final = re.compile(r"^refs/heads/gh-readonly-queue/.+/pr-([0-9]{1,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinishedRun:
-    """The run that a workflow_run event tells of. All fields are GitHub's own, none the fork's."""
+    """The run that a workflow_run event tells of. All fields are GitHub's own, none the fork's.
+
+    ``conclusion`` is empty where GitHub names none. ``pull_numbers`` are of pull requests from branches of
+    this repository alone: GitHub names none of a fork.
+    """
 
     run_id: int
     event: str
     head_repository: str  # empty where a fork was deleted
     head_branch: str
     head_sha: str
+    attempt: int = 1
+    conclusion: str = ""
+    pull_numbers: tuple[int, ...] = ()
+    url: str = ""
+
+    def is_from(self, pull: PullRequest) -> bool:
+        """Whether the pull request comes from the same repository."""
+        repo = pull.head.repo
+        return repo is not None and repo.full_name.casefold() == self.head_repository.casefold()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +67,10 @@ class _Group(msgspec.Struct):
     head_ref: str
 
 
+class _Numbered(msgspec.Struct):
+    number: int
+
+
 class _Run(msgspec.Struct):
     id: int
     event: str
@@ -61,6 +78,9 @@ class _Run(msgspec.Struct):
     head_branch: str | None = None
     head_repository: Repository | None = None
     html_url: str = ""
+    run_attempt: int = 1
+    conclusion: str | None = None
+    pull_requests: list[_Numbered] = []
 
 
 class _Payload(msgspec.Struct):
@@ -101,6 +121,10 @@ def _read_run(run: _Run) -> FinishedRun:
         head_repository=run.head_repository.full_name if run.head_repository else "",
         head_branch=run.head_branch or "",
         head_sha=run.head_sha,
+        attempt=run.run_attempt,
+        conclusion=run.conclusion or "",
+        pull_numbers=tuple(pull.number for pull in run.pull_requests),
+        url=run.html_url,
     )
 
 

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 import msgspec
 
-from ci_gate.github.reply import GitHubError
+from ci_gate.github.reply import GitHubError, RefusedError
 from ci_gate.github.transport import Transport
+
+if TYPE_CHECKING:
+    from ci_gate.github.event import FinishedRun
+
+_MOST_NAMED: Final = 20
 
 
 class Label(msgspec.Struct, frozen=True):
@@ -66,27 +74,48 @@ def get_pull(transport: Transport, repository: str, number: int) -> PullRequest:
     return transport.get(f"/repos/{repository}/pulls/{number}").read(PullRequest)
 
 
-def find_pull(
-    transport: Transport, repository: str, *, head_repository: str, head_branch: str, head_sha: str
-) -> PullRequest | NoPullRequest:
-    """The open pull request whose head is still this commit of this repository; of several, the oldest.
+def find_pulls(
+    transport: Transport, repository: str, run: FinishedRun
+) -> tuple[PullRequest, ...] | NoPullRequest:
+    """The open pull requests whose head is still the run's commit, the oldest first.
 
-    Nothing that a fork's run wrote is asked. The list by branch also knows forks; the list by commit helps
-    where a branch was renamed.
+    Nothing that a fork's run wrote is asked. Where GitHub names no pull request of the run, the list by
+    branch also knows forks; the list by commit helps where a branch was renamed.
     """
-    owner = head_repository.partition("/")[0]
-    query: dict[str, str | int] = {"state": "open", "head": f"{owner}:{head_branch}"}
-    found = [*_list(transport, f"/repos/{repository}/pulls", query)]
-    if not any(_is_at(pull, head_repository, head_sha) for pull in found):
-        found += _list_by_commit(transport, repository, head_sha)
-    ours = [pull for pull in found if pull.state == "open" and _is_from(pull, head_repository)]
-    current = [pull for pull in ours if pull.head.sha == head_sha]
-    if current:
-        return min(current, key=lambda pull: pull.number)
-    if ours:
-        newer = ours[0].head.sha[:12]
-        return NoPullRequest(why=f"{head_sha[:12]} is outdated: the head of #{ours[0].number} is {newer}")
-    return NoPullRequest(why=f"no open pull request has {head_sha[:12]} of {head_repository} as its head")
+    if not run.head_repository or not run.head_branch:
+        return NoPullRequest(why="the repository or the branch that the run was for is gone")
+    found = list(_get_named(transport, repository, run))
+    if not _select(found, run):
+        owner = run.head_repository.partition("/")[0]
+        query: dict[str, str | int] = {"state": "open", "head": f"{owner}:{run.head_branch}"}
+        found = _list(transport, f"/repos/{repository}/pulls", query)
+    if not _select(found, run):
+        found += _list_by_commit(transport, repository, run.head_sha)
+    if current := _select(found, run):
+        return current
+    sha = run.head_sha[:12]
+    for pull in found:
+        if pull.state == "open" and run.is_from(pull):
+            newer = pull.head.sha[:12]
+            return NoPullRequest(why=f"{sha} is outdated: the head of #{pull.number} is {newer}")
+    return NoPullRequest(why=f"no open pull request has {sha} of {run.head_repository} as its head")
+
+
+def _select(pulls: Iterable[PullRequest], run: FinishedRun) -> tuple[PullRequest, ...]:
+    """Those that are open and at the run's commit, each once."""
+    found = {
+        pull.number: pull
+        for pull in pulls
+        if pull.state == "open" and pull.head.sha == run.head_sha and run.is_from(pull)
+    }
+    return tuple(found[number] for number in sorted(found))
+
+
+def _get_named(transport: Transport, repository: str, run: FinishedRun) -> Iterator[PullRequest]:
+    """Those that GitHub names beside the run; it may also name some of another repository."""
+    for number in run.pull_numbers[:_MOST_NAMED]:
+        with contextlib.suppress(RefusedError):
+            yield get_pull(transport, repository, number)
 
 
 def find_sides(transport: Transport, repository: str, pull: PullRequest) -> tuple[str, str]:
@@ -113,11 +142,3 @@ def _list_by_commit(transport: Transport, repository: str, sha: str) -> list[Pul
         if error.status in {404, 409, 422}:  # GitHub does not know the commit
             return []
         raise
-
-
-def _is_from(pull: PullRequest, head_repository: str) -> bool:
-    return pull.head.repo is not None and pull.head.repo.full_name.casefold() == head_repository.casefold()
-
-
-def _is_at(pull: PullRequest, head_repository: str, head_sha: str) -> bool:
-    return _is_from(pull, head_repository) and pull.head.sha == head_sha

@@ -20,6 +20,10 @@ class GitHubError(OutsideError):
         super().__init__(f"{asked}: {said}")
 
 
+class TooLargeError(GitHubError):
+    """A reply is larger than what was asked for may be."""
+
+
 class RefusedError(GitHubError):
     """GitHub says that this token may not do this (401, 403), or hides it (404)."""
 

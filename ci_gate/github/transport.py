@@ -12,7 +12,7 @@ import requests
 from requests.auth import AuthBase
 
 from ci_gate import __version__
-from ci_gate.github.reply import GitHubError, MaybeDoneError, RefusedError, Reply, read_message
+from ci_gate.github.reply import GitHubError, MaybeDoneError, RefusedError, Reply, TooLargeError, read_message
 from ci_gate.github.retry import MAX_ATTEMPTS, backoff_s, wait_before_retry
 from ci_gate.wording import format_exact
 
@@ -94,6 +94,9 @@ class Transport:
     def patch(self, path: str, body: Mapping[str, object]) -> Reply:
         return self._send(_Request("PATCH", self._base_url + path, body=body))
 
+    def delete(self, path: str) -> Reply:
+        return self._send(_Request("DELETE", self._base_url + path))
+
     def post(
         self,
         path: str,
@@ -174,7 +177,7 @@ class Transport:
         for chunk in response.iter_content(_CHUNK_BYTES):
             content += chunk
             if len(content) > request.max_bytes:
-                raise GitHubError(request.asked, f"the reply is larger than {request.max_bytes:,} bytes")
+                raise TooLargeError(request.asked, f"the reply is larger than {request.max_bytes:,} bytes")
             if self._patience.monotonic_s() > self._deadline_s:
                 raise GitHubError(request.asked, f"not done within {format_exact(self._patience.total_s)} s")
         return bytes(content)

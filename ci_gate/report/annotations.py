@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
+from ci_gate.judge.findings import Finding
+from ci_gate.judge.mistakes import BAD_INPUT
 from ci_gate.judge.threshold_changes import ThresholdChange
 from ci_gate.judge.verdict import ScenarioVerdict
 from ci_gate.report.against_base import format_change, format_interval
@@ -12,6 +15,7 @@ from ci_gate.report.cells import format_bound, format_measured, format_percent
 from ci_gate.report.comment import Report
 from ci_gate.report.escape import LONGEST_NAME, LONGEST_TEXT, clean
 
+_PLACE: Final = re.compile(r"(.+):([1-9][0-9]{0,8}):([1-9][0-9]{0,8})")
 MAX_ANNOTATIONS: Final = 10  # GitHub shows no more errors of one step
 
 
@@ -42,7 +46,16 @@ def _annotate(report: Report) -> Iterator[str]:
         yield from _annotate_scenario(scenario, file)
     for finding in report.verdict.findings:
         if finding.effect != "note":
-            yield _format_error("INVALID", f"{finding.subject}: {finding.message}", "", None)
+            yield _annotate_finding(finding)
+
+
+def _annotate_finding(finding: Finding) -> str:
+    """At its place, where its subject is one."""
+    place = _PLACE.fullmatch(finding.subject) if finding.code == BAD_INPUT else None
+    if place is None:
+        return _format_error("INVALID", f"{finding.subject}: {finding.message}", "", None)
+    words = f"{finding.message}. To mend it: {finding.remedy}"
+    return _format_error("INVALID", words, place[1], int(place[2]), int(place[3]))
 
 
 def _annotate_scenario(scenario: ScenarioVerdict, file: str) -> Iterator[str]:
@@ -67,8 +80,10 @@ def _describe(change: ThresholdChange) -> str:
     return f"{where}: {change.old or 'nothing'} in base, {change.new or 'nothing'} here"
 
 
-def _format_error(title: str, message: str, file: str, line: int | None) -> str:
-    place = {"file": file, "line": str(line)} if file and line else {"file": file} if file else {}
+def _format_error(title: str, message: str, file: str, line: int | None, column: int | None = None) -> str:
+    numbers = {"line": line, "col": column} if file else {}
+    place = {"file": file} if file else {}
+    place |= {name: str(number) for name, number in numbers.items() if number}
     properties = {**place, "title": clean(title, LONGEST_NAME)}
     listed = ",".join(f"{name}={_escape_property(value)}" for name, value in properties.items())
     return f"::error {listed}::{_escape_message(clean(message, LONGEST_TEXT))}"

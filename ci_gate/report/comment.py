@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from ci_gate.judge.approval import Approval
+from ci_gate.judge.findings import Finding
+from ci_gate.judge.mistakes import BAD_INPUT
 from ci_gate.judge.outcomes import Outcome
 from ci_gate.judge.threshold_changes import ThresholdChange
 from ci_gate.judge.under_base import UnderBase
@@ -109,6 +111,8 @@ def _say_plain(report: Report, scenarios: Sequence[ScenarioVerdict]) -> str:
         limits = sum(len(scenario.limits) for scenario in scenarios)
         kept = "its only limit" if limits == 1 else f"all {limits:,} limits"
         return f"{count(len(scenarios), 'scenario')} kept {kept}"
+    if not scenarios:
+        return _explain_nothing(report.verdict.findings)
     breaches = sum(len(scenario.breaches) for scenario in scenarios)
     worse = sum(
         change.outcome == "fail"
@@ -123,6 +127,17 @@ def _say_plain(report: Report, scenarios: Sequence[ScenarioVerdict]) -> str:
     }
     parts = [f"{who} {what}" for each, what in said.items() if (who := _name_those(scenarios, each))]
     return ", ".join(parts) or "the run proved nothing"
+
+
+def _explain_nothing(findings: Sequence[Finding]) -> str:
+    """Why there is no scenario."""
+    blocking = [finding for finding in findings if finding.effect != "note"]
+    if not blocking:
+        return "the run proved nothing"
+    mistakes = [finding for finding in blocking if finding.code == BAD_INPUT]
+    if len(mistakes) > 1:
+        return f"nothing was measured, for {len(mistakes):,} mistakes, the first at {mistakes[0].subject}"
+    return f"{blocking[0].subject}: {blocking[0].message}" if mistakes else blocking[0].message
 
 
 def _name_those(scenarios: Sequence[ScenarioVerdict], outcome: str) -> str:
@@ -145,11 +160,14 @@ def _scenario_row(scenario: ScenarioVerdict) -> tuple[str, ...]:
 
 def _footer(report: Report) -> str:
     verdict = report.verdict
-    parts = [f"Profile {code_span(verdict.profile)}"]
+    parts = [f"Profile {code_span(verdict.profile)}"] if verdict.profile else []
     if head := verdict.git.get("head", ""):
         parts.append(f"commit {code_span(head[:12])}")
-    parts.append(f"started {code_span(verdict.started_at)}")
-    parts.append(f"thresholds {code_span(verdict.thresholds_sha256[:12])}")
-    parts.append(f"ci-gate {code_span(verdict.ci_gate_version)}")
+    texts = {
+        "started": verdict.started_at,
+        "thresholds": verdict.thresholds_sha256[:12],
+        "ci-gate": verdict.ci_gate_version,
+    }
+    parts += [f"{name} {code_span(text)}" for name, text in texts.items() if text]
     run = f'<a href="{report.run_url}">run and artifacts</a>' if report.run_url else ""
     return f"<sub>{' · '.join([*parts, *([run] if run else [])])}</sub>"

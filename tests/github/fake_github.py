@@ -6,6 +6,7 @@ import json
 import re
 import socket
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -36,6 +37,7 @@ class FakeGitHub:
         self.state = State()
         self.requests: list[str] = []
         self.failures: list[Failure] = []
+        self.meanwhile: list[tuple[str, str, Callable[[], None]]] = []
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._make_handler())
         self._server.daemon_threads = True
@@ -56,6 +58,10 @@ class FakeGitHub:
     def fail(self, method: str, path: str, *, times: int = 1, status: int | None = 500, **more: Any) -> None:
         self.failures.append(Failure(method=method, path=path, times=times, status=status, **more))
 
+    def then(self, method: str, path: str, do: Callable[[], None]) -> None:
+        """Something that somebody else does, right after the next request that matches was answered."""
+        self.meanwhile.append((method, path, do))
+
     def count(self, method: str, path: str = "") -> int:
         return sum(line.startswith(method) and path in line for line in self.requests)
 
@@ -67,6 +73,10 @@ class FakeGitHub:
             if failure is not None and not failure.done:
                 return _fail(failure)
             answer = self._answer_well(request)
+            for each in [each for each in self.meanwhile if each[0] == request.method]:
+                if re.search(each[1], request.path):
+                    self.meanwhile.remove(each)
+                    each[2]()
             return _fail(failure) if failure is not None else answer
 
     def _take_failure(self, request: _Request) -> Failure | None:
@@ -159,7 +169,7 @@ class FakeGitHub:
                 self.end_headers()
                 self.wfile.write(content)
 
-            do_GET = do_POST = do_PATCH = _handle  # noqa: N815  names that http.server asks for
+            do_GET = do_POST = do_PATCH = do_DELETE = _handle  # noqa: N815  names that http.server asks for
 
         return Handler
 

@@ -53,6 +53,7 @@ class Artifact:
     name: str
     content: bytes
     expired: bool = False
+    created_at: str | None = "2026-11-23T15:00:00Z"
     stated_bytes: int | None = None
 
 
@@ -70,7 +71,9 @@ class State:
     locked: set[int] = field(default_factory=set)
     pulls: list[Pull] = field(default_factory=list)
     artifacts: list[Artifact] = field(default_factory=list)
+    jobs: list[dict[str, Any]] = field(default_factory=list)
     statuses: list[dict[str, Any]] = field(default_factory=list)
+    links: dict[tuple[str, str], str] = field(default_factory=dict)  # (ref, path) of a link, to its target
     files: dict[tuple[str, str], bytes] = field(default_factory=dict)  # (ref, path)
     parents: dict[str, tuple[str, ...]] = field(default_factory=dict)
     rules: list[dict[str, Any]] = field(default_factory=list)
@@ -195,6 +198,24 @@ def _update_comment(state, values, query, body, actor):
     raise NotAllowedError(404, "Not Found")
 
 
+def _delete_comment(state, values, query, body, actor):
+    wanted = int(values["comment_id"])
+    for comments in state.comments.values():
+        for comment in comments:
+            if comment.id == wanted:
+                if comment.author != actor.login:
+                    raise NotAllowedError(403, "Must have admin rights to Repository.")
+                comments.remove(comment)
+                return 204, None, {}
+    raise NotAllowedError(404, "Not Found")
+
+
+def _list_jobs(state, values, query, body, actor):
+    found = [job for job in state.jobs if job["run_id"] == int(values["run_id"])]
+    items, after = state.page(found, query)
+    return 200, {"total_count": len(found), "jobs": items}, after
+
+
 def _get_pull(state, values, query, body, actor):
     for pull in state.pulls:
         if pull.number == int(values["pull_number"]):
@@ -241,6 +262,7 @@ def _list_artifacts(state, values, query, body, actor):
             id=each.id,
             name=each.name,
             expired=each.expired,
+            created_at=each.created_at,
             size_in_bytes=len(each.content) if each.stated_bytes is None else each.stated_bytes,
         )
         for each in items
@@ -281,6 +303,11 @@ def _create_status(state, values, query, body, actor):
 def _get_contents(state, values, query, body, actor):
     ref, path = query.get("ref", state.default_branch), values["path"]
     at_ref = {known: content for (each, known), content in state.files.items() if each == ref}
+    if (ref, path) in state.links:
+        target = state.links[ref, path]
+        if target not in at_ref:
+            return 200, _show_file(path, target.encode()) | {"type": "symlink", "target": target}, {}
+        path = target
     if path in at_ref:
         shown = _show_file(path, at_ref[path])
         content = base64.encodebytes(at_ref[path]).decode()
@@ -337,6 +364,8 @@ _ROUTES: dict[tuple[str, str], Callable[..., tuple[int, Any, dict[str, str]]]] =
     ("GET", "/repos/{owner}/{repo}/issues/{issue_number}/comments"): _list_comments,
     ("POST", "/repos/{owner}/{repo}/issues/{issue_number}/comments"): _create_comment,
     ("PATCH", "/repos/{owner}/{repo}/issues/comments/{comment_id}"): _update_comment,
+    ("DELETE", "/repos/{owner}/{repo}/issues/comments/{comment_id}"): _delete_comment,
+    ("GET", "/repos/{owner}/{repo}/actions/runs/{run_id}/jobs"): _list_jobs,
     ("GET", f"{PULLS}/{{pull_number}}"): _get_pull,
     ("GET", PULLS): _list_pulls,
     ("GET", "/repos/{owner}/{repo}/commits/{commit_sha}/pulls"): _list_pulls_of_commit,

@@ -68,12 +68,42 @@ def test_others_comment__is_never_touched(issue, connect, author, body):
     assert bodies(issue) == [body, f"{MARKER}\nnew text"]
 
 
-def test_several_own_comments__the_oldest_is_taken_and_the_others_left(issue, connect):
+def test_several_own_comments__the_oldest_is_kept_alone(issue, connect):
     for number in range(3):
         issue.state.add_comment(7, ACTIONS_AUTHOR, f"{MARKER}\n{number}")
     issue.state.comments[7].reverse()
+    oldest = issue.state.comments[7][-1]
     assert upsert(connect()).action == "updated"
-    assert bodies(issue) == [f"{MARKER}\n2", f"{MARKER}\n1", f"{MARKER}\nnew text"]
+    assert issue.state.comments[7] == [oldest]
+    assert oldest.body == f"{MARKER}\nnew text"
+
+
+def test_two_at_once__leave_the_older_comment_with_the_last_text(issue, connect):
+    def write_at_the_same_time():
+        issue.state.add_comment(7, ACTIONS_AUTHOR, f"{MARKER}\nof another run")
+
+    issue.then("GET", "comments", write_at_the_same_time)
+    assert upsert(connect()).action == "updated"
+    assert bodies(issue) == [f"{MARKER}\nnew text"]
+
+
+def test_two_at_once__the_younger_one_leaves_the_older_to_itself(issue, connect):
+    def write_at_the_same_time():
+        issue.state.add_comment(7, ACTIONS_AUTHOR, f"{MARKER}\nof another run")
+
+    issue.then("POST", "comments", write_at_the_same_time)
+    assert upsert(connect()).action == "created"
+    assert bodies(issue)[0] == f"{MARKER}\nnew text"
+    upsert(connect(), "the next run")
+    assert bodies(issue) == [f"{MARKER}\nthe next run"]
+
+
+def test_second_comment__that_may_not_be_deleted_changes_nothing(issue, connect):
+    for number in range(2):
+        issue.state.add_comment(7, ACTIONS_AUTHOR, f"{MARKER}\n{number}")
+    issue.fail("DELETE", "comments", status=403)
+    assert upsert(connect()).action == "updated"
+    assert bodies(issue) == [f"{MARKER}\nnew text", f"{MARKER}\n1"]
 
 
 @pytest.mark.parametrize("status", [502, None])
@@ -99,8 +129,9 @@ def test_update__is_repeated_after_a_failure(issue, connect):
 
 def test_comment__deleted_meanwhile_is_made_anew(issue, connect):
     upsert(connect(), "old")
-    issue.fail("PATCH", "comments", status=404)
+    issue.then("GET", "comments", issue.state.comments[7].clear)
     assert upsert(connect()).action == "created"
+    assert bodies(issue) == [f"{MARKER}\nnew text"]
 
 
 def test_read_only_token__is_refused(issue, connect):

@@ -4,8 +4,8 @@ import hashlib
 
 import pytest
 
+from ci_gate.errors import EvidenceError
 from ci_gate.github.contents import list_folder, read_file
-from ci_gate.github.reply import GitHubError
 
 SHA = "a" * 40
 
@@ -25,8 +25,17 @@ def test_missing_file__is_none(github, connect, path, ref):
 
 def test_folder__is_no_file(github, connect):
     github.state.files[SHA, "load/a.py"] = b"x"
-    with pytest.raises(GitHubError, match="not as documented"):
+    with pytest.raises(EvidenceError, match="load is a folder: a plain file is allowed"):
         read_file(connect(), "shop/shop", "load", SHA)
+
+
+def test_link__is_followed_inside_the_repository_alone(github, connect):
+    github.state.files[SHA, "load/a.yaml"] = b"x"
+    github.state.links[SHA, "a.yaml"] = "load/a.yaml"
+    github.state.links[SHA, "b.yaml"] = "/etc/passwd"
+    assert read_file(connect(), "shop/shop", "a.yaml", SHA)[0] == b"x"
+    with pytest.raises(EvidenceError, match=r"b\.yaml is a symbolic link that leads to no file of the"):
+        read_file(connect(), "shop/shop", "b.yaml", SHA)
 
 
 def test_folder__is_listed_with_its_files_and_folders(github, connect):

@@ -56,11 +56,21 @@ def test_workflow_run__tells_of_the_finished_run():
         "head_branch": "topic",
         "head_repository": {"full_name": "mallory/shop"},
         "html_url": "https://github.example/shop/shop/actions/runs/99",
-        "pull_requests": [],
+        "pull_requests": [{"number": 7, "id": 1}, {"number": 8, "id": 2}],
+        "run_attempt": 2,
+        "conclusion": "cancelled",
     }
     event = read("workflow_run", {"workflow_run": run})
     assert event.finished == FinishedRun(
-        run_id=99, event="pull_request", head_repository="mallory/shop", head_branch="topic", head_sha=SHA
+        run_id=99,
+        event="pull_request",
+        head_repository="mallory/shop",
+        head_branch="topic",
+        head_sha=SHA,
+        attempt=2,
+        conclusion="cancelled",
+        pull_numbers=(7, 8),
+        url="https://github.example/shop/shop/actions/runs/99",
     )
     assert event.run_url == "https://github.example/shop/shop/actions/runs/99"
     gone = read("workflow_run", {"workflow_run": run | {"head_repository": None, "head_branch": None}})

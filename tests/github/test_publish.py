@@ -3,13 +3,16 @@ from __future__ import annotations
 import io
 import json
 
+import msgspec
 import pytest
 import requests
 
-from ci_gate.errors import BadInputError, EvidenceError, UsageError
+from ci_gate.errors import EvidenceError, UsageError
 from ci_gate.github.comments import ACTIONS_AUTHOR, make_marker
 from ci_gate.github.reply import GitHubError
 from ci_gate.github.transport import open_transport
+from ci_gate.judge.occasion import Occasion
+from ci_gate.judge.verdict import decode_verdict, encode_verdict
 from ci_gate.publication import PublishRequest
 from ci_gate.publish import publish
 from tests.github.fake_state import Actor, Artifact, Pull
@@ -84,17 +87,30 @@ class Job:
         }
         return self.publish(event, payload, verdict_file=self.head / "verdict.json", **request)
 
-    def other_run(self, members=None, *, sha=SHA, event="pull_request", **request):
-        """Publish as the job that follows the run of a fork."""
+    def other_run(
+        self,
+        members=None,
+        *,
+        sha=SHA,
+        event="pull_request",
+        conclusion="success",
+        run_attempt=1,
+        head_repository=FORK,
+        **request,
+    ):
+        """Publish as the job that follows the run of a fork; no ``members``: it left no artifact."""
         members = {"verdict.json": run_verdict()} if members is None else members
         archive = pack(*members.items()) if isinstance(members, dict) else members
-        self.github.state.artifacts = [Artifact(id=1, run_id=99, name="verdict", content=archive)]
+        left = [Artifact(id=1, run_id=99, name="verdict", content=archive)] if members else []
+        self.github.state.artifacts = left
         run = {
             "id": 99,
             "event": event,
             "head_sha": sha,
             "head_branch": "topic",
-            "head_repository": {"full_name": FORK},
+            "head_repository": {"full_name": head_repository} if head_repository else None,
+            "conclusion": conclusion,
+            "run_attempt": run_attempt,
             "html_url": "https://github.example/shop/shop/actions/runs/99",
         }
         return self.publish("workflow_run", {"workflow_run": run}, **request)
@@ -306,9 +322,40 @@ def test_wrong_base_file__does_not_keep_anyone_from_mending_it(job):
     assert "threshold changes are not shown: base's file is wrong" in job.log
 
 
-def test_wrong_head_file__is_bad_input(job):
-    with pytest.raises(BadInputError):
-        job.own_run(head="schema: 1\n")
+WRONG = THRESHOLDS.replace("300ms", "300").replace("spawn_rate: 10", "spawn_rat: 10")
+
+
+def test_wrong_head_file__is_a_verdict_with_every_mistake_at_its_place(job):
+    job.own_run()
+    assert job.own_run(head=WRONG) == 3
+    (comment,) = job.comments
+    assert "## 🚫 INVALID" in comment
+    assert "PASS" not in comment.splitlines()[1]
+    for text in (comment, job.summary.read_text(), (job.head / "report.md").read_text()):
+        assert "`thresholds.yaml:10:18`" in text
+        assert "`thresholds.yaml:8:5`" in text
+    assert "::error file=thresholds.yaml,line=10,col=18,title=INVALID::" in job.log
+    assert "::error file=thresholds.yaml,line=8,col=5,title=INVALID::" in job.log
+
+
+def test_wrong_head_file__of_a_run_that_left_no_verdict_is_one_all_the_same(job):
+    write_files(job.head, files("schema: 1\n"))
+    payload = {"pull_request": {"number": 7, "head": {"sha": SHA, "ref": "topic"}, "labels": []}}
+    assert job.publish("pull_request", payload, verdict_file=job.head / "verdict.json") == 3
+    assert "INVALID: nothing was measured, for 3 mistakes, the first at thresholds.yaml:" in job.comments[0]
+
+
+def test_head_file__that_is_a_link_out_of_the_repository_is_a_verdict(job):
+    write_files(job.head, {"verdict.json": run_verdict()})
+    (job.folder / "outside.yaml").write_text(THRESHOLDS)
+    (job.head / FILE).symlink_to(job.folder / "outside.yaml")
+    payload = {"pull_request": {"number": 7, "head": {"sha": SHA, "ref": "topic"}, "labels": []}}
+    assert job.publish("pull_request", payload, verdict_file=job.head / "verdict.json") == 3
+    assert "is a symbolic link that leads to no file of the repository" in job.comments[0]
+    (job.head / FILE).unlink()
+    write_files(job.head, {"load/mine.yaml": THRESHOLDS.encode()})
+    (job.head / FILE).symlink_to("load/mine.yaml")
+    assert job.publish("pull_request", payload, verdict_file=job.head / "verdict.json") == 0
 
 
 @pytest.mark.parametrize(
@@ -384,11 +431,140 @@ def test_pull_request__is_never_taken_from_the_artifact(fork_job):
         b"not a zip",
     ],
 )
-def test_hostile_artifact__is_refused_and_nothing_written(fork_job, archive):
-    with pytest.raises(EvidenceError):
-        fork_job.other_run(archive)
-    assert fork_job.comments == []
-    assert fork_job.github.count("POST") == 0
+def test_hostile_artifact__is_refused_and_the_older_comment_does_not_stand(fork_job, archive):
+    fork_job.other_run()
+    assert "✅ PASS" in fork_job.comments[0]
+    assert fork_job.other_run(archive, conclusion="success", status="load") == 0
+    (comment,) = fork_job.comments
+    assert "## 🚫 INVALID: no verdict for aaaaaa\u200baaaaaa: the run ended well, and " in comment
+    assert "actions/runs/99" in comment
+    assert "✅" not in comment
+    assert fork_job.github.state.statuses[-1]["state"] == "failure"
+
+
+@pytest.mark.parametrize(
+    ("conclusion", "words"),
+    [
+        ("cancelled", "the run was cancelled, and run 99 has no artifact verdict: none"),
+        ("startup_failure", "the run did not start"),
+        ("timed_out", "the run ran out of time"),
+        ("stale", "the run ended as stale"),
+    ],
+)
+def test_run_without_an_artifact__overwrites_the_older_comment(fork_job, conclusion, words):
+    fork_job.other_run()
+    assert fork_job.other_run({}, conclusion=conclusion) == 0
+    assert words in fork_job.comments[0]
+    assert "PASS" not in fork_job.comments[0]
+
+
+def test_run_that_waits_for_approval__is_left_alone(fork_job):
+    fork_job.other_run()
+    assert fork_job.other_run({}, conclusion="action_required") == 0
+    assert "✅ PASS" in fork_job.comments[0]
+    assert "waits for somebody to approve it" in fork_job.log
+
+
+@pytest.mark.parametrize("text", [WRONG, None])
+def test_forks_thresholds__that_are_wrong_or_missing_are_a_verdict(fork_job, text):
+    put_side(fork_job.github, MERGE, files(WRONG))
+    if text is None:
+        del fork_job.github.state.files[MERGE, FILE]
+    assert fork_job.other_run() == 0
+    assert "## 🚫 INVALID" in fork_job.comments[0]
+    assert ("there is no such file" if text is None else "`thresholds.yaml:8:5`") in fork_job.comments[0]
+
+
+def test_forks_thresholds__that_are_a_link_to_elsewhere_are_a_verdict(fork_job):
+    fork_job.github.state.links[MERGE, FILE] = "../../secrets"
+    assert fork_job.other_run() == 0
+    assert "is a symbolic link that leads to no file of the repository" in fork_job.comments[0]
+
+
+def measured_for(**values):
+    """The verdict of a run whose jobs were told this by GitHub."""
+    told = {
+        "event": "pull_request",
+        "pull_number": 7,
+        "head_sha": SHA,
+        "base_ref": "main",
+        "base_sha": BASE,
+        "run_id": 99,
+        "run_attempt": 1,
+    }
+    verdict = decode_verdict(run_verdict())
+    occasion = Occasion(**(told | values))
+    return {"verdict.json": encode_verdict(msgspec.structs.replace(verdict, occasion=occasion))}
+
+
+@pytest.mark.parametrize("number", [7, 8])
+def test_two_pull_requests_of_one_branch__each_get_their_own_comment(fork_job, number):
+    state = fork_job.github.state
+    state.pulls.append(Pull(number=8, sha=SHA, head_repository=FORK, base="release", merge_sha=MERGE))
+    assert fork_job.other_run(measured_for(pull_number=number)) == 0
+    assert list(state.comments) == [number]
+    assert fork_job.other_run() == 0
+    assert "#7 and #8 have this head, and the run does not say for which it was" in fork_job.log
+    assert list(state.comments) == [number]
+
+
+def test_run_for_a_closed_pull_request__is_not_commented_on_at_another_of_its_branch(fork_job):
+    state = fork_job.github.state
+    state.pulls.append(Pull(number=8, sha=SHA, head_repository=FORK, state="closed", merge_sha=MERGE))
+    assert fork_job.other_run(measured_for(pull_number=8)) == 0
+    assert "the run was for #8, which is not open" in fork_job.log
+    assert state.comments == {}
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"pull_number": 1}, "the verdict is of pull request 1"),
+        ({"pull_number": 12345}, "the verdict is of pull request 12345"),
+        ({"head_sha": OTHER}, "the verdict is of"),
+    ],
+)
+def test_verdict__of_something_else_is_invalid(fork_job, values, words):
+    fork_job.github.state.pulls.append(Pull(number=1, sha=OTHER))
+    assert fork_job.other_run(measured_for(**values)) == 0
+    assert list(fork_job.github.state.comments) == [7]
+    assert "## 🚫 INVALID" in fork_job.comments[0]
+    assert words in fork_job.comments[0]
+
+
+def job_of_run(conclusion, name="load-gate / gate"):
+    return {"id": 5, "run_id": 99, "name": name, "status": "completed", "conclusion": conclusion}
+
+
+@pytest.mark.parametrize(
+    ("p95", "conclusion", "outcome", "words"),
+    [
+        (212.4, "success", "PASS", ""),
+        (350.0, "failure", "FAIL", ""),
+        (350.0, "success", "FAIL", "stale: the check gate of attempt 2 passed, this verdict does not"),
+        (212.4, "failure", "INVALID", "stale: the check gate of attempt 2 did not pass, this verdict does"),
+        (212.4, "skipped", "INVALID", "stale: the check gate of attempt 2 did not pass, this verdict does"),
+        (212.4, None, "PASS", ""),
+    ],
+)
+def test_verdict__beside_a_check_that_ended_otherwise_is_stale(fork_job, p95, conclusion, outcome, words):
+    fork_job.github.state.jobs = [job_of_run(conclusion), job_of_run("failure", "navigate")]
+    assert fork_job.other_run({"verdict.json": run_verdict(p95)}, run_attempt=2) == 0
+    assert f"{outcome}: " in fork_job.comments[0].splitlines()[1]
+    assert ("stale" in fork_job.comments[0]) is bool(words)
+    assert words in fork_job.comments[0]
+
+
+def test_deleted_fork__is_nothing_to_comment_on(fork_job):
+    assert fork_job.other_run(head_repository=None) == 0
+    assert "nothing to comment on: the repository or the branch that the run was for is gone" in fork_job.log
+    assert fork_job.github.requests == []
+
+
+def test_fork_deleted_since_the_run__is_nothing_to_comment_on(fork_job):
+    fork_job.github.state.pulls[0].head_repository = None
+    assert fork_job.other_run() == 0
+    assert "nothing to comment on: no open pull request has" in fork_job.log
 
 
 @pytest.mark.parametrize(

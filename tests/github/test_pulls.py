@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from ci_gate.github.pulls import NoPullRequest, find_pull, find_sides, get_pull
+from ci_gate.github.event import FinishedRun
+from ci_gate.github.pulls import NoPullRequest, find_pulls, find_sides, get_pull
 from ci_gate.github.reply import RefusedError
 from tests.github.fake_state import Pull
 
@@ -10,10 +11,21 @@ SHA, OTHER = "a" * 40, "c" * 40
 FORK = "mallory/shop"
 
 
-def find(transport, *, head_repository=FORK, branch="topic", sha=SHA):
-    return find_pull(
-        transport, "shop/shop", head_repository=head_repository, head_branch=branch, head_sha=sha
+def find_all(transport, *, head_repository=FORK, branch="topic", sha=SHA, numbers=()):
+    run = FinishedRun(
+        run_id=1,
+        event="pull_request",
+        head_repository=head_repository,
+        head_branch=branch,
+        head_sha=sha,
+        pull_numbers=numbers,
     )
+    return find_pulls(transport, "shop/shop", run)
+
+
+def find(transport, **values):
+    found = find_all(transport, **values)
+    return found if isinstance(found, NoPullRequest) else found[0]
 
 
 def test_pull_of_a_fork__is_found_by_repository_branch_and_sha(github, connect):
@@ -63,7 +75,26 @@ def test_closed_pull__is_not_found_by_its_commit_either(github, connect):
     assert isinstance(find(connect(), head_repository="shop/shop"), NoPullRequest)
 
 
-def test_several_pulls_of_one_head__the_oldest_is_taken(github, connect):
+@pytest.mark.parametrize(("numbers", "found"), [((9,), [9]), ((5, 9), [5, 9]), ((), [5, 9]), ((4,), [5, 9])])
+def test_pulls_that_github_names__are_asked_first(github, connect, numbers, found):
+    github.state.pulls += [
+        Pull(number=9, sha=SHA, base="main"),
+        Pull(number=5, sha=SHA, base="release"),
+        Pull(number=4, sha=OTHER, branch="another"),
+    ]
+    pulls = find_all(connect(), head_repository="shop/shop", numbers=numbers)
+    assert [pull.number for pull in pulls] == found
+
+
+@pytest.mark.parametrize("gone", [{"head_repository": ""}, {"branch": ""}])
+def test_gone_repository__is_no_question_for_github(github, connect, gone):
+    assert find(connect(), **gone) == NoPullRequest(
+        why="the repository or the branch that the run was for is gone"
+    )
+    assert github.requests == []
+
+
+def test_several_pulls_of_one_head__the_oldest_is_first(github, connect):
     github.state.pulls += [
         Pull(number=number, sha=SHA, head_repository=FORK, base=base)
         for number, base in ((9, "main"), (5, "release"))

@@ -1,0 +1,153 @@
+"""The verdict of another workflow run, maybe a fork's, of which nothing is believed but the figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+import ci_gate
+from ci_gate.errors import EXIT_PASS, BadInputError, EvidenceError
+from ci_gate.github.artifacts import download_artifact
+from ci_gate.github.event import FinishedRun
+from ci_gate.github.jobs import list_conclusions
+from ci_gate.github.pulls import NoPullRequest, PullRequest, find_pulls, find_sides, get_pull
+from ci_gate.github.reply import RefusedError
+from ci_gate.github.transport import Transport
+from ci_gate.judge.findings import Finding
+from ci_gate.judge.mistakes import add_mistakes, make_empty_verdict
+from ci_gate.judge.verdict import Verdict, decode_verdict, distrust
+from ci_gate.problems import list_problems, missing_file
+from ci_gate.publication import PublishRequest, distrust_contradiction, exit_code_of, make_report, mark_stale
+from ci_gate.report.comment import Report
+from ci_gate.report_files import VERDICT_FILE
+from ci_gate.threshold_files import ThresholdFiles, fetch_side
+
+_ENDINGS: Final = {
+    "": "ended",
+    "success": "ended well",
+    "failure": "failed",
+    "cancelled": "was cancelled",
+    "timed_out": "ran out of time",
+    "startup_failure": "did not start",
+    "skipped": "was skipped",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherRun:
+    """The run that ended, where it is read, and who is told what goes wrong beside it."""
+
+    request: PublishRequest
+    run: FinishedRun
+    repository: str
+    transport: Transport
+    say: Callable[[str], None]
+
+    def find_report(self) -> tuple[PullRequest, Report] | NoPullRequest:
+        """The pull request that the run was for, and what is to be said there. Raises GitHubError."""
+        pulls = find_pulls(self.transport, self.repository, self.run)
+        if isinstance(pulls, NoPullRequest):
+            return pulls
+        verdict = self._read_verdict()
+        pull = self._choose(pulls, verdict)
+        if isinstance(pull, NoPullRequest):
+            return pull
+        return pull, self._judge(pull, verdict)
+
+    def _read_verdict(self) -> Verdict:
+        """INVALID where the run left none that can be read: an older comment must not stand."""
+        try:
+            return self._download_verdict()
+        except EvidenceError as error:
+            ended = _ENDINGS.get(self.run.conclusion, f"ended as {self.run.conclusion}")
+            finding = Finding(
+                code="no-verdict",
+                effect="distrust",
+                subject="run",
+                message=f"no verdict for {self.run.head_sha[:12]}: the run {ended}, and {error}",
+                remedy="see the log of the run, and run it again",
+            )
+            return make_empty_verdict(self.request.thresholds_file, ci_gate.__version__, finding)
+
+    def _download_verdict(self) -> Verdict:
+        name = self.request.artifact
+        files = download_artifact(self.transport, self.repository, self.run.run_id, name)
+        if VERDICT_FILE not in files:
+            raise EvidenceError(f"artifact {name} holds no {VERDICT_FILE}")
+        return decode_verdict(files[VERDICT_FILE])
+
+    def _choose(self, pulls: tuple[PullRequest, ...], verdict: Verdict) -> PullRequest | NoPullRequest:
+        """Of several pull requests with this head, the one that the run says it was for.
+
+        What it says only tells those apart that GitHub names.
+        """
+        said = verdict.occasion.pull_number if verdict.occasion else 0
+        found = next((pull for pull in pulls if pull.number == said), None)
+        if found is not None:
+            return found
+        if len(pulls) > 1:
+            numbers = " and ".join(f"#{pull.number}" for pull in pulls)
+            return NoPullRequest(why=f"{numbers} have this head, and the run does not say for which it was")
+        if said and self._is_of_same_branch(said):
+            return NoPullRequest(why=f"the run was for #{said}, which is not open")
+        return pulls[0]
+
+    def _is_of_same_branch(self, number: int) -> bool:
+        try:
+            pull = get_pull(self.transport, self.repository, number)
+        except RefusedError:
+            return False
+        return self.run.is_from(pull) and pull.head.ref == self.run.head_branch
+
+    def _judge(self, pull: PullRequest, verdict: Verdict) -> Report:
+        base_ref, head_ref = find_sides(self.transport, self.repository, pull)
+        file = self.request.thresholds_file
+        head: ThresholdFiles | None = None
+        try:
+            head = fetch_side(self.transport, self.repository, file, head_ref)
+            verdict = add_mistakes(verdict, () if head else [missing_file(file)])
+        except (BadInputError, EvidenceError) as error:
+            verdict = add_mistakes(verdict, list_problems(error, file))
+        if verdict.scenarios:
+            verdict = distrust_contradiction(verdict, head, self.request.scenarios)
+            verdict = self._distrust_occasion(verdict, pull)
+        report = make_report(
+            verdict,
+            base=self._read_base(base_ref),
+            head=head,
+            labels=pull.label_names,
+            run_url=self.run.url,
+        )
+        return self._compare_with_check(report) if verdict.scenarios else report
+
+    def _distrust_occasion(self, verdict: Verdict, pull: PullRequest) -> Verdict:
+        occasion = verdict.occasion
+        if occasion is None:
+            return verdict
+        if occasion.head_sha != self.run.head_sha:
+            measured = occasion.head_sha[:12] or "nothing"
+            verdict = distrust(verdict, f"the verdict is of {measured}, and not of {self.run.head_sha[:12]}")
+        if occasion.pull_number != pull.number:
+            verdict = distrust(verdict, f"the verdict is of pull request {occasion.pull_number}")
+        return verdict
+
+    def _compare_with_check(self, report: Report) -> Report:
+        """A verdict beside a check that ended otherwise is of an earlier attempt, or of something else."""
+        check = self.request.check
+        try:
+            conclusions = list_conclusions(self.transport, self.repository, self.run, check)
+        except RefusedError as error:
+            self.say(f"how the job {check} ended cannot be read: {error}")
+            return report
+        if not conclusions or ({*conclusions} == {"success"}) is (exit_code_of(report) == EXIT_PASS):
+            return report
+        return replace(report, verdict=mark_stale(report, check, self.run.attempt))
+
+    def _read_base(self, ref: str) -> ThresholdFiles | None:
+        """A base that cannot be read must not keep anyone from mending it."""
+        try:
+            return fetch_side(self.transport, self.repository, self.request.thresholds_file, ref)
+        except (BadInputError, EvidenceError) as error:
+            self.say(f"threshold changes are not shown: base's file is wrong: {error}")
+            return None
