@@ -7,12 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import psutil
 import pytest
 
 from ci_gate.judge.verdict import decode_verdict
+from tests.steady import await_steady
 
 EXIT = {"pass": 0, "fail": 1, "bad input": 2, "proves nothing": 3, "outside": 4, "bug": 70}
 
@@ -140,13 +140,8 @@ def start_long_run(repository, out):
         text=True,
         start_new_session=True,
     )
-    samples = out / "visits" / "head" / "samples.bin"
-    deadline = time.monotonic() + 30
-    while not (samples.exists() and (samples.parent / "readings.jsonl").exists()):
-        assert time.monotonic() < deadline
-        assert process.poll() is None
-        time.sleep(0.1)
-    time.sleep(1)
+    assert await_steady(out / "visits" / "head", requests=50)
+    assert process.poll() is None
     children = psutil.Process(process.pid).children(recursive=True)
     assert len(children) >= 3  # service, Locust, watchdog
     return process, children

@@ -96,11 +96,12 @@ def test_end_groups__lets_a_process_end_in_its_own_way(start, tmp_path):
     assert flag.exists()
 
 
-def test_end_groups__waits_once_for_all_of_them(start):
-    code = "signal.signal(15, signal.SIG_IGN); time.sleep(60)"
-    processes = [start(code) for _ in range(4)]
-    time.sleep(0.3)
+def test_end_groups__waits_once_for_all_of_them(start, tmp_path):
+    flags = [tmp_path / f"{number}" for number in range(4)]
+    code = "signal.signal(15, signal.SIG_IGN); open({!r}, 'w').close(); time.sleep(60)"
+    processes = [start(code.format(str(flag))) for flag in flags]
+    assert await_true(lambda: all(flag.exists() for flag in flags))
     started = time.monotonic()
-    assert end_groups(*map(group_of, processes), grace_s=0.4) == ()
-    assert time.monotonic() - started < 1.2
+    assert end_groups(*map(group_of, processes), grace_s=3) == ()
+    assert time.monotonic() - started < 4 * 3
     assert {process.wait(5) for process in processes} == {-9}

@@ -202,10 +202,10 @@ def test_read_samples__missing_or_huge(tmp_path):
     with (tmp_path / "samples.bin").open("wb") as file:
         file.write(MAGIC)
         os.truncate(file.fileno(), 9 * 1024**3)
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(EvidenceError, match="is larger than"):
         read_samples(tmp_path / "samples.bin")
-    assert time.monotonic() - started < 1
+    assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize("beyond", [0, 2**16])

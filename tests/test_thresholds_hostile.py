@@ -94,9 +94,9 @@ HUGE = {
 
 @pytest.mark.parametrize("text", HUGE.values(), ids=HUGE.keys())
 def test_huge_text__is_refused_soon(text):
-    begin = time.perf_counter()
+    begin = time.process_time()
     assert refuse_or_parse(text)
-    assert time.perf_counter() - begin < SECONDS_ENOUGH
+    assert time.process_time() - begin < SECONDS_ENOUGH
 
 
 def test_tag__constructs_nothing(tmp_path):

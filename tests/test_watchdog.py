@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 
+import psutil
 import pytest
 
 from ci_gate.errors import OutsideError
@@ -99,11 +100,10 @@ def test_watchdog__that_cannot_start_says_so(tmp_path):
         pytest.fail("started")
 
 
-def test_watchdog__starts_fast():
-    started = time.monotonic()
-    with Watchdog():
-        pass
-    assert time.monotonic() - started < 1
+def test_watchdog__costs_little_to_start():
+    with Watchdog() as watchdog:
+        times = psutil.Process(watchdog.pid).cpu_times()
+    assert times.user + times.system < 0.5
 
 
 def test_watchdog__of_a_parent_killed_with_sigkill_ends_its_group(tag):

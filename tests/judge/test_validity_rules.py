@@ -87,9 +87,9 @@ def test_nameless_requests__are_judged_in_bounded_time_and_words():
     samples["status"], samples["ending"] = 429, ENDED_BY_STATUS
     strings = (*evidence.recording.strings, *(f"GET /items/{number}" for number in range(49_000)))
     recording = msgspec.structs.replace(evidence.recording, samples=samples, strings=strings)
-    began = time.monotonic()
+    began = time.process_time()
     judged = judge_scenario(evidence.scenario, evidence.plan, recording)
-    assert time.monotonic() - began < 20
+    assert time.process_time() - began < 20
     throttled = [finding for finding in judged.findings if finding.code == "throttled"]
     assert len(throttled) == MOST_FINDINGS + 1
     assert throttled[-1].message == "20 are shown, and there are more of the kind"

@@ -19,8 +19,8 @@ from ci_gate.watchdog import Watchdog
 from tests.images import build, connect_engine, python_image
 from tests.service.services import app_command, await_true, make_service
 
-FORKS_TWICE = "import os\nif os.fork(): os.fork()\nwhile True: pass"
-SLEEPS = "import time; time.sleep(60)"
+FORKS_TWICE = "import os\nif os.fork(): os.fork()\nprint(flush=True)\nwhile True: pass"
+SLEEPS = "import time; print(flush=True); time.sleep(60)"
 SERVES_AND_BURNS = """
 import http.server, os
 if os.fork() == 0:
@@ -51,6 +51,12 @@ def test_counter__that_fell_has_not_risen():
     assert counters.rise_to({1: 6.0, 2: 3.0, 3: 9.0}) == [1, 0, 0]  # another process has the second's id now
 
 
+def await_lines(process, count):
+    """Each of its processes has begun."""
+    for _ in range(count):
+        assert process.stdout.readline()
+
+
 def read_after(path, meter, *pauses_s):
     for pause_s in pauses_s:
         time.sleep(pause_s)
@@ -60,8 +66,10 @@ def read_after(path, meter, *pauses_s):
 
 def test_busiest__is_one_process_where_the_sum_is_of_all(tmp_path):
     path = tmp_path / "machine.jsonl"
-    with subprocess.Popen([sys.executable, "-c", FORKS_TWICE], start_new_session=True) as process:
+    command = [sys.executable, "-c", FORKS_TWICE]
+    with subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE) as process:
         try:
+            await_lines(process, 3)
             with MachineMeter(path, Processes(process.pid)) as meter:
                 first, second = read_after(path, meter, 0.3, 1)
         finally:
@@ -74,12 +82,17 @@ def test_busiest__is_one_process_where_the_sum_is_of_all(tmp_path):
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux says so")
 def test_waiting__is_what_another_process_takes_of_the_same_core(tmp_path):
     path = tmp_path / "machine.jsonl"
-    busy = f"import os; os.sched_setaffinity(0, {{{min(os.sched_getaffinity(0))}}})\nwhile True: pass"
-    processes = [subprocess.Popen([sys.executable, "-c", script]) for script in (busy, busy, SLEEPS)]
+    core = min(os.sched_getaffinity(0))
+    busy = f"import os; os.sched_setaffinity(0, {{{core}}}); print(flush=True)\nwhile True: pass"
+    processes = [
+        subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+        for script in (busy, busy, SLEEPS)
+    ]
     of_busy, of_idle = (Processes(process.pid) for process in (processes[0], processes[2]))
     try:
         with MachineMeter(path, of_busy) as busy_meter, MachineMeter(path, of_idle) as idle_meter:
-            time.sleep(0.3)  # for the first reading to be of a process that has begun
+            for process in processes:  # the first reading is of one that has begun
+                await_lines(process, 1)
             for pause_s in (0, 1):
                 time.sleep(pause_s)
                 for meter in (busy_meter, idle_meter):
@@ -87,7 +100,7 @@ def test_waiting__is_what_another_process_takes_of_the_same_core(tmp_path):
     finally:
         for process in processes:
             process.kill()
-            process.wait()
+            process.communicate()
     *_, of_busy, of_idle = read_lines(path, MachineReading)
     assert of_busy.service_waited_s > 0.3
     assert of_idle.service_waited_s < 0.1

