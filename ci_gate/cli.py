@@ -16,6 +16,7 @@ from ci_gate import (
     commands_ci,
     commands_export,
     commands_github,
+    commands_repeat,
     commands_report,
 )
 from ci_gate.errors import EXIT_OUR_BUG, EXIT_OUTSIDE_WORLD, EXIT_PROVES_NOTHING, GateError, UsageError
@@ -51,6 +52,7 @@ for command in (
     commands_export.export,
     *(commands_report.report, commands_report.overview),
     *(commands_ci.plan_command, commands_ci.gate_command),
+    *(commands_repeat.last_verdict_command, commands_repeat.repeat_command),
     *(commands_github.publish_command, commands_github.doctor_command),
 ):
     cli.add_command(command)

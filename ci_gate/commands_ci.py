@@ -127,7 +127,7 @@ def gate_command(  # noqa: PLR0913, PLR0917 - one parameter for each option
     verdict = add_mistakes(verdict, parse_problems(problems))
     if repository is not None:
         verdict = demand_of_head(verdict, repository, thresholds_file, planned)
-    verdict = msgspec.structs.replace(verdict, occasion=read_occasion(os.environ, _read_payload(), base))
+    verdict = msgspec.structs.replace(verdict, occasion=read_occasion(os.environ, read_payload(), base))
     out_file.parent.mkdir(parents=True, exist_ok=True)
     out_file.write_bytes(encode_verdict(verdict))
     timeline = encode_timeline(gather_timelines(folder, planned))
@@ -146,13 +146,14 @@ def _read_count(text: str) -> int | None:
 
 def _read_event() -> tuple[str, dict[str, object]]:
     try:
-        payload = msgspec.json.decode(_read_payload() or b"{}", type=dict[str, object])
+        payload = msgspec.json.decode(read_payload() or b"{}", type=dict[str, object])
     except msgspec.DecodeError as error:
         raise UsageError(f"GITHUB_EVENT_PATH: {error}") from error
     return os.environ.get("GITHUB_EVENT_NAME", ""), payload
 
 
-def _read_payload() -> bytes:
+def read_payload() -> bytes:
+    """The file at GITHUB_EVENT_PATH, empty where there is none. Raises UsageError."""
     path = os.environ.get("GITHUB_EVENT_PATH", "")
     try:
         return Path(path).read_bytes() if path else b""

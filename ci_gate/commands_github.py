@@ -45,7 +45,7 @@ def publish_command(**options: object) -> int:
     nothing but its figures.
     """
     request = PublishRequest(**options)  # type: ignore[arg-type]  # the options are named as its fields are
-    with _connect() as transport:
+    with connect() as transport:
         return publish(request, environ=os.environ, transport=transport, out=sys.stdout)
 
 
@@ -62,7 +62,7 @@ def doctor_command(github_repository: str, repository: Path, branch: str, check:
     name = github_repository or os.environ.get("GITHUB_REPOSITORY", "")
     if not name:
         raise UsageError("which repository? Give --github-repository owner/name, or set GITHUB_REPOSITORY")
-    with _connect() as transport:
+    with connect() as transport:
         if transport is None:
             raise UsageError("reading a repository's rules takes a token: set GITHUB_TOKEN")
         return run_doctor(
@@ -76,7 +76,8 @@ def doctor_command(github_repository: str, repository: Path, branch: str, check:
 
 
 @contextmanager
-def _connect() -> Iterator[Transport | None]:
+def connect() -> Iterator[Transport | None]:
+    """A transport by the environment; None without a token."""
     patience = Patience(sleep=time.sleep, jitter=random.random, monotonic_s=time.monotonic, wall_s=time.time)
     with open_transport(os.environ, patience) as transport:
         yield transport

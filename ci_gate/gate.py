@@ -12,6 +12,8 @@ from ci_gate.errors import BadInputError, EvidenceError, UsageError
 from ci_gate.judge.lacking import demand_all
 from ci_gate.judge.merging import merge_verdicts
 from ci_gate.judge.mistakes import add_mistakes
+from ci_gate.judge.occasion import Occasion
+from ci_gate.judge.repeated import repeat_verdict
 from ci_gate.judge.run_timeline import TIMELINE_SCHEMA, RunTimeline, ScenarioTimeline
 from ci_gate.judge.verdict import MAX_VERDICT_BYTES, Verdict, decode_verdict
 from ci_gate.problems import list_problems, missing_file
@@ -67,6 +69,17 @@ def demand_of_head(verdict: Verdict, repository: Path, file: str, scenarios: Seq
     if head is None:
         return add_mistakes(verdict, [missing_file(file)])
     return demand_all(verdict, head.thresholds, scenarios) if scenarios else verdict
+
+
+def take_again(
+    file: Path, occasion: Occasion | None, scenarios: Sequence[str], jobs: dict[str, str]
+) -> Verdict:
+    """The verdict of an earlier run at ``file``, for an event that changes nothing of what it measured."""
+    try:
+        verdict = decode_verdict(_read(file))
+    except EvidenceError as error:
+        return merge_verdicts(scenarios, [], jobs=jobs, unreadable=[f"{file.name}: {error}"])
+    return repeat_verdict(verdict, occasion, scenarios, jobs)
 
 
 def gather_timelines(folder: Path, scenarios: Sequence[str]) -> RunTimeline:

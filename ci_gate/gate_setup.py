@@ -14,10 +14,10 @@ from ci_gate.github.rules import BranchRules
 from ci_gate.workflow_files import Job, Workflow
 
 _ALWAYS: Final = re.compile(r"^\s*(?:\$\{\{\s*always\(\)\s*\}\}|always\(\))\s*$")
-NEEDED_TYPES: Final = ("opened", "synchronize", "reopened")
+NEEDED_TYPES: Final = ("opened", "synchronize", "reopened", "edited", "labeled", "unlabeled")
 """As docs/workflows.md shows them."""
 
-NEEDED_PERMISSIONS: Final = {"contents": "read", "pull-requests": "read"}
+NEEDED_PERMISSIONS: Final = {"actions": "read", "contents": "read", "pull-requests": "read"}
 """What the jobs of ci-gate's own workflow ask for. Who calls it must grant as much, or nothing starts."""
 
 _DEFAULT_TYPES: Final = ("opened", "synchronize", "reopened")

@@ -11,6 +11,7 @@ import msgspec
 from ci_gate.errors import UsageError
 from ci_gate.judge.occasion import Occasion
 
+_CHANGES_NOTHING: Final = frozenset({"edited", "labeled", "unlabeled"})
 _NUMBER: Final = re.compile(r"[0-9]{1,18}")
 
 
@@ -32,6 +33,8 @@ class _Group(msgspec.Struct):
 
 
 class _Payload(msgspec.Struct):
+    action: str = ""
+    changes: dict[str, object] = {}
     pull_request: _Pull | None = None
     merge_group: _Group | None = None
 
@@ -44,10 +47,7 @@ def read_occasion(environ: Mapping[str, str], payload: bytes, base_sha: str = ""
     event = environ.get("GITHUB_EVENT_NAME", "")
     if not event:
         return None
-    try:
-        content = msgspec.json.decode(payload or b"{}", type=_Payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f"GITHUB_EVENT_PATH: {error}") from error
+    content = _read_payload(payload)
     pull, group = content.pull_request or _Pull(), content.merge_group or _Group()
     return Occasion(
         event=event,
@@ -58,6 +58,28 @@ def read_occasion(environ: Mapping[str, str], payload: bytes, base_sha: str = ""
         run_id=_number(environ.get("GITHUB_RUN_ID", "")),
         run_attempt=_number(environ.get("GITHUB_RUN_ATTEMPT", "")),
     )
+
+
+def explain_need(environ: Mapping[str, str], payload: bytes) -> str:
+    """Why this event must be measured; empty where it changes nothing of what is measured.
+
+    A label, a title or a text changes nothing of it; a new base branch does. Raises UsageError.
+    """
+    content = _read_payload(payload)
+    if environ.get("GITHUB_EVENT_NAME") != "pull_request" or content.action not in _CHANGES_NOTHING:
+        return "the event brings something new"
+    if "base" in content.changes:
+        return "the base branch has changed"
+    if environ.get("GITHUB_RUN_ATTEMPT", "1") != "1":
+        return "all jobs are run again"
+    return ""
+
+
+def _read_payload(payload: bytes) -> _Payload:
+    try:
+        return msgspec.json.decode(payload or b"{}", type=_Payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UsageError(f"GITHUB_EVENT_PATH: {error}") from error
 
 
 def _number(text: str) -> int:

@@ -125,6 +125,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "commands_export": {"errors", "evidence", "export", "thresholds", "wording"},
     "commands_report": {"wording", "errors", "judge", "report", "report_files"},
     "report_files": {"errors", "judge", "report"},
+    "last_verdict": {"errors", "github", "judge"},
+    "commands_repeat": {
+        *("commands_ci", "commands_github", "errors", "gate", "judge", "last_verdict", "matrix", "occasion"),
+        *("report", "request"),
+    },
     "commands_github": {"doctor", "errors", "github", "publication", "publish"},
     "cli": {
         "__init__",
@@ -133,6 +138,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "commands_ci",
         "commands_export",
         "commands_github",
+        "commands_repeat",
         "commands_report",
         "errors",
     },
@@ -148,7 +154,7 @@ ONLY_IN = {
     "requests": {"containers", "github", "measure", "service"},
     "click": {
         *("cli", "commands", "commands_capacity", "commands_ci", "commands_export", "commands_github"),
-        "commands_report",
+        *("commands_repeat", "commands_report"),
     },
     "sqlalchemy": {"reference"},
     "psycopg": {"measure"},

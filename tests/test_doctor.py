@@ -378,7 +378,7 @@ permissions: {}
 jobs:
   before: {steps: []}
   load:
-    permissions: {contents: read, pull-requests: read}
+    permissions: {actions: read, contents: read, pull-requests: read}
     uses: ./.github/workflows/gate.yml
 """.replace("TYPES", f"[{', '.join(NEEDED_TYPES)}]")
 CALLED = "on: workflow_call\n" + GATE[GATE.index("permissions:") :]

@@ -11,6 +11,7 @@ from ci_gate.judge.run_findings import LEFT_OUT
 from ci_gate.judge.verdict import VERDICT_SCHEMA, ScenarioVerdict, Verdict
 
 _SUCCESS: Final = "success"
+NOT_MEASURED: Final = "not-measured"
 
 
 def merge_verdicts(
@@ -65,7 +66,7 @@ def _find_scenario(name: str, verdicts: Sequence[Verdict]) -> ScenarioVerdict:
         limits=(),
         findings=(
             Finding(
-                code="not-measured",
+                code=NOT_MEASURED,
                 effect="distrust",
                 subject="scenario",
                 message=message,

@@ -57,6 +57,18 @@ class Artifact:
     stated_bytes: int | None = None
 
 
+@dataclass(kw_only=True)
+class Run:
+    id: int
+    head_sha: str
+    created_at: str
+    workflow_id: int = 1
+    event: str = "pull_request"
+    status: str = "completed"
+    conclusion: str | None = "success"
+    pulls: tuple[int, ...] = ()  # none for a fork's
+
+
 class NotAllowedError(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -72,6 +84,7 @@ class State:
     pulls: list[Pull] = field(default_factory=list)
     artifacts: list[Artifact] = field(default_factory=list)
     jobs: list[dict[str, Any]] = field(default_factory=list)
+    runs: list[Run] = field(default_factory=list)
     statuses: list[dict[str, Any]] = field(default_factory=list)
     links: dict[tuple[str, str], str] = field(default_factory=dict)  # (ref, path) of a link, to its target
     files: dict[tuple[str, str], bytes] = field(default_factory=dict)  # (ref, path)
@@ -249,6 +262,36 @@ def _list_pulls_of_commit(state, values, query, body, actor):
     return 200, [state.show_pull(pull) for pull in items], after
 
 
+def _show_run(run):
+    shown = {"id": run.id, "workflow_id": run.workflow_id, "created_at": run.created_at, "event": run.event}
+    pulls = [{"number": number} for number in run.pulls]
+    return shown | {
+        "head_sha": run.head_sha,
+        "status": run.status,
+        "conclusion": run.conclusion,
+        "pull_requests": pulls,
+    }
+
+
+def _get_run(state, values, query, body, actor):
+    for run in state.runs:
+        if run.id == int(values["run_id"]):
+            return 200, _show_run(run), {}
+    raise NotAllowedError(404, "Not Found")
+
+
+def _list_runs(state, values, query, body, actor):
+    found = [
+        run
+        for run in sorted(state.runs, key=lambda run: run.created_at, reverse=True)
+        if run.workflow_id == int(values["workflow_id"])
+        and query.get("head_sha", run.head_sha) == run.head_sha
+        and query.get("event", run.event) == run.event
+    ]
+    items, after = state.page(found, query)
+    return 200, {"total_count": len(found), "workflow_runs": [_show_run(run) for run in items]}, after
+
+
 def _list_artifacts(state, values, query, body, actor):
     found = [
         artifact
@@ -369,6 +412,8 @@ _ROUTES: dict[tuple[str, str], Callable[..., tuple[int, Any, dict[str, str]]]] =
     ("GET", f"{PULLS}/{{pull_number}}"): _get_pull,
     ("GET", PULLS): _list_pulls,
     ("GET", "/repos/{owner}/{repo}/commits/{commit_sha}/pulls"): _list_pulls_of_commit,
+    ("GET", "/repos/{owner}/{repo}/actions/runs/{run_id}"): _get_run,
+    ("GET", "/repos/{owner}/{repo}/actions/workflows/{workflow_id}/runs"): _list_runs,
     ("GET", "/repos/{owner}/{repo}/actions/runs/{run_id}/artifacts"): _list_artifacts,
     ("GET", "/repos/{owner}/{repo}/actions/artifacts/{artifact_id}/{archive_format}"): _get_artifact,
     ("GET", "/repos/{owner}/{repo}/commits/{ref}/status"): _list_statuses,

@@ -89,9 +89,29 @@ def test_gate__runs_for_every_way_into_the_branch():
     assert {"pull_request", "merge_group", "workflow_dispatch", "workflow_call"} == {
         *WORKFLOWS["load-gate"][ON]
     }
-    assert WORKFLOWS["load-gate"][ON]["pull_request"] is None, (
-        "a filter of paths would leave the check waiting"
-    )
+
+
+def test_gate__runs_for_whatever_may_change_a_verdict_without_a_commit():
+    """A new base branch, a label, a title; a filter of paths would leave the check waiting."""
+    types = ["opened", "synchronize", "reopened", "edited", "labeled", "unlabeled"]
+    assert WORKFLOWS["load-gate"][ON]["pull_request"] == {"types": types}
+
+
+def test_measuring__is_skipped_only_where_a_verdict_is_taken_again():
+    jobs = WORKFLOWS["load-gate"]["jobs"]
+    assert "if" not in jobs["plan"]
+    for job in {*jobs} - {"plan", "gate"}:
+        assert jobs[job]["if"] == "needs.plan.outputs.reused == ''"
+    steps = {step["name"]: step for step in jobs["gate"]["steps"]}
+    assert steps["Make one verdict of all"]["if"] == "needs.plan.outputs.reused == ''"
+    assert steps["Take it again"]["if"] == "needs.plan.outputs.reused != ''"
+
+
+def test_token__is_not_seen_by_heads_code():
+    """plan imports head's locustfiles; what takes the token comes before, in its job."""
+    steps = {step["name"]: str(step) for step in WORKFLOWS["load-gate"]["jobs"]["plan"]["steps"]}
+    (with_token,) = [name for name, step in steps.items() if "github.token" in step]
+    assert [*steps].index(with_token) < [*steps].index("Check thresholds.yaml, and plan")
 
 
 def test_inputs__are_the_same_by_hand_and_by_call():

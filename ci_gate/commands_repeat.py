@@ -1,0 +1,87 @@
+"""The commands by which an event that changes nothing of what is measured takes the last verdict again."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from ci_gate.commands_ci import read_payload
+from ci_gate.commands_github import connect
+from ci_gate.errors import EXIT_PASS, GateError
+from ci_gate.gate import parse_needs, parse_scenarios, take_again
+from ci_gate.judge.verdict import Verdict, encode_verdict
+from ci_gate.last_verdict import MeasureAgain, Wanted, find_last_verdict
+from ci_gate.matrix import split_names
+from ci_gate.occasion import explain_need, read_occasion
+from ci_gate.report.annotations import clean_log_line
+from ci_gate.report.terminal import render_terminal
+from ci_gate.request import choose_profile, choose_scenarios, read_thresholds
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command("last-verdict", short_help="Does this event need a measurement, or does a verdict stand?")
+@click.option("--thresholds", "thresholds_file", type=_FILE, default=Path("thresholds.yaml"))
+@click.option("--scenario", "names", default="", help="Names between commas; empty: all.")
+@click.option("--profile", "profile_name", default="pull_request", show_default=True)
+@click.option("--out", "out_file", type=_FILE, required=True, help="Where the verdict is written.")
+def last_verdict_command(thresholds_file: Path, names: str, profile_name: str, out_file: Path) -> int:
+    """Look for the verdict that the last run of this workflow made of the same commit.
+
+    For a label, or an edit of a pull request's title, that verdict still stands: it is written to --out,
+    and reused=<run> is printed for the file at GITHUB_OUTPUT. Everything else is measured: reused= is empty
+    then, and standard error says why. Needs GITHUB_TOKEN with actions: read.
+    """
+    found = _find(thresholds_file, names, profile_name)
+    if isinstance(found, MeasureAgain):
+        click.echo(f"to be measured: {clean_log_line(found.why)}", err=True)
+        click.echo("reused=")
+        return EXIT_PASS
+    out_file.parent.mkdir(parents=True, exist_ok=True)
+    out_file.write_bytes(encode_verdict(found))
+    click.echo(f"reused={found.occasion.run_id if found.occasion else 0}")
+    return EXIT_PASS
+
+
+def _find(thresholds_file: Path, names: str, profile_name: str) -> Verdict | MeasureAgain:
+    payload = read_payload()
+    if why := explain_need(os.environ, payload):
+        return MeasureAgain(why=why)
+    occasion = read_occasion(os.environ, payload)
+    try:
+        thresholds = read_thresholds(thresholds_file)
+        scenarios = choose_scenarios(thresholds, split_names(names))
+        profile = choose_profile(thresholds, profile_name)
+    except GateError as error:  # the plan tells it, at its place
+        return MeasureAgain(why=str(error))
+    with connect() as transport:
+        if transport is None or occasion is None:
+            return MeasureAgain(why="there is no GITHUB_TOKEN to look for an earlier verdict with")
+        wanted = Wanted(
+            occasion=occasion,
+            profile=profile.name,
+            scenarios=tuple(scenario.name for scenario in scenarios),
+            thresholds_sha256=thresholds.sha256,
+        )
+        return find_last_verdict(transport, os.environ.get("GITHUB_REPOSITORY", ""), wanted)
+
+
+@click.command("repeat", short_help="Take the verdict of an earlier run again.")
+@click.argument("verdict_file", metavar="VERDICT", type=_FILE)
+@click.option("--scenarios", required=True, help="What was planned, as a JSON list.")
+@click.option("--needs", required=True, help="The needs context of this job, as JSON.")
+@click.option("--out", "out_file", type=_FILE, required=True, help="The verdict's file.")
+def repeat_command(verdict_file: Path, scenarios: str, needs: str, out_file: Path) -> int:
+    """Make VERDICT, which `ci-gate last-verdict` found, the verdict of this run, and end with its exit code.
+
+    It is INVALID where it does not fit the event, or a job ended otherwise than it must: the plan with
+    success, what measures skipped.
+    """
+    occasion = read_occasion(os.environ, read_payload())
+    verdict = take_again(verdict_file, occasion, parse_scenarios(scenarios), parse_needs(needs))
+    out_file.parent.mkdir(parents=True, exist_ok=True)
+    out_file.write_bytes(encode_verdict(verdict))
+    click.echo(render_terminal(verdict))
+    return verdict.exit_code

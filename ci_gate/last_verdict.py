@@ -1,0 +1,72 @@
+"""Whether an event needs a measurement, or the last verdict on the same head still stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from ci_gate.errors import EvidenceError
+from ci_gate.github.artifacts import download_artifact
+from ci_gate.github.reply import GitHubError
+from ci_gate.github.runs import find_run_before
+from ci_gate.github.transport import Transport
+from ci_gate.judge.occasion import Occasion
+from ci_gate.judge.repeated import explain_misfit
+from ci_gate.judge.verdict import Verdict, decode_verdict
+
+ARTIFACT: Final = "verdict"
+_FILE: Final = "verdict.json"
+_ENDED: Final = frozenset({"success", "failure"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a verdict must be of, to stand again."""
+
+    occasion: Occasion
+    profile: str
+    scenarios: tuple[str, ...]
+    thresholds_sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasureAgain:
+    """Why no earlier verdict stands."""
+
+    why: str
+
+
+def find_last_verdict(transport: Transport, repository: str, wanted: Wanted) -> Verdict | MeasureAgain:
+    """The verdict of the newest earlier run of this workflow for this head, if it still stands.
+
+    Only the newest counts: one that was cancelled may have been about to measure what the older ones did not.
+    """
+    occasion = wanted.occasion
+    try:
+        run = find_run_before(
+            transport,
+            repository,
+            occasion.run_id,
+            head_sha=occasion.head_sha,
+            pull_number=occasion.pull_number,
+        )
+        if run is None:
+            return MeasureAgain(why="no run has measured this commit before")
+        if run.status != "completed" or run.conclusion not in _ENDED:
+            return MeasureAgain(why=f"run {run.id} before it is {run.conclusion or run.status}")
+        files = download_artifact(transport, repository, run.id, ARTIFACT)
+        if _FILE not in files:
+            return MeasureAgain(why=f"run {run.id} has left no {_FILE}")
+        verdict = decode_verdict(files[_FILE])
+    except (EvidenceError, GitHubError) as error:
+        return MeasureAgain(why=str(error))
+    misfit = _explain_other_measurement(verdict, wanted) or explain_misfit(
+        verdict, occasion, wanted.scenarios
+    )
+    return MeasureAgain(why=f"the verdict of run {run.id}: {misfit}") if misfit else verdict
+
+
+def _explain_other_measurement(verdict: Verdict, wanted: Wanted) -> str:
+    if verdict.thresholds_sha256 != wanted.thresholds_sha256:
+        return "it was judged by another thresholds.yaml"
+    return "" if verdict.profile == wanted.profile else f"it is of the profile {verdict.profile}"
