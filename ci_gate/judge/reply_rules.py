@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ci_gate.judge.findings import Case, Rule, Seen
+from ci_gate.judge.html_replies import HTML_RULES
 from ci_gate.judge.summary import find_error_statuses, name_status
-from ci_gate.samples import FLAG_HTML, FLAG_RETRY_AFTER, UNSENT, count_ids, group_rows
+from ci_gate.samples import FLAG_RETRY_AFTER, UNSENT, count_ids, group_rows
 from ci_gate.thresholds import ALL_ENDPOINTS
 
 _FIRST_ERROR_STATUS: Final = 400
@@ -18,8 +19,6 @@ _TOO_MANY_REQUESTS: Final = 429
 _THROTTLING_WITH_RETRY_AFTER: Final = (403, 503)
 _NO_PERMISSION: Final = (401, 403)
 _MOST_REFUSED: Final = 0.01
-_MOST_HTML_FAILURES: Final = 0.01
-_MOST_HTML: Final = 0.5
 _FEWEST_SAME_BODIES: Final = 10
 
 
@@ -101,21 +100,6 @@ def _find_uniform_body(case: Case) -> Iterator[Seen]:
     if (bodies[replies] == bodies[replies][0]).all():
         said = f"{count:,} replies of {len(endpoints)} endpoints, and every one has the same body"
         yield "scenario", f"{said} ({int(samples['bytes'][replies].mean()):,} bytes)"
-
-
-def _find_html(case: Case) -> Iterator[Seen]:
-    """HTML of an API that answers otherwise: from a proxy, a login, a debugger, a route that catches all."""
-    samples, success = case.steady.samples, case.steady.success
-    html, has_body = samples["flags"] & FLAG_HTML > 0, samples["body_crc"] > 0
-    bodies, pages = _tally(case, samples, has_body), _tally(case, samples, html)
-    good_bodies, good_pages = _tally(case, samples, success & has_body), _tally(case, samples, success & html)
-    answers = good_bodies > 0
-    if (good_pages > _MOST_HTML * good_bodies)[answers].sum() > _MOST_HTML * answers.sum():
-        return  # a web site, and no API
-    found = (good_pages > 0) | ((pages > 0) & (pages >= _MOST_HTML_FAILURES * bodies))
-    for number in np.flatnonzero(found):
-        told = f"{pages[number]:,} of {bodies[number]:,} replies are HTML"
-        yield case.recording.strings[number], f"{told}, {good_pages[number]:,} of them successes"
 
 
 def _tally(case: Case, samples: NDArray[np.void], rows: NDArray[np.bool_]) -> NDArray[np.intp]:
@@ -212,13 +196,5 @@ REPLY_RULES: Final = (
         limit=f"all of {_FEWEST_SAME_BODIES} or more replies of two or more endpoints",
         remedy="look at one reply; check in the scenario that the reply is what was asked for",
     ),
-    Rule(
-        code="html-replies",
-        effect="unproven",
-        find=_find_html,
-        meaning="HTML from a service that otherwise answers something else",
-        limit=f"a single success, or from {_MOST_HTML_FAILURES:.0%} of an endpoint's replies on; not where "
-        f"over {_MOST_HTML:.0%} of the endpoints answer HTML",
-        remedy="look at one reply: a proxy, a login page, a debugger or a catch-all route has answered",
-    ),
+    *HTML_RULES,
 )

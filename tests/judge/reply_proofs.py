@@ -109,10 +109,10 @@ REPLY_AND_LOAD_PROOFS = (
     ),
     Proof(
         "html-replies",
-        f"{SHORT}9 GET /a 200 5ms html\n9 GET /b 200 5ms html\n9 GET /c 200 5ms\n9 GET /d 200 5ms",
-        "9 of 9 replies are HTML, 9 of them successes",
-        f"{SHORT}9 GET /a 200 5ms html\n9 GET /b 200 5ms html\n9 GET /c 200 5ms html\n"
-        "9 GET /d 200 5ms\n9 GET /e 200 5ms",
+        f"{SHORT}9 GET /a 200 5ms html same-body\n9 GET /b 200 5ms html same-body\n"
+        "9 GET /c 200 5ms\n9 GET /d 200 5ms",
+        "9 of 9 replies are HTML, 9 of them successes, and another endpoint answers the very same",
+        f"{SHORT}9 GET /a 200 5ms html same-body\n9 GET /b 200 5ms html\n9 GET /c 200 5ms\n9 GET /d 200 5ms",
     ),
     Proof(
         "html-replies",
@@ -128,9 +128,36 @@ REPLY_AND_LOAD_PROOFS = (
     ),
     Proof(
         "html-replies",
-        f"{SHORT}9 GET /a 200 5ms html\n9 GET /b 200 5ms",
+        f"{SHORT}1 GET /a 200 5ms ramp\n9 GET /a 200 5ms html\n9 GET /b 200 5ms",  # something else, then HTML
+        "9 of 10 replies are HTML",
+        f"{SHORT}1 GET /a 200 5ms html ramp\n9 GET /a 200 5ms html\n9 GET /b 200 5ms",  # a page beside an API
+    ),
+    Proof(
+        "html-replies",  # of a site, whose pages are all one
+        f"{SHORT}9 GET /a 200 5ms html same-body\n9 GET /b 200 5ms html same-body\n9 GET /api 200 5ms",
         "9 of 9 replies are HTML",
-        f"{SHORT}9 GET /a 200 5ms html\n9 GET /b 200 5ms html\n9 GET /api 200 5ms",
+        f"{SHORT}9 GET /a 200 5ms html same-body\n9 GET /b 200 5ms html same-body\n9 GET /c 200 5ms html\n"
+        "9 GET /api 200 5ms",
+    ),
+    Proof(
+        "html-replies",  # of a site, in place of something else
+        f"{SHORT}9 GET /a 200 5ms html\n9 GET /b 200 5ms html\n"
+        "1 GET /api 200 5ms ramp\n9 GET /api 200 5ms html",
+        "9 of 10 replies are HTML",
+        f"{SHORT}9 GET /a 200 5ms html\n9 GET /b 200 5ms html\n"
+        "1 GET /api 200 5ms html ramp\n9 GET /api 200 5ms",
+    ),
+    Proof(
+        "html-replies",  # failures of a page are pages
+        f"{SHORT}9 GET /a 200 5ms\n9 GET /a 500 5ms html\n9 GET /b 200 5ms",
+        "9 of 18 replies are HTML, 0 of them",
+        f"{SHORT}9 GET /a 200 5ms html\n9 GET /a 500 5ms html\n9 GET /b 200 5ms",
+    ),
+    Proof(
+        "page-beside-api",
+        f"{SHORT}1 GET /a 200 5ms html ramp\n9 GET /a 200 5ms html\n30 GET /b 200 5ms",
+        "all 10 successes are HTML: taken for a page, beside 1 endpoint of something else",
+        f"{SHORT}9 GET /a 200 5ms html\n9 GET /b 200 5ms html\n9 GET /c 200 5ms",
     ),
     Proof(
         "generator-busy",
