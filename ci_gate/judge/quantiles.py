@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from typing import Final
 
 import numpy as np
@@ -22,7 +23,8 @@ def compute_quantile(values: NDArray[np.float64], quantile: float) -> float | No
 
 def needed_samples(quantile: float) -> int:
     """The least n with n(1 - quantile) >= MIN_TAIL_SAMPLES: 1,000 for p99, 20 for p50."""
-    return math.ceil(round(MIN_TAIL_SAMPLES / (1 - quantile), 6))  # 10 / (1 - 0.99) is 1000.0000000000009
+    beyond = 1 - Fraction(repr(float(quantile)))  # of the decimal: 10 / (1 - 0.99) is 1000.0000000000009
+    return math.ceil(MIN_TAIL_SAMPLES / beyond)
 
 
 def count_needed(quantile: float | None) -> int:

@@ -42,7 +42,15 @@ def test_quantile__of_nothing():
 
 @pytest.mark.parametrize(
     ("quantile", "needed"),
-    [(0.5, 20), (0.9, 100), (0.95, 200), (0.99, 1000), (0.999, 10_000), (0.9999, 100_000)],
+    [
+        (0.5, 20),
+        (0.9, 100),
+        (0.95, 200),
+        (0.99, 1000),
+        (0.999, 10_000),
+        (0.9999, 100_000),
+        (0.99999, 1_000_000),
+    ],
 )
 def test_needed_samples__round_numbers(quantile, needed):
     assert needed_samples(quantile) == needed
