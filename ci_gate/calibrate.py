@@ -17,9 +17,9 @@ from ci_gate.evidence import DUET_BASE, DUET_HEAD, RunInfo, duet_name, read_reco
 from ci_gate.judge.comparison import Change
 from ci_gate.judge.duet import NOT_COMPARED, DuetOutcome, DuetVerdict
 from ci_gate.judge.verdict import judge
-from ci_gate.plan import RunRequest, now, plan_run
+from ci_gate.plan import RunRequest, plan_run
 from ci_gate.progress import ProgressPrinter
-from ci_gate.run import Session, make_folder, run_duet
+from ci_gate.run import Session, end_run, make_folder, run_duet
 from ci_gate.watchdog import Watchdog
 from ci_gate.wording import count
 
@@ -104,7 +104,7 @@ def _measure_round(request: RunRequest, watchdog: Watchdog, progress: ProgressPr
     )
     session = Session(request=request, info=info, watchdog=watchdog, progress=progress, base=itself)
     failures: dict[str, str] = {}
-    interrupted = True
+    ended_by: BaseException | None = None
     try:
         for scenario in request.scenarios:
             plans = session.plans_of(scenario)
@@ -112,9 +112,11 @@ def _measure_round(request: RunRequest, watchdog: Watchdog, progress: ProgressPr
                 run_duet(session, scenario, itself, (plans[DUET_BASE], plans[DUET_HEAD]))
             except (BaseError, ServiceError) as error:  # the comparisons so far are worth keeping
                 failures[duet_name(scenario.name)] = str(error)
-        interrupted = False
+    except BaseException as error:
+        ended_by = error
+        raise
     finally:
-        info = msgspec.structs.replace(info, ended_at=now(), interrupted=interrupted, failures=failures)
+        info = end_run(info, failures, ended_by)
         write_json(request.out / "run.json", info)
     return info
 

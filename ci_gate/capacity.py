@@ -8,16 +8,16 @@ from typing import Final
 
 import msgspec
 
-from ci_gate.errors import GateError, UsageError
+from ci_gate.errors import UsageError
 from ci_gate.evidence import STEP, RecordingPlan, RunInfo, read_recording, recording_folder, write_json
 from ci_gate.judge.load_step import Step, judge_step
 from ci_gate.judge.stepping import Climb, NextStep, choose_next
 from ci_gate.measure.load_run import Job
 from ci_gate.overrides import share_users
-from ci_gate.plan import RunRequest, now, plan_recording, plan_run
+from ci_gate.plan import RunRequest, plan_recording, plan_run
 from ci_gate.progress import ProgressPrinter
 from ci_gate.report.capacity import describe_load, describe_step
-from ci_gate.run import Session, make_folder, record_alone, started
+from ci_gate.run import Session, end_run, make_folder, record_alone, started
 from ci_gate.thresholds import Scenario
 from ci_gate.watchdog import Watchdog
 
@@ -52,18 +52,15 @@ def measure_capacity(request: RunRequest, climb: Climb, progress: ProgressPrinte
     info = msgspec.structs.replace(plan_run(request), recordings=())
     ladder = _Ladder(request, info, progress)
     ladder.write_info()
-    interrupted, failures = True, {}
+    ended_by: BaseException | None = None
     try:
         ladder.climb(climb)
-        interrupted = False
-    except GateError as error:
-        interrupted, failures = False, {request.scenarios[0].name: str(error)}
+    except BaseException as error:
+        ended_by = error
         raise
     finally:
         progress.finish()
-        ladder.info = msgspec.structs.replace(
-            ladder.info, ended_at=now(), interrupted=interrupted, failures=failures
-        )
+        ladder.info = end_run(ladder.info, {}, ended_by)
         ladder.write_info()
 
 

@@ -103,6 +103,7 @@ class RunInfo(StrictValue, frozen=True):
     host: dict[str, str]
     versions: dict[str, str]
     git: dict[str, str]
+    failed: str | None = None  # why the run itself could not go on; then it was not interrupted
 
 
 class Recording(msgspec.Struct, frozen=True, kw_only=True):

@@ -60,14 +60,15 @@ class Session:
 def run_scenarios(request: RunRequest, progress: ProgressPrinter) -> RunInfo:
     """Measure every scenario in turn; a service that fails one does not stop the others.
 
-    Writes run.json before the first and after the last. An interrupt ends everything, is noted in run.json,
-    and goes on up. Raises OutsideError where evidence cannot be written, UsageError for an unknown base.
+    Writes run.json before the first and after the last. An interrupt or a failure of the run itself ends
+    everything, is noted in run.json, and goes on up.
+    Raises OutsideError where evidence cannot be written, UsageError for an unknown base.
     """
     info = plan_run(request)
     make_folder(request.out)
     write_json(request.out / "run.json", info)
     failures: dict[str, str] = {}
-    interrupted = True
+    ended_by: BaseException | None = None
     try:
         with contextlib.ExitStack() as stack:
             watchdog = stack.enter_context(Watchdog())
@@ -75,12 +76,27 @@ def run_scenarios(request: RunRequest, progress: ProgressPrinter) -> RunInfo:
             session = Session(request=request, info=info, watchdog=watchdog, progress=progress, base=base)
             for scenario in request.scenarios:
                 _run_scenario(session, scenario, failures)
-        interrupted = False
+    except BaseException as error:
+        ended_by = error
+        raise
     finally:
         progress.finish()
-        info = msgspec.structs.replace(info, ended_at=now(), interrupted=interrupted, failures=failures)
+        info = end_run(info, failures, ended_by)
         write_json(request.out / "run.json", info)
     return info
+
+
+def end_run(info: RunInfo, failures: dict[str, str], ended_by: BaseException | None) -> RunInfo:
+    """The run with how it ended: by itself, by an exception, or by what no Exception is, an interrupt."""
+    failed = None
+    if isinstance(ended_by, GateError):
+        failed = str(ended_by)
+    elif isinstance(ended_by, Exception):
+        failed = f"a bug in ci-gate: {ended_by!r}"
+    interrupted = ended_by is not None and failed is None
+    return msgspec.structs.replace(
+        info, ended_at=now(), interrupted=interrupted, failed=failed, failures=failures
+    )
 
 
 def _open_base(stack: contextlib.ExitStack, request: RunRequest) -> BaseVersion | BaseError | None:

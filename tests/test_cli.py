@@ -11,6 +11,8 @@ import sys
 import psutil
 import pytest
 
+from ci_gate.errors import OutsideError
+from ci_gate.evidence import read_run
 from ci_gate.judge.verdict import decode_verdict
 from tests.steady import await_steady
 
@@ -162,6 +164,21 @@ def test_run__an_interrupt_ends_everything_and_leaves_readable_evidence(reposito
     assert code == EXIT["proves nothing"]
     assert "[run-not-finished]" in table
     assert decode_verdict((out / "verdict.json").read_bytes()).scenarios[0].endpoints[0].requests > 10
+
+
+def test_run__that_fails_is_told_from_one_that_was_interrupted(repository, call, tmp_path, monkeypatch):
+    def fill_the_disk(*_arguments, **_more):
+        raise OutsideError("no space left on device")
+
+    monkeypatch.setattr("ci_gate.run.record", fill_the_disk)
+    out = tmp_path / "out"
+    assert call("run", "--thresholds", repository.thresholds, "--out", out)[0] == EXIT["outside"]
+    run = read_run(out)
+    assert (run.interrupted, run.failed) == (False, "no space left on device")
+    code, table, _ = call("judge", out)
+    assert code == EXIT["proves nothing"]
+    assert "the run failed before its end: no space left on device" in table
+    assert "interrupted" not in table
 
 
 def test_run__kill_9_leaves_no_process_and_readable_evidence(repository, tmp_path, call):

@@ -133,14 +133,15 @@ def _judge_steps(
 
 
 def _is_cut_off(run: RunInfo) -> bool:
-    return run.interrupted or run.ended_at is None or bool(run.failures)
+    return run.interrupted or run.ended_at is None or bool(run.failed or run.failures)
 
 
 def _explain_rest(run: RunInfo) -> Ended:
     if not _is_cut_off(run):
         return Ended(by="most", why="no larger load was asked for; --to asks for more")
     how = "was interrupted" if run.interrupted else "has not ended, or was killed"
-    return Ended(by="unfinished", why="; ".join(run.failures.values()) or f"the measurement {how}")
+    why = run.failed or "; ".join(run.failures.values()) or f"the measurement {how}"
+    return Ended(by="unfinished", why=why)
 
 
 def _find_fit(steps: Sequence[Step]) -> Fit:

@@ -18,7 +18,7 @@ from ci_gate.judge.validity import RULES, check_validity
 from ci_gate.judge.windows import Phase, SideSamples
 from ci_gate.ranges import Count, Quantity, Share
 from ci_gate.readings import StrictValue
-from ci_gate.samples import count_ids
+from ci_gate.samples import UNSENT, count_ids
 from ci_gate.thresholds import Compare, Scenario
 
 _NOT_OF_A_DUET: Final = {"phase-cut-short", "too-few-samples", "endpoint-never-called", "status-not-accepted"}
@@ -146,9 +146,8 @@ def compare_at(
     look: Look, begin_s: float, sides: tuple[SteadyPhase, ...], scenario: Scenario, settings: Compare
 ) -> Comparison:
     """The comparison on what both sides did in the first ``look.duration_s`` after ``begin_s``."""
-    names = sorted(
-        {side.strings[number] for side in sides for number in count_ids(side.samples["endpoint"])[0]}
-    )
+    called = {side.strings[number] for side in sides for number in count_ids(side.samples["endpoint"])[0]}
+    names = sorted(called - {UNSENT})  # an arrival without a request is a failure of all, and of no endpoint
     base, head = (_side_samples(side, names) for side in sides)
     return compare(
         base,
@@ -163,7 +162,7 @@ def compare_at(
 
 def _side_samples(steady: SteadyPhase, names: list[str]) -> SideSamples:
     code_by_name = {name: code for code, name in enumerate(names)}
-    code_of = np.array([code_by_name.get(text, 0) for text in steady.strings], dtype=np.intp)
+    code_of = np.array([code_by_name.get(text, len(names)) for text in steady.strings], dtype=np.intp)
     return SideSamples(
         endpoint=code_of[steady.samples["endpoint"]],
         start_s=np.ascontiguousarray(steady.samples["intended_s"]),

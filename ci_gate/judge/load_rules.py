@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ci_gate.judge.findings import Case, Rule, Seen
 from ci_gate.readings import Reading
@@ -69,19 +70,31 @@ def _find_busy_host(case: Case) -> Iterator[Seen]:
 
 
 def _find_missing_load(case: Case) -> Iterator[Seen]:
-    """Fewer requests than the users had time for: N / (wait + response time) a second, per class."""
+    """Fewer requests than a class had time for: N / (wait + time in flight per request) a second.
+
+    The time in flight is that within the phase, also of requests that were sent before it: while replies last
+    about as long as the phase, users are busy waiting, and rightly send little.
+    """
     if case.plan.arrivals_per_s is not None:
         return  # users wait for arrivals then, and what of those was not sent is known
     for user_class, offered_per_s in case.plan.least_offered_per_s.items():
         users = case.plan.users.get(user_class, 0)
-        samples = case.steady.samples[_of_class(case, user_class)]
-        if not users or not len(samples) or not offered_per_s:
+        sent = int(_of_class(case, user_class, case.steady.samples).sum())
+        if not users or not sent or not offered_per_s:
             continue
-        response_s = float(samples["response_ms"].mean()) / 1000
-        expected = case.steady.duration_s / (1 / offered_per_s + response_s / users)
-        if len(samples) < _LEAST_RATIO * expected - _DEVIATIONS * math.sqrt(expected):
-            could = f"{users:,} users with {1000 * response_s:,.0f} ms a reply had time for {expected:,.0f}"
-            yield user_class, f"{could} requests, and sent {len(samples):,} ({len(samples) / expected:.0%})"
+        flight_s = _time_in_flight(case, user_class) / sent
+        expected = case.steady.duration_s / (1 / offered_per_s + flight_s / users)
+        if sent < _LEAST_RATIO * expected - _DEVIATIONS * math.sqrt(expected):
+            could = f"{users:,} users with {1000 * flight_s:,.0f} ms a reply had time for {expected:,.0f}"
+            yield user_class, f"{could} requests, and sent {sent:,} ({sent / expected:.0%})"
+
+
+def _time_in_flight(case: Case, user_class: str) -> float:
+    """The seconds of the steady phase for which the users of a class waited for replies, added up."""
+    samples = case.recording.samples[_of_class(case, user_class, case.recording.samples)]
+    begin_s, end_s = case.steady.begin_s, case.steady.begin_s + case.steady.duration_s
+    until_s = np.minimum(samples["start_s"] + samples["response_ms"] / 1000, end_s)
+    return float(np.maximum(until_s - np.maximum(samples["start_s"], begin_s), 0.0).sum())
 
 
 def _find_unsent(case: Case) -> Iterator[Seen]:
@@ -105,9 +118,9 @@ def _find_impossible_load(case: Case) -> Iterator[Seen]:
         )
 
 
-def _of_class(case: Case, user_class: str) -> np.ndarray:
+def _of_class(case: Case, user_class: str, samples: NDArray[np.void]) -> NDArray[np.bool_]:
     ids = [number for number, text in enumerate(case.steady.strings) if text == user_class]
-    return np.isin(case.steady.samples["user_class"], ids)
+    return np.isin(samples["user_class"], ids)
 
 
 LOAD_RULES: Final = (

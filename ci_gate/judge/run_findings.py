@@ -15,7 +15,15 @@ LEFT_OUT: Final = "scenarios-left-out"
 
 def find_in_run(thresholds: Thresholds, run: RunInfo) -> Iterator[Finding]:
     """What is wrong with the run, whatever its recordings show."""
-    if run.interrupted or run.ended_at is None:
+    if run.failed is not None:
+        yield Finding(
+            code="run-failed",
+            effect="distrust",
+            subject="run",
+            message=f"the run failed before its end: {run.failed}",
+            remedy="mend what failed, and run again",
+        )
+    elif run.interrupted or run.ended_at is None:
         how = "was interrupted" if run.interrupted else "did not end: ci-gate is still running, or was killed"
         yield Finding(
             code="run-not-finished",

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ci_gate.judge.findings import Case, Rule, Seen
 from ci_gate.readings import Mark, Reading
 from ci_gate.samples import count_ids
@@ -30,8 +33,9 @@ def _find_short_phase(case: Case) -> Iterator[Seen]:
 
 def _find_no_samples(case: Case) -> Iterator[Seen]:
     if not len(case.steady.samples):
-        outside = len(case.recording.samples)
-        yield "scenario", f"no request was sent in the steady phase ({outside:,} before or after it)"
+        outside, waiting = len(case.recording.samples), int(_find_in_flight(case).sum())
+        but = f"; {waiting:,} sent earlier were still without a reply when it began" if waiting else ""
+        yield "scenario", f"no request was sent in the steady phase ({outside:,} before or after it){but}"
 
 
 def _find_failed_starts(case: Case) -> Iterator[Seen]:
@@ -58,10 +62,24 @@ def _find_wrong_users(case: Case) -> Iterator[Seen]:
     ran = {name for reading in case.recording.readings for name in reading.users}
     for name in sorted(ran - planned):
         yield name, f"{name} ran, which the scenario does not name"
-    silent = planned - {case.recording.strings[i] for i in count_ids(case.steady.samples["user_class"])[0]}
-    for name in sorted(silent):
-        if len(case.steady.samples):
-            yield name, f"{name} made no request in the steady phase"
+    silent = planned - _classes_in(case, case.steady.samples)
+    waiting = _classes_in(case, case.recording.samples[_find_in_flight(case)])
+    for name in sorted(silent) if len(case.steady.samples) else ():
+        but = ": its users waited for replies to earlier ones" if name in waiting else ""
+        yield name, f"{name} made no request in the steady phase{but}"
+
+
+def _classes_in(case: Case, samples: NDArray[np.void]) -> set[str]:
+    return {case.recording.strings[number] for number in count_ids(samples["user_class"])[0]}
+
+
+def _find_in_flight(case: Case) -> NDArray[np.bool_]:
+    """The requests that were on their way when the steady phase began."""
+    samples, begin_s = case.recording.samples, case.steady.begin_s
+    is_waiting: NDArray[np.bool_] = (samples["start_s"] < begin_s) & (
+        samples["start_s"] + samples["response_ms"] / 1000 > begin_s
+    )
+    return is_waiting
 
 
 def _find_service_end(case: Case) -> Iterator[Seen]:
@@ -113,7 +131,8 @@ RUN_RULES: Final = (
         find=_find_no_samples,
         meaning="no request in the steady phase",
         limit="always",
-        remedy="run the locustfile by hand against the service; see locust.log",
+        remedy="run the locustfile by hand against the service; see locust.log; where replies last longer "
+        "than the phase, find out why, or run longer",
         relaxable=False,
     ),
     Rule(
@@ -138,7 +157,8 @@ RUN_RULES: Final = (
         find=_find_wrong_users,
         meaning="a class ran that the scenario does not name, or a named one made no request",
         limit="always",
-        remedy="name the classes under users, and give each of them a task that makes requests",
+        remedy="name the classes under users, and give each of them a task that makes requests; where "
+        "replies last longer than the phase, find out why, or run longer",
     ),
     Rule(
         code="service-ended",

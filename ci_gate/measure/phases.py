@@ -83,6 +83,7 @@ class Conductor:
         self._start_failures: Counter[tuple[str, str]] = Counter()
         self._task_errors: Counter[tuple[str, str]] = Counter()
         self._all_spawned = False
+        self._is_over = False
         self._listener_errors = ListenerErrors()
         self._last_words = LastWords()
         self._own_hosts: dict[str, str] = {}
@@ -154,6 +155,7 @@ class Conductor:
             self._mark("steady")
             self._samples.answers.begin_steady()
             self._sleep_while_users_live(runner)
+        self._end_phase()  # not by the event that follows: Locust takes its time until then
         runner.quit()
 
     def _await_users(self, runner: Any) -> Literal["spawned", "spawn_timeout", "no_users"]:
@@ -172,9 +174,14 @@ class Conductor:
         while (left_s := deadline - time.monotonic()) > 0 and len(runner.user_greenlets):
             gevent.sleep(min(left_s, 1.0))
 
+    def _end_phase(self) -> None:
+        if not self._is_over:
+            self._is_over = True
+            self._mark("stopping")
+            self._samples.write_unsent()
+
     def _stop(self, environment: Environment, **_more: Any) -> None:
-        self._mark("stopping")
-        self._samples.write_unsent()
+        self._end_phase()
         gevent.spawn_later(self._plan.drain_s, self._end_drain, environment.runner)
 
     def _end_drain(self, runner: Any) -> None:

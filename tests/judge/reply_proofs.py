@@ -203,6 +203,18 @@ REPLY_AND_LOAD_PROOFS = (
         "10 users with 50 ms a reply had time for 800 requests, and sent 600 (75%)",
         f"{SHORT}offers 50/s\nleast ShopUser 50/s\n620 GET /items 200 50ms",
     ),
+    Proof(  # replies last longer than the phase: what was on its way when it began is time spent waiting
+        "load-not-reached",
+        f"{SHORT}least ShopUser 50/s\n500 GET /items 200 50ms\n100 GET /items 200 9.9ms ramp",
+        "had time for 800 requests, and sent 500",
+        f"{SHORT}least ShopUser 50/s\n10 GET /queue 200 19000ms ramp\n200 GET /items 200 50ms",
+    ),
+    Proof(
+        "load-not-reached",
+        f"{SHORT}least ShopUser 50/s\n10 GET /queue 200 9000ms ramp\n200 GET /items 200 50ms",
+        "and sent 200",
+        f"{SHORT}least ShopUser 50/s\n10 GET /queue 0 29000ms never ramp\n100 GET /items 200 5ms",
+    ),
     Proof(
         "arrivals-unsent",
         f"{SHORT}arrivals 50/s\n999 GET /items 200 5ms\n1 (not sent) 0 90ms never",

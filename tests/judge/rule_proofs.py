@@ -53,6 +53,18 @@ RUN_AND_RECORDING_PROOFS = (
         "Silent made no request",
         "5 Silent\n9 GET /items 200 5ms by Silent",
     ),
+    Proof(
+        "wrong-users",
+        "5 Silent\n5 GET /slow 200 25000ms ramp by Silent",
+        "Silent made no request in the steady phase: its users waited for replies to earlier ones",
+        "5 Silent\n9 GET /items 200 5ms by Silent",
+    ),
+    Proof(
+        "no-samples",
+        f"{SHORT}5 GET /slow 200 25000ms ramp",
+        "(5 before or after it); 5 sent earlier were still without a reply when it began",
+        f"{SHORT}1 GET /items 200 5ms",
+    ),
     Proof("service-ended", "service ended at 5 s", "ended 14 s after the load began", ""),
     Proof("service-restarted", "service restarted at 5 s", "started again 1 x", ""),
     Proof(

@@ -79,7 +79,13 @@ def test_capacity__a_load_measured_again_counts_as_measured_last():
 
 
 CUT_OFF = pytest.mark.parametrize(
-    "change", [{"interrupted": True}, {"ended_at": None}, {"failures": {"shop": "the disk is full"}}]
+    "change",
+    [
+        {"interrupted": True},
+        {"ended_at": None},
+        {"failures": {"shop": "the disk is full"}},
+        {"failed": "no disk"},
+    ],
 )
 
 

@@ -10,6 +10,7 @@ from ci_gate.judge.duet import judge_duet
 from ci_gate.judge.verdict import decode_verdict, encode_verdict
 from ci_gate.plan import plan_duet
 from ci_gate.readings import MachineReading
+from ci_gate.samples import ENDED_NEVER, UNSENT
 from ci_gate.thresholds import Compare, parse_thresholds
 from ci_gate.workload import Workload
 from tests.judge.recordings import BEGIN_S, make_recording, make_rows
@@ -126,6 +127,23 @@ def judge(base, head):
 def test_duet__findings_on_its_sides(base, head, outcome):
     judged = judge(record("base", **base), record("head", **head))
     assert judged.outcome == outcome, [finding.message for finding in judged.findings]
+
+
+def test_duet__arrivals_without_a_request_are_failures_of_all_and_no_endpoint():
+    def lose(recording, count):
+        unsent = make_rows(4, [0.0] * count, status=0, ending=ENDED_NEVER)
+        for column in ("start_s", "intended_s"):
+            unsent[column] = BEGIN_S + (unsent[column] - BEGIN_S) * DURATION_S / 10
+        samples = np.concatenate([recording.samples, unsent])
+        return msgspec.structs.replace(recording, samples=samples, strings=(*recording.strings, UNSENT))
+
+    text = TEXT.replace("regression: {p50: 10%}", "regression: {p50: 10%, failures: 1%}")
+    scenario = parse_thresholds(text, "thresholds.yaml").scenarios[0]
+    sides = lose(record("base"), 0), lose(record("head"), 200)
+    judged = judge_duet(scenario, SETTINGS, PLANS, sides, ())
+    told = {(each.endpoint, each.metric) for each in (*judged.changes, *judged.not_compared)}
+    assert told == {("all", "p50"), ("all", "failures")}
+    assert judged.outcome == "fail"  # 200 of 2,200 arrivals, which only head has
 
 
 @pytest.mark.parametrize("begun", [True, False])

@@ -107,12 +107,16 @@ def test_verdict__default_failure_limit_holds_where_none_is_given():
     [
         ({"interrupted": True}, "run-not-finished"),
         ({"ended_at": None}, "run-not-finished"),
+        ({"failed": "no space left on device"}, "run-failed"),
     ],
 )
 def test_verdict__an_unfinished_run_is_invalid(changes, code):
     verdict = judge_two(GOOD, **changes)
     assert verdict.outcome == "INVALID"
-    assert code in {finding.code for finding in verdict.findings}
+    told = {finding.code: finding.message for finding in verdict.findings}
+    assert set(told) & {"run-not-finished", "run-failed"} == {code}
+    assert changes.get("failed") or "failed" not in told[code]
+    assert (changes.get("failed") or "the run") in told[code]
 
 
 def test_verdict__a_scenario_that_could_not_be_measured_is_invalid():

@@ -53,6 +53,13 @@ def test_arrivals__keep_their_rate_on_unmodified_users(run_locust):
     assert summarise(steady)[0].sent is not None
 
 
+def test_arrivals__begin_with_the_phase_where_there_is_no_ramp(run_locust):
+    recording = run_locust(VISITOR, users={"Visitor": 20}, arrivals_per_s=100.0, warmup_s=0.0)
+    steady = select_steady_phase(recording, ())
+    assert len(steady.samples) / steady.duration_s >= 99  # a floor that check admits
+    assert len(recording.samples) - len(steady.samples) <= 2
+
+
 def test_arrivals__rise_over_the_ramp(run_locust):
     recording = run_locust(VISITOR, users={"Visitor": 20}, arrivals_per_s=100.0, ramp_s=2.0, duration_s=1.0)
     begin_s = recording.samples["intended_s"].min()

@@ -1,0 +1,89 @@
+"""User classes that inherit from each other, in whatever order Locust meets them."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from ci_gate.judge.summary import select_steady_phase
+from ci_gate.samples import UNSENT
+
+FAMILY = """
+    import abc, pathlib
+    from locust import FastHttpUser, constant, task, user
+    from locust.user.users import UserMeta
+
+    STARTS = pathlib.Path(__file__).with_name("starts.txt").open("a", buffering=1)
+
+    class Meta(UserMeta, abc.ABCMeta):
+        pass
+
+    class Noting:
+        def on_start(self):
+            STARTS.write(f"{type(self).__name__}\\n")
+            super().on_start()
+
+    class Base(Noting, FastHttpUser, metaclass=Meta):
+        abstract = True
+        wait_time = constant(0.05)
+
+        @task
+        def visit(self):
+            self.client.get("/ok")
+
+    class Parent(Base):
+        def on_start(self):
+            super().on_start()
+            START
+
+    class Heir(Parent):
+        pass
+
+    class Child(Parent):
+        def on_start(self):
+            super().on_start()
+
+    class Grandchild(Child):
+        def on_start(self):
+            super().on_start()
+
+    class Mixin:
+        def on_start(self):
+            super().on_start()
+
+    class Mixed(Mixin, Heir):
+        pass
+"""
+USERS = {"Parent": 1, "Heir": 1, "Child": 1, "Grandchild": 1, "Mixed": 1}
+
+
+@pytest.mark.parametrize("seed", ["0", "1", "2"])
+def test_inheritance__each_failed_start_counts_once(run_locust, tmp_path, monkeypatch, seed):
+    monkeypatch.setenv("PYTHONHASHSEED", seed)
+    locustfile = FAMILY.replace("START\n", "raise ValueError('no')\n")
+    recording = run_locust(locustfile, users=USERS, spawn_rate=5.0)
+    begun = Counter((tmp_path / "starts.txt").read_text().split())
+    assert {each.subject: each.count for each in recording.totals.start_failures} == begun
+    assert set(begun) == set(USERS)
+
+
+@pytest.mark.parametrize("seed", ["0", "1", "2"])
+def test_inheritance__each_user_takes_one_arrival_at_a_time(run_locust, monkeypatch, seed):
+    monkeypatch.setenv("PYTHONHASHSEED", seed)
+    recording = run_locust(FAMILY.replace("START\n", "pass\n"), users=USERS, arrivals_per_s=20.0)
+    assert UNSENT not in recording.strings
+    classes = Counter(recording.strings[number] for number in recording.samples["user_class"])
+    assert set(classes) == set(USERS)
+    assert len(select_steady_phase(recording, ()).samples) == pytest.approx(20, abs=1)
+
+
+def test_inheritance__a_start_that_the_scenario_makes_again_is_its_own(run_locust):
+    again = FAMILY.replace("START\n", "pass\n").replace('self.client.get("/ok")', "self.on_start()")
+    recording = run_locust(
+        again.replace("super().on_start()\n            pass", 'self.client.get("/ok")'),
+        users={"Parent": 2},
+        arrivals_per_s=20.0,
+    )
+    assert UNSENT not in recording.strings
+    assert len(select_steady_phase(recording, ()).samples) == pytest.approx(20, abs=1)
