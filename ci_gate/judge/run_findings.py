@@ -15,23 +15,7 @@ LEFT_OUT: Final = "scenarios-left-out"
 
 def find_in_run(thresholds: Thresholds, run: RunInfo) -> Iterator[Finding]:
     """What is wrong with the run, whatever its recordings show."""
-    if run.failed is not None:
-        yield Finding(
-            code="run-failed",
-            effect="distrust",
-            subject="run",
-            message=f"the run failed before its end: {run.failed}",
-            remedy="mend what failed, and run again",
-        )
-    elif run.interrupted or run.ended_at is None:
-        how = "was interrupted" if run.interrupted else "did not end: ci-gate is still running, or was killed"
-        yield Finding(
-            code="run-not-finished",
-            effect="distrust",
-            subject="run",
-            message=f"the run {how}",
-            remedy="run again, to the end",
-        )
+    yield from _find_end(run)
     if not run.recordings:
         yield Finding(
             code="nothing-measured",
@@ -64,6 +48,26 @@ def find_in_run(thresholds: Thresholds, run: RunInfo) -> Iterator[Finding]:
     left_out = [scenario.name for scenario in thresholds.scenarios if scenario.name not in measured]
     if left_out:
         yield note_left_out(left_out)
+
+
+def _find_end(run: RunInfo) -> Iterator[Finding]:
+    if run.failed is not None:
+        yield Finding(
+            code="run-failed",
+            effect="distrust",
+            subject="run",
+            message=f"the run failed before its end: {run.failed}",
+            remedy="mend what failed, and run again",
+        )
+    elif run.interrupted or run.ended_at is None:
+        how = "was interrupted" if run.interrupted else "did not end: ci-gate is still running, or was killed"
+        yield Finding(
+            code="run-not-finished",
+            effect="distrust",
+            subject="run",
+            message=f"the run {how}",
+            remedy="run again, to the end",
+        )
 
 
 def note_left_out(names: Sequence[str]) -> Finding:
