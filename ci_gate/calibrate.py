@@ -17,9 +17,9 @@ from ci_gate.evidence import DUET_BASE, DUET_HEAD, RunInfo, duet_name, read_reco
 from ci_gate.judge.comparison import Change
 from ci_gate.judge.duet import NOT_COMPARED, DuetOutcome, DuetVerdict
 from ci_gate.judge.verdict import judge
-from ci_gate.plan import RunRequest, plan_run
+from ci_gate.plan import RunRequest, end_run, plan_run
 from ci_gate.progress import ProgressPrinter
-from ci_gate.run import Session, end_run, make_folder, run_duet
+from ci_gate.run import Session, make_folder, run_duet
 from ci_gate.watchdog import Watchdog
 from ci_gate.wording import count
 

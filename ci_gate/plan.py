@@ -18,6 +18,7 @@ import msgspec
 import psutil
 
 import ci_gate
+from ci_gate.errors import GateError
 from ci_gate.evidence import DUET_BASE, DUET_HEAD, HEAD, RUN_SCHEMA, TRIALS, RecordingPlan, RunInfo
 from ci_gate.git import run_git
 from ci_gate.judge.feasibility import find_unused, least_rates, offered_rate
@@ -156,3 +157,16 @@ def _describe_git(request: RunRequest) -> dict[str, str]:
         return base
     head = run_git(request.repository, "rev-parse", "HEAD")
     return {**base, "head": head.stdout.strip()} if head.returncode == 0 else base
+
+
+def end_run(info: RunInfo, failures: dict[str, str], ended_by: BaseException | None) -> RunInfo:
+    """The run with how it ended: by itself, by an exception, or by what no Exception is, an interrupt."""
+    failed = None
+    if isinstance(ended_by, GateError):
+        failed = str(ended_by)
+    elif isinstance(ended_by, Exception):
+        failed = f"a bug in ci-gate: {ended_by!r}"
+    interrupted = ended_by is not None and failed is None
+    return msgspec.structs.replace(
+        info, ended_at=now(), interrupted=interrupted, failed=failed, failures=failures
+    )

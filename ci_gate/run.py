@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from ci_gate.base import BaseVersion, open_base
 from ci_gate.errors import BaseError, GateError, OutsideError, ServiceError, UsageError
 from ci_gate.evidence import (
@@ -32,7 +30,7 @@ from ci_gate.judge.summary import find_successes, select_steady_phase
 from ci_gate.measure.live import RecordingTail
 from ci_gate.measure.load_run import Job, record
 from ci_gate.measure.probes import NO_PROBES, resolve_targets
-from ci_gate.plan import RunRequest, now, plan_run
+from ci_gate.plan import RunRequest, end_run, plan_run
 from ci_gate.progress import ProgressPrinter, describe, describe_pace
 from ci_gate.service import Placement, run_before_each, start_service
 from ci_gate.thresholds import Scenario, Service
@@ -84,19 +82,6 @@ def run_scenarios(request: RunRequest, progress: ProgressPrinter) -> RunInfo:
         info = end_run(info, failures, ended_by)
         write_json(request.out / "run.json", info)
     return info
-
-
-def end_run(info: RunInfo, failures: dict[str, str], ended_by: BaseException | None) -> RunInfo:
-    """The run with how it ended: by itself, by an exception, or by what no Exception is, an interrupt."""
-    failed = None
-    if isinstance(ended_by, GateError):
-        failed = str(ended_by)
-    elif isinstance(ended_by, Exception):
-        failed = f"a bug in ci-gate: {ended_by!r}"
-    interrupted = ended_by is not None and failed is None
-    return msgspec.structs.replace(
-        info, ended_at=now(), interrupted=interrupted, failed=failed, failures=failures
-    )
 
 
 def _open_base(stack: contextlib.ExitStack, request: RunRequest) -> BaseVersion | BaseError | None:

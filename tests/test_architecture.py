@@ -40,7 +40,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "base_checkout": {"errors", "git"},
     "base_paths": {"errors", "git"},
     "base": {"errors", "base_checkout", "base_paths", "git", "thresholds"},
-    "plan": {"__init__", "evidence", "ranges", "readings", "git", "judge", "thresholds", "workload"},
+    "plan": {
+        "__init__",
+        "errors",
+        "evidence",
+        "ranges",
+        "readings",
+        "git",
+        "judge",
+        "thresholds",
+        "workload",
+    },
     "run": {
         *(
             "base",
