@@ -141,3 +141,4 @@ class Totals(StrictValue, frozen=True):
     exit_code: ExitCode | None = None  # None: it chose none, or success
     heard: tuple[EndpointTotal, ...] | None = None
     odd_values: tuple[OddValue, ...] = ()
+    listener_texts: tuple[ErrorCount, ...] = ()  # what the listeners raised, in which, at which status

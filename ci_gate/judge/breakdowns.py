@@ -15,6 +15,7 @@ from ci_gate.judge.observation import Observed, find_window
 from ci_gate.judge.summary import SteadyPhase, find_error_statuses, find_successes, name_status
 from ci_gate.samples import FLAG_RETRY_AFTER, UNSENT, count_ids
 from ci_gate.thresholds import ALL_ENDPOINTS, Scenario
+from ci_gate.wording import count
 
 _NEAR_LIMIT: Final = 0.95
 _MOST_NAMED: Final = 3
@@ -213,11 +214,12 @@ def _allowed_failures(scenario: Scenario) -> float:
 def _count_failures(failures: Failures, rows: NDArray[np.bool_]) -> Iterator[str]:
     """How many of all requests with their statuses, then of the endpoints that failed most."""
     statuses = (
-        f"{name_status(status)} x {count:,}" for status, count in _count(failures.samples["status"][rows])
+        f"{name_status(status)} x {times:,}" for status, times in _count(failures.samples["status"][rows])
     )
-    yield f"{int(rows.sum()):,} of {int(failures.requests.sum()):,} requests ({', '.join(statuses)})"
-    for number, count in _count(failures.samples["endpoint"][rows]):
-        yield f"{failures.strings[number]}: {count:,} of {int(failures.requests[number]):,}"
+    of_all = f"{int(rows.sum()):,} of {count(int(failures.requests.sum()), 'request')}"
+    yield f"{of_all} ({', '.join(statuses)})"
+    for number, times in _count(failures.samples["endpoint"][rows]):
+        yield f"{failures.strings[number]}: {times:,} of {int(failures.requests[number]):,}"
 
 
 def _count(column: NDArray[np.unsignedinteger]) -> list[tuple[int, int]]:

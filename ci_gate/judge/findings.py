@@ -61,7 +61,7 @@ def make_case(
         plan=plan,
         recording=recording,
         steady=steady,
-        summaries=summarise(steady),
+        summaries=summarise(steady, scenario.endpoints),
         limits=tuple(judge_limit(limit, steady) for limit in scenario.limits),
     )
 

@@ -57,7 +57,9 @@ def _find_html(case: Case) -> Iterator[Seen]:
         found |= is_mixed | (is_failing & ~replies.is_page)
     found |= replies.is_shared
     for number in np.flatnonzero(found):
-        told = f"{replies.pages[number]:,} of {replies.bodies[number]:,} replies are HTML"
+        pages, bodies = int(replies.pages[number]), int(replies.bodies[number])
+        is_html = f"{'is' if pages == 1 else 'are'} HTML"
+        told = f"{pages:,} of {count(bodies, 'reply', 'replies')} {is_html}"
         told += f", {replies.good_pages[number]:,} of them successes"
         told += ", and another endpoint answers the very same" if replies.is_shared[number] else ""
         yield case.recording.strings[number], told

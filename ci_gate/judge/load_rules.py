@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ci_gate.judge.findings import Case, Rule, Seen
 from ci_gate.readings import Reading
 from ci_gate.samples import UNSENT
+from ci_gate.wording import count
 
 _BUSY_CPU_PERCENT: Final = 90.0
 _MOST_BUSY_READINGS: Final = 0.1
@@ -35,7 +36,8 @@ def _find_busy_generator(case: Case) -> Iterator[Seen]:
         said = (
             f"Locust used {np.median(percents):.0f} % of a core at the median, {max(percents):.0f} % at most"
         )
-        yield "Locust", f"{said}; {_BUSY_CPU_PERCENT:.0f} % or more in {busy} of {len(percents)} readings"
+        readings = count(len(percents), "reading")
+        yield "Locust", f"{said}; {_BUSY_CPU_PERCENT:.0f} % or more in {busy} of {readings}"
 
 
 def _find_late_generator(case: Case) -> Iterator[Seen]:
@@ -46,7 +48,7 @@ def _find_late_generator(case: Case) -> Iterator[Seen]:
     late = [lag_ms for lag_ms in lags_ms if lag_ms >= least_ms]
     share = sum(late) / 1000 / case.steady.duration_s if case.steady.duration_s else 0.0
     if share > _MOST_TIME_LATE:
-        said = f"Locust's event loop was late by {least_ms:.0f} ms or more in {len(late)} readings"
+        said = f"Locust's event loop was late by {least_ms:.0f} ms or more in {count(len(late), 'reading')}"
         yield "Locust", f"{said}, {max(late):,.0f} ms at most, {share:.0%} of the steady phase altogether"
 
 
@@ -85,8 +87,9 @@ def _find_missing_load(case: Case) -> Iterator[Seen]:
         flight_s = _time_in_flight(case, user_class) / sent
         expected = case.steady.duration_s / (1 / offered_per_s + flight_s / users)
         if sent < _LEAST_RATIO * expected - _DEVIATIONS * math.sqrt(expected):
-            could = f"{users:,} users with {1000 * flight_s:,.0f} ms a reply had time for {expected:,.0f}"
-            yield user_class, f"{could} requests, and sent {sent:,} ({sent / expected:.0%})"
+            could = f"{count(users, 'user')} with {1000 * flight_s:,.0f} ms a reply had time for"
+            most = count(round(expected), "request")
+            yield user_class, f"{could} {most}, and sent {sent:,} ({sent / expected:.0%})"
 
 
 def _time_in_flight(case: Case, user_class: str) -> float:
@@ -101,20 +104,22 @@ def _find_unsent(case: Case) -> Iterator[Seen]:
     unsent = int(case.steady.rows_of(UNSENT).sum())
     if unsent:
         users, arrivals = sum(case.plan.users.values()), len(case.steady.samples)
-        yield "scenario", f"{unsent:,} of {arrivals:,} arrivals brought no request from the {users:,} users"
+        of_all = f"{unsent:,} of {count(arrivals, 'arrival')}"
+        yield "scenario", f"{of_all} brought no request from the {count(users, 'user')}"
 
 
 def _find_impossible_load(case: Case) -> Iterator[Seen]:
     """More requests than the users could send if every reply came at once."""
-    offered_per_s, count = case.plan.offered_per_s, len(case.steady.samples)
+    offered_per_s, sent = case.plan.offered_per_s, len(case.steady.samples)
     if offered_per_s is None or not case.steady.duration_s:
         return
     most, users = offered_per_s * case.steady.duration_s, sum(case.plan.users.values())
-    if count > _MOST_RATIO * most + _DEVIATIONS * math.sqrt(most) + users:
-        rate_per_s = count / case.steady.duration_s
+    if sent > _MOST_RATIO * most + _DEVIATIONS * math.sqrt(most) + users:
+        rate_per_s = sent / case.steady.duration_s
+        offer = count(users, "user offers", "users offer")
         yield (
             "scenario",
-            f"{rate_per_s:,.1f} requests/s, where {users:,} users offer at most {offered_per_s:,.1f}/s",
+            f"{rate_per_s:,.1f} requests/s, where {offer} at most {offered_per_s:,.1f}/s",
         )
 
 

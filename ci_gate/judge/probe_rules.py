@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from ci_gate.judge.findings import Case, Rule, Seen
+from ci_gate.wording import count
 
 _LEAST_SHARE_READ: Final = 0.5
 
@@ -28,7 +29,10 @@ def _find_failed_probes(case: Case) -> Iterator[Seen]:
             errors = [reading.error for reading in case.recording.probes if reading.probe == name]
             last = next(filter(None, reversed(errors)), "")
             why = f"the last error: {last}" if last else "replies took too long"
-            yield f"probe {name}", f"read {read:,} times in the {duration_s:.0f} s of the steady phase; {why}"
+            yield (
+                f"probe {name}",
+                f"read {count(read, 'time')} in the {duration_s:.0f} s of the steady phase; {why}",
+            )
 
 
 PROBE_RULES: Final = (

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Final
 
 import numpy as np
 
 from ci_gate.judge.findings import Case, Rule, Seen
-from ci_gate.readings import EndpointTotal
+from ci_gate.judge.summary import name_status
+from ci_gate.judge.texts import tell_errors
+from ci_gate.readings import EndpointTotal, ErrorCount
 from ci_gate.samples import (
     ENDED_DAMAGED,
     ENDED_NEVER,
@@ -19,8 +22,9 @@ from ci_gate.samples import (
     TOO_MANY_STRINGS,
     UNSENT,
     count_ids,
+    group_rows,
 )
-from ci_gate.wording import format_exact
+from ci_gate.wording import count, format_exact
 
 _MOST_TASK_ERRORS: Final = 0.01
 _MOST_ENDPOINTS: Final = 200
@@ -47,10 +51,10 @@ def _find_disagreement(case: Case) -> Iterator[Seen]:
     heard, locust = _add_up(case, totals.heard or ()), _add_up(case, totals.endpoints)
     for endpoint in dict.fromkeys((*locust, *heard, *requests)):
         ours, nothing = (requests[endpoint], failures[endpoint]), (0, 0)
-        told = f"{ours[0]:,} samples with {ours[1]:,} failures, but"
+        told = f"{count(ours[0], 'sample')} with {count(ours[1], 'failure')}, but"
         if totals.heard is not None and ours != heard.get(endpoint, nothing):
             counted = heard.get(endpoint, nothing)
-            yield endpoint, f"{told} {counted[0]:,} events with {counted[1]:,} were heard"
+            yield endpoint, f"{told} {count(counted[0], 'event')} with {counted[1]:,} were heard"
         elif any(more > own for more, own in zip(locust.get(endpoint, nothing), ours, strict=True)):
             counted = locust[endpoint]
             yield endpoint, f"{told} Locust counted {counted[0]:,} with {counted[1]:,}"
@@ -70,31 +74,44 @@ def _add_up(case: Case, totals: Iterable[EndpointTotal]) -> dict[str, tuple[int,
 
 
 def _find_unreported(case: Case) -> Iterator[Seen]:
-    unreported = _count_endpoints(case, case.recording.samples["ending"] == ENDED_UNREPORTED)
-    for endpoint, count in unreported.items():
-        yield endpoint, f"{count:,} replies were taken with catch_response and never reported"
+    samples, strings = case.recording.samples, case.recording.strings
+    unreported = samples[samples["ending"] == ENDED_UNREPORTED]
+    for number, places in group_rows(unreported["endpoint"]):
+        rows, endpoint = unreported[places], strings[number]
+        statuses = zip(*(each.tolist() for each in count_ids(rows["status"])), strict=True)
+        told = ", ".join(f"{name_status(status)} x {times:,}" for status, times in statuses)
+        texts = zip(*(each.tolist() for each in count_ids(rows["error"])), strict=True)
+        errors = [
+            ErrorCount(subject=endpoint, error=strings[error], count=times) for error, times in texts if error
+        ]
+        left = f"left by {tell_errors(errors)}" if errors else "no exception left it: is there a with?"
+        taken = f"{count(len(rows), 'reply was', 'replies were')} taken with catch_response"
+        yield endpoint, f"{taken} and never reported ({told}); {left}"
 
 
 def _find_never_ended(case: Case) -> Iterator[Seen]:
-    for endpoint, count in _count_endpoints(case, case.recording.samples["ending"] == ENDED_NEVER).items():
+    for endpoint, times in _count_endpoints(case, case.recording.samples["ending"] == ENDED_NEVER).items():
         if endpoint != UNSENT:
+            were = count(times, "request was", "requests were")
             waited = f"{format_exact(case.plan.drain_s)} s after the end"
-            yield endpoint, f"{count:,} requests were still without a reply {waited}; they count as failures"
+            yield endpoint, f"{were} still without a reply {waited}, and counted as failed"
 
 
 def _find_listener_errors(case: Case) -> Iterator[Seen]:
     totals = case.recording.totals
     if totals and totals.listener_errors:
-        yield "locustfile", f"the scenario's own event listeners raised {totals.listener_errors:,} times"
+        often = f"the scenario's own event listeners raised {count(totals.listener_errors, 'time')}"
+        told = f"; {tell_errors(totals.listener_texts)}" if totals.listener_texts else ""
+        yield "locustfile", f"{often}{told}"
 
 
 def _find_task_errors(case: Case) -> Iterator[Seen]:
     errors = case.recording.totals.task_errors if case.recording.totals else ()
     raised, requests = sum(error.count for error in errors), len(case.recording.samples)
     if raised and raised >= _MOST_TASK_ERRORS * requests:
-        most = max(errors, key=lambda error: error.count)
-        often = f"{raised:,} tasks ended by an exception, beside {requests:,} requests"
-        yield most.subject, f"{often}; {most.count:,} x {most.error}"
+        subject = max(errors, key=lambda error: error.count).subject
+        often = f"{count(raised, 'task')} ended by an exception, beside {count(requests, 'request')}"
+        yield subject, f"{often}; {tell_errors(errors)}"
 
 
 def _find_explosion(case: Case) -> Iterator[Seen]:
@@ -102,18 +119,19 @@ def _find_explosion(case: Case) -> Iterator[Seen]:
     once = int((counts == 1).sum())
     mostly_once = len(counts) > _FEWEST_TO_JUDGE_NAMES and once > _MOST_CALLED_ONCE * len(counts)
     if len(counts) > _MOST_ENDPOINTS or mostly_once:
-        names = [case.steady.strings[number] for number in numbers[:_EXAMPLES]]
+        unnamed = (case.steady.strings[number] for number in numbers)
+        names = islice((name for name in unnamed if name not in case.scenario.endpoints), _EXAMPLES)
         yield (
             "locustfile",
-            f"{len(counts):,} endpoints, {once:,} of them called once: {', '.join(names)}, ...",
+            f"{count(len(counts), 'endpoint')}, {once:,} of them called once, such as {', '.join(names)}",
         )
 
 
 def _count_endpoints(case: Case, rows: np.ndarray) -> Counter[str]:
     numbers, counts = count_ids(case.recording.samples["endpoint"][rows])
     counted: Counter[str] = Counter()
-    for number, count in zip(numbers.tolist(), counts.tolist(), strict=True):
-        counted[case.recording.strings[number]] += count  # long names may be cut to the same text
+    for number, times in zip(numbers.tolist(), counts.tolist(), strict=True):
+        counted[case.recording.strings[number]] += times  # long names may be cut to the same text
     return counted
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import numpy as np
@@ -13,6 +13,7 @@ from ci_gate.judge.html_replies import HTML_RULES
 from ci_gate.judge.summary import find_error_statuses, name_status
 from ci_gate.samples import FLAG_RETRY_AFTER, UNSENT, count_ids, group_rows
 from ci_gate.thresholds import ALL_ENDPOINTS
+from ci_gate.wording import count
 
 _FIRST_ERROR_STATUS: Final = 400
 _TOO_MANY_REQUESTS: Final = 429
@@ -30,27 +31,33 @@ def _find_uncalled(case: Case) -> Iterator[Seen]:
 
 
 def _find_never_successful(case: Case) -> Iterator[Seen]:
-    for summary in case.summaries:
-        if summary.endpoint not in {ALL_ENDPOINTS, UNSENT} and not summary.successes:
-            statuses = ", ".join(f"{status} x {count:,}" for status, count in summary.statuses.items())
-            yield summary.endpoint, f"not one success in {summary.requests:,} requests ({statuses})"
+    samples, success = case.steady.samples, case.steady.success
+    good = _tally(case, samples, success)
+    succeeded = {UNSENT, *(case.recording.strings[number] for number in np.flatnonzero(good))}
+    for number, statuses in _count_statuses(samples, ~success, good == 0):
+        endpoint = case.recording.strings[number]
+        if endpoint not in succeeded:  # by another number either: long names may be cut to the same text
+            told = ", ".join(f"{name_status(status)} x {times:,}" for status, times in statuses.items())
+            yield endpoint, f"not one success in {count(sum(statuses.values()), 'request')} ({told})"
 
 
 def _find_only_accepted_errors(case: Case) -> Iterator[Seen]:
     samples, success = case.steady.samples, case.steady.success
     good = _tally(case, samples, success & ~find_error_statuses(samples["status"]))
     accepted = _tally(case, samples, success)
-    for number, statuses in _name_statuses(samples, success, (accepted > 0) & (good == 0)):
-        told = f"all {accepted[number]:,} successes are errors that accept lists ({statuses})"
-        yield case.recording.strings[number], told
+    for number, statuses in _count_statuses(samples, success, (accepted > 0) & (good == 0)):
+        successes = int(accepted[number])
+        what = "the only success is an error" if successes == 1 else f"all {successes:,} successes are errors"
+        yield case.recording.strings[number], f"{what} that accept lists ({_name_all(statuses)})"
 
 
 def _find_too_few(case: Case) -> Iterator[Seen]:
     for limit in case.limits:
         of_all = limit.endpoint == ALL_ENDPOINTS and len(case.steady.samples)
         if limit.outcome == "unproven" and (limit.samples or of_all):
-            what = "successes" if limit.metric[:1] == "p" else "requests"
-            told = f"{limit.metric} takes {limit.needed:,} {what}, there were {limit.samples:,}"
+            what = ("success", "successes") if limit.metric[:1] == "p" else ("request", "requests")
+            were = "was" if limit.samples == 1 else "were"
+            told = f"{limit.metric} takes {count(limit.needed, *what)}, there {were} {limit.samples:,}"
             yield limit.endpoint, told
 
 
@@ -59,10 +66,10 @@ def _find_unaccepted_statuses(case: Case) -> Iterator[Seen]:
     for summary in case.summaries:
         if summary.endpoint == ALL_ENDPOINTS:
             continue
-        for status, count in summary.statuses.items():
+        for status, times in summary.statuses.items():
             number = int(status) if status.isdigit() else 0
             if number >= _FIRST_ERROR_STATUS and number not in accepted.get(summary.endpoint, ()):
-                yield summary.endpoint, f"status {status} x {count:,} of {summary.requests:,} is not accepted"
+                yield summary.endpoint, f"status {status} x {times:,} of {summary.requests:,} is not accepted"
 
 
 def _find_throttled(case: Case) -> Iterator[Seen]:
@@ -86,19 +93,19 @@ def _find_share(case: Case, bad: NDArray[np.bool_], what: str, *, least: float) 
     """Endpoints of the whole recording of whose requests the share ``least`` or more is bad."""
     samples = case.recording.samples
     counts, totals = _tally(case, samples, bad), _tally(case, samples, np.ones_like(bad))
-    for number, statuses in _name_statuses(samples, bad, (counts > 0) & (counts >= least * totals)):
-        told = f"{counts[number]:,} of {totals[number]:,} requests were {what} ({statuses})"
-        yield case.recording.strings[number], told
+    for number, statuses in _count_statuses(samples, bad, (counts > 0) & (counts >= least * totals)):
+        were = f"{_of(counts[number], totals[number], 'request')} {what}"
+        yield case.recording.strings[number], f"{were} ({_name_all(statuses)})"
 
 
 def _find_uniform_body(case: Case) -> Iterator[Seen]:
     samples, bodies = case.steady.samples, case.steady.samples["body_crc"]
     replies = bodies > 0
-    count, endpoints = int(replies.sum()), count_ids(samples["endpoint"][replies])[0]
-    if count < _FEWEST_SAME_BODIES or len(endpoints) == 1:
+    same, endpoints = int(replies.sum()), count_ids(samples["endpoint"][replies])[0]
+    if same < _FEWEST_SAME_BODIES or len(endpoints) == 1:
         return
     if (bodies[replies] == bodies[replies][0]).all():
-        said = f"{count:,} replies of {len(endpoints)} endpoints, and every one has the same body"
+        said = f"{same:,} replies of {len(endpoints):,} endpoints, and every one has the same body"
         yield "scenario", f"{said} ({int(samples['bytes'][replies].mean()):,} bytes)"
 
 
@@ -107,14 +114,23 @@ def _tally(case: Case, samples: NDArray[np.void], rows: NDArray[np.bool_]) -> ND
     return np.bincount(samples["endpoint"][rows], minlength=len(case.recording.strings))
 
 
-def _name_statuses(
+def _count_statuses(
     samples: NDArray[np.void], rows: NDArray[np.bool_], is_wanted: NDArray[np.bool_]
-) -> Iterator[tuple[int, str]]:
-    """Each endpoint that ``is_wanted`` by its number, with the statuses that its ``rows`` have."""
+) -> Iterator[tuple[int, dict[int, int]]]:
+    """Each endpoint that ``is_wanted`` by its number, with how often its ``rows`` have which status."""
     wanted = samples[rows & is_wanted[samples["endpoint"]]]
     for number, places in group_rows(wanted["endpoint"]):
-        statuses = count_ids(wanted["status"][places])[0]
-        yield number, ", ".join(name_status(status) for status in statuses)
+        statuses, counts = count_ids(wanted["status"][places])
+        yield number, dict(zip(statuses.tolist(), counts.tolist(), strict=True))
+
+
+def _name_all(statuses: Iterable[int]) -> str:
+    return ", ".join(map(name_status, statuses))
+
+
+def _of(some: int, total: int, noun: str) -> str:
+    """``1 of 3 requests was``, ``2 of 3 requests were``."""
+    return f"{some:,} of {count(int(total), noun)} {'was' if some == 1 else 'were'}"
 
 
 def _not_accepted(case: Case) -> NDArray[np.bool_]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ci_gate.judge.findings import Case, Rule, Seen
+from ci_gate.judge.texts import tell_errors
 from ci_gate.readings import Mark, Reading
 from ci_gate.samples import count_ids
 from ci_gate.wording import format_exact
@@ -42,14 +43,15 @@ def _find_failed_starts(case: Case) -> Iterator[Seen]:
     failures = case.recording.totals.start_failures if case.recording.totals else ()
     for user_class in dict.fromkeys(failure.subject for failure in failures):
         own = [failure for failure in failures if failure.subject == user_class]
-        count, most = sum(failure.count for failure in own), max(own, key=lambda failure: failure.count)
-        others = f", and {len(own) - 1:,} other errors" if len(own) > 1 else ""
-        yield user_class, f"{count:,} x {user_class} died in on_start: {most.count:,} x {most.error}{others}"
+        died = f"{sum(failure.count for failure in own):,} x {user_class} died in on_start"
+        yield user_class, f"{died}: {tell_errors(own)}"
 
 
 def _find_missing_users(case: Case) -> Iterator[Seen]:
     if case.recording.mark("spawn_timeout") or case.recording.mark("no_users"):
-        yield "scenario", f"not all {case.scenario.user_count} users ever ran and got through on_start"
+        users = case.scenario.user_count
+        who = f"not all {users:,} users ever" if users > 1 else "the only user never"
+        yield "scenario", f"{who} ran and got through on_start"
     for user in case.scenario.users:
         running = (reading.users.get(user.user_class, 0) for reading in case.steady_readings)
         fewest = min(running, default=0)

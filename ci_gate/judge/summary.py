@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ci_gate.evidence import Recording
 from ci_gate.judge.quantiles import compute_quantile
+from ci_gate.judge.texts import fold_texts
 from ci_gate.ranges import LONGEST_RECORDING_S, Count, Quantity
 from ci_gate.readings import StrictValue
 from ci_gate.samples import ENDED_BY_STATUS, ENDED_WELL, NOT_HTTP, count_ids, group_rows
@@ -145,15 +146,16 @@ def find_successes(
     return success
 
 
-def summarise(steady: SteadyPhase) -> tuple[EndpointSummary, ...]:
-    """A summary of all requests together, then one per endpoint in alphabetical order.
+def summarise(steady: SteadyPhase, named: Iterable[str] = ()) -> tuple[EndpointSummary, ...]:
+    """A summary of all requests together, then one per endpoint, those that were called most first.
 
-    Beyond MOST_ENDPOINTS only those that were called most have one.
+    Before them come those that are ``named``. Of the others at most MOST_ENDPOINTS have one.
     """
-    numbers, counts = count_ids(steady.samples["endpoint"])
-    most_called = numbers[np.argsort(-counts, kind="stable")[:MOST_ENDPOINTS]]
-    names = sorted(steady.strings[number] for number in most_called)
     rows_by_name = _group_by_name(steady)
+    by_calls = sorted(rows_by_name, key=lambda name: (-len(rows_by_name[name]), name))
+    wanted = {*named}
+    first = [name for name in by_calls if name in wanted]
+    names = (*first, *[name for name in by_calls if name not in wanted][:MOST_ENDPOINTS])
     return (
         _summarise_endpoint(steady, ALL_ENDPOINTS, np.arange(len(steady.samples))),
         *(_summarise_endpoint(steady, name, rows_by_name[name]) for name in names),
@@ -202,8 +204,8 @@ def _summarise_sent(steady: SteadyPhase, good: NDArray[np.intp]) -> SentLatency 
 
 
 def _count_errors(errors: NDArray[np.unsignedinteger], strings: tuple[str, ...]) -> tuple[ErrorSummary, ...]:
-    counted = sorted(_count(errors), key=lambda pair: -pair[1])[:_KEPT_ERRORS]
-    return tuple(ErrorSummary(error=strings[number], count=count) for number, count in counted if number)
+    counted = fold_texts((strings[number], count) for number, count in _count(errors) if number)
+    return tuple(ErrorSummary(error=error, count=count) for error, count in counted[:_KEPT_ERRORS])
 
 
 def _count(column: NDArray[np.unsignedinteger]) -> list[tuple[int, int]]:

@@ -6,6 +6,9 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from ci_gate.readings import ErrorCount
+from ci_gate.wording import count
+
 _ID: Final = re.compile(
     r"""
     (?P<status> \b (?:status|code|http(?:/[\d.]+)?|errno|error|got|answered|returned)
@@ -26,13 +29,20 @@ def fold_texts(counted: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
     HTTP status that is said to be one is no such number.
     """
     folded: dict[tuple[str, ...], tuple[tuple[str, ...], int]] = {}
-    for text, count in counted:
+    for text, times in counted:
         between, ids = _split(text)
         known, total = folded.get(between, (ids, 0))
         same = (one if one == other else _VARIES for one, other in zip(known, ids, strict=True))
-        folded[between] = tuple(same), total + count
-    texts = [(_join(between, ids), count) for between, (ids, count) in folded.items()]
+        folded[between] = tuple(same), total + times
+    texts = [(_join(between, ids), total) for between, (ids, total) in folded.items()]
     return sorted(texts, key=lambda pair: -pair[1])
+
+
+def tell_errors(errors: Iterable[ErrorCount]) -> str:
+    """The most frequent of them with how often it came, and how many more kinds there are."""
+    (text, times), *others = fold_texts((each.error, each.count) for each in errors)
+    more = f", and {count(len(others), 'other error')}" if others else ""
+    return f"{times:,} x {text}{more}"
 
 
 def _split(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

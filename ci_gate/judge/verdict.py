@@ -19,6 +19,7 @@ from ci_gate.evidence import (
     duet_name,
 )
 from ci_gate.judge.bottleneck import Diagnosis, diagnose, gather_circumstances
+from ci_gate.judge.causality import put_causes_first
 from ci_gate.judge.duet import DuetVerdict, judge_planned_duet
 from ci_gate.judge.findings import Finding, Rule, make_case
 from ci_gate.judge.left_over import find_left_over
@@ -99,7 +100,7 @@ def judge(
         planned.setdefault(plan.scenario, {})[plan.recording] = plan
     judged = (_judge_planned(thresholds, run, plans, recordings, rules) for plans in planned.values())
     scenarios = tuple(_with_diagnosis(each, thresholds, run, recordings) for each in judged)
-    findings = tuple(find_in_run(thresholds, run))
+    findings = put_causes_first(find_in_run(thresholds, run))
     outcome = outcome_of_run((scenario.outcome for scenario in scenarios), findings)
     return Verdict(
         schema=VERDICT_SCHEMA,
@@ -168,7 +169,7 @@ def _with_trials(
 ) -> ScenarioVerdict:
     first, second = (recordings.get((scenario.name, name)) for name in TRIALS)
     left_over = find_left_over(scenario, first, second) if first and second else ()
-    findings = (*judged.findings, *left_over)
+    findings = put_causes_first((*judged.findings, *left_over))
     outcome = outcome_of_scenario(findings, judged.limits, None)
     return msgspec.structs.replace(judged, outcome=outcome, findings=findings)
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import functools
 import logging
 import sys
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import locust.stats
 
 from ci_gate.measure.odd_events import show_error
 
+_OURS = frozenset({"locust", "ci_gate", "__main__"})
+_MOST_TEXTS = 1000
 _SUMMARIES = ("print_stats", "print_percentile_stats", "print_error_report")
 
 
@@ -25,18 +28,28 @@ class ListenerErrors(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
         self.count = 0
+        self.texts: Counter[tuple[str, str]] = Counter()  # by the listener's name and what it raised
 
     def emit(self, record: logging.LogRecord) -> None:
-        if str(record.msg).startswith("Uncaught exception in event handler"):
-            self.count += not _raised_by_us()
+        if not str(record.msg).startswith("Uncaught exception in event handler"):
+            return
+        # Locust logs it while it handles it: the frame that fired the event is the traceback's first.
+        _, exception, fired_at = sys.exc_info()
+        values = fired_at.tb_frame.f_locals if fired_at else {}
+        listener = values.get("handler")
+        if str(getattr(listener, "__module__", "")).partition(".")[0] in _OURS:
+            return
+        self.count += 1
+        name = str(getattr(listener, "__name__", "a listener"))
+        key = name, f"{_tell(exception, values.get('kwargs') or {})}, in {name}"
+        if key in self.texts or len(self.texts) < _MOST_TEXTS:
+            self.texts[key] += 1
 
 
-def _raised_by_us() -> bool:
-    """Whether the exception that is being handled came from a listener of Locust or of the recorder."""
-    fired_at = sys.exc_info()[2]
-    listener = fired_at.tb_frame.f_locals.get("handler") if fired_at else None
-    module = str(getattr(listener, "__module__", ""))
-    return module.partition(".")[0] in {"locust", "ci_gate", "__main__"}
+def _tell(exception: BaseException | None, event: Mapping[str, Any]) -> str:
+    """The exception, and the status of the reply where the event was one of a request."""
+    status = getattr(event.get("response"), "status_code", None)
+    return show_error(exception) + (f" at status {status}" if isinstance(status, int) else "")
 
 
 def make_summaries_harmless() -> None:

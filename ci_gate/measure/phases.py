@@ -219,6 +219,7 @@ class Conductor:
             own_hosts=self._own_hosts,
             exit_code=self._find_exit_code(environment.process_exit_code),
             listener_errors=self._listener_errors.count,
+            listener_texts=self._count_errors(self._listener_errors.texts),
             locust_version=locust.__version__,
         )
         write_json(self._folder / "totals.json", totals)

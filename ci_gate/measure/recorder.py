@@ -195,7 +195,8 @@ class Recorder:
         endpoint = self._writer.string_id(hide_credentials(request.endpoint))
         user_class = self._writer.string_id(type(request.user).__name__ if request.user is not None else "")
         times = request.start_s, intended_s, max(response_ms, 0.0)  # the wall clock may have been set back
-        self._writer.write(*times, 0, endpoint, 0, 0, user_class, request.status, 0, ending)
+        error = self._writer.string_id(self._clean(request.error))
+        self._writer.write(*times, 0, endpoint, error, 0, user_class, request.status, 0, ending)
 
     def finish(self) -> None:
         """Write the replies that no scenario ever reported, and close the file."""

@@ -10,7 +10,7 @@ import functools
 import gc
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Any
 
@@ -18,19 +18,25 @@ import gevent
 from locust import User, clients
 from locust.contrib import fasthttp
 
+from ci_gate.measure.odd_events import show_error
+
 _REQUEST_CODES = {clients.HttpSession.request.__code__, fasthttp.FastHttpSession.request.__code__}
 _GREENLET_GENERATIONS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnreportedRequest:
-    """A request without an event; ``response_ms`` and ``status`` are 0 where no reply came."""
+    """A request without an event; ``response_ms`` and ``status`` are 0 where no reply came.
+
+    ``error`` is the exception that left the with-block of its reply, as Python shows it.
+    """
 
     endpoint: str
     user: User | None
     start_s: float
     response_ms: float
     status: int
+    error: str = ""
 
 
 class OpenReplies:
@@ -66,6 +72,26 @@ class OpenReplies:
 
         fasthttp.ResponseContextManager.__init__ = watched_initialise  # type: ignore[method-assign,assignment]
         clients.ResponseContextManager.wrap_response = classmethod(watched_wrap)  # type: ignore[method-assign,assignment]
+        for kind in (clients.ResponseContextManager, fasthttp.ResponseContextManager):
+            self._watch_exit(kind)
+
+    def _watch_exit(self, kind: Any) -> None:
+        leave = kind.__exit__
+
+        @functools.wraps(leave)
+        def watched_exit(reply: Any, exception_type: Any, exception: Any, traceback: Any) -> Any:
+            result = leave(reply, exception_type, exception, traceback)
+            if exception is not None:
+                self._note_error(id(reply.request_meta["context"]), exception)
+            return result
+
+        kind.__exit__ = watched_exit
+
+    def _note_error(self, key: int, exception: BaseException) -> None:
+        """Unless the reply was reported: then the event has said what was wrong."""
+        if key in self._open:
+            context, reply = self._open[key]
+            self._open[key] = context, replace(reply, error=show_error(exception))
 
     def _add(self, meta: dict[str, Any]) -> None:
         reply = UnreportedRequest(

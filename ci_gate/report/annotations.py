@@ -14,6 +14,7 @@ from ci_gate.report.against_base import format_change, format_interval
 from ci_gate.report.cells import format_bound, format_measured, format_percent
 from ci_gate.report.comment import Report
 from ci_gate.report.escape import LONGEST_NAME, LONGEST_TEXT, clean
+from ci_gate.report.reasons import list_blocking, put_reasons
 
 _PLACE: Final = re.compile(r"(.+):([1-9][0-9]{0,8}):([1-9][0-9]{0,8})")
 MAX_ANNOTATIONS: Final = 10  # GitHub shows no more errors of one step
@@ -58,7 +59,11 @@ def _annotate_finding(finding: Finding) -> str:
     return _format_error("INVALID", words, place[1], int(place[2]), int(place[3]))
 
 
-def _annotate_scenario(scenario: ScenarioVerdict, file: str) -> Iterator[str]:
+def _annotate_scenario(scenario: ScenarioVerdict, file: str) -> tuple[str, ...]:
+    return put_reasons(scenario, [*_annotate_broken(scenario, file)], [*_annotate_findings(scenario)])
+
+
+def _annotate_broken(scenario: ScenarioVerdict, file: str) -> Iterator[str]:
     for limit in scenario.breaches:
         measured = (
             f"{limit.endpoint} {limit.metric} was {format_measured(limit)}, must be {format_bound(limit)}"
@@ -69,10 +74,12 @@ def _annotate_scenario(scenario: ScenarioVerdict, file: str) -> Iterator[str]:
             size = f"{change.endpoint} {change.metric}: {format_change(change)} ({format_interval(change)})"
             words = f"{size} against base, the tolerance is {format_percent(change.tolerance)}"
             yield _format_error(f"{scenario.name}: worse than base", words, file, None)
-    for finding in scenario.findings:
-        if finding.effect != "note":
-            words = f"{finding.subject}: {finding.message}. To mend it: {finding.remedy}"
-            yield _format_error(f"{scenario.name}: INVALID", words, "", None)
+
+
+def _annotate_findings(scenario: ScenarioVerdict) -> Iterator[str]:
+    for finding in list_blocking(scenario.findings):
+        words = f"{finding.subject}: {finding.message}. To mend it: {finding.remedy}"
+        yield _format_error(f"{scenario.name}: INVALID", words, "", None)
 
 
 def _describe(change: ThresholdChange) -> str:

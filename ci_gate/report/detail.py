@@ -16,7 +16,7 @@ from ci_gate.report.against_base import CHANGE_HEADERS, change_rows, describe_du
 from ci_gate.report.cells import format_bound, format_measured, format_ms, format_rate, format_share
 from ci_gate.report.document import Piece, Rank, make_list, make_table
 from ci_gate.report.escape import LONGEST_NAME, clean, code_span, escape_markdown
-from ci_gate.report.reasons import MOST_REASONS, describe_finding, list_blocking, list_regressions
+from ci_gate.report.reasons import MOST_REASONS, count_told, describe_finding, list_blocking
 
 _LIMIT_SYMBOLS: Final = {"breached": "❌", "unproven": "🚫", "kept": "✅"}
 _CHANGE_COLUMNS: Final = "lllrrrrrr"
@@ -92,10 +92,9 @@ def _endpoint_row(row: EndpointSummary) -> tuple[str, ...]:
 def make_more_findings(scenarios: Sequence[ScenarioVerdict]) -> Iterator[Piece]:
     """Findings that are not among the reasons."""
     for scenario in scenarios:
-        told = max(0, MOST_REASONS - len(scenario.breaches) - len(list_regressions(scenario)))
         blocking = list_blocking(scenario.findings)
         notes = [finding for finding in scenario.findings if finding.effect == "note"]
-        found = (*blocking[told:], *notes)
+        found = (*blocking[count_told(scenario) :], *notes)
         listed = make_list(found, describe_finding, noun="finding", rank=Rank.FINDINGS)
         yield _put_under(listed, scenario, "More findings")
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain, islice
-from typing import Final
+from typing import Final, TypeVar
 
 from ci_gate.judge.comparison import Change
 from ci_gate.judge.findings import Finding
@@ -17,22 +16,32 @@ from ci_gate.report.escape import code_span, escape_markdown
 
 _DUET_SYMBOLS: Final = {"fail": "❌", "inconclusive": "❔"}
 MOST_REASONS: Final = 6
+T = TypeVar("T")
 
 
 def make_reasons(scenario: ScenarioVerdict) -> Piece:
     """What made this scenario what it is, the most telling first; the rest is in the folds."""
     breaches, regressions = scenario.breaches, list_regressions(scenario)
     blocking = list_blocking(scenario.findings)
-    every = chain(
-        (f"- ❌ {_describe_breach(limit)}" for limit in breaches),
-        regressions,
-        (f"- {describe_finding(finding)}" for finding in blocking),
-    )
-    lines = tuple(islice(every, MOST_REASONS))
+    broken = (*(f"- ❌ {_describe_breach(limit)}" for limit in breaches), *regressions)
+    found = tuple(f"- {describe_finding(finding)}" for finding in blocking)
+    lines = put_reasons(scenario, broken, found)[:MOST_REASONS]
     more = len(breaches) + len(regressions) + len(blocking) - len(lines)
     if more:
         lines += (f"- {more:,} more, folded below",)
     return Piece(items=lines, noun="reason", rank=Rank.REASONS, head=f"**{code_span(scenario.name)}**\n")
+
+
+def put_reasons(scenario: ScenarioVerdict, broken: Sequence[T], found: Sequence[T]) -> tuple[T, ...]:
+    """What is broken, then what was found; the other way round where the run proves nothing of limits."""
+    return (*found, *broken) if scenario.outcome == "INVALID" else (*broken, *found)
+
+
+def count_told(scenario: ScenarioVerdict) -> int:
+    """How many of the findings that block are among the reasons."""
+    broken = [False] * (len(scenario.breaches) + len(list_regressions(scenario)))
+    found = [True] * len(list_blocking(scenario.findings))
+    return sum(put_reasons(scenario, broken, found)[:MOST_REASONS])
 
 
 def _describe_breach(limit: LimitResult) -> str:

@@ -11,6 +11,7 @@ from ci_gate.judge.verdict import ScenarioVerdict, Verdict
 from ci_gate.report.against_base import describe_duet, explain_duet, summarise_duet
 from ci_gate.report.cells import NOTHING, format_bound, format_measured, format_ms, format_rate, format_share
 from ci_gate.report.diagnosis import explain_in_terminal
+from ci_gate.report.reasons import put_reasons
 
 HEADERS = (
     "scenario",
@@ -82,8 +83,8 @@ def explain_breach(scenario: ScenarioVerdict) -> Iterator[str]:
 
 
 def _explain(scenario: ScenarioVerdict) -> Iterator[str]:
-    yield from (f"  BREACH  {sentence}" for sentence in explain_breach(scenario))
-    yield from map(_describe, scenario.findings)
+    breaches = [f"  BREACH  {sentence}" for sentence in explain_breach(scenario)]
+    yield from put_reasons(scenario, breaches, [*map(_describe, scenario.findings)])
     if scenario.comparison:
         yield f"  {describe_duet(scenario.comparison)}"
         yield from (f"    {sentence}" for sentence in explain_duet(scenario.comparison))

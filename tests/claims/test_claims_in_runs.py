@@ -35,7 +35,7 @@ MISTAKES = (
     mistake("claim-23", "unreported-replies auth-failing", "4 replies were taken with catch_response"),
     mistake("claim-24", "listener-errors", "the scenario's own event listeners raised"),
     mistake("claim-25", "endpoint-explosion", "endpoints, "),
-    mistake("claim-26-again", "throttled", "1 of 1 requests were throttled (429)"),
+    mistake("claim-26-again", "throttled", "1 of 1 request was throttled (429)"),
     mistake("claim-27", "no-samples", "no request was sent in the steady phase"),
 )
 

@@ -49,6 +49,7 @@ class Draft:
     start_failures: list[ErrorCount] = field(default_factory=list)
     task_errors: list[ErrorCount] = field(default_factory=list)
     listener_errors: int = 0
+    listener_texts: list[ErrorCount] = field(default_factory=list)
     other_hosts: dict[str, str] = field(default_factory=dict)
     own_hosts: dict[str, str] = field(default_factory=dict)
     redirects: list[Redirects] = field(default_factory=list)
@@ -158,6 +159,7 @@ def make_totals(draft: Draft, samples: np.ndarray) -> Totals:
         start_failures=tuple(draft.start_failures),
         task_errors=tuple(draft.task_errors),
         listener_errors=draft.listener_errors,
+        listener_texts=tuple(draft.listener_texts),
         other_hosts=draft.other_hosts,
         own_hosts=draft.own_hosts,
         redirects=tuple(draft.redirects),

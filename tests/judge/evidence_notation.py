@@ -162,6 +162,11 @@ def read_unused(draft: Draft, kind, what, why) -> None:
     draft.offered["unused"] = (*draft.offered.get("unused", ()), setting)
 
 
+def read_listener_errors(draft: Draft, count, error) -> None:
+    draft.listener_errors = int(count)
+    draft.listener_texts += [ErrorCount(subject="check", error=error, count=int(count))] if error else []
+
+
 def read_least(draft: Draft, user_class, rate) -> None:
     draft.offered.setdefault("least_offered_per_s", {})[user_class] = float(rate)
 
@@ -203,7 +208,7 @@ LINES: tuple[tuple[str, Callable[..., None]], ...] = (
     (r"(\d+) of (\S+ \S+) from (\S+) by (\S+)", read_redirects),
     (r"exit code (\S+):(.*)", read_exit_code),
     (r"(unused|replaced) (.+): (.+)", read_unused),
-    (r"listener errors (\d+)", lambda draft, count: setattr(draft, "listener_errors", int(count))),
+    (r"listener errors (\d+)(?: (.+))?", read_listener_errors),
     (
         r"Locust counted (\S+ \S+) (\d+) (\d+)",
         lambda draft, name, *counts: draft.counted.update({name: tuple(map(int, counts))}),

@@ -57,7 +57,7 @@ REPLY_AND_LOAD_PROOFS = (
     Proof(
         "throttled",
         "1 GET /items 429 5ms",
-        "1 of 601 requests were throttled (429)",
+        "1 of 601 requests was throttled (429)",
         "1 GET /items 429 5ms\naccept GET /items 429",
     ),
     Proof("throttled", "1 POST /login 429 5ms ramp", "POST /login", ""),
@@ -71,7 +71,7 @@ REPLY_AND_LOAD_PROOFS = (
     Proof(
         "auth-failing",
         f"{SHORT}99 GET /a 200 5ms\n1 GET /a 403 5ms",
-        "1 of 100 requests were refused (403)",
+        "1 of 100 requests was refused (403)",
         f"{SHORT}100 GET /a 200 5ms\n1 GET /a 403 5ms",
     ),
     Proof(
@@ -80,7 +80,7 @@ REPLY_AND_LOAD_PROOFS = (
     Proof(
         "auth-failing",
         "1 POST /login 403 5ms ramp",
-        "1 of 1 requests were refused (403)",
+        "1 of 1 request was refused (403)",
         "1 POST /login 403 5ms ramp\naccept POST /login 403",
     ),
     Proof(
@@ -117,7 +117,7 @@ REPLY_AND_LOAD_PROOFS = (
     Proof(
         "html-replies",
         "1 GET /items 200 5ms html",
-        "1 of 601 replies are HTML, 1 of them successes",
+        "1 of 601 replies is HTML, 1 of them successes",
         "1 GET /items 200 5ms",
     ),
     Proof(

@@ -29,7 +29,7 @@ RUN_AND_RECORDING_PROOFS = (
         "start-failed",
         "start failure ShopUser 3 KeyError('token')\nstart failure ShopUser 4 SignInError('user 1')\n"
         "start failure ShopUser 1 SignInError('user 2')",
-        "8 x ShopUser died in on_start: 4 x SignInError('user 1'), and 2 other errors",
+        "8 x ShopUser died in on_start: 5 x SignInError('user *'), and 1 other error",
         "",
     ),
     Proof(
@@ -95,14 +95,20 @@ RUN_AND_RECORDING_PROOFS = (
     Proof(
         "unreported-replies",
         "9 POST /login 200 5ms unreported",
-        "9 replies were taken with catch_response",
+        "9 replies were taken with catch_response and never reported (200 x 9); left by 9 x an error",
         "",
     ),
     Proof(
         "never-ended", "9 GET /items 0 30000ms never", "9 requests were still without a reply 30 s after", ""
     ),
     Proof("other-host", "other host 10.0.0.9:80 GET /items", "answered by 10.0.0.9:80, which is not the", ""),
-    Proof("listener-errors", "listener errors 3", "raised 3 times", ""),
+    Proof("listener-errors", "listener errors 1", "raised 1 time", ""),
+    Proof(
+        "listener-errors",
+        "listener errors 3 KeyError('id') at status 401, in check",
+        "raised 3 times; 3 x KeyError('id') at status 401, in check",
+        "",
+    ),
     Proof(
         "task-errors",
         "task error ShopUser 4 ValueError()\ntask error Other 5 KeyError('id')",
@@ -118,7 +124,7 @@ RUN_AND_RECORDING_PROOFS = (
     Proof(
         "endpoint-explosion",
         f"{SHORT}{HALF_ONCE}\n1 GET /last 200 5ms",
-        "23 endpoints, 12 of them called once: GET /items/0, GET /items/1, GET /items/2, ...",
+        "23 endpoints, 12 of them called once, such as GET /items/0, GET /items/1, GET /items/2",
         f"{SHORT}{HALF_ONCE}",
     ),
     Proof("endpoint-explosion", f"{SHORT}{MANY}", "21 endpoints", f"{SHORT}{TWENTY_ONCE}"),

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci_gate.judge.summary import select_steady_phase, summarise
+from ci_gate.judge.summary import MOST_ENDPOINTS, select_steady_phase, summarise
 from ci_gate.samples import (
     ENDED_BY_CHECK,
     ENDED_NEVER,
@@ -107,6 +107,23 @@ def test_summary__errors_most_frequent_first():
     total = summary_of(make_recording(*rows, strings=strings))["all"]
     assert [(error.error, error.count) for error in total.errors] == [("timed out", 3), ("refused", 2)]
     assert total.statuses == {"no reply": 5}
+
+
+def test_summary__errors_that_differ_by_ids_are_one():
+    strings = ("", "Visitor", "GET /a", "POST /b", *(f"no user {number}" for number in range(9)))
+    rows = [make_rows(A, [1.0], status=500, error=4 + number) for number in range(9)]
+    total = summary_of(make_recording(*rows, strings=strings))["all"]
+    assert [(error.error, error.count) for error in total.errors] == [("no user *", 9)]
+
+
+def test_summary__named_endpoints_first_and_never_left_out():
+    names = [f"GET /{number}" for number in range(MOST_ENDPOINTS + 9)]
+    rows = [make_rows(2 + number, [1.0] * (2 if number else 1)) for number in range(len(names))]
+    recording = make_recording(*rows, strings=("", "Visitor", *names))
+    steady = select_steady_phase(recording, ())
+    endpoints = [each.endpoint for each in summarise(steady, ("GET /0", "GET /never"))]
+    assert endpoints[:2] == ["all", "GET /0"]
+    assert len(endpoints) == 2 + MOST_ENDPOINTS
 
 
 @given(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import msgspec
@@ -10,7 +11,7 @@ import pytest
 
 from ci_gate.judge.feasibility import find_problems
 from ci_gate.judge.summary import MOST_ENDPOINTS
-from ci_gate.judge.validity import MOST_FINDINGS, RELAXABLE, RULES
+from ci_gate.judge.validity import RELAXABLE, RULES
 from ci_gate.judge.verdict import judge_scenario
 from ci_gate.samples import ENDED_BY_STATUS
 from ci_gate.workload import Workload
@@ -90,9 +91,8 @@ def test_nameless_requests__are_judged_in_bounded_time_and_words():
     began = time.process_time()
     judged = judge_scenario(evidence.scenario, evidence.plan, recording)
     assert time.process_time() - began < 20
-    throttled = [finding for finding in judged.findings if finding.code == "throttled"]
-    assert len(throttled) == MOST_FINDINGS + 1
-    assert throttled[-1].message == "20 are shown, and there are more of the kind"
+    (throttled,) = [finding for finding in judged.findings if finding.code == "throttled"]
+    assert re.search(r"; likewise 48,999 more, such as GET /items/\d+, GET /items/\d+", throttled.message)
     assert "49,000 endpoints" in next(f for f in judged.findings if f.code == "endpoint-explosion").message
     assert len(judged.endpoints) == 1 + MOST_ENDPOINTS
     assert len(msgspec.json.encode(judged)) < 1_000_000

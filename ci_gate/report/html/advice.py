@@ -13,7 +13,7 @@ from ci_gate.report.against_base import format_change, format_interval
 from ci_gate.report.cells import format_bound, format_measured, format_percent
 from ci_gate.report.comment import Report
 from ci_gate.report.detail import keep_together
-from ci_gate.report.reasons import list_blocking
+from ci_gate.report.reasons import list_blocking, put_reasons
 from ci_gate.wording import count, format_number
 
 _TIGHT: Final = 0.9
@@ -37,8 +37,7 @@ def explain(scenario: ScenarioVerdict) -> tuple[Sentence, ...]:
         Sentence(subject=finding.subject, text=finding.message, kind="invalid")
         for finding in list_blocking(scenario.findings)
     )
-    # What cannot be trusted says nothing of limits.
-    return (*findings, *broken) if scenario.outcome == "INVALID" else (*broken, *findings)
+    return put_reasons(scenario, broken, findings)
 
 
 def _explain_limits(scenario: ScenarioVerdict) -> Iterator[Sentence]:
