@@ -9,11 +9,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from ci_gate.judge.occasion import Occasion
+from ci_gate.judge.verdict import encode_verdict
+from ci_gate.thresholds import parse_thresholds
 from tests.e2e.act import remove_kept_images, run_act
 from tests.e2e.images import Images
 from tests.e2e.remote import BURST, DEPLOYMENTS, Remote
 from tests.github.fake_github import FakeGitHub
-from tests.github.fake_state import REPOSITORY, Artifact, Pull
+from tests.github.fake_state import REPOSITORY, Artifact, Pull, Run
+from tests.report.verdicts import limit, scenario, verdict
 
 pytestmark = [
     pytest.mark.docker,
@@ -85,6 +89,58 @@ def test_pull_request__that_slows_an_endpoint_is_red_and_commented(images, tmp_p
     assert deployments.comparison.outcome == "fail"
 
     comment_on(outcome, remote, images, tmp_path, head, merge)
+
+
+def test_pull_request__whose_title_is_edited_is_not_measured_and_stays_red(remote, images, tmp_path):
+    remote.branch("change")
+    head = remote.commit("Nothing")
+    merge = remote.merge_into_main("change")
+    remote.publish()
+    sha256 = parse_thresholds(DEPLOYMENTS + BURST, "thresholds.yaml").sha256
+    occasion = Occasion(
+        event="pull_request",
+        pull_number=1,
+        head_sha=head,
+        base_ref="main",
+        base_sha=remote.base,
+        run_id=7,
+        run_attempt=1,
+    )
+    broken = scenario("burst-load", "FAIL", limits=[limit(outcome="breached", measured=900.0)])
+    measured = verdict(
+        scenario("concurrent-deployments"),
+        broken,
+        outcome="FAIL",
+        thresholds_sha256=sha256,
+        occasion=occasion,
+    )
+    payload = {"action": "edited", "changes": {"title": {"from": "x"}}, **pull_request(head)}
+    with FakeGitHub() as github:
+        github.state.pulls.append(Pull(number=1, sha=head, branch="change", merge_sha=merge))
+        github.state.runs += [
+            Run(id=7, head_sha=head, created_at="2026-11-24T09:00:00Z", conclusion="failure", workflow_id=3),
+            Run(id=1, head_sha=head, created_at="2026-11-24T10:00:00Z", conclusion=None, workflow_id=3),
+        ]
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            archive.writestr("verdict.json", encode_verdict(measured))
+        github.state.artifacts.append(Artifact(id=1, run_id=7, name="verdict", content=packed.getvalue()))
+        outcome = run_act(
+            "pull_request",
+            payload,
+            remote=remote,
+            images=images,
+            folder=tmp_path / "act",
+            environment={"GITHUB_API_URL": github.url, "no_proxy": "127.0.0.1,localhost"},
+            token="token",
+        )
+        print(outcome.log[-30_000:])
+        assert github.state.description.violations == []
+    assert outcome.exit_code != 0
+    assert outcome.verdict.outcome == "FAIL"
+    assert "measured by run 7" in outcome.verdict.findings[-1].message
+    assert not [*outcome.artifacts.glob("evidence-*")]
+    assert (outcome.artifacts / "report" / "report.html").exists()
 
 
 def comment_on(outcome, remote, images, tmp_path, head, merge) -> None:
