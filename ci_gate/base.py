@@ -68,6 +68,8 @@ def _see_service(service: Service, paths: PathMap, environ: Mapping[str, str]) -
     """The service with its own paths led into base's checkout. Those of a container are its own."""
     if service.kind == "dockerfile":
         return dataclasses.replace(service, target=paths.see_value(service.target, "service.dockerfile"))
+    if service.kind != "command":
+        return service
     path = environ.get("PATH", "")
     return dataclasses.replace(
         service,

@@ -21,7 +21,7 @@ _CODE_LISTS: Final = frozenset(
 _SHARED_FOLDERS: Final = frozenset({"node_modules"})
 _ENVIRONMENT_SIGNS: Final = ("pyvenv.cfg", "conda-meta")
 _OPTION: Final = re.compile(r"([\w.-]+=)(/.*)", re.DOTALL)
-_SEPARATOR: Final = r"[\s'\":;,=]"
+_SEPARATOR: Final = r"[\s'\":;,=(){}<>|&]"
 _REMEDY: Final = (
     "to mend it: name it relative to the folder of thresholds.yaml, or commit it; what both sides are to"
     " share belongs outside of the repository, and what is built belongs into a Dockerfile"
@@ -130,7 +130,10 @@ class PathMap:
     def _refuse_inside(self, text: str, where: str, *, bare: bool) -> str:
         """``text``, unless it names head's code in the midst of other words; ``bare``: or its top alone."""
         # Behind a separator, an option's letters or a URL's slashes; /x/repo is another folder than /repo.
-        before, path = rf"(?:^|{_SEPARATOR})[^\s'\":;,=/]*/{{0,2}}", rf"(/(?:(?!{_SEPARATOR}).)*)?(?![\w.-])"
+        before, path = (
+            rf"(?:^|{_SEPARATOR})(?:(?!{_SEPARATOR})[^/])*/{{0,2}}",
+            rf"(/(?:(?!{_SEPARATOR}).)*)?(?![\w.-])",
+        )
         for found in re.finditer(before + f"({re.escape(str(self.head))})" + path, text):
             named = found[1] + (found[2] or "")
             inside = self._below_head(Path(named))

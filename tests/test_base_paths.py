@@ -160,7 +160,14 @@ def test_environment__of_paths_leads_to_base_and_the_rest_stays(top):
 
 
 def test_environment__that_names_code_inside_of_a_text_is_refused(top):
-    for text in (f"-I{top}/src", f"-v -p={top}/src -v", f"file://{top}/src", f'"{top}/src"'):
+    for text in (
+        f"-I{top}/src",
+        f"${{X:-{top}/src}}",
+        f"$(cat {top}/src)",
+        f"-v -p={top}/src -v",
+        f"file://{top}/src",
+        f'"{top}/src"',
+    ):
         assert f"OPTIONS names {top}/src inside of a text" in refusal(top, {"OPTIONS": text})
 
 
