@@ -20,6 +20,7 @@ from ci_gate import (
     commands_report,
 )
 from ci_gate.errors import EXIT_OUR_BUG, EXIT_OUTSIDE_WORLD, EXIT_PROVES_NOTHING, GateError, UsageError
+from ci_gate.output import clean_streams
 
 EXIT_CODES = """\b
 Exit codes:
@@ -62,6 +63,13 @@ def run_cli(arguments: list[str] | None = None) -> None:
     """The entry point: the only place that catches everything, and that ends the process."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a shell's background jobs ignore SIGINT
         signal.signal(number, _interrupt)
+    with clean_streams():
+        code = _run(arguments)
+    sys.exit(code)
+
+
+def _run(arguments: list[str] | None) -> int:
+    code: int
     try:
         code = cli.main(arguments, prog_name="ci-gate", standalone_mode=False)
     except click.exceptions.Exit as error:
@@ -82,7 +90,7 @@ def run_cli(arguments: list[str] | None = None) -> None:
         traceback.print_exc()
         click.echo("ci-gate: this is a bug in ci-gate; please report it with the lines above", err=True)
         code = EXIT_OUR_BUG
-    sys.exit(code)
+    return code
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import click
@@ -23,6 +24,7 @@ from ci_gate.matrix import (
     split_names,
 )
 from ci_gate.occasion import read_occasion
+from ci_gate.output import write_command
 from ci_gate.overrides import replace_users
 from ci_gate.plan_problems import explain_guessed_port, find_plan_problems
 from ci_gate.problems import list_problems, parse_problems, render_problems
@@ -74,13 +76,13 @@ def _plan(
     if problems := find_plan_problems(thresholds, scenarios, dockerfile, thresholds_file.parent):
         raise BadInputError(*problems)
     if guessed := explain_guessed_port(thresholds, dockerfile, thresholds_file.parent):
-        click.echo(f"::warning title=No port::{clean_log_line(guessed)}", err=True)
+        write_command(sys.stderr, f"::warning title=No port::{clean_log_line(guessed)}")
     base = find_reviewed_base(*_read_event(), thresholds_file.parent)
     measured_base = find_measured_base(asked_base, base, thresholds_file.parent)
     not_compared = ""
     if measured_base and dockerfile and not has_file(measured_base, dockerfile, thresholds_file.parent):
         not_compared = f"base {measured_base[:12]} has no {dockerfile}"
-        click.echo(f"::warning title=Nothing is compared::{clean_log_line(not_compared)}", err=True)
+        write_command(sys.stderr, f"::warning title=Nothing is compared::{clean_log_line(not_compared)}")
     return Matrix(
         scenarios=tuple(scenario.name for scenario in scenarios),
         compared=frozenset(scenario.name for scenario in scenarios if scenario.regression),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Final
 
 import click
 
 from ci_gate.errors import EXIT_PASS
+from ci_gate.output import write_document
 from ci_gate.report.comment import Report
 from ci_gate.report.html.overview import render_overview
 from ci_gate.report.html.report import render_html
@@ -39,7 +41,10 @@ def report(verdict_file: Path, form: str) -> int:
         text = render_html(Report(verdict=verdict), read_timeline(verdict_file.parent))
     else:
         text = _RENDERERS[form](verdict)
-    click.echo(text, nl=False)
+    if form == "text":
+        click.echo(text, nl=False)
+    else:
+        write_document(sys.stdout, text)
     return EXIT_PASS
 
 

@@ -23,6 +23,7 @@ from ci_gate.judge.lacking import demand_all, list_measured
 from ci_gate.judge.mistakes import add_mistakes, make_empty_verdict
 from ci_gate.judge.verdict import MAX_VERDICT_BYTES, Verdict, decode_verdict
 from ci_gate.other_run import OtherRun
+from ci_gate.output import write_command
 from ci_gate.problems import list_problems
 from ci_gate.publication import (
     Action,
@@ -80,7 +81,7 @@ class _Edge:
             self._write_reports(report, self.request.verdict_file.parent)
         self._write_summary(report)
         for line in render_annotations(report) if "annotations" in actions else ():
-            self.out.write(line + "\n")
+            write_command(self.out, line)
         if pull is not None and pull.head.sha == self.event.head_sha:
             self._say_on_github(report, pull, actions)
         elif pull is not None and "comment" in actions:

@@ -14,6 +14,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__init__": set(),
     "addresses": set(),
     "errors": {"addresses"},
+    "output": set(),
     "wording": set(),
     "ranges": set(),
     "samples": {"errors", "ranges"},
@@ -76,8 +77,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "threshold_files",
     },
     "publish": {
-        *("__init__", "errors", "github", "judge", "other_run", "problems", "publication", "report"),
-        *("report_files", "threshold_files"),
+        *("__init__", "errors", "github", "judge", "other_run", "output", "problems", "publication"),
+        *("report", "report_files", "threshold_files"),
     },
     "workflow_files": {"errors", "yaml_source"},
     "branch_filters": set(),
@@ -129,11 +130,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "commands_capacity": {"wording", "capacity", "commands", "errors", "progress", "quantities", "request"},
     "commands_ci": {
         *("errors", "gate", "git", "judge", "matrix", "occasion", "overrides", "plan_problems", "report"),
-        *("problems", "report_files", "request"),
+        *("output", "problems", "report_files", "request"),
     },
     "export": {"evidence", "judge", "samples", "thresholds"},
     "commands_export": {"errors", "evidence", "export", "thresholds", "wording"},
-    "commands_report": {"wording", "errors", "judge", "report", "report_files"},
+    "commands_report": {"wording", "errors", "judge", "output", "report", "report_files"},
     "report_files": {"errors", "judge", "report"},
     "last_verdict": {"errors", "github", "judge"},
     "commands_repeat": {
@@ -150,7 +151,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "commands_github",
         "commands_repeat",
         "commands_report",
-        "errors",
+        *("errors", "output"),
     },
     "reference": set(),
 }
