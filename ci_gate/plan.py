@@ -37,7 +37,8 @@ DUET_MARGIN_S: Final = 15.0  # both sides rarely get ready in the same second
 class RunRequest:
     """What to run and where. ``environ`` is what services and scenarios may see of ours.
 
-    ``base`` is a git revision, an image or a URL to compare with; ``seed`` draws what is left to chance.
+    ``base`` is a git revision, an image or a URL to compare with; ``seed`` draws what is left to chance;
+    ``options`` are those of the command line that changed ``thresholds``.
     """
 
     thresholds: Thresholds
@@ -49,6 +50,7 @@ class RunRequest:
     environ: Mapping[str, str]
     base: str | None
     seed: int
+    options: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def plan_recording(scenario: Scenario, profile: Profile, workload: Workload, seed: int = 1) -> RecordingPlan:
@@ -133,6 +135,7 @@ def plan_run(request: RunRequest) -> RunInfo:
         host=_describe_host(),
         versions={"python": platform.python_version(), "locust": version("locust")},
         git=_describe_git(request),
+        options=dict(request.options),
     )
 
 

@@ -64,6 +64,7 @@ def make_request(
         repository=thresholds_file.resolve().parent,
         environ=service_environment(),
         base=base,
+        options={name: str(value) for name, value in (("image", image), ("users", users)) if value},
         seed=secrets.randbits(32),
     )
 

@@ -47,6 +47,7 @@ def merge_verdicts(
         thresholds_file=first.thresholds_file if first else "thresholds.yaml",
         thresholds_sha256=first.thresholds_sha256 if first else "",
         git=first.git if first else {},
+        options=first.options if first else {},
         scenarios=merged,
         findings=tuple(dict.fromkeys(findings)),
     )

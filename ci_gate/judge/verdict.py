@@ -80,6 +80,7 @@ class Verdict(StrictValue, frozen=True, omit_defaults=True):
     scenarios: tuple[ScenarioVerdict, ...]
     findings: tuple[Finding, ...]
     occasion: Occasion | None = None  # None: no workflow measured it
+    options: dict[str, str] = msgspec.field(default_factory=dict)  # image, users, dockerfile
 
     @property
     def exit_code(self) -> int:
@@ -113,6 +114,7 @@ def judge(
         thresholds_file=thresholds.file,
         thresholds_sha256=thresholds.sha256,
         git=run.git,
+        options=run.options,
         scenarios=scenarios,
         findings=findings,
     )

@@ -23,12 +23,12 @@ from ci_gate.report.detail import (
     make_endpoint_pieces,
     make_limit_pieces,
     make_more_findings,
-    make_reproduction,
 )
 from ci_gate.report.diagnosis import make_diagnoses
 from ci_gate.report.document import Rank, make_table, render_within
 from ci_gate.report.escape import LONGEST_NAME, clean, code_span, escape_markdown
 from ci_gate.report.reasons import make_reasons, make_run_findings
+from ci_gate.report.reproduction import make_reproduction
 from ci_gate.report.sparkline import make_trends
 from ci_gate.wording import count
 

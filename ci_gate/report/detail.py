@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
@@ -11,12 +10,12 @@ import msgspec
 
 from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.summary import EndpointSummary
-from ci_gate.judge.verdict import ScenarioVerdict, Verdict
+from ci_gate.judge.verdict import ScenarioVerdict
 from ci_gate.report.against_base import CHANGE_HEADERS, change_rows, describe_duet, explain_duet
 from ci_gate.report.cells import format_bound, format_measured, format_ms, format_rate, format_share
 from ci_gate.report.document import Piece, Rank, make_list, make_table
-from ci_gate.report.escape import LONGEST_NAME, clean, code_span, escape_markdown
-from ci_gate.report.reasons import MOST_REASONS, count_told, describe_finding, list_blocking
+from ci_gate.report.escape import code_span, escape_markdown
+from ci_gate.report.reasons import count_told, describe_finding, list_blocking
 
 _LIMIT_SYMBOLS: Final = {"breached": "❌", "unproven": "🚫", "kept": "✅"}
 _CHANGE_COLUMNS: Final = "lllrrrrrr"
@@ -101,26 +100,6 @@ def make_more_findings(scenarios: Sequence[ScenarioVerdict]) -> Iterator[Piece]:
 
 def _put_under(piece: Piece, scenario: ScenarioVerdict, fold: str) -> Piece:
     return replace(piece, fold=fold, head=f"**{code_span(scenario.name)}**\n\n{piece.head}")
-
-
-def make_reproduction(verdict: Verdict, scenarios: Sequence[ScenarioVerdict]) -> Piece:
-    """The commands that run the same again."""
-    script = "\n".join(["```sh", *list_commands(verdict, scenarios), "```"])
-    return Piece(items=(script,), noun="command", rank=Rank.REASONS, fold="How to reproduce")
-
-
-def list_commands(verdict: Verdict, scenarios: Sequence[ScenarioVerdict]) -> tuple[str, ...]:
-    """Lines of a shell that run the same again; only what did not pass, where that is little."""
-    command = ["ci-gate", "run", "--profile", clean(verdict.profile, LONGEST_NAME)]
-    for scenario in scenarios:
-        if scenario.outcome != "PASS" and len(scenarios) <= MOST_REASONS:
-            command += ["--scenario", clean(scenario.name, LONGEST_NAME)]
-    base = verdict.git.get("base", "")
-    if base and "://" not in base and clean(base, LONGEST_NAME) == base:  # a URL may hold a password
-        command += ["--base", base]
-    head = clean(verdict.git.get("head", ""), LONGEST_NAME)
-    checkout = (f"git checkout {shlex.quote(head)}",) if verdict.git.get("head") else ()
-    return (*checkout, shlex.join(command))
 
 
 def format_figures(row: EndpointSummary) -> tuple[str, ...]:

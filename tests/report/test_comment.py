@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ci_gate.judge.occasion import Occasion
 from ci_gate.report.comment import (
     MAX_COMMENT_BYTES,
     MAX_SUMMARY_BYTES,
@@ -18,8 +19,8 @@ from ci_gate.report.comment import (
     render_report,
     summarise_in_a_sentence,
 )
-from ci_gate.report.detail import list_commands
 from ci_gate.report.markdown import render_markdown
+from ci_gate.report.reproduction import list_commands
 from tests.report.examples import CHANGES, EXAMPLES, approval
 from tests.report.github_text import find_references, render
 from tests.report.test_escape import hostile_text
@@ -293,6 +294,47 @@ def test_hostile_verdict__is_always_within_the_size_with_whole_tables(name, subj
 )
 def test_reproduction__repeats_the_base_and_quotes_it(git, commands):
     assert list_commands(verdict(git=git, profile="quick"), (scenario(), scenario(), scenario())) == commands
+
+
+OCCASION = Occasion(
+    event="pull_request",
+    pull_number=7,
+    head_sha="b" * 40,
+    base_ref="main",
+    base_sha="c" * 40,
+    run_id=1,
+    run_attempt=1,
+)
+CHECKOUT = ("git fetch origin pull/7/head", f"git checkout {'b' * 40}")
+
+
+@pytest.mark.parametrize(
+    ("values", "commands"),
+    [
+        ({"git": {"head": SHA}}, (*CHECKOUT, "ci-gate run --profile quick")),
+        (
+            {"thresholds_file": "load/my thresholds.yaml", "options": {"users": "5"}},
+            (*CHECKOUT, "ci-gate run --profile quick --thresholds 'load/my thresholds.yaml' --users 5"),
+        ),
+        ({"options": {"image": "shop:1"}}, (*CHECKOUT, "ci-gate run --profile quick --image shop:1")),
+        (
+            {
+                "git": {"head": SHA, "base": "gate-base"},
+                "options": {"image": "gate-head", "dockerfile": "docker/Dockerfile"},
+            },
+            (
+                *CHECKOUT,
+                "docker build --file docker/Dockerfile --tag gate-head .",
+                f"git worktree add ../gate-base {'c' * 40}",
+                "docker build --file ../gate-base/docker/Dockerfile --tag gate-base ../gate-base",
+                "ci-gate run --profile quick --image gate-head --base gate-base",
+            ),
+        ),
+    ],
+)
+def test_reproduction__is_what_a_reader_can_run(values, commands):
+    made = verdict(**{"git": {}, "profile": "quick", "occasion": OCCASION, **values})
+    assert list_commands(made, (scenario(),)) == commands
 
 
 def write_goldens():

@@ -10,7 +10,6 @@ from ci_gate.judge.verdict import ScenarioVerdict
 from ci_gate.report.against_base import describe_duet, explain_not_compared
 from ci_gate.report.cells import format_bound, format_measured, format_share
 from ci_gate.report.comment import Report, summarise_in_a_sentence
-from ci_gate.report.detail import list_commands
 from ci_gate.report.html.advice import Sentence, advise, explain, find_tightest
 from ci_gate.report.html.charts import make_figures
 from ci_gate.report.html.figure import Figure
@@ -25,6 +24,7 @@ from ci_gate.report.html.tables import (
     make_threshold_table,
     make_under_base_table,
 )
+from ci_gate.report.reproduction import list_commands
 from ci_gate.wording import count
 
 MOST_REASONS: Final = 8

@@ -1,0 +1,63 @@
+"""How a reader runs the same again: the commits that they can have, and every option that mattered."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from ci_gate.judge.verdict import ScenarioVerdict, Verdict
+from ci_gate.report.document import Piece, Rank
+from ci_gate.report.escape import LONGEST_NAME, clean
+from ci_gate.report.reasons import MOST_REASONS
+
+_DEFAULT_FILE: Final = "thresholds.yaml"
+_BASE_FOLDER: Final = "../gate-base"
+
+
+def make_reproduction(verdict: Verdict, scenarios: Sequence[ScenarioVerdict]) -> Piece:
+    """The commands that run the same again; nothing where nothing was measured."""
+    script = "\n".join(["```sh", *list_commands(verdict, scenarios), "```"])
+    items = (script,) if scenarios else ()
+    return Piece(items=items, noun="command", rank=Rank.REASONS, fold="How to reproduce")
+
+
+def list_commands(verdict: Verdict, scenarios: Sequence[ScenarioVerdict]) -> tuple[str, ...]:
+    """Lines of a shell that run the same again; only what did not pass, where that is little."""
+    command = ["ci-gate", "run", "--profile", verdict.profile]
+    for scenario in scenarios:
+        if scenario.outcome != "PASS" and len(scenarios) <= MOST_REASONS:
+            command += ["--scenario", scenario.name]
+    if verdict.thresholds_file != _DEFAULT_FILE:
+        command += ["--thresholds", verdict.thresholds_file]
+    for name in ("image", "users"):
+        if name in verdict.options:
+            command += [f"--{name}", verdict.options[name]]
+    base = verdict.git.get("base", "")
+    is_built = bool(verdict.options.get("dockerfile"))
+    can_have_base = not is_built or bool(verdict.occasion and verdict.occasion.base_sha)
+    if (
+        base and can_have_base and "://" not in base and clean(base, LONGEST_NAME) == base
+    ):  # a URL: a password
+        command += ["--base", base]
+    lines = [*_check_out(verdict), *(_build(verdict) if is_built else ()), command]
+    return tuple(shlex.join(clean(word, LONGEST_NAME) for word in line) for line in lines)
+
+
+def _check_out(verdict: Verdict) -> Iterator[list[str]]:
+    """The pull request's own commit: the merge that was measured is GitHub's alone, and soon gone."""
+    occasion = verdict.occasion
+    if occasion is not None and occasion.pull_number:
+        yield ["git", "fetch", "origin", f"pull/{occasion.pull_number}/head"]
+    head = (occasion.head_sha if occasion else "") or verdict.git.get("head", "")
+    if head:
+        yield ["git", "checkout", head]
+
+
+def _build(verdict: Verdict) -> Iterator[list[str]]:
+    file, image = verdict.options["dockerfile"], verdict.options.get("image", "gate-head")
+    yield ["docker", "build", "--file", file, "--tag", image, "."]
+    base, occasion = verdict.git.get("base", ""), verdict.occasion
+    if base and occasion and occasion.base_sha:
+        yield ["git", "worktree", "add", _BASE_FOLDER, occasion.base_sha]
+        yield ["docker", "build", "--file", f"{_BASE_FOLDER}/{file}", "--tag", base, _BASE_FOLDER]
