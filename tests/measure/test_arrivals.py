@@ -46,7 +46,8 @@ def test_schedule__is_the_inverse_of_the_arrivals_so_far(rate, ramp_s, number):
 def test_arrivals__keep_their_rate_on_unmodified_users(run_locust):
     recording = run_locust(VISITOR, users={"Visitor": 20}, arrivals_per_s=100.0, duration_s=3.0)
     steady = select_steady_phase(recording, ())
-    assert len(steady.samples) == pytest.approx(100 * steady.duration_s, abs=3)
+    # At the end each user may hold one that is due, where this machine keeps it from its turn.
+    assert 100 * steady.duration_s - 20 - 3 <= len(steady.samples) <= 100 * steady.duration_s + 3
     intended = np.sort(steady.samples["intended_s"])
     assert np.diff(intended) == pytest.approx(0.01, abs=1e-6)
     assert (steady.samples["start_s"] >= intended[0]).all()
@@ -86,8 +87,8 @@ def test_arrivals__whose_task_makes_no_request_are_failures(run_locust):
     idle = VISITOR.replace('self.client.get("/ok")', "pass")
     recording = run_locust(idle, users={"Visitor": 5}, arrivals_per_s=50.0, duration_s=1.0)
     steady = select_steady_phase(recording, ())
-    # Those that were under way at the end are not known.
-    assert len(steady.samples) == pytest.approx(50 * steady.duration_s, abs=6)
+    # Those that were under way at the end are not known: of each user the last, and one that is due.
+    assert 50 * steady.duration_s - 2 * 5 - 1 <= len(steady.samples) <= 50 * steady.duration_s + 1
     assert summarise(steady)[0].successes == 0
 
 

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import pytest
-
 VISITOR = """
     from locust import FastHttpUser, constant, task
 
@@ -25,9 +23,10 @@ def test_phases__in_order_and_as_long_as_planned(run_locust):
     recording = run_locust(VISITOR, users={"Visitor": 20}, spawn_rate=10.0, warmup_s=0.5, duration_s=1.5)
     assert [mark.name for mark in recording.marks] == ["started", "spawned", "steady", "stopping", "ended"]
     started, spawned, steady, stopping, _ended = (mark.monotonic_s for mark in recording.marks)
-    assert 0.5 < spawned - started < 3
-    assert steady - spawned == pytest.approx(0.5, abs=0.2)
-    assert stopping - steady == pytest.approx(1.5, abs=0.3)
+    # None is cut short; how late each is says how busy this machine is.
+    assert 0.5 < spawned - started < 20
+    assert 0.5 <= steady - spawned < 5
+    assert 1.5 <= stopping - steady < 5
 
 
 def test_phases__only_the_named_classes_run_in_their_numbers(run_locust):

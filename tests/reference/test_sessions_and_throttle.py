@@ -46,11 +46,11 @@ def test_memory_sessions__end_after_their_lifetime() -> None:
 def test_redis_sessions__end_after_their_lifetime(redis_url: str) -> None:
     async def scenario() -> None:
         async with Redis.from_url(redis_url) as client:
-            sessions = RedisSessions(client, 0.2)
+            sessions = RedisSessions(client, 2)
             token = await sessions.open("ada")
             assert await sessions.find_user(token) == "ada"
             assert await sessions.find_user(token + "x") is None
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(2.1)
             assert await sessions.find_user(token) is None
 
     asyncio.run(scenario())
@@ -77,10 +77,10 @@ def test_redis_throttle__lets_a_period_s_count_pass_and_then_its_rate(redis_url:
     async def scenario() -> None:
         async with Redis.from_url(redis_url) as client:
             throttle = RedisThrottle(client)
-            rate = Rate(count=4, period_s=1)
+            rate = Rate(count=4, period_s=12)
             assert [await throttle.take("ada", rate) for _ in range(4)] == [0, 0, 0, 0]
             wait_s = await throttle.take("ada", rate)
-            assert 0 < wait_s <= 0.25
+            assert 0 < wait_s <= 3
             assert await throttle.take("grace", rate) == 0
             await asyncio.sleep(wait_s + 0.01)
             assert await throttle.take("ada", rate) == 0
