@@ -153,7 +153,7 @@ def _read_count(text: str) -> int | None:
 def _read_event() -> tuple[str, dict[str, object]]:
     try:
         payload = msgspec.json.decode(read_payload() or b"{}", type=dict[str, object])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"GITHUB_EVENT_PATH: {error}") from error
     return os.environ.get("GITHUB_EVENT_NAME", ""), payload
 

@@ -61,6 +61,6 @@ def overview(folders: tuple[Path, ...], out: Path) -> int:
     """
     runs = find_runs(folders, out.parent)
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(render_overview(runs), encoding="utf-8")
+    out.write_text(render_overview(runs), encoding="utf-8", errors="backslashreplace")
     click.echo(f"{count(len(runs), 'run')}: {out}")
     return EXIT_PASS

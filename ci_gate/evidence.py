@@ -33,6 +33,7 @@ from ci_gate.readings import (
     StatementReading,
     StrictValue,
     Totals,
+    encode_json,
 )
 from ci_gate.samples import read_samples, set_aside
 
@@ -131,7 +132,7 @@ class LineWriter:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
 
     def write(self, value: msgspec.Struct) -> None:
-        os.write(self._file, msgspec.json.encode(value) + b"\n")
+        os.write(self._file, encode_json(value) + b"\n")
 
     def __enter__(self) -> Self:
         return self
@@ -157,7 +158,7 @@ _D = TypeVar("_D", bound=_Versioned)
 def write_json(path: Path, value: msgspec.Struct) -> None:
     """Replace ``path`` at once: a reader sees the old text or the new, never half of one."""
     temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n")
+    temporary.write_bytes(msgspec.json.format(encode_json(value), indent=1) + b"\n")
     temporary.replace(path)
 
 

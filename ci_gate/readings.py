@@ -13,6 +13,22 @@ class StrictValue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """A value that is written to a file, and read back only if it is exactly what was written."""
 
 
+def encode_json(value: msgspec.Struct) -> bytes:
+    """One line. Half a character, of a file's name that is no UTF-8, is written as a ``?``."""
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        return msgspec.json.encode(_replace_halves(msgspec.to_builtins(value)))
+
+
+def _replace_halves(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, dict):
+        return {_replace_halves(key): _replace_halves(each) for key, each in value.items()}
+    return [_replace_halves(each) for each in value] if isinstance(value, list | tuple) else value
+
+
 class Mark(StrictValue, frozen=True):
     """The moment a phase began, on both clocks, so that a jump of the wall clock shows."""
 

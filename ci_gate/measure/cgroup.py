@@ -45,7 +45,7 @@ def _find_folders(pid: int, root: Path) -> Iterator[Path]:
 
 def _read_lines(path: Path) -> list[str]:
     with contextlib.suppress(OSError):
-        return path.read_text().splitlines()
+        return path.read_text(errors="surrogateescape").splitlines()
     return []
 
 

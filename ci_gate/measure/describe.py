@@ -14,15 +14,16 @@ from pathlib import Path
 from types import CodeType
 from typing import Literal
 
-import msgspec
 from locust import User
 from locust.user import wait_time
 from locust.util.load_locustfile import load_locustfile
 
 from ci_gate.measure.own_hosts import find_own_host
+from ci_gate.measure.printed import print_whatever_comes
 from ci_gate.measure.task_calls import count_fewest, find_endpoints
 from ci_gate.measure.unused import find_unused, take_own_variables
 from ci_gate.ranges import LONGEST_S
+from ci_gate.readings import encode_json
 from ci_gate.workload import Task, UserClass, Wait, Workload
 
 _DECIMALS = 9  # a wait of less is none: rates are computed by it
@@ -86,8 +87,12 @@ def _describe_wait(user_class: type[User]) -> Wait | None:
 def main() -> None:
     """Describe the file named on the command line."""
     variables = take_own_variables(os.environ)
-    line = msgspec.json.encode(describe_locustfile(sys.argv[1], variables)).decode()
-    print(f"\n{line}", flush=True)  # noqa: T201 - the answer to the process that asked
+    print_whatever_comes()
+    line = encode_json(describe_locustfile(sys.argv[1], variables))
+    sys.stdout.flush()
+    # Not through sys.stdout, which the locustfile may have changed.
+    with open(1, "wb", closefd=False) as out:
+        out.write(b"\n" + line + b"\n")
 
 
 if __name__ == "__main__":

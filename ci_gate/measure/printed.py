@@ -5,6 +5,7 @@ Runs inside Locust.
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 from collections import deque
@@ -32,6 +33,13 @@ class _Stream:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+
+def print_whatever_comes() -> None:
+    """Let Python print what the encoding of its streams cannot say as an escape, instead of raising."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def filter_output(clean: Callable[[str], str]) -> None:

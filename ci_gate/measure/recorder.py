@@ -32,7 +32,7 @@ from ci_gate.measure.bodies import Bodies
 from ci_gate.measure.locust_log import make_summaries_harmless
 from ci_gate.measure.odd_events import CLOCK_SLACK_S, MOST_BYTES, OddEvents, is_failure, show_error
 from ci_gate.measure.phases import Conductor
-from ci_gate.measure.printed import filter_output
+from ci_gate.measure.printed import filter_output, print_whatever_comes
 from ci_gate.measure.rows import Rows
 from ci_gate.measure.schedule import Schedule
 from ci_gate.measure.unreported import (
@@ -215,6 +215,7 @@ def main() -> None:
     """Run Locust with the recorder in it; ends the process with Locust's exit code."""
     folder, arguments = Path(sys.argv[1]), sys.argv[2:]
     # A run is what its plan says: no variables of Locust's own, no files that it would take options from.
+    print_whatever_comes()
     take_own_variables(os.environ)
     argument_parser.get_parser.__defaults__ = ((),)
     argument_parser.get_empty_argument_parser.__defaults__ = (True, ())

@@ -33,14 +33,13 @@ def _describe(locustfile: str, repository: Path, environ: Mapping[str, str]) -> 
             cwd=repository,
             env=dict(environ),
             capture_output=True,
-            text=True,
             check=False,
             timeout=_TIMEOUT_S,
         )
     except subprocess.TimeoutExpired as error:
         raise OutsideError(f"{locustfile} did not load within {format_exact(_TIMEOUT_S)} s") from error
     try:
-        return msgspec.json.decode(process.stdout.rstrip().rpartition("\n")[2], type=Workload)
-    except msgspec.DecodeError:
-        last = process.stderr.rstrip().rpartition("\n")[2]
+        return msgspec.json.decode(process.stdout.rstrip().rpartition(b"\n")[2], type=Workload)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        last = process.stderr.rstrip().rpartition(b"\n")[2].decode(errors="replace")
         return Workload(locustfile=locustfile, classes=(), error=last or f"exit status {process.returncode}")

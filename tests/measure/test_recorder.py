@@ -253,3 +253,23 @@ def test_recorder__a_reply_without_a_status_is_no_http(run_locust):
         users={"Resolver": 1},
     )
     assert set(rows_of(recording, "DNS name")["status"]) == {NOT_HTTP}
+
+
+def test_recorder__on_a_terminal_that_knows_ascii_alone(run_locust, monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    recording = run_locust(
+        """
+        from locust import HttpUser, constant, task
+
+        print("caf\u00e9")
+
+        class Visitor(HttpUser):
+            wait_time = constant(0.1)
+
+            @task
+            def visit(self):
+                self.client.get("/", name="/caf\u00e9")
+        """,
+        users={"Visitor": 1},
+    )
+    assert recording.totals.endpoints[0].endpoint == "GET /caf\u00e9"

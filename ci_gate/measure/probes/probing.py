@@ -61,7 +61,7 @@ def _make_probes(targets: ProbeTargets, folder: Path) -> Iterator[tuple[ProbeNam
     log = folder / "probes.log"
 
     def note(line: str) -> None:
-        with log.open("a", encoding="utf-8") as file:
+        with log.open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {line}\n")
 
     for line in targets.off:
