@@ -118,6 +118,7 @@ class OtherRun:
             head=head,
             labels=pull.label_names,
             run_url=self.run.url,
+            head_sha=self.run.head_sha,
         )
         return self._compare_with_check(report) if verdict.scenarios else report
 

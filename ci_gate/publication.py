@@ -70,10 +70,11 @@ def make_report(
     head: ThresholdFiles | None,
     labels: tuple[str, ...] | None,
     run_url: str,
+    head_sha: str = "",
 ) -> Report:
     """The verdict beside what the thresholds became. ``labels`` are None where nobody could approve."""
     if base is None or head is None:
-        return Report(verdict=verdict, run_url=run_url)
+        return Report(verdict=verdict, run_url=run_url, head_sha=head_sha)
     changes = compare_thresholds(
         base.thresholds, head.thresholds, old_files=base.digests, new_files=head.digests
     )
@@ -85,6 +86,7 @@ def make_report(
         if labels is not None
         else None,
         run_url=run_url,
+        head_sha=head_sha,
     )
 
 

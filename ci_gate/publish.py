@@ -75,7 +75,12 @@ class _Edge:
         actions = plan_actions(self.event, self.request, has_token=self.transport is not None)
         pull = self._get_pull()
         report = make_report(
-            verdict, base=self._read_base(), head=head, labels=self._labels(pull), run_url=self.event.run_url
+            verdict,
+            base=self._read_base(),
+            head=head,
+            labels=self._labels(pull),
+            run_url=self.event.run_url,
+            head_sha=self.event.head_sha,
         )
         if self.request.verdict_file is not None:
             self._write_reports(report, self.request.verdict_file.parent)

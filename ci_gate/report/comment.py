@@ -59,6 +59,7 @@ class Report:
     under_base: tuple[UnderBase, ...] = ()
     approval: Approval | None = None
     run_url: str = ""
+    head_sha: str = ""  # of the pull request itself; empty where there is none
 
     @property
     def is_unapproved(self) -> bool:
@@ -161,7 +162,8 @@ def _scenario_row(scenario: ScenarioVerdict) -> tuple[str, ...]:
 def _footer(report: Report) -> str:
     verdict = report.verdict
     parts = [f"Profile {code_span(verdict.profile)}"] if verdict.profile else []
-    if head := verdict.git.get("head", ""):
+    measured_for = verdict.occasion.head_sha if verdict.occasion else ""
+    if head := report.head_sha or measured_for or verdict.git.get("head", ""):
         parts.append(f"commit {code_span(head[:12])}")
     texts = {
         "started": verdict.started_at,
