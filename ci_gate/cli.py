@@ -27,8 +27,9 @@ Exit codes:
   0   PASS        every limit was measured and kept
   1   FAIL        a limit is broken
   2   bad input   thresholds.yaml, evidence or arguments are wrong
-  3   INVALID     the run proves nothing (or INCONCLUSIVE, where that blocks)
-  4   outside     something ci-gate depends on failed: Docker, the service's start, the disk
+  3   INVALID     the run proves nothing: the service did not start, nobody could log in, ... (or
+                  INCONCLUSIVE, where that blocks)
+  4   outside     something ci-gate depends on failed: Docker, the network, the disk, GitHub
   70  bug         ours; please report it
 """
 

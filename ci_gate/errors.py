@@ -68,10 +68,15 @@ class BaseError(OutsideError):
 
 
 class ServiceError(OutsideError):
-    """The service under test did not start, or did not get ready. ``log_tail`` holds its last lines."""
+    """The service under test did not start, or did not get ready.
 
-    def __init__(self, message: str, log_tail: str = "") -> None:
-        self.log_tail = log_tail
-        super().__init__(
-            f"{message}\n--- last lines of the service's log ---\n{log_tail}" if log_tail else message
-        )
+    ``log_tail`` holds the last lines of the log that says why, and ``log`` is what it is called.
+    """
+
+    def __init__(self, message: str, log_tail: str = "", log: str = "service.log") -> None:
+        self.message, self.log_tail, self.log = message, log_tail, log
+        super().__init__(f"{message}\n--- last lines of {log} ---\n{log_tail}" if log_tail else message)
+
+    def with_hint(self, hint: str) -> ServiceError:
+        """The same with a hint behind what failed; itself without one."""
+        return ServiceError(f"{self.message}; {hint}", self.log_tail, self.log) if hint else self

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Protocol, Self, TypeVar
 import msgspec
 
 from ci_gate.errors import EvidenceError
+from ci_gate.log_end import read_log_end
 from ci_gate.ranges import Count, Rate, Span, Version
 from ci_gate.readings import (
     MachineReading,
@@ -119,6 +120,7 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
     totals: Totals | None  # None: Locust did not live to write them
     probes: tuple[ProbeReading, ...] = ()
     statements: tuple[StatementReading, ...] = ()
+    log_ends: dict[str, tuple[str, ...]] = {}  # the last lines of locust.log and service.log
 
     def mark(self, name: str) -> Mark | None:
         """The first mark with this name."""
@@ -219,6 +221,7 @@ def read_recording(folder: Path) -> Recording:
         totals=read_json(totals, Totals) if totals.exists() else None,
         probes=read_lines(folder / "probes.jsonl", ProbeReading),
         statements=read_lines(folder / "statements.jsonl", StatementReading),
+        log_ends={name: read_log_end(folder / name) for name in ("locust.log", "service.log")},
     )
 
 

@@ -22,7 +22,8 @@ def read_thresholds(path: Path) -> Thresholds:
     try:
         return parse_thresholds(path.read_text(encoding="utf-8"), str(path))
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from error
+        hint = "; `ci-gate init` writes a first one" if isinstance(error, FileNotFoundError) else ""
+        raise UsageError(f"{path}: {error.strerror}{hint}") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: not UTF-8 text: {error.reason} at byte {error.start}") from error
 

@@ -69,6 +69,29 @@ def test_run__bad_arguments_and_files(repository, call, tmp_path):
     assert call("report", tmp_path / "verdict.json")[0] == EXIT["bad input"]
 
 
+def test_run__a_missing_thresholds_file_says_how_to_make_one(call, tmp_path):
+    for command in ("check", "run", "calibrate"):
+        code, _, err = call(command, "--thresholds", tmp_path / "absent.yaml")
+        assert code == EXIT["bad input"]
+        assert "`ci-gate init` writes a first one" in err
+
+
+def test_check__a_command_for_a_shell_is_a_problem(repository, call):
+    repository.edit("thresholds.yaml", "command: python service.py", "command: cd . && python service.py")
+    code, _, err = call("check", "--thresholds", repository.thresholds)
+    assert code == EXIT["bad input"]
+    assert "there is no shell that would read `cd` (allowed: sh -c 'cd . && python service.py {port}')" in err
+
+
+def test_check__a_locustfile_that_does_not_import_says_where(repository, call):
+    (repository.folder / "helpers.py").write_text("import nothing_like_it")
+    visits = repository.folder / "visits.py"
+    visits.write_text(f"import helpers\n{visits.read_text()}")
+    code, _, err = call("check", "--thresholds", repository.thresholds)
+    assert code == EXIT["bad input"]
+    assert "ModuleNotFoundError: No module named 'nothing_like_it' (helpers.py:1)" in err
+
+
 def test_run__never_writes_over_evidence(repository, call, tmp_path):
     (tmp_path / "kept").write_text("evidence")
     code, _, err = call("run", "--thresholds", repository.thresholds, "--out", tmp_path)

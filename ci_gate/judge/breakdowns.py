@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ci_gate.evidence import Recording
 from ci_gate.judge.causes import Cause
+from ci_gate.judge.log_ends import shorten_failure
 from ci_gate.judge.observation import Observed, find_window
 from ci_gate.judge.summary import SteadyPhase, find_error_statuses, find_successes, name_status
 from ci_gate.samples import FLAG_RETRY_AFTER, UNSENT, count_ids
@@ -86,7 +87,7 @@ def find_unmeasured(failure: str) -> Iterator[Cause]:
     yield Cause(
         code="not-started",
         title="nothing could be measured: the service did not start, or what prepares it failed",
-        numbers=(failure,),
+        numbers=(shorten_failure(failure),),
         next_step="start it by hand as thresholds.yaml does; read service.log in the evidence folder",
         share=None,
     )

@@ -27,6 +27,9 @@ ONE_THREAD_CORES: Final = 1.5  # a process that uses more is not held by one thr
 MOST_THROTTLED: Final = 0.1  # of the quota's time
 LATE_S: Final = 0.1
 
+UNKNOWN: Final = "unknown"
+"""The code of the cause that is left where too little was observed: its next step speaks of what was not."""
+
 CpuLimit = Literal["service-cpu", "cpu-quota", "host-cpu"]
 
 
@@ -232,7 +235,7 @@ _OUTSIDE: Final = (
         describe=describe_outside,
     ),
     Place(
-        code="unknown",
+        code=UNKNOWN,
         title="something that was not observed",
         next_step="probe what is listed as not observed",
         is_full=lambda _seen: True,

@@ -12,6 +12,7 @@ import numpy as np
 from ci_gate.evidence import DUET_BASE, DUET_HEAD, Recording, RecordingPlan
 from ci_gate.judge.comparison import Change, Comparison, NotCompared, compare, decide
 from ci_gate.judge.findings import Finding, Rule, as_planned, make_case
+from ci_gate.judge.log_ends import shorten_failure
 from ci_gate.judge.looks import Look, plan_looks
 from ci_gate.judge.summary import SteadyPhase, select_steady_phase
 from ci_gate.judge.validity import RULES, check_validity
@@ -128,7 +129,7 @@ def without_duet(settings: Compare, why: str) -> DuetVerdict:
         code=NOT_COMPARED,
         effect="unproven",
         subject="base and head",
-        message=why,
+        message=shorten_failure(why),
         remedy="mend base, or what kept both from being measured together",
     )
     return DuetVerdict(

@@ -12,6 +12,7 @@ from ci_gate.evidence import UnusedSetting
 from ci_gate.judge.quantiles import needed_samples
 from ci_gate.judge.validity import RELAXABLE
 from ci_gate.thresholds import ALL_ENDPOINTS, Limit, Position, Profile, Scenario, Thresholds
+from ci_gate.thresholds.commands import find_shell_syntax, with_shell
 from ci_gate.workload import UserClass, Workload
 
 _OF_ARRIVALS: Final = 0.99
@@ -40,7 +41,7 @@ def find_problems(thresholds: Thresholds, workloads: Mapping[str, Workload]) -> 
 
     ``workloads`` maps each scenario's locustfile to what it says.
     """
-    found: list[Problem] = []
+    found: list[Problem] = [*_find_shell_syntax(thresholds)]
     for scenario in thresholds.scenarios:
         workload = workloads[scenario.locustfile]
         found += _find_unknown_rules(thresholds, scenario)
@@ -140,6 +141,16 @@ def _class_rate(user_class: UserClass, tasks_per_s: float | None, endpoint: str)
         calls = len(task.endpoints) if endpoint == ALL_ENDPOINTS else task.endpoints.count(endpoint)
         requests_per_task += task.share * calls
     return tasks_per_s * requests_per_task
+
+
+def _find_shell_syntax(thresholds: Thresholds) -> Iterator[Problem]:
+    """Not while the file is parsed: base's must stay readable, so that it can be mended."""
+    service = thresholds.service
+    command = service.target if service.kind == "command" else ""
+    for key, text in (("command", command), ("before_each", service.before_each or "")):
+        if syntax := find_shell_syntax(text):
+            message = f"service.{key}: there is no shell that would read `{syntax}`"
+            yield _problem(thresholds, service.at, message, with_shell(text))
 
 
 def _find_unknown_rules(thresholds: Thresholds, scenario: Scenario) -> Iterator[Problem]:

@@ -11,6 +11,7 @@ import msgspec
 
 from ci_gate.evidence import Recording, RecordingPlan
 from ci_gate.judge.limits import LimitResult, judge_limit
+from ci_gate.judge.log_ends import shorten_failure
 from ci_gate.judge.summary import EndpointSummary, SteadyPhase, select_steady_phase, summarise
 from ci_gate.readings import Reading, StrictValue
 from ci_gate.thresholds import Scenario
@@ -93,6 +94,12 @@ class Rule:
     limit: str
     remedy: str
     relaxable: bool = True
+
+
+def not_measured(why: str, remedy: str) -> Finding:
+    """Of a scenario of which there is no measurement, or no whole one."""
+    message = shorten_failure(why)
+    return Finding(code="not-measured", effect="distrust", subject="scenario", message=message, remedy=remedy)
 
 
 def relax(finding: Finding, reason: str) -> Finding:

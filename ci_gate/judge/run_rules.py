@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ci_gate.judge.findings import Case, Rule, Seen
+from ci_gate.judge.log_ends import tell_end
 from ci_gate.judge.texts import tell_errors
 from ci_gate.readings import Mark, Reading
 from ci_gate.samples import count_ids
@@ -22,7 +23,8 @@ _CLOCK_JUMP_S: Final = 0.5
 def _find_early_end(case: Case) -> Iterator[Seen]:
     if case.recording.mark("ended") is None:
         last = case.recording.marks[-1].name if case.recording.marks else "before the start"
-        yield "Locust", f"Locust did not end by itself; the last phase it reached was: {last}"
+        end = tell_end("locust.log", case.recording.log_ends.get("locust.log", ()))
+        yield "Locust", f"Locust did not end by itself; the last phase it reached was: {last}{end}"
 
 
 def _find_short_phase(case: Case) -> Iterator[Seen]:
@@ -88,7 +90,8 @@ def _find_service_end(case: Case) -> Iterator[Seen]:
     down = [reading for reading in case.recording.machine if not reading.service_alive]
     if down:
         started = case.recording.marks[0].wall_s if case.recording.marks else down[0].wall_s
-        yield "service", f"the service had ended {down[0].wall_s - started:.0f} s after the load began"
+        end = tell_end("service.log", case.recording.log_ends.get("service.log", ()))
+        yield "service", f"the service had ended {down[0].wall_s - started:.0f} s after the load began{end}"
 
 
 def _find_service_restart(case: Case) -> Iterator[Seen]:

@@ -21,7 +21,7 @@ from ci_gate.evidence import (
 from ci_gate.judge.bottleneck import Diagnosis, diagnose, gather_circumstances
 from ci_gate.judge.causality import put_causes_first
 from ci_gate.judge.duet import DuetVerdict, judge_planned_duet
-from ci_gate.judge.findings import Finding, Rule, make_case
+from ci_gate.judge.findings import Finding, Rule, make_case, not_measured
 from ci_gate.judge.left_over import find_left_over
 from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.occasion import Occasion
@@ -191,13 +191,7 @@ def _with_diagnosis(
 
 
 def _without_proof(plan: RecordingPlan, judged: ScenarioVerdict | None, why: str) -> ScenarioVerdict:
-    finding = Finding(
-        code="not-measured",
-        effect="distrust",
-        subject="scenario",
-        message=why,
-        remedy="mend what stopped the measurement, and run again",
-    )
+    finding = not_measured(why, "mend what stopped the measurement, and run again")
     nothing = ScenarioVerdict(
         name=plan.scenario,
         outcome="INVALID",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import os
 import sys
+import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -48,10 +49,21 @@ def describe_locustfile(path: str, variables: Mapping[str, str] | None = None) -
     try:
         classes, shapes = load_locustfile(path)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the file may raise anything at all
-        return Workload(locustfile=path, classes=(), error=f"{type(error).__name__}: {error}")
+        told = f"{type(error).__name__}: {error}{_find_place(error)}"
+        return Workload(locustfile=path, classes=(), error=told)
     described = tuple(_describe_class(user_class) for user_class in classes.values())
     unused = find_unused(variables or {}, (Path(), Path(path).parent), classes.values(), shapes)
     return Workload(locustfile=path, classes=described, error=None, unused=unused)
+
+
+def _find_place(error: BaseException) -> str:
+    """The last line of the repository's own code that was run: a locustfile may fail in what it imports."""
+    here = Path.cwd()
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        path = here / frame.filename
+        if path.is_relative_to(here) and path.is_file() and "site-packages" not in path.parts:
+            return f" ({path.relative_to(here)}:{frame.lineno})"
+    return ""
 
 
 def _describe_class(user_class: type[User]) -> UserClass:

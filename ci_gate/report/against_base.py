@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from ci_gate.judge.comparison import Change, NotCompared
-from ci_gate.judge.duet import DuetVerdict
+from ci_gate.judge.duet import NOT_COMPARED, DuetVerdict
 from ci_gate.judge.worsening import exceeds
 from ci_gate.report.cells import NOTHING, format_ms, format_percent, format_rate, format_share
+from ci_gate.report.escape import LONGEST_NAME, clean
 from ci_gate.thresholds import ALL_ENDPOINTS
 
 CHANGE_HEADERS: Final = (
     *("", "endpoint", "metric", "base", "head", "change", "interval", "tolerance", "could see"),
 )
 _MOST_DIGITS: Final = 10  # after the point: no tolerance is broken by less
+_MOST_MISSING: Final = 6
+_EXAMPLES: Final = 3
 OUTCOME_WORDS: Final = {"pass": "ok", "fail": "WORSE", "inconclusive": "unclear"}
 
 
@@ -47,8 +51,20 @@ def change_rows(duet: DuetVerdict) -> Iterator[tuple[str, ...]]:
         )
 
 
+def find_missing(duets: Iterable[DuetVerdict | None]) -> str:
+    """What kept base and head from being compared at all, in a few words; empty where any of them were."""
+    why = {
+        next((each.message for each in duet.findings if each.code == NOT_COMPARED), "") if duet else ""
+        for duet in duets
+    }
+    first = {re.split(r"[:;]", each, maxsplit=1)[0] for each in why}
+    return clean(first.pop(), LONGEST_NAME) if len(first) == 1 and "" not in first else ""
+
+
 def describe_duet(duet: DuetVerdict) -> str:
     """How long it took and how sure it is, in a sentence."""
+    if why := find_missing([duet]):
+        return f"not compared with base: {why}"
     looks = "one look" if duet.looks == 1 else f"{duet.looks} looks"
     alpha = f"at most {format_percent(duet.alpha)} false alarms"
     return f"base and head under load together for {duet.duration_s:.0f} s, {looks}, {alpha}: {duet.outcome}"
@@ -63,7 +79,7 @@ def explain_duet(duet: DuetVerdict) -> Iterator[str]:
             yield f"{seen} against base, {tolerance}"
         elif change.outcome == "inconclusive":
             yield f"{seen}; changes below {change.mde * 100:.1f} % could not be seen, {tolerance}"
-    yield from map(explain_not_compared, duet.not_compared)
+    yield from explain_all_missing(duet)
 
 
 def format_change(change: Change) -> str:
@@ -91,6 +107,15 @@ def _format_side(change: Change, value: float) -> str:
     if change.metric == "rate":
         return format_rate(value)
     return format_share(value) if change.metric in _SHARES else format_ms(value)
+
+
+def explain_all_missing(duet: DuetVerdict) -> Iterator[str]:
+    """A sentence for each comparison that could not be made; of many, a few and how many more."""
+    missing = sorted(duet.not_compared, key=lambda each: -each.head_samples)
+    shown = missing if len(missing) <= _MOST_MISSING else missing[:_EXAMPLES]
+    yield from map(explain_not_compared, shown)
+    if len(missing) > len(shown):
+        yield f"{len(missing) - len(shown):,} more were not compared for the same reason"
 
 
 def explain_not_compared(missing: NotCompared) -> str:

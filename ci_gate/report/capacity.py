@@ -9,6 +9,7 @@ from typing import Final
 from tabulate import tabulate
 
 from ci_gate.judge.capacity import CapacityVerdict
+from ci_gate.judge.causes import UNKNOWN
 from ci_gate.judge.knee import Knee
 from ci_gate.judge.load_step import Step
 from ci_gate.judge.scalability import Scalability
@@ -170,7 +171,8 @@ def _tell_shortage(verdict: CapacityVerdict) -> str:
         unknown = "; ".join(verdict.diagnosis.unknown)
         return f"not known: {where} nothing that was observed is full" + (f"; {unknown}" if unknown else "")
     cause = verdict.diagnosis.causes[0]
-    return f"{cause.title} ({where}: {'; '.join(cause.numbers)}) -> {cause.next_step}"
+    lacking = f": {'; '.join(verdict.diagnosis.unknown)}" if cause.code == UNKNOWN else ""
+    return f"{cause.title} ({where}: {'; '.join(cause.numbers)}) -> {cause.next_step}{lacking}"
 
 
 def _tell_end(verdict: CapacityVerdict) -> str:

@@ -13,7 +13,7 @@ from ci_gate.judge.outcomes import Outcome
 from ci_gate.judge.threshold_changes import ThresholdChange
 from ci_gate.judge.under_base import UnderBase
 from ci_gate.judge.verdict import ScenarioVerdict, Verdict
-from ci_gate.report.against_base import summarise_duet
+from ci_gate.report.against_base import find_missing, summarise_duet
 from ci_gate.report.cells import NOTHING, format_share
 from ci_gate.report.changes import OUTCOMES, explain_approval, make_change_pieces
 from ci_gate.report.detail import (
@@ -124,10 +124,15 @@ def _say_plain(report: Report, scenarios: Sequence[ScenarioVerdict]) -> str:
     said = {
         "FAIL": f"broke {' and '.join(broken) or 'nothing that is told'}",
         "INVALID": "proved nothing",
-        "INCONCLUSIVE": "could not be told from base within the budget",
+        "INCONCLUSIVE": _tell_inconclusive(scenarios),
     }
     parts = [f"{who} {what}" for each, what in said.items() if (who := _name_those(scenarios, each))]
     return ", ".join(parts) or "the run proved nothing"
+
+
+def _tell_inconclusive(scenarios: Sequence[ScenarioVerdict]) -> str:
+    why = find_missing(each.comparison for each in scenarios if each.outcome == "INCONCLUSIVE")
+    return f"had no comparison with base ({why})" if why else "could not be told from base within the budget"
 
 
 def _explain_nothing(findings: Sequence[Finding]) -> str:

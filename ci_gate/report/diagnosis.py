@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from ci_gate.judge.causes import Cause
+from ci_gate.judge.causes import UNKNOWN, Cause
 from ci_gate.judge.verdict import ScenarioVerdict
 from ci_gate.report.document import Piece, Rank, make_list
 from ci_gate.report.escape import LONGEST_TEXT, clean, code_span, escape_markdown
@@ -47,13 +47,15 @@ def explain_in_terminal(scenario: ScenarioVerdict) -> Iterator[str]:
     if diagnosis is None or scenario.outcome == "PASS":
         return
     if not diagnosis.causes:
-        lacking = "; not observed: " + "; ".join(diagnosis.unknown) if diagnosis.unknown else ""
-        yield "  WHY     " + clean(f"not known: {_NOTHING}{lacking}", LONGEST_TEXT)
+        yield f"  WHY     not known: {_NOTHING}"
+        yield from (f"          not observed: {clean(each, LONGEST_TEXT)}" for each in diagnosis.unknown)
         return
     first, *others = diagnosis.causes
     numbers = "; ".join(first.numbers[:_NUMBERS_IN_TERMINAL])
     yield "  WHY     " + clean(f"{_name(first)}: {first.title}; {numbers}", LONGEST_TEXT)
     yield "          -> " + clean(first.next_step, LONGEST_TEXT)
+    if first.code == UNKNOWN:
+        yield from (f"          not observed: {clean(each, LONGEST_TEXT)}" for each in diagnosis.unknown)
     if others:
         yield "          also " + clean(", ".join(map(_name, others)), LONGEST_TEXT)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final, TypeVar
 
 from ci_gate.judge.comparison import Change
+from ci_gate.judge.duet import NOT_COMPARED
 from ci_gate.judge.findings import Finding
 from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.verdict import ScenarioVerdict, Verdict
@@ -15,6 +16,7 @@ from ci_gate.report.document import Piece, Rank, make_list
 from ci_gate.report.escape import code_span, escape_markdown
 
 _DUET_SYMBOLS: Final = {"fail": "❌", "inconclusive": "❔"}
+_DECIDING: Final = {("inconclusive", "INCONCLUSIVE"), ("invalid", "INVALID")}
 MOST_REASONS: Final = 6
 T = TypeVar("T")
 
@@ -55,7 +57,19 @@ def list_regressions(scenario: ScenarioVerdict) -> list[str]:
         f"- {_DUET_SYMBOLS[change.outcome]} {_describe_change(change)}"
         for change in (scenario.comparison.changes if scenario.comparison else ())
         if change.outcome == "fail" or (change.outcome, scenario.outcome) == ("inconclusive", "INCONCLUSIVE")
-    ]
+    ] + [f"- {_doubt(finding)}" for finding in list_doubts(scenario)]
+
+
+def list_doubts(scenario: ScenarioVerdict) -> list[Finding]:
+    """What kept base and head from being compared at all, or kept the comparison from being trusted."""
+    duet = scenario.comparison
+    decides = duet is not None and (duet.outcome, scenario.outcome) in _DECIDING
+    return list_blocking(duet.findings) if duet and decides else []
+
+
+def _doubt(finding: Finding) -> str:
+    told = describe_finding(finding)
+    return told.replace("🚫", "❔", 1) if finding.code == NOT_COMPARED else told
 
 
 def _describe_change(change: Change) -> str:

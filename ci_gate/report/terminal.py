@@ -8,7 +8,7 @@ from tabulate import tabulate
 
 from ci_gate.judge.findings import Finding
 from ci_gate.judge.verdict import ScenarioVerdict, Verdict
-from ci_gate.report.against_base import describe_duet, explain_duet, summarise_duet
+from ci_gate.report.against_base import describe_duet, explain_duet, find_missing, summarise_duet
 from ci_gate.report.cells import NOTHING, format_bound, format_measured, format_ms, format_rate, format_share
 from ci_gate.report.diagnosis import explain_in_terminal
 from ci_gate.report.reasons import put_reasons
@@ -71,9 +71,14 @@ def headline(verdict: Verdict) -> str:
         "PASS": "every limit was measured and kept",
         "FAIL": "a limit is broken, or head is worse than base",
         "INVALID": "the run proves nothing until the findings are mended",
-        "INCONCLUSIVE": "the comparison could not tell within its budget",
+        "INCONCLUSIVE": _tell_inconclusive(verdict),
     }[verdict.outcome]
     return f"{verdict.outcome}: {what} ({', '.join(counts) or 'no scenario'}; profile {verdict.profile})"
+
+
+def _tell_inconclusive(verdict: Verdict) -> str:
+    why = find_missing(each.comparison for each in verdict.scenarios if each.outcome == "INCONCLUSIVE")
+    return f"not compared with base: {why}" if why else "the comparison could not tell within its budget"
 
 
 def explain_breach(scenario: ScenarioVerdict) -> Iterator[str]:
@@ -88,11 +93,12 @@ def _explain(scenario: ScenarioVerdict) -> Iterator[str]:
     if scenario.comparison:
         yield f"  {describe_duet(scenario.comparison)}"
         yield from (f"    {sentence}" for sentence in explain_duet(scenario.comparison))
-        yield from map(_describe, scenario.comparison.findings)
+        label = "INVALID" if scenario.comparison.outcome == "invalid" else "unclear"
+        yield from (_describe(finding, label) for finding in scenario.comparison.findings)
     yield from explain_in_terminal(scenario)
 
 
-def _describe(finding: Finding) -> str:
-    label = "note   " if finding.effect == "note" else "INVALID"
+def _describe(finding: Finding, of_blocking: str = "INVALID") -> str:
+    label = "note   " if finding.effect == "note" else of_blocking
     remedy = "" if finding.effect == "note" else f"\n          -> {finding.remedy}"
     return f"  {label} [{finding.code}] {finding.subject}: {finding.message}{remedy}"

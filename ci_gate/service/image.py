@@ -97,10 +97,10 @@ def build_image(
         errors.append(str(error.__cause__.explanation))
     if errors:
         hint = _BUILDKIT_HINT if "BuildKit" in errors[0] else ""
-        raise ServiceError(f"the build of {dockerfile} failed: {errors[0]}{hint}", _tail(lines))
+        raise ServiceError(f"the build of {dockerfile} failed: {errors[0]}{hint}", _tail(lines), "the build")
     found = [match[1] for line in lines if (match := _IMAGE_ID.search(line))]
     if not found:
-        raise ServiceError(f"the build of {dockerfile} ended without an image", _tail(lines))
+        raise ServiceError(f"the build of {dockerfile} ended without an image", _tail(lines), "the build")
     return found[-1]
 
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ci_gate.errors import OutsideError
+from ci_gate.log_end import read_log_end
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-TAIL_BYTES = 64 * 1024
-LINE_LENGTH = 500
+_MANY = 10_000
 _PORT_IN_USE = ("address already in use", "eaddrinuse", "port is already allocated")
 
 
@@ -24,20 +24,11 @@ class ServiceLog:
 
     def tail(self, lines: int = 20) -> str:
         """The last lines of this start, each cut at 500 characters; control characters are made visible."""
-        return "\n".join(_printable(line)[:LINE_LENGTH] for line in self._read_end().splitlines()[-lines:])
+        return "\n".join(read_log_end(self.path, offset=self.offset, lines=lines))
 
     def says_port_in_use(self) -> bool:
-        text = self._read_end().lower()
+        text = "\n".join(read_log_end(self.path, offset=self.offset, lines=_MANY)).lower()
         return any(phrase in text for phrase in _PORT_IN_USE)
-
-    def _read_end(self) -> str:
-        try:
-            with self.path.open("rb") as file:
-                size = file.seek(0, 2)
-                file.seek(max(self.offset, size - TAIL_BYTES))
-                return file.read(TAIL_BYTES).decode(errors="replace")
-        except OSError:
-            return ""
 
 
 def open_log(path: Path) -> ServiceLog:
@@ -48,9 +39,3 @@ def open_log(path: Path) -> ServiceLog:
         return ServiceLog(path=path, offset=path.stat().st_size)
     except OSError as error:
         raise OutsideError(f"cannot write the service's log {path}: {error.strerror}") from error
-
-
-def _printable(line: str) -> str:
-    return "".join(
-        char if char.isprintable() or char == "\t" else "\N{REPLACEMENT CHARACTER}" for char in line
-    )

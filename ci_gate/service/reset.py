@@ -10,6 +10,7 @@ from ci_gate.service.container import GuardedContainer
 from ci_gate.service.environment import reset_env
 from ci_gate.service.log import ServiceLog, open_log
 from ci_gate.service.process import describe_status, split_command, start_process
+from ci_gate.thresholds.commands import explain_no_shell
 from ci_gate.wording import format_exact
 
 if TYPE_CHECKING:
@@ -35,7 +36,10 @@ def run_before_each(
     words = split_command(command, service=running.service, placement=running.placement, key="before_each")
     path = running.log.path
     log = open_log(path.with_name(f"{path.stem}.before_each.log"))
-    status = _run(running, tuple(running.inside.fill(word) for word in words), log, watchdog, timeout_s)
+    try:
+        status = _run(running, tuple(running.inside.fill(word) for word in words), log, watchdog, timeout_s)
+    except ServiceError as error:
+        raise error.with_hint(explain_no_shell(command)) from error
     if status == 0:
         return
     how = (
@@ -43,7 +47,8 @@ def run_before_each(
         if status is None
         else f"failed: {describe_status(status)}"
     )
-    raise ServiceError(f"before_each {how}: {shlex.join(words)}", log.tail(LOG_LINES))
+    failed = f"before_each {how}: {shlex.join(words)}"
+    raise ServiceError(failed, log.tail(LOG_LINES), log.path.name).with_hint(explain_no_shell(command))
 
 
 def _run(

@@ -17,6 +17,7 @@ from ci_gate.service.log import open_log
 from ci_gate.service.process import split_command, start_process
 from ci_gate.service.ready import await_ready, probe_http
 from ci_gate.service.running import RunningService
+from ci_gate.thresholds.commands import explain_no_shell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -91,9 +92,9 @@ def _start_command(start: _Start, log: ServiceLog, stack: contextlib.ExitStack) 
         with contextlib.ExitStack() as attempt:
             try:
                 running = _start_on_port(start, _find_free_port(), log, attempt)
-            except ServiceError:
+            except ServiceError as error:
                 if not attempts_left or not log.says_port_in_use():
-                    raise
+                    raise error.with_hint(explain_no_shell(start.service.target)) from error
                 start.on_progress("another program took the service's port: trying the next")
             else:
                 stack.enter_context(attempt.pop_all())

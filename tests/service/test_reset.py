@@ -50,3 +50,15 @@ def test_before_each__that_takes_too_long_is_ended(placement, watchdog):
 def test_before_each__that_does_not_exist(placement, watchdog):
     with pytest.raises(ServiceError, match="cannot start `no-such-reset`"):
         run(placement, watchdog, "no-such-reset")
+
+
+@pytest.mark.parametrize("before_each", ["cd shop && ./reset", "false $(whoami)"])
+def test_before_each__that_needs_a_shell_is_told_what_to_write(placement, watchdog, before_each):
+    with pytest.raises(ServiceError, match=r"there is no shell .*: write sh -c '"):
+        run(placement, watchdog, before_each)
+
+
+def test_before_each__that_fails_names_its_own_log(placement, watchdog):
+    code = "import sys; print('no such table'); sys.exit(4)"
+    with pytest.raises(ServiceError, match=r"last lines of head\.before_each\.log ---\nno such table"):
+        run(placement, watchdog, f'{sys.executable} -c "{code}"')

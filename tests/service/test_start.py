@@ -296,3 +296,14 @@ def test_both_sides__run_at_once_apart_from_each_other(placement, watchdog):
         assert first.url != second.url
         assert first.log_tail().startswith("base")
         assert second.log_tail().startswith("head")
+
+
+@pytest.mark.parametrize(
+    "command", ["cd . && python serve.py {port}", f"{sys.executable} -c 1 fixtures/*.sql"]
+)
+def test_command__that_needs_a_shell_is_told_what_to_write(placement, watchdog, command):
+    with (
+        pytest.raises(ServiceError, match=r"there is no shell .*: write sh -c '"),
+        start_service(make_service("command", command), placement, watchdog=watchdog),
+    ):
+        pass

@@ -7,7 +7,7 @@ from typing import Final
 
 from ci_gate.judge.run_timeline import RunTimeline, ScenarioTimeline
 from ci_gate.judge.verdict import ScenarioVerdict
-from ci_gate.report.against_base import describe_duet, explain_not_compared
+from ci_gate.report.against_base import describe_duet, explain_all_missing
 from ci_gate.report.cells import format_bound, format_measured, format_share
 from ci_gate.report.comment import Report, summarise_in_a_sentence
 from ci_gate.report.html.advice import Sentence, advise, explain, find_tightest
@@ -83,7 +83,7 @@ def _make_section(scenario: ScenarioVerdict, timeline: ScenarioTimeline | None, 
         limits=make_limit_table(scenario.limits),
         changes=make_change_table(duet) if duet and duet.changes else None,
         comparison=describe_duet(duet) if duet else "",
-        not_compared=tuple(map(explain_not_compared, duet.not_compared)) if duet else (),
+        not_compared=tuple(explain_all_missing(duet)) if duet else (),
     )
 
 
