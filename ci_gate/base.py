@@ -13,6 +13,7 @@ from ci_gate.base_paths import PathMap
 from ci_gate.errors import BadInputError, UsageError
 from ci_gate.git import ask_git, find_commit
 from ci_gate.thresholds import Service, Thresholds, parse_thresholds
+from ci_gate.watchdog import Watchdog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +31,11 @@ class BaseVersion:
 
 @contextlib.contextmanager
 def open_base(
-    base: str, thresholds: Thresholds, repository: Path, environ: Mapping[str, str]
+    base: str,
+    thresholds: Thresholds,
+    repository: Path,
+    environ: Mapping[str, str],
+    watchdog: Watchdog | None = None,
 ) -> Iterator[BaseVersion]:
     """Make base startable for as long as the context lasts.
 
@@ -49,7 +54,7 @@ def open_base(
         raise _url_and_revision(base)
     commit = find_commit((base, f"origin/{base}"), repository)
     head = Path(ask_git(repository, "rev-parse", "--show-toplevel")).resolve()
-    with check_out(commit, repository) as worktree:
+    with check_out(commit, repository, watchdog) as worktree:
         folder = worktree / repository.resolve().relative_to(head)
         own = _own_service(folder / Path(thresholds.file).name) or service
         if own.kind == "url":

@@ -15,6 +15,7 @@ import psutil
 
 from ci_gate.errors import BaseError, OutsideError
 from ci_gate.git import ask_git
+from ci_gate.watchdog import Watchdog
 
 _PREFIX: Final = "ci-gate-base-"
 _OURS: Final = re.compile(rf"{_PREFIX}(\d+)-.+")
@@ -26,14 +27,17 @@ _SUBMODULE: Final = "160000"
 
 
 @contextlib.contextmanager
-def check_out(commit: str, repository: Path) -> Iterator[Path]:
+def check_out(commit: str, repository: Path, watchdog: Watchdog | None = None) -> Iterator[Path]:
     """The folder of a worktree at ``commit``, for as long as the context lasts.
 
-    Raises BaseError, with git's own words, where git cannot make it (a filter fails, the disk is full) or a
-    submodule is not on this machine.
+    After a kill ``watchdog`` removes it, and the next run what git still knows of it. Raises BaseError, with
+    git's own words, where git cannot make it (a filter fails, the disk is full) or a submodule is not on this
+    machine.
     """
     _remove_orphans(repository)
-    with tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-") as folder:
+    prefix = f"{_PREFIX}{os.getpid()}-"
+    made = watchdog.temporary_folder(prefix) if watchdog else tempfile.TemporaryDirectory(prefix=prefix)
+    with made as folder:
         worktree = Path(folder).resolve() / "base"
         try:
             ask_git(repository, *_NO_HOOKS, "worktree", "add", "--detach", str(worktree), commit)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import random
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +69,7 @@ def run_scenarios(request: RunRequest, progress: ProgressPrinter) -> RunInfo:
     try:
         with contextlib.ExitStack() as stack:
             watchdog = stack.enter_context(Watchdog())
-            base = _open_base(stack, request)
+            base = _open_base(stack, request, watchdog)
             session = Session(request=request, info=info, watchdog=watchdog, progress=progress, base=base)
             for scenario in request.scenarios:
                 _run_scenario(session, scenario, failures)
@@ -84,13 +83,15 @@ def run_scenarios(request: RunRequest, progress: ProgressPrinter) -> RunInfo:
     return info
 
 
-def _open_base(stack: contextlib.ExitStack, request: RunRequest) -> BaseVersion | BaseError | None:
+def _open_base(
+    stack: contextlib.ExitStack, request: RunRequest, watchdog: Watchdog
+) -> BaseVersion | BaseError | None:
     """None where none is asked for. A base that cannot be made is no reason not to judge head."""
     if not request.base:
         return None
     try:
         return stack.enter_context(
-            open_base(request.base, request.thresholds, request.repository, request.environ)
+            open_base(request.base, request.thresholds, request.repository, request.environ, watchdog)
         )
     except BaseError as error:
         return error
@@ -226,11 +227,11 @@ def started(
     """A fresh service with fresh state, ready for load; ``environ`` is the request's unless given."""
     request = session.request
     folder = recording_folder(request.out, plan)
-    with tempfile.TemporaryDirectory(prefix="ci-gate-state-") as state:
+    with session.watchdog.temporary_folder("ci-gate-state-") as state:
         placement = Placement(
             side=side,
             repository=repository,
-            state_dir=Path(state),
+            state_dir=state,
             log_path=folder / "service.log",
             environ=request.environ if environ is None else environ,
             thresholds_file=request.thresholds.file,

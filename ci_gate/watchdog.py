@@ -1,8 +1,9 @@
 """Ends what ci-gate started when ci-gate itself is killed and cannot do it.
 
 A small process holds the reading end of a pipe. Whatever ends ci-gate closes the pipe, and the watchdog
-then ends every guarded process and removes every guarded container. One JSON object per line:
-``{"guard": KEY, "mark": ..., "pgid": ..., "started": ..., "label": ...}`` or ``{"release": KEY}``.
+then ends every guarded process and removes every guarded folder and container. One JSON object per line:
+``{"guard": KEY, "mark": ..., "pgid": ..., "started": ..., "folder": ..., "label": ...}`` or
+``{"release": KEY}``.
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ import contextlib
 import itertools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+import uuid
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -22,7 +26,7 @@ from ci_gate.errors import OutsideError
 from ci_gate.process_group import ProcessGroup, end_groups, read_stat
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 CLOSE_TIMEOUT_S = 60.0
 PROCESS_GRACE_S = 3.0
@@ -90,6 +94,25 @@ class Watchdog:
         """Guards all containers with this ``key=value`` label, now or later."""
         return self._guard(label=label)
 
+    @contextlib.contextmanager
+    def temporary_folder(self, prefix: str) -> Iterator[Path]:
+        """A new private folder, removed when it is left: by the watchdog where ci-gate is killed before.
+
+        Raises OutsideError where it cannot be made.
+        """
+        path = Path(tempfile.gettempdir(), f"{prefix}{uuid.uuid4().hex}")
+        guard = self._guard(folder=str(path))  # before it is there: its name is drawn, and nobody else's
+        try:
+            path.mkdir(mode=0o700)
+        except OSError as error:
+            self.release(guard)
+            raise OutsideError(f"cannot make the folder {path}: {error.strerror}") from error
+        try:
+            yield path
+        finally:
+            remove_folder(path)
+            self.release(guard)
+
     def release(self, *guards: Guard) -> None:
         """Says that these have been ended. Never fails: it is called while cleaning up."""
         for guard in guards:
@@ -143,18 +166,31 @@ def end_guarded(guards: Iterable[dict[str, Any]]) -> None:
     groups = [
         ProcessGroup(mark=order.get("mark"), pgid=order.get("pgid"), started=order.get("started"))
         for order in left
-        if "label" not in order
+        if "mark" in order or "pgid" in order
     ]
     # Twice: what was forked but had not yet its mark the first time has it now.
     if groups:
         end_groups(*groups, grace_s=PROCESS_GRACE_S)
         time.sleep(SETTLE_S)
         end_groups(*groups, grace_s=0)
+    for order in left:
+        if "folder" in order:
+            remove_folder(Path(order["folder"]))
     if labels := [order["label"] for order in left if "label" in order]:
         # Only now: importing the Docker SDK takes longer than all of the watchdog's start.
         from ci_gate.containers import remove_until_settled  # noqa: PLC0415
 
         remove_until_settled(labels)
+
+
+def remove_folder(path: Path) -> None:
+    """With all that is in it, as far as this user may: also what was made so that nobody can look into it."""
+    shutil.rmtree(path, ignore_errors=True)
+    if path.exists():
+        for folder, _, _ in os.walk(path):
+            with contextlib.suppress(OSError):
+                os.chmod(folder, 0o700)  # noqa: PTH101 - before os.walk goes into those below it
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _stream(stream: IO[bytes] | None) -> IO[bytes]:

@@ -48,9 +48,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report": {"wording", "evidence", "readings", "judge", "thresholds"},
     "progress": {"measure", "wording"},
     "git": {"errors"},
-    "base_checkout": {"errors", "git"},
+    "base_checkout": {"errors", "git", "watchdog"},
     "base_paths": {"errors", "git"},
-    "base": {"errors", "base_checkout", "base_paths", "git", "thresholds"},
+    "base": {"errors", "base_checkout", "base_paths", "git", "thresholds", "watchdog"},
     "plan": {
         "__init__",
         "errors",

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 
 from ci_gate.base_checkout import check_out
 from ci_gate.errors import BaseError
 from tests.repositories import commit_files, git, make_repository
+from tests.service.services import await_true
 
 HOOK = "#!/bin/sh\necho from the hook >&2\nexit 1\n"
 
@@ -25,6 +29,27 @@ def test_checkout__is_gone_afterwards(repository):
         assert (worktree / "name.txt").read_text() == "base"
     assert not worktree.parent.exists()
     assert git(repository, "worktree", "list").count("\n") == 0
+
+
+def test_checkout__of_a_run_that_was_killed_is_removed(repository, tmp_path):
+    code = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from ci_gate.base_checkout import check_out\n"
+        "from ci_gate.watchdog import Watchdog\n"
+        "with Watchdog() as watchdog, check_out('HEAD^', Path(sys.argv[1]), watchdog) as worktree:\n"
+        "    print((worktree / 'name.txt').read_text(), flush=True)\n"
+        "    os.kill(os.getpid(), 9)\n"
+    )
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    command = [sys.executable, "-c", code, str(repository)]
+    env = {**os.environ, "TMPDIR": str(temporary)}
+    done = subprocess.run(command, env=env, stdout=subprocess.PIPE, timeout=30, check=False)
+    assert (done.returncode, done.stdout) == (-9, b"base\n")
+    assert await_true(lambda: not list(temporary.iterdir()))
+    with check_out("HEAD^", repository):
+        assert git(repository, "worktree", "list").count("\n") == 1
 
 
 def test_hooks__are_not_run(repository):

@@ -14,6 +14,7 @@ import pytest
 from ci_gate.errors import OutsideError
 from ci_gate.evidence import read_run
 from ci_gate.judge.verdict import decode_verdict
+from tests.service.services import await_true
 from tests.steady import await_steady
 
 EXIT = {"pass": 0, "fail": 1, "bad input": 2, "proves nothing": 3, "outside": 4, "bug": 70}
@@ -204,13 +205,19 @@ def test_run__that_fails_is_told_from_one_that_was_interrupted(repository, call,
     assert "interrupted" not in table
 
 
-def test_run__kill_9_leaves_no_process_and_readable_evidence(repository, tmp_path, call):
-    out = tmp_path / "out"
+def test_run__kill_9_leaves_no_process_no_folder_and_readable_evidence(
+    repository, tmp_path, call, monkeypatch
+):
+    out, temporary = tmp_path / "out", tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
     process, children = start_long_run(repository, out)
+    assert [path.name[:14] for path in temporary.glob("ci-gate*")] == ["ci-gate-state-"]
     process.kill()
     process.communicate(timeout=30)
     psutil.wait_procs(children, timeout=15)
     assert not [child for child in children if child.is_running()]
+    assert await_true(lambda: not list(temporary.glob("ci-gate*")))
     code, table, _ = call("judge", out)
     assert code == EXIT["proves nothing"]
     assert "[run-not-finished]" in table

@@ -130,3 +130,33 @@ def test_read_guards__keeps_what_was_not_released():
         b'{"release": 7}',
     ]
     assert read_guards(lines) == ({"guard": 2, "label": "b=c"},)
+
+
+@pytest.mark.parametrize("ends", ["is left", "is killed"])
+def test_temporary_folder__goes_with_its_process_and_no_other_does(tmp_path, ends):
+    others = tmp_path / "kept-others"
+    others.mkdir()
+    code = (
+        "import os, sys\n"
+        "from ci_gate.watchdog import Watchdog\n"
+        "with Watchdog() as watchdog, watchdog.temporary_folder('kept-') as folder:\n"
+        "    (folder / 'shut').mkdir()\n"
+        "    (folder / 'shut' / 'file').touch()\n"
+        "    (folder / 'shut').chmod(0)\n"
+        f"    (folder / 'link').symlink_to({str(others)!r})\n"
+        "    print(folder.name, oct(folder.stat().st_mode & 0o777), flush=True)\n"
+        f"    {ends == 'is killed'} and os.kill(os.getpid(), 9)\n"
+    )
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=env, timeout=20, check=False, stdout=subprocess.PIPE, text=True
+    )
+    name, mode = done.stdout.split()
+    assert (name[:5], mode) == ("kept-", "0o700")
+    assert await_true(lambda: list(tmp_path.iterdir()) == [others])
+
+
+def test_temporary_folder__that_cannot_be_made_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+    with Watchdog() as watchdog, pytest.raises(OutsideError, match="cannot make the folder"):
+        watchdog.temporary_folder("kept-").__enter__()
