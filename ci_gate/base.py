@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ci_gate.addresses import hide_credentials
 from ci_gate.base_checkout import check_out
 from ci_gate.base_paths import PathMap
 from ci_gate.errors import BadInputError, UsageError
@@ -48,7 +49,9 @@ def open_base(
     if "://" in base or service.kind == "image":
         kind = "url" if "://" in base else service.kind
         changed = dataclasses.replace(service, kind=kind, target=base)
-        yield BaseVersion(name=base, service=changed, repository=repository, environ=environ)
+        yield BaseVersion(
+            name=hide_credentials(base), service=changed, repository=repository, environ=environ
+        )
         return
     if service.kind == "url":
         raise _url_and_revision(base)

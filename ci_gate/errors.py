@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
+
+from ci_gate.addresses import hide_credentials
 
 EXIT_PASS = 0
 EXIT_FAIL = 1
@@ -14,9 +16,12 @@ EXIT_OUR_BUG = 70
 
 
 class GateError(Exception):
-    """Base of all deliberate errors. ``str(error)`` is what the user reads."""
+    """Base of all deliberate errors. ``str(error)`` is what the user reads; no URL in it has a password."""
 
     exit_code: ClassVar[int] = EXIT_OUR_BUG
+
+    def __init__(self, message: str) -> None:
+        super().__init__(hide_credentials(message))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -41,7 +46,8 @@ class BadInputError(GateError):
     exit_code = EXIT_BAD_INPUT
 
     def __init__(self, *problems: Problem) -> None:
-        self.problems = tuple(sorted(problems))
+        shown = (replace(each, message=hide_credentials(each.message)) for each in problems)
+        self.problems = tuple(sorted(shown))
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
@@ -74,7 +80,7 @@ class ServiceError(OutsideError):
     """
 
     def __init__(self, message: str, log_tail: str = "", log: str = "service.log") -> None:
-        self.message, self.log_tail, self.log = message, log_tail, log
+        self.message, self.log_tail, self.log = hide_credentials(message), hide_credentials(log_tail), log
         super().__init__(f"{message}\n--- last lines of {log} ---\n{log_tail}" if log_tail else message)
 
     def with_hint(self, hint: str) -> ServiceError:

@@ -18,6 +18,7 @@ import msgspec
 import psutil
 
 import ci_gate
+from ci_gate.addresses import hide_credentials
 from ci_gate.errors import GateError
 from ci_gate.evidence import DUET_BASE, DUET_HEAD, HEAD, RUN_SCHEMA, TRIALS, RecordingPlan, RunInfo
 from ci_gate.git import run_git
@@ -129,7 +130,7 @@ def plan_run(request: RunRequest) -> RunInfo:
         ended_at=None,
         interrupted=False,
         thresholds_file=request.thresholds.file,
-        thresholds_text=request.thresholds.text,
+        thresholds_text=hide_credentials(request.thresholds.text),
         recordings=tuple(plans),
         failures={},
         host=_describe_host(),
@@ -155,7 +156,7 @@ def _describe_host() -> dict[str, str]:
 
 
 def _describe_git(request: RunRequest) -> dict[str, str]:
-    base = {"base": request.base} if request.base else {}
+    base = {"base": hide_credentials(request.base)} if request.base else {}
     if shutil.which("git") is None:
         return base
     head = run_git(request.repository, "rev-parse", "HEAD")

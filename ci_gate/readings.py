@@ -116,7 +116,7 @@ class Redirects(StrictValue, frozen=True):
     endpoint: str
     asked: str  # the path of one such request
     page: str  # the path that answered
-    count: int
+    count: Count
 
 
 class ExitCode(StrictValue, frozen=True):

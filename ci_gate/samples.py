@@ -80,8 +80,8 @@ class SampleWriter:
         self._ids: dict[str, int] = {}
         self._reserved = 0
         self._offset = len(MAGIC)
+        os.write(self._file, MAGIC)  # before the first block, for who reads it meanwhile
         self._map = self._reserve()
-        self._map[: len(MAGIC)] = MAGIC
         self.string_id("")
 
     def _reserve(self) -> mmap.mmap:

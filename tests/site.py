@@ -16,7 +16,7 @@ class Handler(BaseHTTPRequestHandler):
     wbufsize = -1  # a reply in one packet: in two, the second waits 40 ms for the client's kernel
     disable_nagle_algorithm = True
 
-    def do_GET(self):
+    def do_GET(self):  # noqa: C901 - one case for each path
         path = self.path.partition("?")[0]
         match path.strip("/").split("/"):
             case ["status", code, *_]:
@@ -30,6 +30,10 @@ class Handler(BaseHTTPRequestHandler):
                 self.reply(200, b'{"slept": true}')
             case ["to", *_]:
                 self.reply(302, b"", {"Location": self.path.removeprefix("/to/")})
+            case ["members", *_]:
+                self.reply(302, b"", {"Location": f"/login?next={path}"})
+            case ["login"]:
+                self.reply(200, b'{"sign in": "please"}')
             case ["slash"] if not path.endswith("/"):
                 self.reply(301, b"", {"Location": "/slash/"})
             case ["hang"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 
 import msgspec
@@ -24,6 +25,7 @@ from ci_gate.evidence import (
 )
 from ci_gate.export import export_rows
 from ci_gate.judge.run_timeline import decode_timeline, encode_timeline
+from ci_gate.judge.summary import find_successes
 from ci_gate.judge.verdict import decode_verdict, encode_verdict
 from ci_gate.measure.live import RecordingTail
 from ci_gate.progress import describe
@@ -143,7 +145,7 @@ def judge_and_show(folder):
     assert decode_timeline(encode_timeline(timeline)) == timeline
     write_reports(folder, verdict, timeline)
     render_terminal(verdict)
-    describe(RecordingTail(folder / "shop" / "head").read())
+    describe(RecordingTail(folder / "shop" / "head", functools.partial(find_successes, accept=())).read())
     for plan in read_run(folder).recordings:
         recording = read_recording(recording_folder(folder, plan))
         assert sum(1 for _ in export_rows(plan, recording, ())) == len(recording.samples)

@@ -6,9 +6,11 @@ import contextlib
 import http.client
 import socket
 import threading
+from base64 import b64encode
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
+from ci_gate.addresses import credentials_of, hide_credentials
 from ci_gate.errors import ServiceError
 from ci_gate.wording import format_exact
 
@@ -62,27 +64,37 @@ def await_ready(
 
 
 def probe_http(url: str, timeout_s: float) -> str | None:
-    """One GET. None if the status is below 400, else what is wrong with the answer.
+    """One GET, with the URL's credentials. None if the status is below 400, else what is wrong.
 
     Takes at most ``timeout_s`` after the name is resolved, even if bytes drip in one by one.
     """
-    parts = urlsplit(url)
+    parts, shown = urlsplit(url), hide_credentials(url)
     make = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = make(parts.hostname or "", parts.port, timeout=timeout_s)
     late = threading.Event()
     try:
         connection.connect()
         with _cut_off(connection.sock, timeout_s, late):
-            status = _get(connection, f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}")
+            target = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
+            status = _get(connection, target, _authorization(url))
     except (OSError, http.client.HTTPException, ValueError) as error:
-        return f"GET {url}: {'no answer in time' if late.is_set() else _reason(error)}"
+        return f"GET {shown}: {'no answer in time' if late.is_set() else _reason(error)}"
     finally:
         connection.close()
-    return None if status < _BAD_STATUS else f"GET {url} answered {status}"
+    return None if status < _BAD_STATUS else f"GET {shown} answered {status}"
 
 
-def _get(connection: http.client.HTTPConnection, target: str) -> int:
-    connection.request("GET", target, headers={"Connection": "close", "User-Agent": "ci-gate"})
+def _authorization(url: str) -> dict[str, str]:
+    """As Locust sends it: encoded as Latin-1, and only where there are both user and password."""
+    credentials = credentials_of(url)
+    if credentials is None:
+        return {}
+    return {"Authorization": f"Basic {b64encode(':'.join(credentials).encode('latin-1')).decode()}"}
+
+
+def _get(connection: http.client.HTTPConnection, target: str, authorization: dict[str, str]) -> int:
+    headers = {"Connection": "close", "User-Agent": "ci-gate", **authorization}
+    connection.request("GET", target, headers=headers)
     response = connection.getresponse()
     # The status is the answer; a body that breaks off is for the load to find.
     with contextlib.suppress(OSError, http.client.HTTPException):

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from ci_gate.errors import OutsideError, ServiceError
+from ci_gate.addresses import hide_credentials
+from ci_gate.errors import BadInputError, OutsideError, Problem, ServiceError
 from ci_gate.service.container import published_url, start_container
 from ci_gate.service.environment import Placeholders, expand_env, expand_variables
 from ci_gate.service.image import build_image, connect_docker, find_image
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 STOP_GRACE_S = 10.0
 PORT_ATTEMPTS = 5
+_PORTS = {"http": 80, "https": 443}
 CONTAINER_STATE = "/tmp"  # noqa: S108 - inside a container that is removed with all it holds
 LOG_LINES = 20
 _CONTAINER_HINT = " (inside its container it must listen on 0.0.0.0, port {port})"
@@ -151,12 +153,27 @@ def _start_container(start: _Start, log: ServiceLog, stack: contextlib.ExitStack
 def _use_url(start: _Start, log: ServiceLog) -> RunningService:
     service, placement = start.service, start.placement
     target = expand_variables(service.target, at=service.at, placement=placement, where="service.url")
-    url = target.rstrip("/")
-    parts = urlsplit(url)
-    port = parts.port or {"https": 443}.get(parts.scheme, 80)
+    url = target.strip().rstrip("/")
+    port = _port_of(url, service, placement)
     inside = Placeholders(port=port, url=url, state=str(placement.state_dir.resolve()), side=placement.side)
     env = expand_env(service, placement, inside)
     return _await_running(start, url, None, log=log, inside=inside, env=env)
+
+
+def _port_of(url: str, service: Service, placement: Placement) -> int:
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(url)
+        if parts.hostname and parts.scheme in _PORTS and parts.port != 0:
+            return parts.port or _PORTS[parts.scheme]
+    raise BadInputError(
+        Problem(
+            file=placement.thresholds_file,
+            line=service.at.line,
+            column=service.at.column,
+            message="service.url: what it stands for holds no valid scheme, host and port",
+            allowed="such as http://127.0.0.1:8000",
+        )
+    )
 
 
 def _make_image(start: _Start, client: DockerClient) -> str:
@@ -180,7 +197,7 @@ def _await_running(
     env: dict[str, str],
 ) -> RunningService:
     service = start.service
-    start.on_progress(f"waiting for {url}{service.ready}")
+    start.on_progress(f"waiting for {hide_credentials(url)}{service.ready}")
     try:
         ready_after_s = await_ready(
             lambda timeout_s: probe_http(url + service.ready, timeout_s),

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import Literal
 
+from ci_gate.addresses import hide_credentials
 from ci_gate.errors import BadInputError
 from ci_gate.quantities import (
     parse_bytes,
@@ -60,7 +61,7 @@ def parse_thresholds(text: str, file: str) -> Thresholds:
     return Thresholds(
         file=file,
         text=text,
-        sha256=hashlib.sha256(text.encode()).hexdigest(),
+        sha256=hashlib.sha256(hide_credentials(text).encode()).hexdigest(),
         service=_service(root.section("service")),
         probes=_probes(root.section("probes")),
         profiles=tuple(_profile(profile) for profile in root.sections("profiles")),

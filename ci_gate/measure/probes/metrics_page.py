@@ -11,6 +11,7 @@ from typing import Final
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
+from ci_gate.addresses import hide_credentials
 from ci_gate.measure.probes.notes import NotesOnce
 from ci_gate.wording import format_exact
 
@@ -26,7 +27,7 @@ class MetricsPageProbe:
     """Fetches the page and sums each metric over its labels. One that the page does not have is left out."""
 
     def __init__(self, url: str, metrics: tuple[tuple[str, str], ...], note: Callable[[str], None]) -> None:
-        self._url = url
+        self._url, self._shown = url, hide_credentials(url)
         self._metrics = dict(metrics)
         self._note = NotesOnce("service", note)
         self._session = requests.Session()
@@ -53,15 +54,15 @@ class MetricsPageProbe:
         timeouts = (_CONNECT_TIMEOUT_S, _READ_TIMEOUT_S)
         with self._session.get(self._url, timeout=timeouts, stream=True, allow_redirects=False) as reply:
             if reply.status_code != _OK:
-                raise ValueError(f"{self._url} answered {reply.status_code}")
+                raise ValueError(f"{self._shown} answered {reply.status_code}")
             body = bytearray()
             # read1: what is there, so that a page that comes in drops ends in time too.
             while chunk := reply.raw.read1(_CHUNK_BYTES, decode_content=True):
                 body += chunk
                 if len(body) > _MAX_BYTES:
-                    raise ValueError(f"{self._url} is larger than {_MAX_BYTES // 1024**2} MiB")
+                    raise ValueError(f"{self._shown} is larger than {_MAX_BYTES // 1024**2} MiB")
                 if time.monotonic() > deadline:
-                    raise TimeoutError(f"{self._url} took longer than {format_exact(_READ_TIMEOUT_S)} s")
+                    raise TimeoutError(f"{self._shown} took longer than {format_exact(_READ_TIMEOUT_S)} s")
         return body.decode("utf-8", "replace")
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
+from ci_gate.addresses import credentials_of
 from ci_gate.evidence import LineWriter
 from ci_gate.measure.probes.secrets import redact
 from ci_gate.measure.probes.targets import ProbeTargets
@@ -78,7 +79,12 @@ def _make_probes(targets: ProbeTargets, folder: Path) -> Iterator[tuple[ProbeNam
     if targets.metrics_url:
         from ci_gate.measure.probes.metrics_page import MetricsPageProbe  # noqa: PLC0415 - see above
 
-        yield "service", MetricsPageProbe(targets.metrics_url, targets.metrics, note), ""
+        yield "service", MetricsPageProbe(targets.metrics_url, targets.metrics, note), _secret_of(targets)
+
+
+def _secret_of(targets: ProbeTargets) -> str:
+    """The service's URL is none without credentials, and tells what was asked."""
+    return targets.metrics_url if credentials_of(targets.metrics_url) else ""
 
 
 def _check_range(values: dict[str, float]) -> dict[str, float]:

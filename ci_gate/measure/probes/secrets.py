@@ -6,8 +6,9 @@ import re
 from typing import Final
 from urllib.parse import unquote
 
+from ci_gate.addresses import HIDDEN, hide_credentials
+
 _MAX_LENGTH: Final = 300
-_HIDDEN: Final = "***"
 # The last @ ends the password of a URL, also where it holds one unquoted.
 _IN_URL: Final = re.compile(r"://[^/]*?:(.*)@")
 _IN_KEYWORDS: Final = re.compile(r"\bpassword\s*=\s*(?:'((?:[^'\\]|\\.)*)'|(\S+))", re.IGNORECASE)
@@ -18,8 +19,8 @@ def redact(text: str, secret: str) -> str:
     """One line of at most 300 characters, without the connection string ``secret`` or its password."""
     text = " ".join(text.split())
     for hidden in sorted(_find_hidden(secret), key=len, reverse=True):
-        text = text.replace(hidden, _HIDDEN)
-    return text[:_MAX_LENGTH]
+        text = text.replace(hidden, HIDDEN)
+    return hide_credentials(text)[:_MAX_LENGTH]
 
 
 def _find_hidden(secret: str) -> set[str]:
