@@ -152,6 +152,7 @@ def test_recorder__slow_replies_are_awaited(run_locust):
                 self.client.get("/sleep/1.5", name="/slow")
         """,
         users={"Patient": 2},
+        drain_s=20.0,
     )
     last = rows_of(recording, "GET /slow")
     assert set(last["ending"]) == {ENDED_WELL}
