@@ -8,8 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci_gate.report.against_base import format_change
+from ci_gate.report.annotations import render_annotations
 from ci_gate.report.cells import format_measured, format_number, format_share
-from tests.report.verdicts import change, limit
+from ci_gate.report.comment import Report, render_report
+from ci_gate.report.html.report import render_html
+from ci_gate.report.junit import render_junit
+from ci_gate.report.terminal import render_terminal
+from tests.report.verdicts import change, endpoint, limit, scenario, verdict
 
 BOUNDS = {"p95": ("ms", 1.0), "failures": ("%", 0.01), "successes": ("%", 0.01), "rate": ("/s", 1.0)}
 
@@ -64,6 +69,25 @@ def test_measured__reads_as_kept_or_broken_as_it_was_judged(measured, bound, is_
     size = float(shown.removeprefix("just above ").removeprefix("< ").removesuffix(" ms").replace(",", ""))
     assert ("just above" in shown) or ((size <= bound_ms) is (outcome == "kept"))
     assert not re.search(r"\d{7}", shown)  # GitHub makes links of such
+
+
+def test_broken_limit__reads_so_in_every_report():
+    """10,004 failures of a million are not "1 %, must be at most 1%"."""
+    broken = limit(metric="failures", measured=0.010004, text="1%", outcome="breached")
+    total = endpoint(requests=1_000_000, failures=10_004)
+    told = verdict(scenario("checkout", "FAIL", endpoints=[total], limits=[broken]), outcome="FAIL")
+    report = Report(verdict=told)
+    texts = {
+        "comment": render_report(report, 60_000),
+        "annotations": "\n".join(render_annotations(report)).replace("%25", "%"),
+        "terminal": render_terminal(told),
+        "junit": render_junit(told),
+        "page": render_html(report, None),
+    }
+    for name, text in texts.items():
+        plain = re.sub(r"<[^>]*>|[*`]", "", text.replace("\N{NO-BREAK SPACE}", " "))
+        assert "1.0004 %" in plain, name
+        assert not re.search(r"(was|failures:?) 1 %", plain), name
 
 
 @pytest.mark.parametrize(
