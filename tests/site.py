@@ -23,8 +23,8 @@ class Handler(BaseHTTPRequestHandler):
                 self.reply(int(code), b'{"error": "as asked"}')
             case ["throttled"]:
                 self.reply(429, b"{}", {"Retry-After": "1"})
-            case ["html"]:
-                self.reply(500, HTML)
+            case ["html" | "page" as kind, *names]:
+                self.reply(500 if kind == "html" else 200, HTML + "".join(names[:1]).encode())
             case ["sleep", seconds]:
                 time.sleep(float(seconds))
                 self.reply(200, b'{"slept": true}')

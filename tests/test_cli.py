@@ -45,6 +45,26 @@ def test_run__fails_when_a_limit_breaks(repository, call, tmp_path):
     assert "limit at most 0.001ms" in table
 
 
+@pytest.mark.parametrize(
+    ("pages", "code", "told"),
+    [
+        (["home"], "pass", "note    [page-beside-api] GET /page/home: all "),
+        (["home", "about"], "pass", "note    [page-beside-api] GET /page/about: all "),
+        (["login/a", "login/b"], "proves nothing", "[html-replies] GET /page/login/a: "),
+    ],
+)
+def test_run__a_page_beside_an_api_is_one_and_a_page_for_several_endpoints_is_none(
+    repository, call, tmp_path, pages, code, told
+):
+    calls = "".join(f'; self.client.get("/page/{page}")' for page in pages)
+    more = 'self.client.get("/ok"); self.client.get("/status/200"); self.client.get("/size/9")'
+    repository.edit("visits.py", 'self.client.get("/ok")', more + calls)
+    done = call("run", "--quiet", "--thresholds", repository.thresholds, "--out", tmp_path / "out")
+    assert done[0] == EXIT[code], done
+    assert told in done[1]
+    assert ("relax: {html-replies: " in done[1]) is (code != "pass")
+
+
 def test_run__proves_nothing_when_a_named_endpoint_is_never_called(repository, call, tmp_path):
     repository.edit("thresholds.yaml", "GET /ok:", "GET /other:")
     code, table, _ = call("run", "--quiet", "--thresholds", repository.thresholds, "--out", tmp_path / "out")
@@ -112,6 +132,18 @@ def test_check__good(repository, call):
     code, out, _ = call("check", "--thresholds", repository.thresholds)
     assert code == EXIT["pass"]
     assert "visits: 5 users offer at most 100.0/s" in out
+
+
+def test_check__reads_a_task_that_only_looks_at_its_user(repository, call):
+    """50 users who wait 2 s offer 25/s, whatever they ask of themselves."""
+    guard = 'if not hasattr(self, "seen"): self.seen = f"{self}"'
+    repository.edit("visits.py", 'self.client.get("/ok")', f'{guard}\n        self.client.get("/ok")')
+    repository.edit("visits.py", "constant(0.05)", "constant(2)")
+    repository.edit("thresholds.yaml", "Visitor: 5", "Visitor: 50")
+    repository.edit("thresholds.yaml", "{p50: 500ms}", "{p50: 500ms, rate: 80/s}")
+    code, _, err = call("check", "--thresholds", repository.thresholds)
+    assert code == EXIT["bad input"]
+    assert "a rate of 80/s is beyond what the users can offer (allowed: at most 25.0/s" in err
 
 
 def test_check__every_problem_at_once(repository, call):
