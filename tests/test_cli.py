@@ -210,11 +210,11 @@ def test_run__an_interrupt_ends_everything_and_leaves_readable_evidence(reposito
     out = tmp_path / "out"
     process, children = start_long_run(repository, out)
     os.kill(process.pid, number)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=90)
     assert process.returncode == EXIT["proves nothing"]
     assert "interrupted" in err
     assert "Traceback" not in err
-    psutil.wait_procs(children, timeout=5)
+    psutil.wait_procs(children, timeout=30)
     assert not [child for child in children if child.is_running()]
     code, table, _ = call("judge", out)
     assert code == EXIT["proves nothing"]
@@ -246,8 +246,8 @@ def test_run__kill_9_leaves_no_process_no_folder_and_readable_evidence(
     process, children = start_long_run(repository, out)
     assert [path.name[:14] for path in temporary.glob("ci-gate*")] == ["ci-gate-state-"]
     process.kill()
-    process.communicate(timeout=30)
-    psutil.wait_procs(children, timeout=15)
+    process.communicate(timeout=90)
+    psutil.wait_procs(children, timeout=30)
     assert not [child for child in children if child.is_running()]
     assert await_true(lambda: not list(temporary.glob("ci-gate*")))
     code, table, _ = call("judge", out)

@@ -41,7 +41,7 @@ def test_watchdog__ends_a_guarded_group_when_left(tag):
         process = start(tag)
         watchdog.guard_process_group(process.pid)
         assert process.poll() is None
-    assert process.wait(5) == -15
+    assert process.wait(30) == -15
 
 
 def test_watchdog__leaves_what_was_released(tag):
@@ -61,7 +61,7 @@ def test_watchdog__ends_what_is_marked_before_it_starts(tag):
         process, other = start(tag, mark), start(tag, f"{mark}x")
         # Before exec a child has its parent's environment.
         assert await_true(lambda: len(pids_with(tag)) == 2)
-    assert process.wait(5) == -15
+    assert process.wait(30) == -15
     assert other.poll() is None
     end(other)
 
@@ -85,7 +85,7 @@ def test_watchdog__outlives_the_signals_of_a_terminal(tag):
             os.kill(watchdog.pid, number)
         time.sleep(0.1)
         watchdog.guard_marked("still listens")
-    assert process.wait(5) == -15
+    assert process.wait(30) == -15
 
 
 def test_watchdog__outside_its_block_refuses_to_guard():

@@ -135,7 +135,7 @@ def test_crash_after__ends_the_process_hard(embedded: Mapping[str, str], tmp_pat
         assert [read(client).status_code for _ in range(2)] == [200, 200]
         with pytest.raises(requests.ConnectionError):
             read(client)
-        assert service.process.wait(timeout=5) == CRASH_EXIT_CODE
+        assert service.process.wait(timeout=30) == CRASH_EXIT_CODE
 
 
 def test_debug_error_pages__answer_a_share_with_html(embedded: Mapping[str, str], tmp_path: Path) -> None:

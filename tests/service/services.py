@@ -63,7 +63,7 @@ def pids_running(text: str) -> list[int]:
     return found
 
 
-def await_true(condition: Callable[[], bool], timeout_s: float = 10.0) -> bool:
+def await_true(condition: Callable[[], bool], timeout_s: float = 60.0) -> bool:
     deadline = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > deadline:

@@ -39,7 +39,7 @@ def signal_after(process: subprocess.Popen[bytes], said: bytes, delay_s: float, 
     for number in numbers:
         time.sleep(delay_s)
         process.send_signal(number)
-    process.communicate(timeout=30)
+    process.communicate(timeout=90)
     return process.returncode
 
 
