@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from docker.errors import DockerException, NotFound
+from docker.types import LogConfig
 from requests import RequestException
 
 from ci_gate.containers import remove_containers
@@ -78,15 +79,14 @@ class GuardedContainer:
         return count + int(state.get("StartedAt", self.started_at) != self.started_at)
 
     def run_inside(
-        self, words: tuple[str, ...], env: Mapping[str, str], timeout_s: float
-    ) -> tuple[int | None, bytes]:
-        """Runs a command in the container. Returns exit status (None: still running) and what it printed."""
+        self, words: tuple[str, ...], env: Mapping[str, str], timeout_s: float, log: ServiceLog
+    ) -> int | None:
+        """Runs a command in the container and logs what it prints. Its exit status, None while it runs."""
         with explain_docker_errors("run a command in the container"):
             api = self.client.api
             exec_id = api.exec_create(self.container_id, list(words), environment=dict(env))["Id"]
-            printed: list[bytes] = []
             output = api.exec_start(exec_id, stream=True)
-            reader = threading.Thread(target=_read_all, args=(output, printed), daemon=True)
+            reader = threading.Thread(target=_append_all, args=(output, log), daemon=True)
             reader.start()
             reader.join(timeout_s)
             output.close()
@@ -94,7 +94,7 @@ class GuardedContainer:
             # close() alone leaves the socket to the garbage collector.
             getattr(output, "_response", output).close()
             state = api.exec_inspect(exec_id)
-            return (None if state["Running"] else int(state["ExitCode"])), b"".join(printed)
+            return None if state["Running"] else int(state["ExitCode"])
 
     def _describe_end(self, state: dict[str, Any]) -> str:
         if state.get("OOMKilled"):
@@ -168,6 +168,8 @@ def _options(service: Service, env: Mapping[str, str], run_id: str) -> dict[str,
         "environment": dict(env),
         "ports": {f"{service.port}/tcp": ("127.0.0.1", None)},
         "init": True,
+        # The engine's own copy, which goes with the container: the whole of it could fill the disk.
+        "log_config": LogConfig(type="json-file", config={"max-size": "16m", "max-file": "2"}),
         # For databases that run beside ci-gate.
         "extra_hosts": {"host.docker.internal": "host-gateway"},
     }
@@ -219,6 +221,10 @@ def _stop(container: Container, grace_s: float) -> None:
         container.stop(timeout=max(0, round(grace_s)))
 
 
-def _read_all(chunks: Iterator[bytes], into: list[bytes]) -> None:
-    with contextlib.suppress(OSError, DockerException, RequestException, struct.error, ValueError):
-        into.extend(chunks)
+def _append_all(chunks: Iterator[bytes], log: ServiceLog) -> None:
+    with (
+        contextlib.suppress(OSError, DockerException, RequestException, struct.error, ValueError),
+        log.path.open("ab", 0) as file,
+    ):
+        for chunk in chunks:
+            file.write(chunk)

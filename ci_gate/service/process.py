@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ci_gate import keeper as keeper_program
 from ci_gate.errors import BadInputError, OutsideError, Problem, ServiceError
 from ci_gate.process_group import MARK_VARIABLE, ProcessGroup, end_groups, find_below, read_stat
+from ci_gate.service.log_bound import keep_bounded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -110,8 +111,22 @@ def start_process(
 ) -> Iterator[GuardedProcess]:
     """Runs ``words`` without a shell, both outputs appended to the log; leaving it ends all below it.
 
-    Raises ServiceError if it cannot be started, and OutsideError if something of it cannot be ended.
+    The log is kept within bounds. Raises ServiceError if it cannot be started, and OutsideError if something
+    of it cannot be ended.
     """
+    with keep_bounded(log), _start_guarded(words, env, cwd, log, watchdog, grace_s) as process:
+        yield process
+
+
+@contextlib.contextmanager
+def _start_guarded(
+    words: tuple[str, ...],
+    env: Mapping[str, str],
+    cwd: Path,
+    log: ServiceLog,
+    watchdog: Watchdog,
+    grace_s: float,
+) -> Iterator[GuardedProcess]:
     mark = uuid.uuid4().hex
     guards = [watchdog.guard_marked(mark)]
     group = ProcessGroup(mark=mark)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from ci_gate.errors import OutsideError, ServiceError
+from ci_gate.errors import ServiceError
 from ci_gate.service.container import GuardedContainer
 from ci_gate.service.environment import reset_env
 from ci_gate.service.log import ServiceLog, open_log
+from ci_gate.service.log_bound import keep_bounded
 from ci_gate.service.process import describe_status, split_command, start_process
 from ci_gate.thresholds.commands import explain_no_shell
 from ci_gate.wording import format_exact
@@ -56,19 +57,10 @@ def _run(
 ) -> int | None:
     told = reset_env(running.inside)
     if isinstance(running.runtime, GuardedContainer):
-        status, printed = running.runtime.run_inside(words, told, timeout_s)
-        _append(log, printed)
-        return status
+        with keep_bounded(log):
+            return running.runtime.run_inside(words, told, timeout_s, log)
     env = {**running.placement.environ, **dict(running.env), **told}
     with start_process(
         words, env=env, cwd=running.placement.repository, log=log, watchdog=watchdog, grace_s=1.0
     ) as process:
         return process.wait(timeout_s)
-
-
-def _append(log: ServiceLog, printed: bytes) -> None:
-    try:
-        with log.path.open("ab") as file:
-            file.write(printed)
-    except OSError as error:
-        raise OutsideError(f"cannot write {log.path}: {error.strerror}") from error

@@ -15,6 +15,7 @@ from ci_gate.service.container import published_url, start_container
 from ci_gate.service.environment import Placeholders, expand_env, expand_variables
 from ci_gate.service.image import build_image, connect_docker, find_image
 from ci_gate.service.log import open_log
+from ci_gate.service.log_bound import keep_bounded
 from ci_gate.service.process import split_command, start_process
 from ci_gate.service.ready import await_ready, probe_http
 from ci_gate.service.running import RunningService
@@ -132,6 +133,7 @@ def _start_container(start: _Start, log: ServiceLog, stack: contextlib.ExitStack
     )
     env = expand_env(service, placement, inside)
     client = stack.enter_context(connect_docker(placement.environ))
+    stack.enter_context(keep_bounded(log))
     container = stack.enter_context(
         start_container(
             client,

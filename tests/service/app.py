@@ -25,6 +25,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--fork", type=int, default=0, help="children in the same group")
     parser.add_argument("--detach", action="store_true", help="a grandchild in a session of its own")
     parser.add_argument("--hide", default="", help="a grandchild of this name, without session, environment")
+    parser.add_argument("--chatter-mib", type=int, default=0, help="printed before it listens")
     parser.add_argument("--last-words-mib", type=int, default=0, help="printed on SIGTERM")
     parser.add_argument("--ignore-sigterm", action="store_true")
     parser.add_argument("--allocate-mib", type=int, default=0)
@@ -41,6 +42,7 @@ def main() -> None:
     fork(asked)
     if asked.say:
         say(asked.say)
+    chatter(asked.chatter_mib)
     hoard = [bytearray(os.urandom(1 << 20)) for _ in range(asked.allocate_mib)]
     time.sleep(asked.wait)
     if asked.exit is not None:
@@ -77,6 +79,11 @@ def hide(name: str) -> None:
         os._exit(0)
     code = "import signal; signal.signal(15, signal.SIG_IGN); signal.pause()"
     os.execve(sys.executable, [sys.executable, "-c", code, f"hidden-{name}"], {})
+
+
+def chatter(mib: int) -> None:
+    for number in range(mib * 1024):
+        sys.stdout.write(f"{number:08}".ljust(1023) + "\n")
 
 
 def speak_last(mib: int) -> None:
