@@ -11,10 +11,13 @@ from typing import Any
 
 import locust.stats
 
+from ci_gate.measure.error_texts import MOST_TEXTS, ErrorTexts
 from ci_gate.measure.odd_events import show_error
+from ci_gate.samples import MAX_STRING_LENGTH
 
 _OURS = frozenset({"locust", "ci_gate", "__main__"})
 _MOST_TEXTS = 1000
+_LONGEST = 10_000
 _SUMMARIES = ("print_stats", "print_percentile_stats", "print_error_report")
 
 
@@ -41,7 +44,7 @@ class ListenerErrors(logging.Handler):
             return
         self.count += 1
         name = str(getattr(listener, "__name__", "a listener"))
-        key = name, f"{_tell(exception, values.get('kwargs') or {})}, in {name}"
+        key = name, f"{_tell(exception, values.get('kwargs') or {})[:_LONGEST]}, in {name}"
         if key in self.texts or len(self.texts) < _MOST_TEXTS:
             self.texts[key] += 1
 
@@ -67,3 +70,18 @@ def _make_harmless(show: Callable[..., None]) -> Callable[..., None]:
             logging.getLogger(__name__).warning("Locust cannot show a summary: %s", show_error(error))
 
     return shown
+
+
+def bound_errors() -> None:
+    """Let Locust's table of errors keep few and short texts; it counts failures as before."""
+    log_error: Callable[..., None] = locust.stats.RequestStats.log_error
+    texts = ErrorTexts()
+
+    @functools.wraps(log_error)
+    def bounded(stats: Any, method: str, name: str, error: Any) -> None:
+        text = error if isinstance(error, str) else show_error(error)
+        if len(text) > MAX_STRING_LENGTH or len(stats.errors) >= MOST_TEXTS:
+            error = texts.shorten(text)
+        log_error(stats, method, name, error)
+
+    locust.stats.RequestStats.log_error = bounded  # type: ignore[method-assign,assignment]

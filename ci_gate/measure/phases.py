@@ -20,9 +20,10 @@ from locust import User
 
 from ci_gate.addresses import hide_credentials
 from ci_gate.evidence import LineWriter, RecordingPlan, write_json
+from ci_gate.measure.error_texts import ErrorCounts
 from ci_gate.measure.generator import GeneratorMeter
 from ci_gate.measure.locust_log import ListenerErrors
-from ci_gate.measure.odd_events import name_endpoint, show_error, show_value
+from ci_gate.measure.odd_events import name_endpoint, show_value
 from ci_gate.measure.own_hosts import keep_own_host
 from ci_gate.measure.printed import LastWords
 from ci_gate.readings import EndpointTotal, ErrorCount, ExitCode, Mark, OddValue, Totals
@@ -80,8 +81,8 @@ class Conductor:
         self._samples = samples
         self._clean = clean  # of secrets; what is recorded is read by many
         self._marks = LineWriter(folder / "marks.jsonl")
-        self._start_failures: Counter[tuple[str, str]] = Counter()
-        self._task_errors: Counter[tuple[str, str]] = Counter()
+        self._start_failures = ErrorCounts(clean)
+        self._task_errors = ErrorCounts(clean)
         self._all_spawned = False
         self._is_over = False
         self._listener_errors = ListenerErrors()
@@ -128,7 +129,7 @@ class Conductor:
         try:
             on_start()
         except Exception as error:
-            self._start_failures[type(user).__name__, show_error(error)] += 1
+            self._start_failures.add(type(user).__name__, error)
             raise
         setattr(user, _READY, True)
         if self._arrivals:
@@ -194,7 +195,7 @@ class Conductor:
     def _note_user_error(self, user_instance: Any, exception: BaseException, **_more: Any) -> None:
         user = getattr(user_instance, "user", user_instance)  # from a task, Locust names its TaskSet
         if getattr(user, _READY, False):
-            self._task_errors[type(user).__name__, show_error(exception)] += 1
+            self._task_errors.add(type(user).__name__, exception)
 
     def _mark(self, name: Any) -> None:
         self._marks.write(Mark(name=name, wall_s=time.time(), monotonic_s=time.monotonic()))
@@ -212,8 +213,8 @@ class Conductor:
             ),
             heard=self._samples.count_heard(),
             odd_values=self._samples.take_odd_values(),
-            start_failures=self._count_errors(self._start_failures),
-            task_errors=self._count_errors(self._task_errors),
+            start_failures=self._start_failures.totals(),
+            task_errors=self._task_errors.totals(),
             other_hosts=self._samples.answers.other_hosts,
             redirects=self._samples.answers.redirects(),
             own_hosts=self._own_hosts,

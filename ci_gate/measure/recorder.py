@@ -29,7 +29,8 @@ from ci_gate.measure import HOST_VARIABLE
 from ci_gate.measure.answers import Answers
 from ci_gate.measure.arrivals import Arrivals, take_intended
 from ci_gate.measure.bodies import Bodies
-from ci_gate.measure.locust_log import make_summaries_harmless
+from ci_gate.measure.error_texts import ErrorTexts
+from ci_gate.measure.locust_log import bound_errors, make_summaries_harmless
 from ci_gate.measure.odd_events import CLOCK_SLACK_S, MOST_BYTES, OddEvents, is_failure, show_error
 from ci_gate.measure.phases import Conductor
 from ci_gate.measure.printed import filter_output, print_whatever_comes
@@ -68,6 +69,7 @@ class Recorder:
         self._open_replies = OpenReplies()
         self._bodies = Bodies()
         self._odd = OddEvents(clean)
+        self._texts = ErrorTexts()
         self._rows = Rows(writer, has_arrivals=arrivals is not None)
         self._write_row = self._rows.make_writer()
         self._endpoint_ids: dict[tuple[str, str], int] = {}  # none is 0: that is the empty text
@@ -164,7 +166,8 @@ class Recorder:
         return number
 
     def _error_id(self, exception: BaseException) -> int:
-        return self._writer.string_id(self._clean(show_error(exception)))
+        # Cleaned before it is cut: half a secret would not be known again.
+        return self._writer.string_id(self._texts.shorten(self._clean(show_error(exception))))
 
     def count_heard(self) -> tuple[EndpointTotal, ...]:
         """How many events were heard of each endpoint."""
@@ -231,6 +234,7 @@ def main() -> None:
     Conductor(plan, folder, recorder, arrivals, clean).listen(events)
     random.seed(plan.seed)
     make_summaries_harmless()
+    bound_errors()
     gc.freeze()  # what the recorder has imported is not searched for garbage again and again
     sys.argv = ["locust", *arguments]
     locust.main.main()
