@@ -15,6 +15,12 @@ def find_filtered_out(filters: Mapping[str, Any], branch: str) -> str:
     return "branches-ignore" if lets_through(ignored, branch) else ""
 
 
+def is_of_named_branches(filters: Mapping[str, Any]) -> bool:
+    """Whether only pushes to branches of these names pass: no pattern, and no tag."""
+    names = listed(filters.get("branches"))
+    return bool(names) and all(re.fullmatch(r"[\w./-]+", name) for name in names) and "tags" not in filters
+
+
 def lets_through(patterns: Sequence[str], branch: str) -> bool:
     """Whether the last pattern that matches is none with ``!``; nothing passes where none matches."""
     is_through = False

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from ci_gate.branch_filters import find_filtered_out, listed
+from ci_gate.branch_filters import find_filtered_out, is_of_named_branches, listed
 from ci_gate.errors import Problem
 from ci_gate.gate_jobs import GateJob, find_gate_jobs, name_checks
 from ci_gate.github.rules import BranchRules
@@ -134,6 +134,17 @@ def _find_gaps(filters: Mapping[str, object], branch: str) -> list[str]:
     return gaps
 
 
+def _look_at_pushes(setup: Setup) -> Iterator[Line]:
+    """A push has no base to be compared with, and GitHub takes its check for that of the pull request."""
+    for workflow in (gate.workflow for gate in setup.gates[:1]):
+        filters = workflow.triggers.get("push")
+        if filters is None or is_of_named_branches(filters):
+            continue
+        found = "start the workflow: green without a base, on the commit of a pull request"
+        to_do = f"take push out of on: in {workflow.path}, or give it branches: [{setup.rules.branch}]"
+        yield Line(state="MEND", subject="pushes", found=found, to_do=to_do)
+
+
 def _look_at_merge_queue(setup: Setup) -> Iterator[Line]:
     for workflow in (gate.workflow for gate in setup.gates[:1]):
         to_do = f"add merge_group to on: in {workflow.path}"
@@ -236,6 +247,7 @@ _LOOKS: Final[tuple[Callable[[Setup], Iterator[Line]], ...]] = (
     _look_at_job,
     _look_at_required_check,
     _look_at_pull_requests,
+    _look_at_pushes,
     _look_at_merge_queue,
     _look_at_caller,
     _look_at_condition,

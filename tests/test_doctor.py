@@ -92,6 +92,21 @@ def test_good_setup__has_nothing_to_mend_and_nothing_to_advise():
 
 
 @pytest.mark.parametrize(
+    ("push", "subjects"),
+    [
+        ("  push:\n", ["pushes"]),
+        ("  push: {branches: ['**']}\n", ["pushes"]),
+        ("  push: {branches: [main, 'feature/*']}\n", ["pushes"]),
+        ("  push: {branches-ignore: [main]}\n", ["pushes"]),
+        ("  push: {branches: [main], tags: ['v*']}\n", ["pushes"]),
+        ("  push: {branches: [main, release/1.x]}\n", []),
+    ],
+)
+def test_push__must_not_report_the_check_of_a_pull_request_without_its_base(push, subjects):
+    assert wrong(look(GATE.replace("  merge_group:\n", push + "  merge_group:\n"))) == subjects
+
+
+@pytest.mark.parametrize(
     ("old", "new", "subject"),
     [
         ("  gate:\n", "  verdict:\n", "gate job"),
