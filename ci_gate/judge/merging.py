@@ -46,11 +46,16 @@ def merge_verdicts(
         started_at=min((each.started_at for each in verdicts), default=""),
         thresholds_file=first.thresholds_file if first else "thresholds.yaml",
         thresholds_sha256=first.thresholds_sha256 if first else "",
-        git=first.git if first else {},
+        git=_merge_git(verdicts),
         options=first.options if first else {},
         scenarios=merged,
         findings=tuple(dict.fromkeys(findings)),
     )
+
+
+def _merge_git(verdicts: Sequence[Verdict]) -> dict[str, str]:
+    """The first one's, and base of whichever has one: a scenario without a tolerance is not compared."""
+    return {name: value for verdict in reversed(verdicts) for name, value in verdict.git.items()}
 
 
 def _find_scenario(name: str, verdicts: Sequence[Verdict]) -> ScenarioVerdict:

@@ -124,3 +124,20 @@ def test_findings__of_a_run_are_kept_once():
     note = finding(code="other", effect="note", subject="run")
     verdicts = [msgspec.structs.replace(of(name), findings=(note,)) for name in ("a", "b")]
     assert codes(merge(*verdicts)) == ["other"]
+
+
+@pytest.mark.parametrize("compared", ["a", "b"])
+def test_merged__names_the_base_that_any_of_its_jobs_measured(compared):
+    """A scenario without a tolerance is measured alone; what is said of base must not depend on the order."""
+    git = {"head": "1" * 40}
+    alone, beside = of("ab".replace(compared, "")), of(compared)
+    merged = merge(
+        *sorted(
+            (
+                msgspec.structs.replace(alone, git=git),
+                msgspec.structs.replace(beside, git=git | {"base": "gate-base"}),
+            ),
+            key=lambda each: each.scenarios[0].name,
+        )
+    )
+    assert merged.git == git | {"base": "gate-base"}
