@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -35,6 +36,7 @@ from ci_gate.request import check_workloads, choose_profile, choose_scenarios, r
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
+_COUNT = re.compile(r"0*[1-9][0-9]{0,17}")
 
 
 @click.command("plan", short_help="Say what a workflow is to measure, for its other jobs.")
@@ -145,7 +147,7 @@ def gate_command(  # noqa: PLR0913, PLR0917 - one parameter for each option
 def _read_count(text: str) -> int | None:
     if not text:
         return None
-    if not (text.isascii() and text.isdigit() and int(text)):
+    if not _COUNT.fullmatch(text):
         raise UsageError(f"--users is no whole number above 0: {text!a}")
     return int(text)
 

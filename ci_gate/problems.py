@@ -10,7 +10,9 @@ import msgspec
 
 from ci_gate.errors import BadInputError, GateError, Problem, UsageError
 
-_MOST: Final = 100  # an environment variable, by which they are handed on, holds 128 KiB
+# An environment variable, by which they are handed on, holds 128 KiB; that of `needs` escapes them once more.
+_MOST: Final = 100
+_MOST_CHARACTERS: Final = 40_000
 _LONGEST: Final = 500
 
 
@@ -37,20 +39,27 @@ def missing_file(file: str) -> Problem:
 
 def render_problems(problems: Sequence[Problem]) -> str:
     """A line of ASCII; of very many, the first, and how many more there are."""
-    shown = [
-        _Problem(
-            file=each.file[:_LONGEST],
-            line=each.line,
-            column=each.column,
-            message=each.message[:_LONGEST],
-            allowed=each.allowed[:_LONGEST],
-        )
-        for each in problems[:_MOST]
-    ]
-    if len(problems) > _MOST:
-        more = f"there are {len(problems) - _MOST:,} mistakes more"
-        shown.append(_Problem(file=problems[0].file, line=0, column=0, message=more, allowed=""))
-    return json.dumps(msgspec.to_builtins(shown))
+    shown: list[str] = []
+    for each in problems[:_MOST]:
+        written = _write(each)
+        if sum(map(len, shown)) + len(written) > _MOST_CHARACTERS:
+            break
+        shown.append(written)
+    if left := len(problems) - len(shown):
+        more = f"there are {left:,} mistakes more"
+        shown.append(_write(Problem(file=problems[0].file, line=0, column=0, message=more)))
+    return f"[{', '.join(shown)}]"
+
+
+def _write(problem: Problem) -> str:
+    short = _Problem(
+        file=problem.file[:_LONGEST],
+        line=problem.line,
+        column=problem.column,
+        message=problem.message[:_LONGEST],
+        allowed=problem.allowed[:_LONGEST],
+    )
+    return json.dumps(msgspec.to_builtins(short))
 
 
 def parse_problems(text: str) -> tuple[Problem, ...]:

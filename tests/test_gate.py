@@ -134,6 +134,15 @@ def test_command__makes_a_verdict_of_a_wrong_or_missing_file(tmp_path, text):
     assert {each.code for each in findings} == {"bad-input"}
 
 
+@pytest.mark.parametrize("letter", ["x", '"', "ü", "\N{PILE OF POO}"])
+def test_problems__fit_into_an_environment_variable_also_inside_of_needs(letter):
+    problem = Problem(file="t.yaml", line=1, column=2, message=letter * 9999, allowed=letter * 9999)
+    line = render_problems([problem] * 300)
+    needs = json.dumps({"plan": {"result": "failure", "outputs": {"problems": line}}}, indent=2)
+    assert len(needs.encode()) < 128 * 1024
+    assert parse_problems(line)[0].message == letter * 500
+
+
 def test_problems__are_handed_on_as_one_short_line_of_ascii():
     problem = Problem(file="t.yaml", line=1, column=2, message="ü\n::add-mask::x" + "y" * 9999)
     line = render_problems([problem] * 5000)
@@ -142,7 +151,9 @@ def test_problems__are_handed_on_as_one_short_line_of_ascii():
     assert len(line) < 128 * 1024
     read = parse_problems(line)
     assert read[0].message.startswith("ü\n::add-mask::x")
-    assert read[-1].message == "there are 4,900 mistakes more"
+    assert read[-1].message == f"there are {5000 - len(read) + 1:,} mistakes more"
+    short = Problem(file="t", line=1, column=2, message="x")
+    assert len(parse_problems(render_problems([short] * 200))) == 101
     assert parse_problems("") == ()
     with pytest.raises(UsageError, match="no JSON list of problems"):
         parse_problems("{")

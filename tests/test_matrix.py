@@ -298,6 +298,7 @@ def test_plan__of_more_scenarios_than_a_matrix_holds(merged, count, is_refused):
         (["--users", "0"], "no whole number"),
         (["--users", "-1"], "no whole number"),
         (["--users", "1e3"], "no whole number"),
+        (["--users", "9" * 5000], "no whole number"),
         (["--users", "٣"], "no whole number"),
         (["--base", "gone"], "no commit 'gone'"),
     ],
