@@ -18,7 +18,14 @@ from ci_gate.judge.findings import Finding
 from ci_gate.judge.mistakes import add_mistakes, make_empty_verdict
 from ci_gate.judge.verdict import Verdict, decode_verdict, distrust
 from ci_gate.problems import list_problems, missing_file
-from ci_gate.publication import PublishRequest, distrust_contradiction, exit_code_of, make_report, mark_stale
+from ci_gate.publication import (
+    PublishRequest,
+    distrust_contradiction,
+    distrust_other_base,
+    exit_code_of,
+    make_report,
+    mark_stale,
+)
 from ci_gate.report.comment import Report
 from ci_gate.report_files import VERDICT_FILE
 from ci_gate.threshold_files import ThresholdFiles, fetch_side
@@ -131,7 +138,7 @@ class OtherRun:
             verdict = distrust(verdict, f"the verdict is of {measured}, and not of {self.run.head_sha[:12]}")
         if occasion.pull_number != pull.number:
             verdict = distrust(verdict, f"the verdict is of pull request {occasion.pull_number}")
-        return verdict
+        return distrust_other_base(verdict, pull.base.ref)
 
     def _compare_with_check(self, report: Report) -> Report:
         """A verdict beside a check that ended otherwise is of an earlier attempt, or of something else."""

@@ -14,6 +14,7 @@ from ci_gate.github.event import Event
 from ci_gate.judge.approval import judge_approval
 from ci_gate.judge.findings import Finding
 from ci_gate.judge.lacking import demand_all
+from ci_gate.judge.outcomes import worst
 from ci_gate.judge.threshold_changes import compare_thresholds
 from ci_gate.judge.under_base import judge_under_base
 from ci_gate.judge.verdict import Verdict, distrust
@@ -105,6 +106,27 @@ def distrust_contradiction(
     if not lies:
         return verdict
     return distrust(verdict, f"the figures break limits that the verdict says were kept: {', '.join(lies)}")
+
+
+def distrust_other_base(verdict: Verdict, base_ref: str) -> Verdict:
+    """The verdict, INVALID where it is for another branch than ``base_ref``, the pull request's base now.
+
+    An older run can be run again, with the event of its time: on the same commit its check counts as new.
+    """
+    occasion = verdict.occasion
+    if occasion is None or occasion.base_ref in {"", base_ref}:
+        return verdict
+    finding = Finding(
+        code="other-base",
+        effect="distrust",
+        subject="run",
+        message=f"measured for the base branch {occasion.base_ref}, and it is {base_ref} now",
+        remedy="close and reopen the pull request: that measures it for its base branch",
+    )
+    outcome = worst([verdict.outcome, "INVALID"])
+    return msgspec.structs.replace(
+        verdict, outcome=outcome, blocks=True, findings=(finding, *verdict.findings)
+    )
 
 
 def mark_stale(report: Report, check: str, attempt: int) -> Verdict:

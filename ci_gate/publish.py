@@ -28,6 +28,7 @@ from ci_gate.problems import list_problems
 from ci_gate.publication import (
     Action,
     PublishRequest,
+    distrust_other_base,
     exit_code_of,
     make_report,
     plan_actions,
@@ -74,6 +75,7 @@ class _Edge:
         verdict, head = self._read_own_verdict()
         actions = plan_actions(self.event, self.request, has_token=self.transport is not None)
         pull = self._get_pull()
+        verdict = distrust_other_base(verdict, pull.base.ref) if pull is not None else verdict
         report = make_report(
             verdict,
             base=self._read_base(),

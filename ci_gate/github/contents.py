@@ -61,14 +61,17 @@ def list_folder(
 ) -> tuple[dict[str, str], dict[str, str]]:
     """The files directly in ``folder`` at ``ref``, and its folders: path -> git's digest, of a folder's tree.
 
-    None of both where there is no folder. GitHub lists 1,000 entries at most.
+    None of both where there is nothing; a file, link or submodule in its place is that one file. GitHub lists
+    1,000 entries at most.
     """
     try:
-        entries = transport.get(_path(repository, folder), {"ref": ref}).read(list[_Entry])
+        reply = transport.get(_path(repository, folder), {"ref": ref})
     except RefusedError as error:
         if error.status == _NOT_FOUND:
             return {}, {}
         raise
+    is_folder = reply.content.lstrip().startswith(b"[")
+    entries = reply.read(list[_Entry]) if is_folder else [reply.read(_Entry)]
     files = {entry.path: entry.sha for entry in entries if entry.type != "dir"}
     return files, {entry.path: entry.sha for entry in entries if entry.type == "dir"}
 

@@ -54,3 +54,12 @@ def test_folder__is_listed_with_its_files_and_folders(github, connect):
     files, folders = list_folder(connect(), "shop/shop", ".github", SHA)
     assert (files, list(folders)) == ({}, [".github/actions", ".github/workflows"])
     assert list_folder(connect(), "shop/shop", "nothing", SHA) == ({}, {})
+
+
+def test_what_is_no_folder__is_listed_as_the_one_file_that_it_is(github, connect):
+    """GitHub shows a file, a link or a submodule in the place of a folder as itself, and not as a list."""
+    github.state.files[SHA, ".github/actions"] = b"x"
+    github.state.links[SHA, ".github/workflows"] = "/etc"
+    for path in (".github/actions", ".github/workflows"):
+        files, folders = list_folder(connect(), "shop/shop", path, SHA)
+        assert ([*files], folders) == ([path], {})

@@ -638,3 +638,27 @@ def test_workflow_run__without_a_token_is_a_usage_error(fork_job):
     del fork_job.environ["GITHUB_TOKEN"]
     with pytest.raises(UsageError, match="GITHUB_TOKEN"):
         fork_job.other_run()
+
+
+@pytest.mark.parametrize(("base_ref", "code"), [("main", 0), ("loose", 3)])
+def test_run_of_before_the_base_branch_changed__is_not_green_when_it_is_run_again(job, base_ref, code):
+    """Green against loose, then into main; GitHub runs the old run again with the event of its time."""
+    (content,) = measured_for(base_ref=base_ref).values()
+    assert job.own_run(content) == code
+    assert ("measured for the base branch loose, and it is main now" in job.summary.read_text()) is bool(code)
+
+
+@pytest.mark.parametrize(("base_ref", "outcome"), [("main", "PASS"), ("loose", "INVALID")])
+def test_comment__does_not_praise_what_was_measured_for_another_base_branch(fork_job, base_ref, outcome):
+    assert fork_job.other_run(measured_for(base_ref=base_ref)) == 0
+    assert f"{outcome}: " in fork_job.comments[0].splitlines()[1]
+
+
+@pytest.mark.parametrize("path", [".github/actions", "load"])
+def test_fork__that_puts_a_file_in_the_place_of_a_folder_still_gets_its_comment(fork_job, path):
+    state = fork_job.github.state
+    for key in [key for key in state.files if key[0] == MERGE and key[1].startswith(f"{path}/")]:
+        del state.files[key]
+    state.files[MERGE, path] = b"x"
+    assert fork_job.other_run() == 0
+    assert f"`file {path}`" in fork_job.comments[0]
