@@ -168,8 +168,9 @@ def _options(service: Service, env: Mapping[str, str], run_id: str) -> dict[str,
         "environment": dict(env),
         "ports": {f"{service.port}/tcp": ("127.0.0.1", None)},
         "init": True,
-        # The engine's own copy, which goes with the container: the whole of it could fill the disk.
-        "log_config": LogConfig(type="json-file", config={"max-size": "16m", "max-file": "2"}),
+        # The engine's own copy, which goes with the container, must not fill the disk. When the engine begins
+        # a new file, it loses what was printed last: hence files far larger than what a service should say.
+        "log_config": LogConfig(type="json-file", config={"max-size": "256m", "max-file": "2"}),
         # For databases that run beside ci-gate.
         "extra_hosts": {"host.docker.internal": "host-gateway"},
     }
