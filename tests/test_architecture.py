@@ -45,7 +45,10 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("addresses", "errors", "samples", "evidence", "ranges", "readings", "workload", "service"),
         *("process_group", "thresholds", "watchdog", "wording"),
     },
-    "judge": {"wording", "errors", "samples", "evidence", "ranges", "readings", "workload", "thresholds"},
+    "judge": {
+        *("addresses", "wording", "errors", "samples", "evidence", "ranges", "readings", "workload"),
+        "thresholds",
+    },
     "report": {"wording", "evidence", "readings", "judge", "thresholds"},
     "progress": {"measure", "wording"},
     "git": {"errors"},

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Final, Literal
 
+from ci_gate.addresses import hide_credentials
 from ci_gate.thresholds import Limit, Profile, Scenario, Service, Thresholds
 from ci_gate.wording import count, format_exact
 
@@ -83,8 +84,8 @@ def _compare(key: _Key, old: _Setting | None, new: _Setting | None) -> Threshold
         scenario=scenario,
         endpoint=endpoint,
         setting=setting,
-        old=old.text if old else None,
-        new=new.text if new else None,
+        old=hide_credentials(old.text) if old else None,
+        new=hide_credentials(new.text) if new else None,
         effect=_EFFECTS[direction + 1],
         line=new.line if new else None,
     )

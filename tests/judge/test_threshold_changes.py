@@ -339,3 +339,11 @@ def test_changes__come_in_one_order_whatever_the_order_of_keys(data):
     assert describe(first) == describe(compare_thresholds(parse(old), parse(again)))
     effects = [change.effect for change in first]
     assert effects == sorted(effects, key=["loosened", "changed", "tightened"].index)
+
+
+def test_credentials__of_an_address_are_not_shown_and_their_change_is():
+    old, new = (
+        parse(edit("service", "env", to={"DB": f"postgres://me:{word}@db"})) for word in ("one", "two")
+    )
+    (change,) = compare_thresholds(old, new)
+    assert (change.setting, change.old, change.new) == ("service env DB", *["postgres://***@db"] * 2)
