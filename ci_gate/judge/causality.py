@@ -9,6 +9,7 @@ from ci_gate.judge.findings import Finding
 
 CAUSES_FIRST: Final = (
     # There was no run, or another one than was asked for.
+    *("bad-input", "no-verdict", "stale", "contradiction", "run-failed"),
     *("run-not-finished", "job-not-successful", "verdict-unreadable", "nothing-measured", "not-planned"),
     *("mixed-run", "not-measured", "other-load"),
     # What the run stands on.
@@ -24,7 +25,8 @@ CAUSES_FIRST: Final = (
     *("users-missing", "generator-busy", "generator-late", "load-impossible", "load-not-reached"),
     *("arrivals-unsent", "no-samples", "phase-cut-short", "wrong-users"),
     # What could then not be shown.
-    *("endpoint-explosion", "endpoint-never-called", "too-few-samples", "not-compared"),
+    *("endpoint-explosion", "endpoint-never-called", "too-few-samples"),
+    *("not-compared", "nothing-compared"),
     # Notes.
     *("status-not-accepted", "never-ended", "host-busy", "probe-failed", "settings-replaced", "own-host"),
     *("values-replaced", "page-beside-api"),

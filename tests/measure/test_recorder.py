@@ -71,6 +71,11 @@ def test_recorder__every_ending_of_a_request(run_locust, base):
         for endpoint in expected
     }
     assert seen == {endpoint: {pair} for endpoint, pair in expected.items()}
+    left_by = {
+        endpoint: {recording.strings[number] for number in rows_of(recording, endpoint)["error"]}
+        for endpoint in ("GET /raises", "GET /forgotten")
+    }
+    assert left_by == {"GET /raises": {"KeyError('no such key')"}, "GET /forgotten": {""}}
     assert set(rows_of(recording, "GET /throttled")["flags"]) == {FLAG_RETRY_AFTER}
     assert set(rows_of(recording, "GET /html")["flags"]) == {FLAG_HTML}
     assert set(rows_of(recording, "GET /size/10000")["bytes"]) == {10000}
