@@ -210,6 +210,8 @@ class Conductor:
                     failures=entry.num_failures,
                 )
                 for (name, method), entry in environment.stats.entries.items()
+                if isinstance(name, str | bytes)
+                and isinstance(method, str | bytes)  # to Locust 1 and 1.0 are one
             ),
             heard=self._samples.count_heard(),
             odd_values=self._samples.take_odd_values(),

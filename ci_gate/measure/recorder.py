@@ -102,21 +102,20 @@ class Recorder:
             now_s = clock()
             try:
                 endpoint = known.get((request_type, name)) or meet(request_type, name)
-                if (
-                    getattr(getattr(response, "request", None), "url", None) is not url
-                    or str(url)[:size] != home
-                ):
+                answered = getattr(getattr(response, "request", None), "url", None)
+                if answered is not url or str(url)[:size] != home:
                     see(f"{request_type} {name}", url, response)
                 status = NOT_HTTP if response is None else getattr(response, "status_code", NOT_HTTP)
                 crc, flags = look_at(response, status)
-                start_s = start_time or now_s - response_time / 1000
+                took_s = response_time / 1000
+                start_s = start_time or now_s - took_s
                 error, ending = 0, ENDED_WELL
                 if exception:
                     error, ending = error_id(exception), _ending(status, exception)
                 is_plain = (
                     type(response_time) is type(start_s) is float
                     and type(status) is type(response_length) is int
-                    and (began_s <= start_s <= start_s + response_time / 1000 <= now_s + CLOCK_SLACK_S)
+                    and (response_time >= 0 and began_s <= start_s <= now_s + CLOCK_SLACK_S - took_s)
                     and (0 <= status <= NOT_HTTP and 0 <= response_length <= MOST_BYTES)
                 )
             except Exception:  # noqa: BLE001 - a scenario's own client may put in anything, of any class

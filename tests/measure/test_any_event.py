@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ci_gate.evidence import read_recording
@@ -101,6 +101,8 @@ def fire(tmp_path_factory):
 
 
 @given(events=st.lists(st.one_of(ONE_ODD, ALL_ODD), min_size=1, max_size=EVENTS))
+@example(events=[{**PLAIN, "name": "0"}, {**PLAIN, "name": "0.0"}])
+@example(events=[{**PLAIN, "response_time": "-6e-5"}])  # added to a time in seconds it is lost in rounding
 def test_any_event__has_its_row_and_its_verdict(fire, events):
     recording = fire(events)
     assert len(recording.samples) == len(events)
