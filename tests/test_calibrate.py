@@ -93,7 +93,7 @@ def test_summary__of_comparisons_in_doubt_without_a_change():
         summarise_comparisons([("a", duet(outcome="inconclusive", findings=[finding()]))], planned=1)
     )
     assert rows == []
-    assert counts.startswith("1 comparisons: 0 pass, 1 inconclusive")
+    assert counts.startswith("1 comparison: 0 pass, 1 inconclusive")
 
 
 @pytest.mark.slow
@@ -164,7 +164,7 @@ def test_calibrate__tells_what_it_has_if_interrupted():
         raise KeyboardInterrupt
     rows, counts = rows_of(said.getvalue().rstrip())
     assert rows[0][:3] == ["checkout", "all", "p50"]
-    assert counts == "1 comparisons: 1 pass, 0 inconclusive, 0 fail, 0 invalid; 2 of 3 not measured"
+    assert counts == "1 comparison: 1 pass, 0 inconclusive, 0 fail, 0 invalid; 2 of 3 not measured"
     with pytest.raises(KeyboardInterrupt), _told_if_interrupted([], 3, ProgressPrinter(said)):
         raise KeyboardInterrupt
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import ci_gate.judge
 from ci_gate.evidence import DUET_BASE, DUET_HEAD
 from ci_gate.judge.bottleneck import LEAST_SHARE, Diagnosis
+from ci_gate.judge.causes import UNKNOWN
 from ci_gate.judge.comparison import Change
 from ci_gate.judge.duet import DuetVerdict
 from ci_gate.judge.observation import ProbeWindow, count_in_flight, observe
@@ -436,4 +437,4 @@ def test_document__explains_every_cause():
         path.read_text(encoding="utf-8") for path in Path(ci_gate.judge.__path__[0]).glob("*.py")
     )
     named = set(re.findall(r'Place\(\s*code="([a-z-]+)"|Cause\(\s*code="([a-z-]+)"', sources))
-    assert explained == {code for pair in named for code in pair if code}
+    assert explained == {UNKNOWN, *(code for pair in named for code in pair if code)}

@@ -131,6 +131,8 @@ def test_workers__share_sessions_and_metrics(postgres_url: str, redis_url: str, 
     settings = {"DATABASE_URL": postgres_url, "REDIS_URL": redis_url}
     reset(settings)
     with started_service(settings, tmp_path, "--workers", "2") as service:
+        # Five connections of each worker: both are up.
+        await_true(lambda: service.metrics().get("reference_db_pool_size") == 10, timeout_s=60)
         client = Client(service)
         with ThreadPoolExecutor(8) as threads:
             statuses = list(
@@ -145,7 +147,6 @@ def test_workers__share_sessions_and_metrics(postgres_url: str, redis_url: str, 
             if name.startswith("reference_requests_total{GET /api/v1/deployments/{id}")
         )
         assert counted == 100
-        assert metrics["reference_db_pool_size"] == 10
 
 
 def test_stop__is_clean_on_sigterm(embedded: Mapping[str, str], tmp_path: Path) -> None:

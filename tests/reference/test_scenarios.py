@@ -88,7 +88,7 @@ def test_scenario__users_die_loudly_when_they_cannot_sign_in(
     embedded: Mapping[str, str], tmp_path: Path, locustfile: str, users: int
 ) -> None:
     with started_service({**embedded, "FAULTS": "login_broken"}, tmp_path) as service:
-        done, rows = run_locust(service, locustfile, users, seconds=2)
+        done, rows = run_locust(service, locustfile, users, seconds=6)
     assert done.returncode == 1
     assert list(rows) == ["POST /api/v1/login"]
     assert rows["POST /api/v1/login"]["num_failures"] == users
@@ -102,7 +102,7 @@ def test_cab_approvals__fails_when_fewer_than_a_hundred_are_pending(
     settings = {**embedded, "SEED_PENDING": "2475"}
     reset(settings)
     with started_service(settings, tmp_path) as service:
-        done, rows = run_locust(service, "cab_approvals.py", 5, seconds=3)
+        done, rows = run_locust(service, "cab_approvals.py", 5, seconds=8)
     assert done.returncode == 1
     assert rows[f"GET {APPROVALS}"]["num_failures"] == rows[f"GET {APPROVALS}"]["num_requests"] > 0
 
@@ -123,7 +123,7 @@ def test_scenario__counts_what_a_fault_breaks_as_failures(
     embedded: Mapping[str, str], tmp_path: Path, locustfile: str, fault: str
 ) -> None:
     with started_service({**embedded, "FAULTS": fault}, tmp_path) as service:
-        done, rows = run_locust(service, locustfile, 10, seconds=5)
+        done, rows = run_locust(service, locustfile, 10, seconds=10)
     assert done.returncode == 1
     assert sum(row["num_failures"] for row in rows.values()) >= 5
     # Failures are recorded, not raised: an exception in a task would leave the request out of the figures.
