@@ -25,6 +25,7 @@ from ci_gate.publication import (
     exit_code_of,
     make_report,
     mark_stale,
+    try_base,
 )
 from ci_gate.report.comment import Report
 from ci_gate.report_files import VERDICT_FILE
@@ -119,9 +120,10 @@ class OtherRun:
         if verdict.scenarios:
             verdict = distrust_contradiction(verdict, head, self.request.scenarios)
             verdict = self._distrust_occasion(verdict, pull)
+        verdict, base = try_base(verdict, lambda: fetch_side(self.transport, self.repository, file, base_ref))
         report = make_report(
             verdict,
-            base=self._read_base(base_ref),
+            base=base,
             head=head,
             labels=pull.label_names,
             run_url=self.run.url,
@@ -151,11 +153,3 @@ class OtherRun:
         if not conclusions or ({*conclusions} == {"success"}) is (exit_code_of(report) == EXIT_PASS):
             return report
         return replace(report, verdict=mark_stale(report, check, self.run.attempt))
-
-    def _read_base(self, ref: str) -> ThresholdFiles | None:
-        """A base that cannot be read must not keep anyone from mending it."""
-        try:
-            return fetch_side(self.transport, self.repository, self.request.thresholds_file, ref)
-        except (BadInputError, EvidenceError) as error:
-            self.say(f"threshold changes are not shown: base's file is wrong: {error}")
-            return None

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-from ci_gate.errors import EXIT_FAIL, EXIT_PASS
+from ci_gate.errors import EXIT_FAIL, EXIT_PASS, BadInputError, EvidenceError
 from ci_gate.github.event import Event
 from ci_gate.judge.approval import judge_approval
 from ci_gate.judge.findings import Finding
@@ -89,6 +89,26 @@ def make_report(
         run_url=run_url,
         head_sha=head_sha,
     )
+
+
+def try_base(
+    verdict: Verdict, read: Callable[[], ThresholdFiles | None]
+) -> tuple[Verdict, ThresholdFiles | None]:
+    """Base's side, None where it cannot be read, and the verdict, which then says that nothing was reviewed.
+
+    It stays no more than a note: a base that is wrong must not keep anyone from mending it.
+    """
+    try:
+        return verdict, read()
+    except (BadInputError, EvidenceError) as error:
+        finding = Finding(
+            code="base-unreadable",
+            effect="note",
+            subject="thresholds.yaml",
+            message=f"what was loosened cannot be told, for base's file is wrong: {error}",
+            remedy="review every line of head's file",
+        )
+        return msgspec.structs.replace(verdict, findings=(*verdict.findings, finding)), None
 
 
 def distrust_contradiction(

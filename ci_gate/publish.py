@@ -6,7 +6,7 @@ the verdict of another run, maybe a fork's, of which it believes nothing but the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TextIO
@@ -32,6 +32,7 @@ from ci_gate.publication import (
     exit_code_of,
     make_report,
     plan_actions,
+    try_base,
 )
 from ci_gate.report.annotations import clean_log_line, render_annotations
 from ci_gate.report.comment import (
@@ -76,9 +77,10 @@ class _Edge:
         actions = plan_actions(self.event, self.request, has_token=self.transport is not None)
         pull = self._get_pull()
         verdict = distrust_other_base(verdict, pull.base.ref) if pull is not None else verdict
+        verdict, base = try_base(verdict, self._read_base)
         report = make_report(
             verdict,
-            base=self._read_base(),
+            base=base,
             head=head,
             labels=self._labels(pull),
             run_url=self.event.run_url,
@@ -168,15 +170,7 @@ class _Edge:
 
     def _read_base(self) -> ThresholdFiles | None:
         base = self.request.base
-        return None if base is None else self._tolerate(lambda: read_side(base, self.request.thresholds_file))
-
-    def _tolerate(self, read: Callable[[], ThresholdFiles | None]) -> ThresholdFiles | None:
-        """A base that cannot be read must not keep anyone from mending it."""
-        try:
-            return read()
-        except (BadInputError, EvidenceError) as error:
-            self._say(f"threshold changes are not shown: base's file is wrong: {error}")
-            return None
+        return None if base is None else read_side(base, self.request.thresholds_file)
 
     def _write_summary(self, report: Report) -> None:
         if path := self.environ.get("GITHUB_STEP_SUMMARY"):
