@@ -14,10 +14,9 @@ from ci_gate.github.event import Event
 from ci_gate.judge.approval import judge_approval
 from ci_gate.judge.findings import Finding
 from ci_gate.judge.lacking import demand_all
-from ci_gate.judge.outcomes import worst
 from ci_gate.judge.threshold_changes import compare_thresholds
 from ci_gate.judge.under_base import judge_under_base
-from ci_gate.judge.verdict import Verdict, distrust
+from ci_gate.judge.verdict import Verdict, distrust, invalidate
 from ci_gate.report.comment import Report
 from ci_gate.threshold_files import ThresholdFiles
 
@@ -143,10 +142,7 @@ def distrust_other_base(verdict: Verdict, base_ref: str) -> Verdict:
         message=f"measured for the base branch {occasion.base_ref}, and it is {base_ref} now",
         remedy="close and reopen the pull request: that measures it for its base branch",
     )
-    outcome = worst([verdict.outcome, "INVALID"])
-    return msgspec.structs.replace(
-        verdict, outcome=outcome, blocks=True, findings=(finding, *verdict.findings)
-    )
+    return invalidate(verdict, (finding, *verdict.findings))
 
 
 def mark_stale(report: Report, check: str, attempt: int) -> Verdict:

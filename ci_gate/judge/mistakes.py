@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-import msgspec
-
 from ci_gate.errors import Problem
 from ci_gate.judge.findings import Finding
-from ci_gate.judge.outcomes import worst
-from ci_gate.judge.verdict import VERDICT_SCHEMA, Verdict
+from ci_gate.judge.verdict import VERDICT_SCHEMA, Verdict, invalidate
 
 BAD_INPUT: Final = "bad-input"
 
@@ -25,9 +22,7 @@ def add_mistakes(verdict: Verdict, problems: Iterable[Problem]) -> Verdict:
         return verdict
     consequences = () if verdict.scenarios else ("nothing-measured", "job-not-successful")
     others = (each for each in verdict.findings if each not in found and each.code not in consequences)
-    findings = (*found, *others)
-    outcome = worst([verdict.outcome, "INVALID"])
-    return msgspec.structs.replace(verdict, outcome=outcome, blocks=True, findings=findings)
+    return invalidate(verdict, (*found, *others))
 
 
 def make_empty_verdict(thresholds_file: str, ci_gate_version: str, *findings: Finding) -> Verdict:

@@ -233,9 +233,13 @@ def decode_verdict(text: bytes) -> Verdict:
 
 
 def distrust(verdict: Verdict, message: str) -> Verdict:
-    """The same with one finding more, which makes it INVALID at least."""
+    """The same with a contradiction, which makes it INVALID at least."""
+    return invalidate(verdict, (make_contradiction(message), *verdict.findings))
+
+
+def invalidate(verdict: Verdict, findings: tuple[Finding, ...]) -> Verdict:
+    """The same with these findings in place of its own, INVALID at least, and so blocking."""
     outcome = worst([verdict.outcome, "INVALID"])
-    findings = (make_contradiction(message), *verdict.findings)
     return msgspec.structs.replace(verdict, outcome=outcome, blocks=True, findings=findings)
 
 

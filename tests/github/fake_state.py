@@ -199,27 +199,27 @@ def _create_comment(state, values, query, body, actor):
 
 
 def _update_comment(state, values, query, body, actor):
-    wanted = int(values["comment_id"])
-    for comments in state.comments.values():
-        for comment in comments:
-            if comment.id == wanted:
-                if comment.author != actor.login:
-                    raise NotAllowedError(403, "Must have admin rights to Repository.")
-                _check_body(body)
-                comment.body = body["body"]
-                return 200, state.show_comment(comment), {}
-    raise NotAllowedError(404, "Not Found")
+    _, comment = _find_own_comment(state, values, actor)
+    _check_body(body)
+    comment.body = body["body"]
+    return 200, state.show_comment(comment), {}
 
 
 def _delete_comment(state, values, query, body, actor):
+    comments, comment = _find_own_comment(state, values, actor)
+    comments.remove(comment)
+    return 204, None, {}
+
+
+def _find_own_comment(state, values, actor):
+    """The comment that is asked for, and the list that it stands in."""
     wanted = int(values["comment_id"])
     for comments in state.comments.values():
         for comment in comments:
             if comment.id == wanted:
                 if comment.author != actor.login:
                     raise NotAllowedError(403, "Must have admin rights to Repository.")
-                comments.remove(comment)
-                return 204, None, {}
+                return comments, comment
     raise NotAllowedError(404, "Not Found")
 
 
