@@ -13,12 +13,12 @@ from ci_gate.evidence import STEP, RecordingPlan, RunInfo, read_recording, recor
 from ci_gate.judge.load_step import Step, judge_step
 from ci_gate.judge.stepping import Climb, NextStep, choose_next
 from ci_gate.measure.load_run import Job
-from ci_gate.overrides import share_users
 from ci_gate.plan import RunRequest, end_run, plan_recording, plan_run
 from ci_gate.progress import ProgressPrinter
 from ci_gate.report.capacity import describe_load, describe_step
 from ci_gate.run import Session, make_folder, record_alone, started
 from ci_gate.thresholds import Scenario
+from ci_gate.thresholds.overrides import share_users
 from ci_gate.watchdog import Watchdog
 
 _SPAN: Final = 8

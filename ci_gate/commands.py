@@ -21,8 +21,8 @@ from ci_gate.report.terminal import render_terminal
 from ci_gate.report_files import write_reports
 from ci_gate.request import check_workloads, make_request, read_thresholds
 from ci_gate.run import run_scenarios
-from ci_gate.scaffold import scaffold
 from ci_gate.thresholds import ALL_ENDPOINTS, Thresholds, parse_thresholds
+from ci_gate.thresholds.scaffold import scaffold
 from ci_gate.wording import count
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)

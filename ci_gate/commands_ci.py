@@ -26,13 +26,13 @@ from ci_gate.matrix import (
 )
 from ci_gate.occasion import read_occasion
 from ci_gate.output import write_command
-from ci_gate.overrides import replace_users
 from ci_gate.plan_problems import explain_guessed_port, find_plan_problems
 from ci_gate.problems import list_problems, parse_problems, render_problems
 from ci_gate.report.annotations import clean_log_line
 from ci_gate.report.terminal import render_terminal
 from ci_gate.report_files import TIMELINE_FILE
 from ci_gate.request import check_workloads, choose_profile, choose_scenarios, read_thresholds
+from ci_gate.thresholds.overrides import replace_users
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, file_okay=False)

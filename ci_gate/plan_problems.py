@@ -9,7 +9,7 @@ from typing import Final
 
 from ci_gate.errors import Problem
 from ci_gate.thresholds import DEFAULT_PORT, Position, Scenario, Thresholds
-from ci_gate.yaml_source import read_yaml
+from ci_gate.thresholds.yaml.source import read_yaml
 
 MOST_SCENARIOS: Final = 256
 """Jobs that GitHub makes of one matrix at most."""

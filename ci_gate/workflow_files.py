@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ci_gate.errors import BadInputError, Problem
-from ci_gate.yaml_source import YamlSource, read_yaml
+from ci_gate.thresholds.yaml.source import YamlSource, read_yaml
 
 _MAX_FILE_BYTES = 256 * 1024
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci_gate.errors import UsageError
-from ci_gate.overrides import replace_image, replace_users, share_users
 from ci_gate.thresholds import parse_thresholds
+from ci_gate.thresholds.overrides import replace_image, replace_users, share_users
 
 TEXT = """\
 schema: 1

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci_gate import quantities
-from ci_gate.quantities import (
+from ci_gate.thresholds import quantities, schema_text
+from ci_gate.thresholds.quantities import (
     parse_bytes,
     parse_duration_ms,
     parse_duration_s,
@@ -16,7 +16,6 @@ from ci_gate.quantities import (
     parse_rate_per_s,
     parse_share,
 )
-from ci_gate.thresholds import schema_text
 
 DEFINITIONS = json.loads(schema_text())["$defs"]
 # Near the grammar on both sides of its border, so that both verdicts are common.

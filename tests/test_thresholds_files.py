@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 
 from ci_gate.errors import BadInputError
 from ci_gate.thresholds import parse_thresholds, schema_text
-from ci_gate.yaml_source import read_yaml
+from ci_gate.thresholds.yaml.source import read_yaml
 
 FOLDER = Path(__file__).with_name("thresholds")
 OK = sorted((FOLDER / "ok").glob("*.yaml"))

@@ -17,7 +17,7 @@ from ci_gate.errors import BadInputError
 from ci_gate.thresholds import parse_thresholds, schema_text
 from ci_gate.thresholds.rules import find_rule_problems
 from ci_gate.thresholds.shape import find_shape_problems
-from ci_gate.yaml_source import read_yaml
+from ci_gate.thresholds.yaml.source import read_yaml
 
 SCHEMA = json.loads(schema_text())
 VALIDATOR = Draft202012Validator(SCHEMA)
@@ -121,7 +121,7 @@ def test_schema__is_a_valid_one():
 
 
 def test_schema__is_shipped_in_the_package():
-    assert resources.files("ci_gate").joinpath("thresholds.schema.json").is_file()
+    assert resources.files("ci_gate.thresholds").joinpath("thresholds.schema.json").is_file()
 
 
 def schemas_in(schema, path=()):

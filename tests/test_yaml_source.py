@@ -8,8 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci_gate.errors import BadInputError
-from ci_gate.yaml_nodes import MAX_BAD_CHARACTERS, MAX_DEPTH, MAX_NODES, MAX_NUMBER_LENGTH, MAX_TEXT_BYTES
-from ci_gate.yaml_source import Position, read_yaml
+from ci_gate.thresholds.yaml.nodes import (
+    MAX_BAD_CHARACTERS,
+    MAX_DEPTH,
+    MAX_NODES,
+    MAX_NUMBER_LENGTH,
+    MAX_TEXT_BYTES,
+)
+from ci_gate.thresholds.yaml.source import Position, read_yaml
 
 PLAIN_TEXT = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "Zs")), max_size=8)
 # JSON has no 40-digit floats, and YAML no way to tell them from too long a number.

@@ -21,7 +21,7 @@ from ci_gate.thresholds.values import (
     UserCount,
     quantile_of,
 )
-from ci_gate.yaml_source import Position
+from ci_gate.thresholds.yaml.source import Position
 
 __all__ = [
     "ALL_ENDPOINTS",

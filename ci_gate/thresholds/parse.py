@@ -12,7 +12,7 @@ from typing import Literal
 
 from ci_gate.addresses import hide_credentials
 from ci_gate.errors import BadInputError
-from ci_gate.quantities import (
+from ci_gate.thresholds.quantities import (
     parse_bytes,
     parse_duration_ms,
     parse_duration_s,
@@ -41,7 +41,7 @@ from ci_gate.thresholds.values import (
     Tolerance,
     UserCount,
 )
-from ci_gate.yaml_source import Section, read_yaml
+from ci_gate.thresholds.yaml.source import Section, read_yaml
 
 
 def parse_thresholds(text: str, file: str) -> Thresholds:

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 from ci_gate.errors import Problem
-from ci_gate.quantities import parse_bytes, parse_duration_s, parse_share
+from ci_gate.thresholds.quantities import parse_bytes, parse_duration_s, parse_share
+from ci_gate.thresholds.yaml.nodes import quote
+from ci_gate.thresholds.yaml.source import Path, Section
 from ci_gate.wording import format_exact
-from ci_gate.yaml_nodes import quote
-from ci_gate.yaml_source import Path, Section
 
 PLACEHOLDERS = {
     "port": "the free port that the service must listen on",

@@ -18,8 +18,8 @@ from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
 
 from ci_gate.errors import Problem
-from ci_gate.yaml_nodes import MAX_QUOTED, quote
-from ci_gate.yaml_source import Path, YamlSource
+from ci_gate.thresholds.yaml.nodes import MAX_QUOTED, quote
+from ci_gate.thresholds.yaml.source import Path, YamlSource
 
 _Found = tuple[Path | None, Problem]  # the path of the wrong value; None where nothing stands that is wrong
 
@@ -31,7 +31,7 @@ def schema_text() -> str:
 
         # yaml-language-server: $schema=thresholds.schema.json
     """
-    return resources.files("ci_gate").joinpath("thresholds.schema.json").read_text(encoding="utf-8")
+    return resources.files(__package__).joinpath("thresholds.schema.json").read_text(encoding="utf-8")
 
 
 def find_shape_problems(source: YamlSource) -> tuple[set[Problem], set[Path]]:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Literal
 
-from ci_gate.yaml_source import Position
+from ci_gate.thresholds.yaml.source import Position
 
 ALL_ENDPOINTS = "all"
 """The pseudo-endpoint whose limits are judged on all requests of a scenario together."""

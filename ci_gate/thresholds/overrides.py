@@ -14,7 +14,7 @@ import yaml
 
 from ci_gate.errors import UsageError
 from ci_gate.thresholds import Limit, Scenario, Thresholds, parse_thresholds
-from ci_gate.yaml_source import Path, read_yaml
+from ci_gate.thresholds.yaml.source import Path, read_yaml
 
 _Edit = tuple[int, int, str]
 """Where the old text begins and ends, and the new one."""

@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 from ci_gate.errors import BadInputError, Problem
-from ci_gate.yaml_nodes import (
+from ci_gate.thresholds.yaml.nodes import (
     BAD_CHARACTER,
     MAX_DEPTH,
     MAX_NODES,

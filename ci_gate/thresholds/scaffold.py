@@ -15,7 +15,7 @@ def scaffold(folder: Path) -> tuple[Path, ...]:
     there = [name for name in FILES if (folder / name).exists()]
     if there:
         raise UsageError(f"{', '.join(there)}: there already; ci-gate init writes over nothing")
-    templates = resources.files("ci_gate").joinpath("templates")
+    templates = resources.files(__package__).joinpath("templates")
     for name, template in FILES.items():
         text = templates.joinpath(template).read_text(encoding="utf-8")
         try:
