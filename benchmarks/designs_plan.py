@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.pairs import SIDES
-from ci_gate.readings import StrictValue
+from ci_gate.evidence.readings import StrictValue
 
 SETTLE_S = 2.0  # after a side was switched on
 ROUND_S = 7.0  # 5 s that count

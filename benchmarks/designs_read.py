@@ -13,10 +13,10 @@ from benchmarks.designs_plan import BOTH, DUET, GATE, LOCUSTS, MIRRORED, Cell, S
 from benchmarks.mirrored import read_mirrored
 from benchmarks.pairs import SIDES
 from benchmarks.power import judge_piece, with_tolerances
-from ci_gate.evidence import Recording, read_recording
+from ci_gate.evidence.readings import StrictValue
+from ci_gate.evidence.recording import Recording, read_recording
 from ci_gate.judge.summary import SteadyPhase, select_steady_phase
 from ci_gate.judge.windows import Phase, SideSamples, measure_percentile
-from ci_gate.readings import StrictValue
 from ci_gate.thresholds import Scenario, Thresholds
 
 QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}

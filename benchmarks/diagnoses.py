@@ -26,7 +26,7 @@ import psycopg
 import yaml
 from tabulate import tabulate
 
-from ci_gate.evidence import read_recordings, read_run
+from ci_gate.evidence.recording import read_recordings, read_run
 from ci_gate.judge.bottleneck import Diagnosis
 from ci_gate.judge.verdict import judge
 from ci_gate.thresholds import parse_thresholds

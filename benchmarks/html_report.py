@@ -21,8 +21,15 @@ import numpy as np
 
 from benchmarks.judge_many import write_evidence
 from ci_gate.commands import judge_folder
-from ci_gate.evidence import DUET_BASE, DUET_HEAD, LineWriter, read_run, recording_folder, write_json
-from ci_gate.readings import MachineReading, ProbeReading
+from ci_gate.evidence.readings import MachineReading, ProbeReading
+from ci_gate.evidence.recording import (
+    DUET_BASE,
+    DUET_HEAD,
+    LineWriter,
+    read_run,
+    recording_folder,
+    write_json,
+)
 from ci_gate.report_files import REPORT_FILE, TIMELINE_FILE, write_reports
 from tests.browser import running_chromium
 

@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.pairs import load_thresholds
-from ci_gate.evidence import HEAD, RUN_SCHEMA, LineWriter, RunInfo, recording_folder, write_json
+from ci_gate.evidence.readings import EndpointTotal, Mark, Reading, Totals
+from ci_gate.evidence.recording import HEAD, RUN_SCHEMA, LineWriter, RunInfo, recording_folder, write_json
+from ci_gate.evidence.samples import ENDED_WELL, MAGIC, SAMPLE_DTYPE
+from ci_gate.evidence.workload import Workload
 from ci_gate.plan import now, plan_recording
-from ci_gate.readings import EndpointTotal, Mark, Reading, Totals
-from ci_gate.samples import ENDED_WELL, MAGIC, SAMPLE_DTYPE
-from ci_gate.workload import Workload
 
 ENDPOINTS = ("POST /api/v1/deployments", "GET /api/v1/deployments", "GET /api/v1/deployments/{id}")
 

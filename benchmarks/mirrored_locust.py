@@ -23,10 +23,16 @@ from locust.contrib import fasthttp
 from requests.exceptions import HTTPError
 
 from benchmarks.translation import Translation, content_of, resource_of
-from ci_gate.evidence import RecordingPlan, read_json
+from ci_gate.evidence.recording import RecordingPlan, read_json
+from ci_gate.evidence.samples import (
+    ENDED_BY_CHECK,
+    ENDED_BY_STATUS,
+    ENDED_WELL,
+    ENDED_WITHOUT_REPLY,
+    SampleWriter,
+)
 from ci_gate.measure.answers import Answers
 from ci_gate.measure.phases import Conductor
-from ci_gate.samples import ENDED_BY_CHECK, ENDED_BY_STATUS, ENDED_WELL, ENDED_WITHOUT_REPLY, SampleWriter
 
 Session = fasthttp.FastHttpSession | clients.HttpSession
 

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import msgspec
 
-from ci_gate.evidence import Recording, RecordingPlan, read_recording
+from ci_gate.evidence.recording import Recording, RecordingPlan, read_recording
+from ci_gate.evidence.workload import Workload
 from ci_gate.measure.load_run import Job, record
 from ci_gate.plan import plan_duet
 from ci_gate.request import read_thresholds, service_environment
 from ci_gate.service import Placement, RunningService, run_before_each, start_service
 from ci_gate.thresholds import Scenario, Thresholds
 from ci_gate.watchdog import Watchdog
-from ci_gate.workload import Workload
 
 REPOSITORY = Path(__file__).parents[1]
 SIDES = ("base", "head")

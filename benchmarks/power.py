@@ -29,9 +29,9 @@ from tabulate import tabulate
 
 from benchmarks.noise import noise
 from benchmarks.pairs import find_scenario, load_thresholds, plan_pair, run_pairs
-from ci_gate.evidence import LineWriter, Recording
+from ci_gate.evidence.readings import Mark, StrictValue
+from ci_gate.evidence.recording import LineWriter, Recording
 from ci_gate.judge.duet import DuetVerdict, judge_duet
-from ci_gate.readings import Mark, StrictValue
 from ci_gate.thresholds import Scenario, Thresholds, Tolerance
 
 

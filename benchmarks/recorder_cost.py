@@ -26,7 +26,7 @@ from pathlib import Path
 import psutil
 from tabulate import tabulate
 
-from ci_gate.evidence import RecordingPlan, write_json
+from ci_gate.evidence.recording import RecordingPlan, write_json
 from ci_gate.measure.load_run import locust_command
 
 USERS = 50

@@ -34,8 +34,8 @@ from benchmarks.designs_read import DUET_PIECES, QUANTILES, Recorded, quarter, r
 from benchmarks.designs_table import say
 from benchmarks.pairs import find_scenario, load_thresholds
 from benchmarks.power import change_head, judge_piece, share, with_tolerances
-from ci_gate.evidence import LineWriter, Recording, read_lines
-from ci_gate.readings import StrictValue
+from ci_gate.evidence.readings import StrictValue
+from ci_gate.evidence.recording import LineWriter, Recording, read_lines
 from ci_gate.thresholds import Scenario, Thresholds
 
 HALF = "p50=5%,p95=10%,rate=5%"

@@ -13,7 +13,7 @@ from tabulate import tabulate
 
 from ci_gate.base import BaseVersion
 from ci_gate.errors import BaseError, EvidenceError, OutsideError, ServiceError, UsageError
-from ci_gate.evidence import DUET_BASE, DUET_HEAD, RunInfo, duet_name, read_recordings, write_json
+from ci_gate.evidence.recording import DUET_BASE, DUET_HEAD, RunInfo, duet_name, read_recordings, write_json
 from ci_gate.judge.comparison import Change
 from ci_gate.judge.duet import NOT_COMPARED, DuetOutcome, DuetVerdict
 from ci_gate.judge.verdict import judge

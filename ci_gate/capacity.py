@@ -9,7 +9,14 @@ from typing import Final
 import msgspec
 
 from ci_gate.errors import UsageError
-from ci_gate.evidence import STEP, RecordingPlan, RunInfo, read_recording, recording_folder, write_json
+from ci_gate.evidence.recording import (
+    STEP,
+    RecordingPlan,
+    RunInfo,
+    read_recording,
+    recording_folder,
+    write_json,
+)
 from ci_gate.judge.load_step import Step, judge_step
 from ci_gate.judge.stepping import Climb, NextStep, choose_next
 from ci_gate.measure.load_run import Job

@@ -8,9 +8,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ci_gate.evidence import Recording, RecordingPlan
-from ci_gate.judge.summary import find_latencies, find_steady_bounds, find_successes
-from ci_gate.samples import (
+from ci_gate.evidence.recording import Recording, RecordingPlan
+from ci_gate.evidence.samples import (
     ENDED_BY_CHECK,
     ENDED_BY_STATUS,
     ENDED_DAMAGED,
@@ -20,6 +19,7 @@ from ci_gate.samples import (
     ENDED_WITHOUT_REPLY,
     NOT_HTTP,
 )
+from ci_gate.judge.summary import find_latencies, find_steady_bounds, find_successes
 from ci_gate.thresholds import Accepted
 
 COLUMNS: Final = {

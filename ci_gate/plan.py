@@ -20,12 +20,12 @@ import psutil
 import ci_gate
 from ci_gate.addresses import hide_credentials
 from ci_gate.errors import GateError
-from ci_gate.evidence import DUET_BASE, DUET_HEAD, HEAD, RUN_SCHEMA, TRIALS, RecordingPlan, RunInfo
+from ci_gate.evidence.ranges import LONGEST_S
+from ci_gate.evidence.recording import DUET_BASE, DUET_HEAD, HEAD, RUN_SCHEMA, TRIALS, RecordingPlan, RunInfo
+from ci_gate.evidence.workload import Workload
 from ci_gate.git import run_git
 from ci_gate.judge.feasibility import find_unused, least_rates, offered_rate
-from ci_gate.ranges import LONGEST_S
 from ci_gate.thresholds import ALL_ENDPOINTS, Compare, Profile, Scenario, Thresholds
-from ci_gate.workload import Workload
 
 DRAIN_S: Final = 30.0
 SPAWN_ALLOWANCE_S: Final = 60.0  # beyond users / spawn_rate, for slow logins

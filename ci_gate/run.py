@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ci_gate.base import BaseVersion, open_base
 from ci_gate.errors import BaseError, GateError, OutsideError, ServiceError, UsageError
-from ci_gate.evidence import (
+from ci_gate.evidence.recording import (
     DUET_BASE,
     DUET_HEAD,
     HEAD,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ci_gate.evidence import read_lines
-from ci_gate.readings import Mark
-from ci_gate.samples import read_samples
+from ci_gate.evidence.readings import Mark
+from ci_gate.evidence.recording import read_lines
+from ci_gate.evidence.samples import read_samples
 from tests.service.services import await_true
 
 

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from ci_gate.errors import OutsideError
-from ci_gate.evidence import read_run
+from ci_gate.evidence.recording import read_run
 from ci_gate.judge.verdict import decode_verdict
 from tests.service.services import await_true
 from tests.steady import await_steady

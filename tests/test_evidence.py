@@ -4,9 +4,9 @@ import msgspec
 import pytest
 
 from ci_gate.errors import EvidenceError
-from ci_gate.evidence import LineWriter, read_json, read_lines, read_recording, read_run, write_json
-from ci_gate.readings import Mark, Totals
-from ci_gate.samples import ENDED_DAMAGED, ENDED_WELL, SampleWriter
+from ci_gate.evidence.readings import Mark, Totals
+from ci_gate.evidence.recording import LineWriter, read_json, read_lines, read_recording, read_run, write_json
+from ci_gate.evidence.samples import ENDED_DAMAGED, ENDED_WELL, SampleWriter
 
 MARK = Mark(name="steady", wall_s=1.5, monotonic_s=2.5)
 

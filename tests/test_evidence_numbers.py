@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from ci_gate.commands import conclude_capacity, judge_folder
 from ci_gate.errors import GateError
-from ci_gate.evidence import (
+from ci_gate.evidence.readings import ProbeReading, StatementReading, StatementTotal
+from ci_gate.evidence.recording import (
     DUET_BASE,
     DUET_HEAD,
     TRIALS,
@@ -23,16 +24,15 @@ from ci_gate.evidence import (
     recording_folder,
     write_json,
 )
+from ci_gate.evidence.samples import MAGIC, SAMPLE_DTYPE, SampleWriter
 from ci_gate.export import export_rows
 from ci_gate.judge.run_timeline import decode_timeline, encode_timeline
 from ci_gate.judge.summary import find_successes
 from ci_gate.judge.verdict import decode_verdict, encode_verdict
 from ci_gate.measure.live import RecordingTail
 from ci_gate.progress import describe
-from ci_gate.readings import ProbeReading, StatementReading, StatementTotal
 from ci_gate.report.terminal import render_terminal
 from ci_gate.report_files import write_reports
-from ci_gate.samples import MAGIC, SAMPLE_DTYPE, SampleWriter
 from tests.judge.capacity_steps import KNEE, draw_steps
 from tests.judge.evidence_notation import draw
 from tests.judge.test_verdict import make_run

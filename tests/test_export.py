@@ -15,10 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci_gate.evidence import LineWriter, recording_folder, write_json
-from ci_gate.export import COLUMNS, export_rows, keep_text
-from ci_gate.judge.summary import find_successes, select_steady_phase
-from ci_gate.samples import (
+from ci_gate.evidence.recording import LineWriter, recording_folder, write_json
+from ci_gate.evidence.samples import (
     ENDED_BY_CHECK,
     ENDED_NEVER,
     ENDED_UNREPORTED,
@@ -27,6 +25,8 @@ from ci_gate.samples import (
     NOT_HTTP,
     SampleWriter,
 )
+from ci_gate.export import COLUMNS, export_rows, keep_text
+from ci_gate.judge.summary import find_successes, select_steady_phase
 from ci_gate.thresholds import parse_thresholds
 from tests.judge.recordings import BEGIN_S, DURATION_S, make_recording, make_rows
 from tests.judge.test_verdict import make_run

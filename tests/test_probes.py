@@ -8,9 +8,9 @@ import time
 import pytest
 import redis
 
-from ci_gate.evidence import read_lines
+from ci_gate.evidence.readings import ProbeReading
+from ci_gate.evidence.recording import read_lines
 from ci_gate.judge.verdict import decode_verdict
-from ci_gate.readings import ProbeReading
 from tests.conftest import SITE
 from tests.servers import running_redis
 

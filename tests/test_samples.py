@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci_gate.errors import EvidenceError
-from ci_gate.evidence import read_lines
-from ci_gate.samples import (
+from ci_gate.evidence.recording import read_lines
+from ci_gate.evidence.samples import (
     ENDED_BY_CHECK,
     ENDED_DAMAGED,
     MAGIC,
@@ -85,7 +85,7 @@ def test_samples__more_than_one_block(tmp_path):
 def test_samples__survive_kill_9(tmp_path):
     code = (
         "import sys, time, pathlib\n"
-        "from ci_gate.samples import SampleWriter\n"
+        "from ci_gate.evidence.samples import SampleWriter\n"
         "writer = SampleWriter(pathlib.Path(sys.argv[1]))\n"
         f"[writer.write(*{ROW!r}) for _ in range(1000)]\n"
         "print('written', flush=True)\n"
@@ -104,7 +104,7 @@ FULL_DISK = f"""
 import pathlib, resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, ({BLOCK}, {BLOCK}))
-from ci_gate.samples import SampleWriter
+from ci_gate.evidence.samples import SampleWriter
 writer = SampleWriter(pathlib.Path(sys.argv[1]))
 try:
     while True: writer.write(*{ROW!r})

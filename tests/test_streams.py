@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from ci_gate.evidence import LineWriter, read_json, read_lines, write_json
+from ci_gate.evidence.readings import EndpointTotal
+from ci_gate.evidence.recording import LineWriter, read_json, read_lines, write_json
 from ci_gate.judge.verdict import encode_verdict
-from ci_gate.readings import EndpointTotal
 from tests.report.examples import HOSTILE_NAMES
 from tests.report.verdicts import verdict
 

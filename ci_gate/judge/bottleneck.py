@@ -11,7 +11,8 @@ from typing import Final
 
 import msgspec
 
-from ci_gate.evidence import DUET_HEAD, HEAD, Recording, RunInfo
+from ci_gate.evidence.readings import StatementTotal, StrictValue
+from ci_gate.evidence.recording import DUET_HEAD, HEAD, Recording, RunInfo
 from ci_gate.judge.breakdowns import (
     are_timeouts_of_the_pool,
     find_endings,
@@ -36,7 +37,6 @@ from ci_gate.judge.occupancy import locate
 from ci_gate.judge.place_numbers import describe_most_called, describe_slowest
 from ci_gate.judge.statements import count_statements, make_n_plus_one, subtract_first
 from ci_gate.judge.summary import select_steady_phase
-from ci_gate.readings import StatementTotal, StrictValue
 from ci_gate.thresholds import Scenario, Thresholds
 
 LEAST_SHARE: Final = 0.2

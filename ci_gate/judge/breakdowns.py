@@ -9,12 +9,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ci_gate.evidence import Recording
+from ci_gate.evidence.recording import Recording
+from ci_gate.evidence.samples import FLAG_RETRY_AFTER, UNSENT, count_ids
 from ci_gate.judge.causes import Cause
 from ci_gate.judge.log_ends import shorten_failure
 from ci_gate.judge.observation import Observed, find_window
 from ci_gate.judge.summary import SteadyPhase, find_error_statuses, find_successes, name_status
-from ci_gate.samples import FLAG_RETRY_AFTER, UNSENT, count_ids
 from ci_gate.thresholds import ALL_ENDPOINTS, Scenario
 from ci_gate.wording import count
 

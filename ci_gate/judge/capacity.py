@@ -10,13 +10,13 @@ import msgspec
 import numpy as np
 
 from ci_gate.errors import EXIT_PASS, EXIT_PROVES_NOTHING, EvidenceError
-from ci_gate.evidence import HEAD, Recording, RecordingPlan, RunInfo
+from ci_gate.evidence.readings import StrictValue
+from ci_gate.evidence.recording import HEAD, Recording, RecordingPlan, RunInfo
 from ci_gate.judge.bottleneck import Diagnosis, diagnose, gather_circumstances
 from ci_gate.judge.knee import FLAT_FROM, Knee, find_knee
 from ci_gate.judge.load_step import Step, judge_step
 from ci_gate.judge.scalability import Scalability, fit_scalability
 from ci_gate.judge.stepping import Ended, count_once, explain_end, find_first_broken
-from ci_gate.readings import StrictValue
 from ci_gate.thresholds import Scenario, Thresholds
 
 CAPACITY_SCHEMA: Final = 1

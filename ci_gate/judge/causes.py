@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from ci_gate.evidence.ranges import Quantity
+from ci_gate.evidence.readings import StrictValue
 from ci_gate.judge.observation import Observed
 from ci_gate.judge.occupancy import Occupancy, count_pool_queue
 from ci_gate.judge.place_numbers import (
@@ -18,8 +20,6 @@ from ci_gate.judge.place_numbers import (
     describe_pool,
     describe_workers,
 )
-from ci_gate.ranges import Quantity
-from ci_gate.readings import StrictValue
 
 FULL: Final = 0.9  # of a resource's capacity, on average
 LEAST_QUEUE: Final = 1.0  # requests, on average: hardly ever none

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 import numpy as np
 
+from ci_gate.evidence.ranges import Count, Quantity, Share, Value
+from ci_gate.evidence.readings import StrictValue
 from ci_gate.judge.family import holm_levels, weigh_endpoints
 from ci_gate.judge.quantiles import count_needed
 from ci_gate.judge.windows import (
@@ -21,8 +23,6 @@ from ci_gate.judge.windows import (
     measure_share,
 )
 from ci_gate.judge.worsening import exceeds, judge_change
-from ci_gate.ranges import Count, Quantity, Share, Value
-from ci_gate.readings import StrictValue
 from ci_gate.thresholds import ALL_ENDPOINTS, quantile_of
 from ci_gate.wording import format_exact
 

@@ -9,7 +9,10 @@ from typing import Final, Literal
 import msgspec
 import numpy as np
 
-from ci_gate.evidence import DUET_BASE, DUET_HEAD, Recording, RecordingPlan
+from ci_gate.evidence.ranges import Count, Quantity, Share
+from ci_gate.evidence.readings import StrictValue
+from ci_gate.evidence.recording import DUET_BASE, DUET_HEAD, Recording, RecordingPlan
+from ci_gate.evidence.samples import UNSENT, count_ids
 from ci_gate.judge.comparison import Change, Comparison, NotCompared, compare, decide
 from ci_gate.judge.findings import Finding, Rule, as_planned, make_case
 from ci_gate.judge.log_ends import shorten_failure
@@ -17,9 +20,6 @@ from ci_gate.judge.looks import Look, plan_looks
 from ci_gate.judge.summary import SteadyPhase, select_steady_phase
 from ci_gate.judge.validity import RULES, check_validity
 from ci_gate.judge.windows import Phase, SideSamples
-from ci_gate.ranges import Count, Quantity, Share
-from ci_gate.readings import StrictValue
-from ci_gate.samples import UNSENT, count_ids
 from ci_gate.thresholds import Compare, Scenario
 
 _NOT_OF_A_DUET: Final = {"phase-cut-short", "too-few-samples", "endpoint-never-called", "status-not-accepted"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from ci_gate.evidence.samples import ENDED_DAMAGED
 from ci_gate.judge.findings import Case, Rule, Seen
-from ci_gate.samples import ENDED_DAMAGED
 
 _JUDGED: Final = frozenset({"response_time", "status_code"})
 

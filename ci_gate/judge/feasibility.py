@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from ci_gate.errors import Problem
-from ci_gate.evidence import UnusedSetting
+from ci_gate.evidence.recording import UnusedSetting
+from ci_gate.evidence.workload import UserClass, Workload
 from ci_gate.judge.quantiles import needed_samples
 from ci_gate.judge.validity import RELAXABLE
 from ci_gate.thresholds import ALL_ENDPOINTS, Limit, Position, Profile, Scenario, Thresholds
 from ci_gate.thresholds.commands import find_shell_syntax, with_shell
-from ci_gate.workload import UserClass, Workload
 
 _OF_ARRIVALS: Final = 0.99
 _ROUNDING: Final = 1e-9  # shares of tasks that are thirds add up to a little less than 1

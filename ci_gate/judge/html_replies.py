@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ci_gate.evidence.samples import FLAG_HTML
 from ci_gate.judge.findings import Case, Rule, Seen
 from ci_gate.judge.summary import find_successes
-from ci_gate.samples import FLAG_HTML
 from ci_gate.wording import count
 
 _MOST_FAILURES: Final = 0.01

@@ -20,9 +20,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ci_gate.evidence.readings import StrictValue
 from ci_gate.judge.load_step import Step
 from ci_gate.judge.step_windows import Estimate, draw_means, draw_scatter, estimate
-from ci_gate.readings import StrictValue
 
 LEAST_LOADS: Final = 4
 """Two asymptotes need two numbers, and what they are worth needs two loads more."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from ci_gate.evidence import Recording
+from ci_gate.evidence.recording import Recording
+from ci_gate.evidence.samples import group_rows
 from ci_gate.judge.findings import Finding, relax
 from ci_gate.judge.summary import find_successes
-from ci_gate.samples import group_rows
 from ci_gate.thresholds import Scenario
 
 LEFT_OVER: Final = "state-left-over"

@@ -13,9 +13,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ci_gate.evidence.readings import Reading
+from ci_gate.evidence.samples import UNSENT
 from ci_gate.judge.findings import Case, Rule, Seen
-from ci_gate.readings import Reading
-from ci_gate.samples import UNSENT
 from ci_gate.wording import count
 
 _BUSY_CPU_PERCENT: Final = 90.0

@@ -7,13 +7,13 @@ from typing import Final, Literal
 
 import numpy as np
 
-from ci_gate.evidence import Recording, RecordingPlan
+from ci_gate.evidence.readings import StrictValue
+from ci_gate.evidence.recording import Recording, RecordingPlan
 from ci_gate.judge.findings import Finding, as_planned, make_case
 from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.step_windows import StepWindow, cut_windows
 from ci_gate.judge.summary import find_successes
 from ci_gate.judge.validity import check_validity
-from ci_gate.readings import StrictValue
 from ci_gate.thresholds import Scenario
 
 StepOutcome = Literal["kept", "breached", "unproven", "untrusted"]

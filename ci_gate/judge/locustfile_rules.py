@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from ci_gate.evidence.readings import Redirects
+from ci_gate.evidence.samples import count_ids
 from ci_gate.judge.findings import Case, Rule, Seen
-from ci_gate.readings import Redirects
-from ci_gate.samples import count_ids
 
 _LEAST_REDIRECTED: Final = 0.01
 _FEWEST_PAGES: Final = 2

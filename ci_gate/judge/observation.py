@@ -9,10 +9,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from ci_gate.evidence import Recording
+from ci_gate.evidence.readings import ProbeReading
+from ci_gate.evidence.recording import Recording
+from ci_gate.evidence.samples import UNSENT
 from ci_gate.judge.summary import find_steady_bounds
-from ci_gate.readings import ProbeReading
-from ci_gate.samples import UNSENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from ci_gate.readings import StrictValue
+from ci_gate.evidence.readings import StrictValue
 
 _Number = Annotated[int, msgspec.Meta(ge=0, lt=10**18)]
 _Name = Annotated[str, msgspec.Meta(max_length=1000)]

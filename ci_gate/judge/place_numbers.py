@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from ci_gate.evidence.readings import StatementTotal
 from ci_gate.judge.observation import Observed
-from ci_gate.readings import StatementTotal
 from ci_gate.wording import format_exact, format_number
 
 _LONGEST_QUERY: Final = 160

@@ -9,11 +9,8 @@ from typing import Final
 
 import numpy as np
 
-from ci_gate.judge.findings import Case, Rule, Seen
-from ci_gate.judge.summary import name_status
-from ci_gate.judge.texts import tell_errors
-from ci_gate.readings import EndpointTotal, ErrorCount
-from ci_gate.samples import (
+from ci_gate.evidence.readings import EndpointTotal, ErrorCount
+from ci_gate.evidence.samples import (
     ENDED_DAMAGED,
     ENDED_NEVER,
     ENDED_UNREPORTED,
@@ -24,6 +21,9 @@ from ci_gate.samples import (
     count_ids,
     group_rows,
 )
+from ci_gate.judge.findings import Case, Rule, Seen
+from ci_gate.judge.summary import name_status
+from ci_gate.judge.texts import tell_errors
 from ci_gate.wording import count, format_exact
 
 _MOST_TASK_ERRORS: Final = 0.01

@@ -8,10 +8,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ci_gate.evidence.samples import FLAG_RETRY_AFTER, UNSENT, count_ids, group_rows
 from ci_gate.judge.findings import Case, Rule, Seen
 from ci_gate.judge.html_replies import HTML_RULES
 from ci_gate.judge.summary import find_error_statuses, name_status
-from ci_gate.samples import FLAG_RETRY_AFTER, UNSENT, count_ids, group_rows
 from ci_gate.thresholds import ALL_ENDPOINTS
 from ci_gate.wording import count
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from ci_gate.evidence import DUET_HEAD, HEAD, RecordingPlan, RunInfo
+from ci_gate.evidence.recording import DUET_HEAD, HEAD, RecordingPlan, RunInfo
 from ci_gate.judge.findings import Finding
 from ci_gate.thresholds import Scenario, Thresholds
 

@@ -9,11 +9,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ci_gate.evidence.readings import Mark, Reading
+from ci_gate.evidence.samples import count_ids
 from ci_gate.judge.findings import Case, Rule, Seen
 from ci_gate.judge.log_ends import tell_end
 from ci_gate.judge.texts import tell_errors
-from ci_gate.readings import Mark, Reading
-from ci_gate.samples import count_ids
 from ci_gate.wording import format_exact
 
 _LEAST_SHARE_OF_PHASE: Final = 0.95

@@ -9,11 +9,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ci_gate.evidence import TRIALS, Recording, RunInfo, decode_document
+from ci_gate.evidence.ranges import Count, Quantity, Version
+from ci_gate.evidence.readings import StrictValue
+from ci_gate.evidence.recording import TRIALS, Recording, RunInfo, decode_document
 from ci_gate.judge.summary import select_steady_phase
 from ci_gate.judge.timeline import Timeline, draw_timeline
-from ci_gate.ranges import Count, Quantity, Version
-from ci_gate.readings import StrictValue
 from ci_gate.thresholds import Accepted, Thresholds
 
 TIMELINE_SCHEMA: Final = 1

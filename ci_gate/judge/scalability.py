@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
+from ci_gate.evidence.readings import StrictValue
 from ci_gate.judge.load_step import Step
 from ci_gate.judge.step_windows import CONFIDENCE, Estimate, draw_means, draw_scatter, estimate
-from ci_gate.readings import StrictValue
 
 LEAST_LOADS: Final = 5
 """Three parameters need three numbers, and what they are worth needs two loads more."""

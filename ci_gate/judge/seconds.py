@@ -9,8 +9,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ci_gate.evidence import Recording
-from ci_gate.ranges import LONGEST_RECORDING_S
+from ci_gate.evidence.ranges import LONGEST_RECORDING_S
+from ci_gate.evidence.recording import Recording
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

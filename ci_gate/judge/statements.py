@@ -8,12 +8,12 @@ from typing import Final
 
 import msgspec
 
-from ci_gate.evidence import DUET_BASE, DUET_HEAD, Recording
+from ci_gate.evidence.readings import StatementTotal
+from ci_gate.evidence.recording import DUET_BASE, DUET_HEAD, Recording
 from ci_gate.judge.causes import Cause
 from ci_gate.judge.observation import Observed, observe_steady
 from ci_gate.judge.occupancy import count_in_pool
 from ci_gate.judge.place_numbers import describe_most_called
-from ci_gate.readings import StatementTotal
 
 _MANY_TIMES: Final = 2.0
 _MANY_MORE: Final = 1.0

@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ci_gate.evidence.readings import StrictValue
 from ci_gate.judge.summary import SteadyPhase
-from ci_gate.readings import StrictValue
 
 WINDOW_S: Final = 1.0
 MOST_WINDOWS: Final = 3600

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, Literal
 
+from ci_gate.evidence.readings import StrictValue
 from ci_gate.judge.knee import locate_knee
 from ci_gate.judge.load_step import GENERATOR_CODES, Step
-from ci_gate.readings import StrictValue
 
 MOST_STEPS: Final = 20
 STEPS_BEYOND: Final = 2

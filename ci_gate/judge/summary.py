@@ -9,12 +9,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ci_gate.evidence import Recording
+from ci_gate.evidence.ranges import LONGEST_RECORDING_S, Count, Quantity
+from ci_gate.evidence.readings import StrictValue
+from ci_gate.evidence.recording import Recording
+from ci_gate.evidence.samples import ENDED_BY_STATUS, ENDED_WELL, NOT_HTTP, count_ids, group_rows
 from ci_gate.judge.quantiles import compute_quantile
 from ci_gate.judge.texts import fold_texts
-from ci_gate.ranges import LONGEST_RECORDING_S, Count, Quantity
-from ci_gate.readings import StrictValue
-from ci_gate.samples import ENDED_BY_STATUS, ENDED_WELL, NOT_HTTP, count_ids, group_rows
 from ci_gate.thresholds import ALL_ENDPOINTS, Accepted
 
 _FIRST_ERROR_STATUS: Final = 400

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from ci_gate.readings import ErrorCount
+from ci_gate.evidence.readings import ErrorCount
 from ci_gate.wording import count
 
 _ID: Final = re.compile(

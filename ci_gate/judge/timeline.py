@@ -12,12 +12,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ci_gate.evidence import Recording
+from ci_gate.evidence.ranges import Count, Drawn, Moment, Span, Value
+from ci_gate.evidence.readings import ProbeReading, StrictValue
+from ci_gate.evidence.recording import Recording
+from ci_gate.evidence.samples import count_ids
 from ci_gate.judge.seconds import Seconds, grow, thin
 from ci_gate.judge.summary import find_latencies, find_successes, name_status
-from ci_gate.ranges import Count, Drawn, Moment, Span, Value
-from ci_gate.readings import ProbeReading, StrictValue
-from ci_gate.samples import count_ids
 from ci_gate.thresholds import Accepted
 
 MOST_POINTS: Final = 600

@@ -7,10 +7,10 @@ from typing import Annotated, Final
 import msgspec
 import numpy as np
 
+from ci_gate.evidence.ranges import Quantity
+from ci_gate.evidence.readings import StrictValue
 from ci_gate.judge.quantiles import compute_quantile
 from ci_gate.judge.summary import SteadyPhase
-from ci_gate.ranges import Quantity
-from ci_gate.readings import StrictValue
 
 MOST_SLICES: Final = 24
 _SHORTEST_SLICE_S: Final = 1.0

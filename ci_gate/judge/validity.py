@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
+from ci_gate.evidence.samples import count_ids
 from ci_gate.judge.causality import put_causes_first
 from ci_gate.judge.event_rules import EVENT_RULES
 from ci_gate.judge.findings import Case, Finding, Rule, Seen, relax
@@ -16,7 +17,6 @@ from ci_gate.judge.probe_rules import PROBE_RULES
 from ci_gate.judge.recording_rules import RECORDING_RULES
 from ci_gate.judge.reply_rules import REPLY_RULES
 from ci_gate.judge.run_rules import RUN_RULES
-from ci_gate.samples import count_ids
 
 RULES: Final = (
     *RUN_RULES,

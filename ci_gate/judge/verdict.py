@@ -8,7 +8,9 @@ from typing import Final
 import msgspec
 
 from ci_gate.errors import EXIT_FAIL, EXIT_PASS, EXIT_PROVES_NOTHING
-from ci_gate.evidence import (
+from ci_gate.evidence.ranges import Count, Quantity
+from ci_gate.evidence.readings import StrictValue
+from ci_gate.evidence.recording import (
     DUET_HEAD,
     HEAD,
     TRIALS,
@@ -38,8 +40,6 @@ from ci_gate.judge.run_findings import find_in_run
 from ci_gate.judge.summary import EndpointSummary
 from ci_gate.judge.trend import Trend, find_trend
 from ci_gate.judge.validity import RULES, check_validity
-from ci_gate.ranges import Count, Quantity
-from ci_gate.readings import StrictValue
 from ci_gate.thresholds import Scenario, Thresholds
 
 VERDICT_SCHEMA: Final = 1

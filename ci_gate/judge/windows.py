@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
-from ci_gate.samples import group_rows
+from ci_gate.evidence.samples import group_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

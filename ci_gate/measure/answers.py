@@ -6,7 +6,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from ci_gate.addresses import hide_credentials, server_of
-from ci_gate.readings import Redirects
+from ci_gate.evidence.readings import Redirects
 
 _REMEMBERED: Final = 4096
 _PAGES_OF_ENDPOINT: Final = 50

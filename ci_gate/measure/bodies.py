@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from typing import Any
 
-from ci_gate.samples import BODY_PREFIX, FLAG_HTML, FLAG_RETRY_AFTER
+from ci_gate.evidence.samples import BODY_PREFIX, FLAG_HTML, FLAG_RETRY_AFTER
 
 _THROTTLING = frozenset({403, 429, 503})
 _HTML_STARTS = (b"<!doctype html", b"<html")

@@ -19,13 +19,13 @@ from locust import User
 from locust.user import wait_time
 from locust.util.load_locustfile import load_locustfile
 
+from ci_gate.evidence.ranges import LONGEST_S
+from ci_gate.evidence.readings import encode_json
+from ci_gate.evidence.workload import Task, UserClass, Wait, Workload
 from ci_gate.measure.own_hosts import find_own_host
 from ci_gate.measure.printed import print_whatever_comes
 from ci_gate.measure.task_calls import count_fewest, find_endpoints
 from ci_gate.measure.unused import find_unused, take_own_variables
-from ci_gate.ranges import LONGEST_S
-from ci_gate.readings import encode_json
-from ci_gate.workload import Task, UserClass, Wait, Workload
 
 _DECIMALS = 9  # a wait of less is none: rates are computed by it
 

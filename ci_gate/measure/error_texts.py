@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
+from ci_gate.evidence.readings import ErrorCount
+from ci_gate.evidence.samples import storable
 from ci_gate.measure.odd_events import show_error
-from ci_gate.readings import ErrorCount
-from ci_gate.samples import storable
 
 MOST_TEXTS: Final = 1_000
 OTHER_ERRORS: Final = "(other errors)"

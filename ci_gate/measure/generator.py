@@ -9,8 +9,8 @@ from pathlib import Path
 import gevent
 import psutil
 
-from ci_gate.evidence import LineWriter
-from ci_gate.readings import Reading
+from ci_gate.evidence.readings import Reading
+from ci_gate.evidence.recording import LineWriter
 
 _LAG_INTERVAL_S = 0.02
 

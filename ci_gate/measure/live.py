@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from ci_gate.evidence import read_lines
-from ci_gate.readings import Mark, Reading
-from ci_gate.samples import read_samples
+from ci_gate.evidence.readings import Mark, Reading
+from ci_gate.evidence.recording import read_lines
+from ci_gate.evidence.samples import read_samples
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ci_gate.addresses import hide_credentials
 from ci_gate.errors import OutsideError
-from ci_gate.evidence import RecordingPlan, write_json
+from ci_gate.evidence.recording import RecordingPlan, write_json
 from ci_gate.measure import HOST_VARIABLE
 from ci_gate.measure.machine import MachineMeter
 from ci_gate.measure.probes import NO_PROBES, ProbeTargets, run_probes

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ci_gate.readings import OddValue
-from ci_gate.samples import NOT_HTTP, storable
+from ci_gate.evidence.readings import OddValue
+from ci_gate.evidence.samples import NOT_HTTP, storable
 
 CLOCK_SLACK_S: Final = 1.0
 MOST_BYTES: Final = 2**63 - 1

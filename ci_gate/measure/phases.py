@@ -19,15 +19,15 @@ import locust
 from locust import User
 
 from ci_gate.addresses import hide_credentials
-from ci_gate.evidence import LineWriter, RecordingPlan, write_json
+from ci_gate.evidence.readings import EndpointTotal, ErrorCount, ExitCode, Mark, OddValue, Totals
+from ci_gate.evidence.recording import LineWriter, RecordingPlan, write_json
+from ci_gate.evidence.samples import storable
 from ci_gate.measure.error_texts import ErrorCounts
 from ci_gate.measure.generator import GeneratorMeter
 from ci_gate.measure.locust_log import ListenerErrors
 from ci_gate.measure.odd_events import name_endpoint, show_value
 from ci_gate.measure.own_hosts import keep_own_host
 from ci_gate.measure.printed import LastWords
-from ci_gate.readings import EndpointTotal, ErrorCount, ExitCode, Mark, OddValue, Totals
-from ci_gate.samples import storable
 
 if TYPE_CHECKING:
     from locust.env import Environment

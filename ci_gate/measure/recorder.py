@@ -24,7 +24,19 @@ from locust.contrib.fasthttp import LocustBadStatusCode
 from requests.exceptions import HTTPError
 
 from ci_gate.addresses import find_secrets, hide_credentials, hide_secrets
-from ci_gate.evidence import RecordingPlan, read_json
+from ci_gate.evidence.readings import EndpointTotal, OddValue
+from ci_gate.evidence.recording import RecordingPlan, read_json
+from ci_gate.evidence.samples import (
+    ENDED_BY_CHECK,
+    ENDED_BY_STATUS,
+    ENDED_NEVER,
+    ENDED_UNREPORTED,
+    ENDED_WELL,
+    ENDED_WITHOUT_REPLY,
+    NOT_HTTP,
+    UNSENT,
+    SampleWriter,
+)
 from ci_gate.measure import HOST_VARIABLE
 from ci_gate.measure.answers import Answers
 from ci_gate.measure.arrivals import Arrivals, take_intended
@@ -42,18 +54,6 @@ from ci_gate.measure.unreported import (
     find_waiting_requests,
 )
 from ci_gate.measure.unused import take_own_variables
-from ci_gate.readings import EndpointTotal, OddValue
-from ci_gate.samples import (
-    ENDED_BY_CHECK,
-    ENDED_BY_STATUS,
-    ENDED_NEVER,
-    ENDED_UNREPORTED,
-    ENDED_WELL,
-    ENDED_WITHOUT_REPLY,
-    NOT_HTTP,
-    UNSENT,
-    SampleWriter,
-)
 
 
 class Recorder:

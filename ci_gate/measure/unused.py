@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from locust import LoadTestShape, User, argument_parser
 
-from ci_gate.evidence import UnusedSetting
+from ci_gate.evidence.recording import UnusedSetting
 
 _FILES: Final = ("locust.conf", "pyproject.toml")
 _TAGS: Final = ("tags", "exclude_tags")

@@ -10,8 +10,8 @@ from pathlib import Path
 import msgspec
 
 from ci_gate.errors import OutsideError
+from ci_gate.evidence.workload import Workload
 from ci_gate.wording import format_exact
-from ci_gate.workload import Workload
 
 _TIMEOUT_S = 120.0
 

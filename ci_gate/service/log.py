@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ci_gate.errors import OutsideError
-from ci_gate.log_end import read_log_end
+from ci_gate.evidence.log_end import read_log_end
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ci_gate.evidence import Recording, RecordingPlan, read_recording, read_run, recording_folder
+from ci_gate.evidence.recording import Recording, RecordingPlan, read_recording, read_run, recording_folder
 from ci_gate.judge.verdict import ScenarioVerdict, decode_verdict, judge_scenario
 from ci_gate.thresholds import Thresholds, parse_thresholds
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from ci_gate.evidence import RUN_SCHEMA, STEP, RunInfo
+from ci_gate.evidence.recording import RUN_SCHEMA, STEP, RunInfo
 from tests.judge.evidence_notation import draw
 
 LIMITS = """

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from ci_gate.evidence import Recording
-from ci_gate.readings import (
+from ci_gate.evidence.readings import (
     EndpointTotal,
     ErrorCount,
     ExitCode,
@@ -21,7 +20,8 @@ from ci_gate.readings import (
     Redirects,
     Totals,
 )
-from ci_gate.samples import ENDED_DAMAGED, ENDED_NEVER, ENDED_UNREPORTED, ENDED_WELL, SAMPLE_DTYPE
+from ci_gate.evidence.recording import Recording
+from ci_gate.evidence.samples import ENDED_DAMAGED, ENDED_NEVER, ENDED_UNREPORTED, ENDED_WELL, SAMPLE_DTYPE
 from ci_gate.thresholds import Thresholds, parse_thresholds
 
 STARTED_S = 1_700_000_000.0

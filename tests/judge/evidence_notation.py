@@ -32,10 +32,9 @@ from dataclasses import dataclass
 
 import msgspec
 
-from ci_gate.evidence import Recording, RecordingPlan, UnusedSetting
-from ci_gate.plan import plan_recording
-from ci_gate.readings import ErrorCount, ExitCode, OddValue, Redirects
-from ci_gate.samples import (
+from ci_gate.evidence.readings import ErrorCount, ExitCode, OddValue, Redirects
+from ci_gate.evidence.recording import Recording, RecordingPlan, UnusedSetting
+from ci_gate.evidence.samples import (
     ENDED_BY_CHECK,
     ENDED_BY_STATUS,
     ENDED_DAMAGED,
@@ -46,8 +45,9 @@ from ci_gate.samples import (
     FLAG_HTML,
     FLAG_RETRY_AFTER,
 )
+from ci_gate.evidence.workload import Workload
+from ci_gate.plan import plan_recording
 from ci_gate.thresholds import Scenario, Thresholds
-from ci_gate.workload import Workload
 from tests.judge.evidence_drawing import (
     RAMP_S,
     STARTED_S,

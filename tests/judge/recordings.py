@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ci_gate.evidence import Recording
-from ci_gate.readings import EndpointTotal, Mark, Reading, Totals
-from ci_gate.samples import ENDED_BY_STATUS, ENDED_WELL, SAMPLE_DTYPE
+from ci_gate.evidence.readings import EndpointTotal, Mark, Reading, Totals
+from ci_gate.evidence.recording import Recording
+from ci_gate.evidence.samples import ENDED_BY_STATUS, ENDED_WELL, SAMPLE_DTYPE
 
 BEGIN_S, DURATION_S = 1000.0, 10.0
 

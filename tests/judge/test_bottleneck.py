@@ -12,15 +12,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ci_gate.judge
-from ci_gate.evidence import DUET_BASE, DUET_HEAD
+from ci_gate.evidence.readings import ProbeReading
+from ci_gate.evidence.recording import DUET_BASE, DUET_HEAD
+from ci_gate.evidence.samples import (
+    ENDED_BY_CHECK,
+    ENDED_UNREPORTED,
+    ENDED_WITHOUT_REPLY,
+    FLAG_RETRY_AFTER,
+    UNSENT,
+)
 from ci_gate.judge.bottleneck import LEAST_SHARE, Diagnosis
 from ci_gate.judge.causes import UNKNOWN
 from ci_gate.judge.comparison import Change
 from ci_gate.judge.duet import DuetVerdict
 from ci_gate.judge.observation import ProbeWindow, count_in_flight, observe
 from ci_gate.judge.occupancy import locate
-from ci_gate.readings import ProbeReading
-from ci_gate.samples import ENDED_BY_CHECK, ENDED_UNREPORTED, ENDED_WITHOUT_REPLY, FLAG_RETRY_AFTER, UNSENT
 from ci_gate.thresholds import parse_thresholds
 from tests.judge.bottleneck_notation import (
     FULL_POOL,

@@ -6,13 +6,13 @@ import msgspec
 import numpy as np
 import pytest
 
+from ci_gate.evidence.readings import MachineReading
+from ci_gate.evidence.samples import ENDED_NEVER, UNSENT
+from ci_gate.evidence.workload import Workload
 from ci_gate.judge.duet import judge_duet
 from ci_gate.judge.verdict import decode_verdict, encode_verdict
 from ci_gate.plan import plan_duet
-from ci_gate.readings import MachineReading
-from ci_gate.samples import ENDED_NEVER, UNSENT
 from ci_gate.thresholds import Compare, parse_thresholds
-from ci_gate.workload import Workload
 from tests.judge.recordings import BEGIN_S, make_recording, make_rows
 from tests.judge.test_verdict import judge_two
 

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from ci_gate.evidence.workload import Task, UserClass, Wait, Workload
 from ci_gate.judge.feasibility import find_problems, find_unprovable
 from ci_gate.thresholds import parse_thresholds
-from ci_gate.workload import Task, UserClass, Wait, Workload
 
 
 def read(limits, users=50, duration="60s"):

@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci_gate.judge.summary import MOST_ENDPOINTS, select_steady_phase, summarise
-from ci_gate.samples import (
+from ci_gate.evidence.samples import (
     ENDED_BY_CHECK,
     ENDED_NEVER,
     ENDED_UNREPORTED,
@@ -14,6 +13,7 @@ from ci_gate.samples import (
     ENDED_WITHOUT_REPLY,
     NOT_HTTP,
 )
+from ci_gate.judge.summary import MOST_ENDPOINTS, select_steady_phase, summarise
 from ci_gate.thresholds import Accepted, Position
 from tests.judge.recordings import BEGIN_S, DURATION_S, make_recording, make_rows
 

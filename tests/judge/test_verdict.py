@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci_gate.errors import EvidenceError
-from ci_gate.evidence import RUN_SCHEMA, RunInfo
+from ci_gate.evidence.recording import RUN_SCHEMA, RunInfo
+from ci_gate.evidence.workload import Workload
 from ci_gate.judge.verdict import MAX_VERDICT_BYTES, decode_verdict, encode_verdict, judge
 from ci_gate.plan import plan_recording
 from ci_gate.thresholds import parse_thresholds
-from ci_gate.workload import Workload
 from tests.judge.recordings import make_recording, make_rows
 
 A = 2

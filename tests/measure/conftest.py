@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ci_gate.evidence import RecordingPlan, read_recording, write_json
+from ci_gate.evidence.recording import RecordingPlan, read_recording, write_json
 from ci_gate.measure.load_run import locust_command
 from tests.service.conftest import placement, watchdog
 from tests.site import running_site

@@ -20,10 +20,10 @@ import numpy as np
 from locust.env import Environment
 from locust.event import Events
 
+from ci_gate.evidence.samples import SampleWriter
 from ci_gate.measure.locust_log import make_summaries_harmless
 from ci_gate.measure.phases import Conductor
 from ci_gate.measure.recorder import Recorder
-from ci_gate.samples import SampleWriter
 from tests.measure.conftest import make_plan
 
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ci_gate.evidence import read_recording
+from ci_gate.evidence.recording import read_recording
+from ci_gate.evidence.samples import ENDED_WELL
 from ci_gate.judge.verdict import judge_scenario
-from ci_gate.samples import ENDED_WELL
 from ci_gate.thresholds import parse_thresholds
 from tests.measure.conftest import make_plan
 from tests.measure.test_locust_statistics import THRESHOLDS

@@ -6,8 +6,8 @@ from collections import Counter
 
 import pytest
 
+from ci_gate.evidence.samples import UNSENT
 from ci_gate.judge.summary import select_steady_phase
-from ci_gate.samples import UNSENT
 
 FAMILY = """
     import abc, pathlib

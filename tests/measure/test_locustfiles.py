@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from ci_gate.samples import ENDED_WELL
+from ci_gate.evidence.samples import ENDED_WELL
 from tests.site import running_site
 
 VISITOR = """

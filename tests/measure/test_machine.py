@@ -10,10 +10,10 @@ import time
 
 import pytest
 
-from ci_gate.evidence import read_lines
+from ci_gate.evidence.readings import MachineReading
+from ci_gate.evidence.recording import read_lines
 from ci_gate.measure.machine import MachineMeter, _Counters
 from ci_gate.process_group import read_stat
-from ci_gate.readings import MachineReading
 from ci_gate.service import Placement, start_service
 from ci_gate.watchdog import Watchdog
 from tests.images import build, connect_engine, python_image

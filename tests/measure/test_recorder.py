@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from ci_gate.samples import (
+from ci_gate.evidence.samples import (
     ENDED_BY_CHECK,
     ENDED_BY_STATUS,
     ENDED_NEVER,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
-from ci_gate.evidence import HEAD, RecordingPlan
+from ci_gate.evidence.recording import HEAD, RecordingPlan
 from ci_gate.export import COLUMNS, export_rows
 from ci_gate.judge.run_timeline import draw_timelines
 from ci_gate.judge.verdict import Verdict, judge

@@ -7,7 +7,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from ci_gate.samples import ENDED_BY_CHECK, ENDED_UNREPORTED, ENDED_WELL, NOT_HTTP
+from ci_gate.evidence.samples import ENDED_BY_CHECK, ENDED_UNREPORTED, ENDED_WELL, NOT_HTTP
 from tests.judge.evidence_notation import draw
 from tests.judge.proof import SHORT
 from tests.report.outputs import judge_evidence, render_every_output

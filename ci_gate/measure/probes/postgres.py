@@ -12,9 +12,9 @@ from typing import Any, Final
 import psycopg
 from psycopg.rows import dict_row
 
-from ci_gate.evidence import LineWriter
+from ci_gate.evidence.readings import StatementReading, StatementTotal
+from ci_gate.evidence.recording import LineWriter
 from ci_gate.measure.probes.notes import NotesOnce
-from ci_gate.readings import StatementReading, StatementTotal
 
 _APPLICATION: Final = "ci-gate probe"
 _CONNECT_TIMEOUT_S: Final = 2

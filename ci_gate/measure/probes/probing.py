@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Final, Literal, Protocol
 
 from ci_gate.addresses import credentials_of
-from ci_gate.evidence import LineWriter
+from ci_gate.evidence.ranges import MOST
+from ci_gate.evidence.readings import ProbeReading
+from ci_gate.evidence.recording import LineWriter
 from ci_gate.measure.probes.secrets import redact
 from ci_gate.measure.probes.targets import ProbeTargets
-from ci_gate.ranges import MOST
-from ci_gate.readings import ProbeReading
 from ci_gate.wording import format_number
 
 INTERVAL_S: Final = 1.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from ci_gate.evidence import HEAD
+from ci_gate.evidence.recording import HEAD
 from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.run_timeline import ScenarioTimeline
 from ci_gate.judge.timeline import Timeline

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from ci_gate.evidence import DUET_BASE, DUET_HEAD, HEAD
+from ci_gate.evidence.recording import DUET_BASE, DUET_HEAD, HEAD
 from ci_gate.judge.run_timeline import ScenarioTimeline
 from ci_gate.judge.timeline import Timeline
 from ci_gate.report.cells import format_ms

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from ci_gate.evidence import LineWriter, read_lines
+from ci_gate.evidence.readings import StatementReading
+from ci_gate.evidence.recording import LineWriter, read_lines
 from ci_gate.measure.probes.postgres import PostgresProbe
-from ci_gate.readings import StatementReading
 
 pytestmark = pytest.mark.postgres
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import redis
 
-from ci_gate.evidence import read_lines
+from ci_gate.evidence.readings import ProbeReading
+from ci_gate.evidence.recording import read_lines
 from ci_gate.measure.probes import ProbeTargets, probing, redis_info, run_probes
 from ci_gate.measure.probes.probing import Prober
-from ci_gate.readings import ProbeReading
 from tests.service.services import await_true
 
 

@@ -8,15 +8,15 @@ import msgspec
 import numpy as np
 import yaml
 
-from ci_gate.evidence import Recording, RunInfo
+from ci_gate.evidence.readings import MachineReading, Mark, ProbeReading, Reading
+from ci_gate.evidence.recording import Recording, RunInfo
+from ci_gate.evidence.samples import ENDED_BY_STATUS, ENDED_WELL, FLAG_RETRY_AFTER, SAMPLE_DTYPE
+from ci_gate.evidence.workload import Workload
 from ci_gate.judge.run_timeline import RunTimeline, draw_timelines
 from ci_gate.judge.verdict import judge
 from ci_gate.plan import plan_duet, plan_recording
-from ci_gate.readings import MachineReading, Mark, ProbeReading, Reading
 from ci_gate.report.comment import Report
-from ci_gate.samples import ENDED_BY_STATUS, ENDED_WELL, FLAG_RETRY_AFTER, SAMPLE_DTYPE
 from ci_gate.thresholds import parse_thresholds
-from ci_gate.workload import Workload
 from tests.judge.recordings import count_totals
 
 BEGUN_S = 1_795_000_000.0

@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING, Annotated, Final, Protocol, Self, TypeVar
 import msgspec
 
 from ci_gate.errors import EvidenceError
-from ci_gate.log_end import read_log_end
-from ci_gate.ranges import Count, Rate, Span, Version
-from ci_gate.readings import (
+from ci_gate.evidence.log_end import read_log_end
+from ci_gate.evidence.ranges import Count, Rate, Span, Version
+from ci_gate.evidence.readings import (
     MachineReading,
     Mark,
     ProbeReading,
@@ -36,7 +36,7 @@ from ci_gate.readings import (
     Totals,
     encode_json,
 )
-from ci_gate.samples import read_samples, set_aside
+from ci_gate.evidence.samples import read_samples, set_aside
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 
 from ci_gate.errors import EvidenceError
-from ci_gate.ranges import LATEST_S, LONGEST_MS
+from ci_gate.evidence.ranges import LATEST_S, LONGEST_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ci_gate.evidence import UnusedSetting
-from ci_gate.ranges import Count, Share, Span
-from ci_gate.readings import StrictValue
+from ci_gate.evidence.ranges import Count, Share, Span
+from ci_gate.evidence.readings import StrictValue
+from ci_gate.evidence.recording import UnusedSetting
 
 
 class Wait(StrictValue, frozen=True):

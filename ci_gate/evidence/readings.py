@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from ci_gate.ranges import Count, Milliseconds, Moment, Percent, Quantity, Span, Value
+from ci_gate.evidence.ranges import Count, Milliseconds, Moment, Percent, Quantity, Span, Value
 
 
 class StrictValue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
