@@ -18,8 +18,8 @@ from benchmarks.noise import noise
 from benchmarks.pairs import REPOSITORY, SIDES, Pair, find_scenario, start_pairs
 from ci_gate.measure.load_run import Job, record
 from ci_gate.request import service_environment
+from ci_gate.service.guard.watchdog import Watchdog
 from ci_gate.thresholds import Scenario, Thresholds
-from ci_gate.watchdog import Watchdog
 
 START_ALLOWANCE_S = 180.0
 

@@ -21,9 +21,9 @@ from ci_gate.evidence.readings import Mark
 from ci_gate.evidence.recording import Recording, read_lines, read_recording, write_json
 from ci_gate.measure.load_run import locust_command
 from ci_gate.request import service_environment
+from ci_gate.service.guard.watchdog import Watchdog
 from ci_gate.service.log import open_log
 from ci_gate.service.process import GuardedProcess, start_process
-from ci_gate.watchdog import Watchdog
 
 HEADERS = ("scenario", "endpoint", "pairs", "same status", "otherwise", "same content")
 

@@ -17,9 +17,12 @@ from ci_gate.evidence.workload import Workload
 from ci_gate.measure.load_run import Job, record
 from ci_gate.plan import plan_duet
 from ci_gate.request import read_thresholds, service_environment
-from ci_gate.service import Placement, RunningService, run_before_each, start_service
+from ci_gate.service.environment import Placement
+from ci_gate.service.guard.watchdog import Watchdog
+from ci_gate.service.reset import run_before_each
+from ci_gate.service.running import RunningService
+from ci_gate.service.start import start_service
 from ci_gate.thresholds import Scenario, Thresholds
-from ci_gate.watchdog import Watchdog
 
 REPOSITORY = Path(__file__).parents[1]
 SIDES = ("base", "head")

@@ -13,8 +13,8 @@ from ci_gate.base_checkout import check_out
 from ci_gate.base_paths import PathMap
 from ci_gate.errors import BadInputError, UsageError
 from ci_gate.git import ask_git, find_commit
+from ci_gate.service.guard.watchdog import Watchdog
 from ci_gate.thresholds import Service, Thresholds, parse_thresholds
-from ci_gate.watchdog import Watchdog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

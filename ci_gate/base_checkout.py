@@ -15,7 +15,7 @@ import psutil
 
 from ci_gate.errors import BaseError, OutsideError
 from ci_gate.git import ask_git
-from ci_gate.watchdog import Watchdog
+from ci_gate.service.guard.watchdog import Watchdog
 
 _PREFIX: Final = "ci-gate-base-"
 _OURS: Final = re.compile(rf"{_PREFIX}(\d+)-.+")

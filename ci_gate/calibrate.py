@@ -20,7 +20,7 @@ from ci_gate.judge.verdict import judge
 from ci_gate.plan import RunRequest, end_run, plan_run
 from ci_gate.progress import ProgressPrinter
 from ci_gate.run import Session, make_folder, run_duet
-from ci_gate.watchdog import Watchdog
+from ci_gate.service.guard.watchdog import Watchdog
 from ci_gate.wording import count
 
 HEADERS = ("scenario", "endpoint", "metric", "runs", "false alarms", "standard deviation", "could see")

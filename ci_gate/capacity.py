@@ -24,9 +24,9 @@ from ci_gate.plan import RunRequest, end_run, plan_recording, plan_run
 from ci_gate.progress import ProgressPrinter
 from ci_gate.report.capacity import describe_load, describe_step
 from ci_gate.run import Session, make_folder, record_alone, started
+from ci_gate.service.guard.watchdog import Watchdog
 from ci_gate.thresholds import Scenario
 from ci_gate.thresholds.overrides import share_users
-from ci_gate.watchdog import Watchdog
 
 _SPAN: Final = 8
 """Without a word about it, the climb is from an eighth of the scenario's load to eight times as much."""

@@ -31,9 +31,11 @@ from ci_gate.measure.load_run import Job, record
 from ci_gate.measure.probes import NO_PROBES, resolve_targets
 from ci_gate.plan import RunRequest, end_run, plan_run
 from ci_gate.progress import ProgressPrinter, describe, describe_pace
-from ci_gate.service import Placement, run_before_each, start_service
+from ci_gate.service.environment import Placement
+from ci_gate.service.guard.watchdog import Watchdog
+from ci_gate.service.reset import run_before_each
+from ci_gate.service.start import start_service
 from ci_gate.thresholds import Scenario, Service
-from ci_gate.watchdog import Watchdog
 from ci_gate.wording import count
 
 _SETTLE_S = 2.0  # requests sent before a look are awaited this long; the verdict is made on all of them

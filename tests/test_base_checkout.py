@@ -36,7 +36,7 @@ def test_checkout__of_a_run_that_was_killed_is_removed(repository, tmp_path):
         "import os, sys\n"
         "from pathlib import Path\n"
         "from ci_gate.base_checkout import check_out\n"
-        "from ci_gate.watchdog import Watchdog\n"
+        "from ci_gate.service.guard.watchdog import Watchdog\n"
         "with Watchdog() as watchdog, check_out('HEAD^', Path(sys.argv[1]), watchdog) as worktree:\n"
         "    print((worktree / 'name.txt').read_text(), flush=True)\n"
         "    os.kill(os.getpid(), 9)\n"

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from ci_gate.containers import remove_containers, remove_until_settled
+from ci_gate.service.guard.containers import remove_containers, remove_until_settled
 from tests.images import connect_engine, python_image
 from tests.service.services import unique
 

@@ -8,7 +8,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from ci_gate.process_group import MARK_VARIABLE, ProcessGroup, end_groups, find_members, read_stat
+from ci_gate.service.guard.process_group import (
+    MARK_VARIABLE,
+    ProcessGroup,
+    end_groups,
+    find_members,
+    read_stat,
+)
 from tests.service.services import await_true, unique
 
 

@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from ci_gate.errors import OutsideError
-from ci_gate.process_group import MARK_VARIABLE, read_stat
-from ci_gate.watchdog import Watchdog, read_guards
+from ci_gate.service.guard.process_group import MARK_VARIABLE, read_stat
+from ci_gate.service.guard.watchdog import Watchdog, read_guards
 from tests.service.services import await_true, pids_with, unique
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -109,7 +109,7 @@ def test_watchdog__costs_little_to_start():
 def test_watchdog__of_a_parent_killed_with_sigkill_ends_its_group(tag):
     code = (
         "import os, subprocess, sys, time\n"
-        "from ci_gate.watchdog import Watchdog\n"
+        "from ci_gate.service.guard.watchdog import Watchdog\n"
         "with Watchdog() as watchdog:\n"
         "    child = subprocess.Popen(['sleep', '60'], start_new_session=True)\n"
         "    watchdog.guard_process_group(child.pid)\n"
@@ -138,7 +138,7 @@ def test_temporary_folder__goes_with_its_process_and_no_other_does(tmp_path, end
     others.mkdir()
     code = (
         "import os, sys\n"
-        "from ci_gate.watchdog import Watchdog\n"
+        "from ci_gate.service.guard.watchdog import Watchdog\n"
         "with Watchdog() as watchdog, watchdog.temporary_folder('kept-') as folder:\n"
         "    (folder / 'shut').mkdir()\n"
         "    (folder / 'shut' / 'file').touch()\n"

@@ -16,10 +16,10 @@ from ci_gate.evidence.recording import RecordingPlan, write_json
 from ci_gate.measure import HOST_VARIABLE
 from ci_gate.measure.machine import MachineMeter
 from ci_gate.measure.probes import NO_PROBES, ProbeTargets, run_probes
-from ci_gate.service import RunningService
+from ci_gate.service.guard.watchdog import Watchdog
 from ci_gate.service.log import open_log
 from ci_gate.service.process import GuardedProcess, start_process
-from ci_gate.watchdog import Watchdog
+from ci_gate.service.running import RunningService
 from ci_gate.wording import format_exact
 
 _POLL_S = 0.1

@@ -13,7 +13,7 @@ import psutil
 from ci_gate.evidence.readings import MachineReading
 from ci_gate.evidence.recording import LineWriter
 from ci_gate.measure.cgroup import read_cpu_quota
-from ci_gate.process_group import find_below
+from ci_gate.service.guard.process_group import find_below
 
 _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")

@@ -13,8 +13,8 @@ from docker.errors import DockerException, NotFound
 from docker.types import LogConfig
 from requests import RequestException
 
-from ci_gate.containers import remove_containers
 from ci_gate.errors import OutsideError, ServiceError
+from ci_gate.service.guard.containers import remove_containers
 from ci_gate.service.image import explain_docker_errors
 from ci_gate.service.process import describe_status
 from ci_gate.wording import format_exact
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container
 
+    from ci_gate.service.guard.watchdog import Watchdog
     from ci_gate.service.log import ServiceLog
     from ci_gate.thresholds import Service
-    from ci_gate.watchdog import Watchdog
 
 LABEL = "ci-gate.run"
 LOG_DRAIN_S = 5.0

@@ -13,9 +13,9 @@ import sys
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from ci_gate import keeper as keeper_program
 from ci_gate.errors import BadInputError, OutsideError, Problem, ServiceError
-from ci_gate.process_group import MARK_VARIABLE, ProcessGroup, end_groups, find_below, read_stat
+from ci_gate.service.guard import keeper as keeper_program
+from ci_gate.service.guard.process_group import MARK_VARIABLE, ProcessGroup, end_groups, find_below, read_stat
 from ci_gate.service.log_bound import keep_bounded
 
 if TYPE_CHECKING:
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ci_gate.service.environment import Placement
+    from ci_gate.service.guard.watchdog import Watchdog
     from ci_gate.service.log import ServiceLog
     from ci_gate.thresholds import Service
-    from ci_gate.watchdog import Watchdog
 
 START_TIMEOUT_S = 30.0
 """How long a keeper may take to start, on a machine that has no time for it."""
 
 
 class GuardedProcess:
-    """A command under its keeper (`ci_gate.keeper`), which tells of its start and its end.
+    """A command under its keeper (`ci_gate.service.guard.keeper`), which tells of its start and its end.
 
     The keeper is not reaped before all below it has ended, so its number stays its own.
     """

@@ -15,8 +15,8 @@ from ci_gate.thresholds.commands import explain_no_shell
 from ci_gate.wording import format_exact
 
 if TYPE_CHECKING:
+    from ci_gate.service.guard.watchdog import Watchdog
     from ci_gate.service.running import RunningService
-    from ci_gate.watchdog import Watchdog
 
 RESET_TIMEOUT_S = 120.0
 LOG_LINES = 20

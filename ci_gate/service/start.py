@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
     from ci_gate.service.environment import Placement
+    from ci_gate.service.guard.watchdog import Watchdog
     from ci_gate.service.log import ServiceLog
     from ci_gate.service.ready import Clock
     from ci_gate.service.running import Runtime
     from ci_gate.thresholds import Service
-    from ci_gate.watchdog import Watchdog
 
 STOP_GRACE_S = 10.0
 PORT_ATTEMPTS = 5

@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 from ci_gate.measure.load_run import Job, record
-from ci_gate.service import start_service
+from ci_gate.service.start import start_service
 from tests.measure.conftest import make_plan
 from tests.service.services import await_true, make_service
 

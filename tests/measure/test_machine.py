@@ -13,9 +13,10 @@ import pytest
 from ci_gate.evidence.readings import MachineReading
 from ci_gate.evidence.recording import read_lines
 from ci_gate.measure.machine import MachineMeter, _Counters
-from ci_gate.process_group import read_stat
-from ci_gate.service import Placement, start_service
-from ci_gate.watchdog import Watchdog
+from ci_gate.service.environment import Placement
+from ci_gate.service.guard.process_group import read_stat
+from ci_gate.service.guard.watchdog import Watchdog
+from ci_gate.service.start import start_service
 from tests.images import build, connect_engine, python_image
 from tests.service.services import app_command, await_true, make_service
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import docker
 import pytest
 
-from ci_gate.service import Placement
-from ci_gate.watchdog import Watchdog
+from ci_gate.service.environment import Placement
+from ci_gate.service.guard.watchdog import Watchdog
 from tests.images import build, connect_engine, python_image
 from tests.service.services import APP
 

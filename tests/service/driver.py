@@ -8,9 +8,10 @@ import sys
 import time
 from pathlib import Path
 
-from ci_gate.service import Placement, start_service
+from ci_gate.service.environment import Placement
+from ci_gate.service.guard.watchdog import Watchdog
+from ci_gate.service.start import start_service
 from ci_gate.thresholds import Position, Service
-from ci_gate.watchdog import Watchdog
 
 
 def say(text: str) -> None:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from ci_gate.errors import ServiceError
-from ci_gate.service import start_service
 from ci_gate.service.image import _split_tag
+from ci_gate.service.start import start_service
 from tests.images import image_with, python_image
 from tests.service.services import APP, containers_of, make_service
 

@@ -7,9 +7,11 @@ import threading
 
 import pytest
 
-from ci_gate.service import log_bound, run_before_each, start_service
+from ci_gate.service import log_bound
 from ci_gate.service.log import open_log
 from ci_gate.service.log_bound import KEPT_BYTES, keep_bounded
+from ci_gate.service.reset import run_before_each
+from ci_gate.service.start import start_service
 from tests.service.services import app_command, await_true, make_service
 
 MIB = 1024**2

@@ -6,7 +6,8 @@ import time
 import pytest
 
 from ci_gate.errors import ServiceError
-from ci_gate.service import run_before_each, start_service
+from ci_gate.service.reset import run_before_each
+from ci_gate.service.start import start_service
 from tests.service.services import app_command, make_service, pids_with, unique
 
 

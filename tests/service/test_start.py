@@ -13,7 +13,7 @@ import pytest
 
 from ci_gate.errors import BadInputError, OutsideError, ServiceError
 from ci_gate.service import start as start_module
-from ci_gate.service import start_service
+from ci_gate.service.start import start_service
 from tests.service.services import APP, app_command, await_true, make_service, pids_running, pids_with, unique
 
 

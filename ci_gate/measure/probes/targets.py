@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
-from ci_gate.service import RunningService
 from ci_gate.service.environment import expand_text
+from ci_gate.service.running import RunningService
 from ci_gate.thresholds import Probes
 
 # What a container calls this machine, on which the probe itself runs.

@@ -6,9 +6,9 @@ import pytest
 
 from ci_gate.errors import BadInputError
 from ci_gate.measure.probes import ProbeTargets, resolve_targets
-from ci_gate.service import Placement, RunningService
-from ci_gate.service.environment import Placeholders
+from ci_gate.service.environment import Placeholders, Placement
 from ci_gate.service.log import ServiceLog
+from ci_gate.service.running import RunningService
 from ci_gate.thresholds import MetricsPage, Position, Probes
 from tests.service.services import make_service
 

@@ -41,7 +41,7 @@ class ProcessStat(NamedTuple):
 class ProcessGroup:
     """The processes with ``mark`` in their environment, those of the group ``pgid``, and all below them.
 
-    The leader of ``pgid`` is ended last: it is a keeper (`ci_gate.keeper`), to which what the others leave
+    The leader of ``pgid`` is ended last: it is a keeper (keeper.py), to which what the others leave
     behind comes back. ``started`` is its start time: a group whose leader started at another time is somebody
     else's, who was given the same number. It is None while the leader has not been seen.
     """

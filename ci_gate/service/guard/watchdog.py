@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, Self
 
 from ci_gate.errors import OutsideError
-from ci_gate.process_group import ProcessGroup, end_groups, read_stat
+from ci_gate.service.guard.process_group import ProcessGroup, end_groups, read_stat
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -55,10 +55,10 @@ class Watchdog:
 
     def __enter__(self) -> Self:
         """Raises OutsideError if the process does not come up."""
-        root = str(Path(__file__).parents[1])
+        root = str(Path(__file__).parents[3])
         paths = [root, *filter(None, [self._environ.get("PYTHONPATH")])]
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "ci_gate.watchdog"],
+            [sys.executable, "-P", "-m", "ci_gate.service.guard.watchdog"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             # Held open, it would keep the reader of ci-gate's own standard error waiting.
@@ -71,7 +71,7 @@ class Watchdog:
         greeting = _stream(self._process.stdout).read(len(READY))
         if greeting != READY:
             self.close()
-            raise OutsideError(f"the watchdog process did not start: {sys.executable} -m ci_gate.watchdog")
+            raise OutsideError(f"the watchdog process did not start: {sys.executable} -m {__name__}")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -178,7 +178,7 @@ def end_guarded(guards: Iterable[dict[str, Any]]) -> None:
             remove_folder(Path(order["folder"]))
     if labels := [order["label"] for order in left if "label" in order]:
         # Only now: importing the Docker SDK takes longer than all of the watchdog's start.
-        from ci_gate.containers import remove_until_settled  # noqa: PLC0415
+        from ci_gate.service.guard.containers import remove_until_settled  # noqa: PLC0415
 
         remove_until_settled(labels)
 
