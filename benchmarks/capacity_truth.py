@@ -24,10 +24,10 @@ import msgspec
 import numpy as np
 from tabulate import tabulate
 
-from ci_gate.judge.capacity import CapacityVerdict
-from ci_gate.judge.knee import Knee
-from ci_gate.judge.scalability import Scalability
-from ci_gate.judge.step_windows import Estimate
+from ci_gate.judge.capacity.knee import Knee
+from ci_gate.judge.capacity.scalability import Scalability
+from ci_gate.judge.capacity.step_windows import Estimate
+from ci_gate.judge.capacity.verdict import CapacityVerdict
 from ci_gate.report.capacity import format_estimate, tell
 from tests.servers import running_postgres, running_redis
 

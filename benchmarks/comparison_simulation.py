@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from tabulate import tabulate
 
-from ci_gate.judge.comparison import compare, decide
-from ci_gate.judge.looks import plan_looks
+from ci_gate.judge.compare.comparison import compare, decide
+from ci_gate.judge.compare.looks import plan_looks
 from tests.judge.duets import (
     BUSY,
     ENDPOINTS,

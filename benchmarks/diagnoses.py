@@ -27,7 +27,7 @@ import yaml
 from tabulate import tabulate
 
 from ci_gate.evidence.recording import read_recordings, read_run
-from ci_gate.judge.bottleneck import Diagnosis
+from ci_gate.judge.diagnosis.bottleneck import Diagnosis
 from ci_gate.judge.verdict import judge
 from ci_gate.thresholds import parse_thresholds
 from tests.servers import running_postgres, running_redis

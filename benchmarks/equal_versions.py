@@ -17,9 +17,9 @@ import numpy as np
 from tabulate import tabulate
 
 from benchmarks.pairs import find_scenario, load_thresholds, run_pairs
-from ci_gate.judge.comparison import decide
-from ci_gate.judge.duet import compare_at
-from ci_gate.judge.looks import Look
+from ci_gate.judge.compare.comparison import decide
+from ci_gate.judge.compare.duet import compare_at
+from ci_gate.judge.compare.looks import Look
 from ci_gate.judge.summary import select_steady_phase
 
 

@@ -31,7 +31,7 @@ from benchmarks.noise import noise
 from benchmarks.pairs import find_scenario, load_thresholds, plan_pair, run_pairs
 from ci_gate.evidence.readings import Mark, StrictValue
 from ci_gate.evidence.recording import LineWriter, Recording
-from ci_gate.judge.duet import DuetVerdict, judge_duet
+from ci_gate.judge.compare.duet import DuetVerdict, judge_duet
 from ci_gate.thresholds import Scenario, Thresholds, Tolerance
 
 

@@ -14,8 +14,8 @@ from tabulate import tabulate
 from ci_gate.base import BaseVersion
 from ci_gate.errors import BaseError, EvidenceError, OutsideError, ServiceError, UsageError
 from ci_gate.evidence.recording import DUET_BASE, DUET_HEAD, RunInfo, duet_name, read_recordings, write_json
-from ci_gate.judge.comparison import Change
-from ci_gate.judge.duet import NOT_COMPARED, DuetOutcome, DuetVerdict
+from ci_gate.judge.compare.comparison import Change
+from ci_gate.judge.compare.duet import NOT_COMPARED, DuetOutcome, DuetVerdict
 from ci_gate.judge.verdict import judge
 from ci_gate.plan import RunRequest, end_run, plan_run
 from ci_gate.progress import ProgressPrinter

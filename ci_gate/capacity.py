@@ -17,8 +17,8 @@ from ci_gate.evidence.recording import (
     recording_folder,
     write_json,
 )
-from ci_gate.judge.load_step import Step, judge_step
-from ci_gate.judge.stepping import Climb, NextStep, choose_next
+from ci_gate.judge.capacity.load_step import Step, judge_step
+from ci_gate.judge.capacity.stepping import Climb, NextStep, choose_next
 from ci_gate.measure.load_run import Job
 from ci_gate.plan import RunRequest, end_run, plan_recording, plan_run
 from ci_gate.progress import ProgressPrinter

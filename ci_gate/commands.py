@@ -10,9 +10,9 @@ import click
 from ci_gate.calibrate import calibrate as calibrate_scenarios
 from ci_gate.errors import EXIT_PASS
 from ci_gate.evidence.recording import Recording, RunInfo, read_recordings, read_run
-from ci_gate.judge.capacity import encode_capacity, is_capacity, judge_capacity
-from ci_gate.judge.feasibility import find_unprovable, list_unused, offered_rate
-from ci_gate.judge.run_timeline import RunTimeline, draw_timelines
+from ci_gate.judge.capacity.verdict import encode_capacity, is_capacity, judge_capacity
+from ci_gate.judge.timeline.run_timeline import RunTimeline, draw_timelines
+from ci_gate.judge.validity.feasibility import find_unprovable, list_unused, offered_rate
 from ci_gate.judge.verdict import Verdict, judge
 from ci_gate.progress import ProgressPrinter
 from ci_gate.report.capacity import render_capacity

@@ -13,8 +13,8 @@ import msgspec
 from ci_gate.errors import EXIT_PASS, BadInputError, GateError, UsageError
 from ci_gate.gate import demand_of_head, gather, gather_timelines, parse_needs, parse_scenarios
 from ci_gate.git import has_file
-from ci_gate.judge.mistakes import add_mistakes
-from ci_gate.judge.run_timeline import encode_timeline
+from ci_gate.judge.gate.mistakes import add_mistakes
+from ci_gate.judge.timeline.run_timeline import encode_timeline
 from ci_gate.judge.verdict import encode_verdict
 from ci_gate.matrix import (
     NO_DOCKERFILE,

@@ -10,8 +10,8 @@ from ci_gate.github.artifacts import download_artifact
 from ci_gate.github.reply import GitHubError
 from ci_gate.github.runs import find_run_before
 from ci_gate.github.transport import Transport
+from ci_gate.judge.gate.repeated import explain_misfit
 from ci_gate.judge.occasion import Occasion
-from ci_gate.judge.repeated import explain_misfit
 from ci_gate.judge.verdict import Verdict, decode_verdict
 
 ARTIFACT: Final = "verdict"

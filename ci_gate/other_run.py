@@ -14,8 +14,8 @@ from ci_gate.github.jobs import list_conclusions
 from ci_gate.github.pulls import NoPullRequest, PullRequest, find_pulls, find_sides, get_pull
 from ci_gate.github.reply import RefusedError
 from ci_gate.github.transport import Transport
-from ci_gate.judge.findings import Finding
-from ci_gate.judge.mistakes import add_mistakes, make_empty_verdict
+from ci_gate.judge.gate.mistakes import add_mistakes, make_empty_verdict
+from ci_gate.judge.validity.findings import Finding
 from ci_gate.judge.verdict import Verdict, decode_verdict, distrust
 from ci_gate.problems import list_problems, missing_file
 from ci_gate.publication import (

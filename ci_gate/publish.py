@@ -19,8 +19,8 @@ from ci_gate.github.pulls import NoPullRequest, PullRequest, get_pull
 from ci_gate.github.reply import GitHubError, RefusedError
 from ci_gate.github.statuses import Status, set_status
 from ci_gate.github.transport import Transport
-from ci_gate.judge.lacking import demand_all, list_measured
-from ci_gate.judge.mistakes import add_mistakes, make_empty_verdict
+from ci_gate.judge.gate.lacking import demand_all, list_measured
+from ci_gate.judge.gate.mistakes import add_mistakes, make_empty_verdict
 from ci_gate.judge.verdict import MAX_VERDICT_BYTES, Verdict, decode_verdict
 from ci_gate.other_run import OtherRun
 from ci_gate.output import write_command

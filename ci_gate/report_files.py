@@ -9,7 +9,12 @@ from typing import Final
 from urllib.parse import quote
 
 from ci_gate.errors import EvidenceError, UsageError
-from ci_gate.judge.run_timeline import MAX_TIMELINE_BYTES, RunTimeline, decode_timeline, encode_timeline
+from ci_gate.judge.timeline.run_timeline import (
+    MAX_TIMELINE_BYTES,
+    RunTimeline,
+    decode_timeline,
+    encode_timeline,
+)
 from ci_gate.judge.verdict import MAX_VERDICT_BYTES, Verdict, decode_verdict, encode_verdict
 from ci_gate.report.comment import Report
 from ci_gate.report.html.overview import OverviewRun

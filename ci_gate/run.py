@@ -22,9 +22,9 @@ from ci_gate.evidence.recording import (
     recording_folder,
     write_json,
 )
-from ci_gate.judge.comparison import decide
-from ci_gate.judge.duet import compare_at
-from ci_gate.judge.looks import Look, plan_looks
+from ci_gate.judge.compare.comparison import decide
+from ci_gate.judge.compare.duet import compare_at
+from ci_gate.judge.compare.looks import Look, plan_looks
 from ci_gate.judge.summary import find_successes, select_steady_phase
 from ci_gate.measure.live import RecordingTail
 from ci_gate.measure.load_run import Job, record

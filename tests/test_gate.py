@@ -10,7 +10,7 @@ from ci_gate.commands_ci import gate_command
 from ci_gate.errors import Problem, UsageError
 from ci_gate.gate import gather, gather_timelines, parse_needs, parse_scenarios
 from ci_gate.judge.occasion import Occasion
-from ci_gate.judge.run_timeline import (
+from ci_gate.judge.timeline.run_timeline import (
     TIMELINE_SCHEMA,
     RunTimeline,
     ScenarioTimeline,

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from ci_gate.errors import EXIT_BAD_INPUT, EXIT_PASS
-from ci_gate.judge.run_timeline import TIMELINE_SCHEMA, RunTimeline
+from ci_gate.judge.timeline.run_timeline import TIMELINE_SCHEMA, RunTimeline
 from ci_gate.report_files import REPORT_FILE, TIMELINE_FILE, VERDICT_FILE, read_timeline, write_reports
 from tests.report.verdicts import scenario, verdict
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from ci_gate.judge.left_over import find_left_over
+from ci_gate.judge.validity.left_over import find_left_over
 from ci_gate.judge.verdict import decode_verdict
 from ci_gate.thresholds import parse_thresholds
 from tests.conftest import SITE, THRESHOLDS

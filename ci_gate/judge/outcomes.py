@@ -7,12 +7,12 @@ from typing import Final, Literal
 
 import msgspec
 
-from ci_gate.judge.comparison import Change, Comparison, settle
-from ci_gate.judge.duet import DuetOutcome, DuetVerdict, weigh
-from ci_gate.judge.findings import Finding
+from ci_gate.judge.compare.comparison import Change, Comparison, settle
+from ci_gate.judge.compare.duet import DuetOutcome, DuetVerdict, weigh
+from ci_gate.judge.compare.worsening import judge_change
 from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.summary import EndpointSummary
-from ci_gate.judge.worsening import judge_change
+from ci_gate.judge.validity.findings import Finding
 
 Outcome = Literal["PASS", "FAIL", "INVALID", "INCONCLUSIVE"]
 

@@ -20,11 +20,8 @@ from ci_gate.evidence.recording import (
     decode_document,
     duet_name,
 )
-from ci_gate.judge.bottleneck import Diagnosis, diagnose, gather_circumstances
-from ci_gate.judge.causality import put_causes_first
-from ci_gate.judge.duet import DuetVerdict, judge_planned_duet
-from ci_gate.judge.findings import Finding, Rule, make_case, not_measured
-from ci_gate.judge.left_over import find_left_over
+from ci_gate.judge.compare.duet import DuetVerdict, judge_planned_duet
+from ci_gate.judge.diagnosis.bottleneck import Diagnosis, diagnose, gather_circumstances
 from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.occasion import Occasion
 from ci_gate.judge.outcomes import (
@@ -36,10 +33,13 @@ from ci_gate.judge.outcomes import (
     outcome_of_scenario,
     worst,
 )
-from ci_gate.judge.run_findings import find_in_run
 from ci_gate.judge.summary import EndpointSummary
 from ci_gate.judge.trend import Trend, find_trend
-from ci_gate.judge.validity import RULES, check_validity
+from ci_gate.judge.validity.causality import put_causes_first
+from ci_gate.judge.validity.findings import Finding, Rule, make_case, not_measured
+from ci_gate.judge.validity.left_over import find_left_over
+from ci_gate.judge.validity.rules import RULES, check_validity
+from ci_gate.judge.validity.run_findings import find_in_run
 from ci_gate.thresholds import Scenario, Thresholds
 
 VERDICT_SCHEMA: Final = 1

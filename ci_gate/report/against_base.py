@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from ci_gate.judge.comparison import Change, NotCompared
-from ci_gate.judge.duet import NOT_COMPARED, DuetVerdict
-from ci_gate.judge.worsening import exceeds
+from ci_gate.judge.compare.comparison import Change, NotCompared
+from ci_gate.judge.compare.duet import NOT_COMPARED, DuetVerdict
+from ci_gate.judge.compare.worsening import exceeds
 from ci_gate.report.cells import NOTHING, format_ms, format_percent, format_rate, format_share
 from ci_gate.report.escape import LONGEST_NAME, clean
 from ci_gate.thresholds import ALL_ENDPOINTS

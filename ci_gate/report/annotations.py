@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from ci_gate.judge.findings import Finding
-from ci_gate.judge.mistakes import BAD_INPUT
-from ci_gate.judge.threshold_changes import ThresholdChange
+from ci_gate.judge.changes.threshold_changes import ThresholdChange
+from ci_gate.judge.gate.mistakes import BAD_INPUT
+from ci_gate.judge.validity.findings import Finding
 from ci_gate.judge.verdict import ScenarioVerdict
 from ci_gate.report.against_base import format_change, format_interval
 from ci_gate.report.cells import format_bound, format_measured, format_percent

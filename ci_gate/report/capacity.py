@@ -8,13 +8,13 @@ from typing import Final
 
 from tabulate import tabulate
 
-from ci_gate.judge.capacity import CapacityVerdict
-from ci_gate.judge.causes import UNKNOWN
-from ci_gate.judge.knee import Knee
-from ci_gate.judge.load_step import Step
-from ci_gate.judge.scalability import Scalability
-from ci_gate.judge.step_windows import Estimate
-from ci_gate.judge.stepping import count_once
+from ci_gate.judge.capacity.knee import Knee
+from ci_gate.judge.capacity.load_step import Step
+from ci_gate.judge.capacity.scalability import Scalability
+from ci_gate.judge.capacity.step_windows import Estimate
+from ci_gate.judge.capacity.stepping import count_once
+from ci_gate.judge.capacity.verdict import CapacityVerdict
+from ci_gate.judge.diagnosis.causes import UNKNOWN
 from ci_gate.report.cells import format_bound, format_measured, format_ms, format_rate, format_share
 from ci_gate.wording import format_number
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from ci_gate.judge.approval import Approval
-from ci_gate.judge.threshold_changes import ThresholdChange
-from ci_gate.judge.under_base import UnderBase
+from ci_gate.judge.changes.approval import Approval
+from ci_gate.judge.changes.threshold_changes import ThresholdChange
+from ci_gate.judge.changes.under_base import UnderBase
 from ci_gate.report.against_base import format_change
 from ci_gate.report.cells import NOTHING, format_bound, format_measured
 from ci_gate.report.document import Piece, Rank, make_table

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ci_gate.judge.approval import Approval
-from ci_gate.judge.findings import Finding
-from ci_gate.judge.mistakes import BAD_INPUT
+from ci_gate.judge.changes.approval import Approval
+from ci_gate.judge.changes.threshold_changes import ThresholdChange
+from ci_gate.judge.changes.under_base import UnderBase
+from ci_gate.judge.gate.mistakes import BAD_INPUT
 from ci_gate.judge.outcomes import Outcome
-from ci_gate.judge.threshold_changes import ThresholdChange
-from ci_gate.judge.under_base import UnderBase
+from ci_gate.judge.validity.findings import Finding
 from ci_gate.judge.verdict import ScenarioVerdict, Verdict
 from ci_gate.report.against_base import find_missing, summarise_duet
 from ci_gate.report.cells import NOTHING, format_share

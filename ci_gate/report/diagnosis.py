@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from ci_gate.judge.causes import UNKNOWN, Cause
+from ci_gate.judge.diagnosis.causes import UNKNOWN, Cause
 from ci_gate.judge.verdict import ScenarioVerdict
 from ci_gate.report.document import Piece, Rank, make_list
 from ci_gate.report.escape import LONGEST_TEXT, clean, code_span, escape_markdown

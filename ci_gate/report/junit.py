@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 from xml.etree import ElementTree as ET
 
-from ci_gate.judge.comparison import Change, NotCompared
-from ci_gate.judge.duet import DuetVerdict
-from ci_gate.judge.findings import Finding
+from ci_gate.judge.compare.comparison import Change, NotCompared
+from ci_gate.judge.compare.duet import DuetVerdict
 from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.outcomes import Outcome
+from ci_gate.judge.validity.findings import Finding
 from ci_gate.judge.verdict import ScenarioVerdict, Verdict
 from ci_gate.report.against_base import explain_not_compared, format_change, format_interval
 from ci_gate.report.cells import format_bound, format_measured, format_percent

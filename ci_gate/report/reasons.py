@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, TypeVar
 
-from ci_gate.judge.comparison import Change
-from ci_gate.judge.duet import NOT_COMPARED
-from ci_gate.judge.findings import Finding
+from ci_gate.judge.compare.comparison import Change
+from ci_gate.judge.compare.duet import NOT_COMPARED
 from ci_gate.judge.limits import LimitResult
+from ci_gate.judge.validity.findings import Finding
 from ci_gate.judge.verdict import ScenarioVerdict, Verdict
 from ci_gate.report.against_base import format_change, format_interval
 from ci_gate.report.cells import format_measured, format_percent

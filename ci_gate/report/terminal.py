@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tabulate import tabulate
 
-from ci_gate.judge.findings import Finding
+from ci_gate.judge.validity.findings import Finding
 from ci_gate.judge.verdict import ScenarioVerdict, Verdict
 from ci_gate.report.against_base import describe_duet, explain_duet, find_missing, summarise_duet
 from ci_gate.report.cells import NOTHING, format_bound, format_measured, format_ms, format_rate, format_share

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from ci_gate.evidence.recording import RUN_SCHEMA, RunInfo
-from ci_gate.judge.threshold_changes import compare_thresholds
-from ci_gate.judge.validity import RULES
+from ci_gate.judge.changes.threshold_changes import compare_thresholds
+from ci_gate.judge.validity.rules import RULES
 from ci_gate.judge.verdict import judge, judge_scenario
 from tests.judge.evidence_notation import draw
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from ci_gate.judge.validity import RULES
+from ci_gate.judge.validity.rules import RULES
 
 NUMBERS = (5, 6, 10, 12, 13, 23, 24, 25, 26, 27)
 

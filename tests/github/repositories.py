@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ci_gate.judge.approval import judge_approval
-from ci_gate.judge.threshold_changes import compare_thresholds
+from ci_gate.judge.changes.approval import judge_approval
+from ci_gate.judge.changes.threshold_changes import compare_thresholds
 from ci_gate.judge.verdict import encode_verdict
 from ci_gate.thresholds import parse_thresholds
 from tests.report.verdicts import endpoint, limit, scenario, verdict

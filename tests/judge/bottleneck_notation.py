@@ -6,7 +6,7 @@ import numpy as np
 
 from ci_gate.evidence.readings import MachineReading, ProbeReading, Reading, StatementReading, StatementTotal
 from ci_gate.evidence.recording import HEAD
-from ci_gate.judge.bottleneck import Circumstances, diagnose
+from ci_gate.judge.diagnosis.bottleneck import Circumstances, diagnose
 from ci_gate.judge.limits import LimitResult
 from ci_gate.thresholds import parse_thresholds
 from tests.judge.recordings import BEGIN_S, DURATION_S, make_recording, make_rows

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.signal import lfilter
 
-from ci_gate.judge.windows import Phase, SideSamples
+from ci_gate.judge.compare.windows import Phase, SideSamples
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,10 +7,10 @@ import heapq
 import msgspec
 import numpy as np
 
-from ci_gate.judge.findings import Finding
+from ci_gate.judge.capacity.load_step import Step
+from ci_gate.judge.capacity.step_windows import StepWindow
 from ci_gate.judge.limits import LimitResult
-from ci_gate.judge.load_step import Step
-from ci_gate.judge.step_windows import StepWindow
+from ci_gate.judge.validity.findings import Finding
 
 WINDOWS = 12
 WARM_UP_S = 5.0

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci_gate.judge.approval import digest_loosening, judge_approval
-from ci_gate.judge.threshold_changes import ThresholdChange, compare_thresholds
+from ci_gate.judge.changes.approval import digest_loosening, judge_approval
+from ci_gate.judge.changes.threshold_changes import ThresholdChange, compare_thresholds
 from tests.judge.test_threshold_changes import ALL, DOCUMENT, edit, parse
 
 LABEL = "thresholds-approved"

@@ -21,12 +21,12 @@ from ci_gate.evidence.samples import (
     FLAG_RETRY_AFTER,
     UNSENT,
 )
-from ci_gate.judge.bottleneck import LEAST_SHARE, Diagnosis
-from ci_gate.judge.causes import UNKNOWN
-from ci_gate.judge.comparison import Change
-from ci_gate.judge.duet import DuetVerdict
-from ci_gate.judge.observation import ProbeWindow, count_in_flight, observe
-from ci_gate.judge.occupancy import locate
+from ci_gate.judge.compare.comparison import Change
+from ci_gate.judge.compare.duet import DuetVerdict
+from ci_gate.judge.diagnosis.bottleneck import LEAST_SHARE, Diagnosis
+from ci_gate.judge.diagnosis.causes import UNKNOWN
+from ci_gate.judge.diagnosis.observation import ProbeWindow, count_in_flight, observe
+from ci_gate.judge.diagnosis.occupancy import locate
 from ci_gate.thresholds import parse_thresholds
 from tests.judge.bottleneck_notation import (
     FULL_POOL,

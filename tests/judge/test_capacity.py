@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from ci_gate.errors import EvidenceError
-from ci_gate.judge.capacity import CapacityVerdict, encode_capacity, is_capacity, judge_capacity
-from ci_gate.judge.knee import Knee
-from ci_gate.judge.scalability import Scalability
+from ci_gate.judge.capacity.knee import Knee
+from ci_gate.judge.capacity.scalability import Scalability
+from ci_gate.judge.capacity.verdict import CapacityVerdict, encode_capacity, is_capacity, judge_capacity
 from tests.judge.capacity_steps import KNEE, draw_steps
 
 

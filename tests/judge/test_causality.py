@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from ci_gate.judge.causality import CAUSES_FIRST, put_causes_first
-from ci_gate.judge.left_over import LEFT_OVER
-from ci_gate.judge.validity import MOST_ALIKE, RULES
+from ci_gate.judge.validity.causality import CAUSES_FIRST, put_causes_first
+from ci_gate.judge.validity.left_over import LEFT_OVER
+from ci_gate.judge.validity.rules import MOST_ALIKE, RULES
 from tests.judge.evidence_notation import HEALTHY, draw
 from tests.judge.proof import SHORT
 from tests.report.outputs import judge_evidence, render_every_output

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from ci_gate.judge.comparison import Comparison, compare, decide
-from ci_gate.judge.family import SHARE_OF_ALL, holm_levels, weigh_endpoints
-from ci_gate.judge.looks import Look
-from ci_gate.judge.windows import SideSamples, _trimmed_mean, measure_percentile
+from ci_gate.judge.compare.comparison import Comparison, compare, decide
+from ci_gate.judge.compare.family import SHARE_OF_ALL, holm_levels, weigh_endpoints
+from ci_gate.judge.compare.looks import Look
+from ci_gate.judge.compare.windows import SideSamples, _trimmed_mean, measure_percentile
 from tests.judge.duets import (
     ENDPOINTS,
     HOSTILE,

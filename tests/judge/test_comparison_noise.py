@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ci_gate.judge.comparison import compare, decide
-from ci_gate.judge.looks import Look, plan_looks
+from ci_gate.judge.compare.comparison import compare, decide
+from ci_gate.judge.compare.looks import Look, plan_looks
 from tests.judge.duets import (
     BUSY,
     ENDPOINTS,

@@ -9,7 +9,7 @@ import pytest
 from ci_gate.evidence.readings import MachineReading
 from ci_gate.evidence.samples import ENDED_NEVER, UNSENT
 from ci_gate.evidence.workload import Workload
-from ci_gate.judge.duet import judge_duet
+from ci_gate.judge.compare.duet import judge_duet
 from ci_gate.judge.verdict import decode_verdict, encode_verdict
 from ci_gate.plan import plan_duet
 from ci_gate.thresholds import Compare, parse_thresholds

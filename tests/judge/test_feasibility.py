@@ -5,7 +5,7 @@ import json
 import pytest
 
 from ci_gate.evidence.workload import Task, UserClass, Wait, Workload
-from ci_gate.judge.feasibility import find_problems, find_unprovable
+from ci_gate.judge.validity.feasibility import find_problems, find_unprovable
 from ci_gate.thresholds import parse_thresholds
 
 

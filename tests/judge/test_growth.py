@@ -9,12 +9,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from ci_gate.judge.duet import compare_at
-from ci_gate.judge.findings import make_case
-from ci_gate.judge.left_over import find_left_over
-from ci_gate.judge.looks import plan_looks
+from ci_gate.judge.compare.duet import compare_at
+from ci_gate.judge.compare.looks import plan_looks
 from ci_gate.judge.summary import select_steady_phase, summarise
-from ci_gate.judge.validity import check_validity
+from ci_gate.judge.validity.findings import make_case
+from ci_gate.judge.validity.left_over import find_left_over
+from ci_gate.judge.validity.rules import check_validity
 from tests.judge.recordings import BEGIN_S, make_recording, make_rows
 from tests.judge.test_duet import PLANS, SCENARIO, SETTINGS
 

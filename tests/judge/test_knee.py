@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ci_gate.judge.knee import Knee, find_knee, locate_knee
+from ci_gate.judge.capacity.knee import Knee, find_knee, locate_knee
 from tests.judge.load_steps import distrust, make_step, queue_up
 
 SHARES = (1 / 6, 1 / 3, 2 / 3, 0.94, 1.1, 1.33, 2.66)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ci_gate.judge.lacking import demand_all, list_measured
+from ci_gate.judge.gate.lacking import demand_all, list_measured
 from ci_gate.thresholds import parse_thresholds
 from tests.report.verdicts import duet, finding, limit, scenario, verdict
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ci_gate.judge.load_step import judge_step, load_of
+from ci_gate.judge.capacity.load_step import judge_step, load_of
 from tests.judge.evidence_notation import draw
 
 HEALTHY = "10 ShopUser\n600 GET /items 200 20ms\nlimit all p95 200ms"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci_gate.judge.looks import MIN_LOOK_S, plan_looks
+from ci_gate.judge.compare.looks import MIN_LOOK_S, plan_looks
 
 
 @given(

@@ -5,7 +5,7 @@ import itertools
 import msgspec
 import pytest
 
-from ci_gate.judge.merging import merge_verdicts
+from ci_gate.judge.gate.merging import merge_verdicts
 from tests.report.verdicts import finding, scenario, verdict
 
 ALL_WELL = {"plan": "success", "image": "success", "scenario": "success"}

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import msgspec
 
-from ci_gate.judge.probe_rules import PROBE_RULES
+from ci_gate.judge.validity.probe_rules import PROBE_RULES
 from ci_gate.judge.verdict import judge_scenario
 from tests.judge.evidence_notation import HEALTHY, draw
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ci_gate.judge.scalability import Scalability, fit_scalability
+from ci_gate.judge.capacity.scalability import Scalability, fit_scalability
 from tests.judge.load_steps import distrust, follow_law, make_step, queue_up
 
 IN_FLIGHT = (1, 2, 4, 8, 16, 32, 64, 128)

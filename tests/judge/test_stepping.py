@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci_gate.judge.knee import locate_knee
-from ci_gate.judge.stepping import (
+from ci_gate.judge.capacity.knee import locate_knee
+from ci_gate.judge.capacity.stepping import (
     MOST_STEPS,
     Climb,
     choose_next,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ci_gate.judge.threshold_changes import compare_thresholds
+from ci_gate.judge.changes.threshold_changes import compare_thresholds
 from ci_gate.thresholds import Compare, Profile, Scenario, Service, Thresholds, parse_thresholds
 
 DOCUMENT = {

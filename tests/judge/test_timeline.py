@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from ci_gate.errors import EvidenceError
 from ci_gate.evidence.readings import MachineReading, Mark, ProbeReading
 from ci_gate.evidence.recording import RunInfo
-from ci_gate.judge.run_timeline import RunTimeline, decode_timeline, draw_timelines, encode_timeline
-from ci_gate.judge.seconds import Seconds, thin
-from ci_gate.judge.timeline import MOST_POINTS, draw_timeline
+from ci_gate.judge.timeline.run_timeline import RunTimeline, decode_timeline, draw_timelines, encode_timeline
+from ci_gate.judge.timeline.seconds import Seconds, thin
+from ci_gate.judge.timeline.timeline import MOST_POINTS, draw_timeline
 from tests.judge.evidence_notation import HEALTHY, draw
 from tests.judge.recordings import BEGIN_S, make_recording, make_rows
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ci_gate.judge.under_base import judge_under_base
+from ci_gate.judge.changes.under_base import judge_under_base
 from ci_gate.thresholds import parse_thresholds
 from tests.report.verdicts import change, duet, endpoint, finding, limit, scenario, verdict
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ci_gate.judge.findings import Rule
-from ci_gate.judge.validity import RULES
+from ci_gate.judge.validity.findings import Rule
+from ci_gate.judge.validity.rules import RULES
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "validity.md"
 HEAD = (

@@ -11,9 +11,9 @@ import pytest
 
 from ci_gate.evidence.samples import ENDED_BY_STATUS
 from ci_gate.evidence.workload import Workload
-from ci_gate.judge.feasibility import find_problems
 from ci_gate.judge.summary import MOST_ENDPOINTS
-from ci_gate.judge.validity import RELAXABLE, RULES
+from ci_gate.judge.validity.feasibility import find_problems
+from ci_gate.judge.validity.rules import RELAXABLE, RULES
 from ci_gate.judge.verdict import judge_scenario
 from tests.judge.evidence_notation import HEALTHY, draw
 from tests.judge.proof import SHORT

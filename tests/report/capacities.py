@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from ci_gate.judge.capacity import CapacityVerdict, judge_capacity
-from ci_gate.judge.knee import Knee
-from ci_gate.judge.scalability import CurvePoint, Scalability
-from ci_gate.judge.step_windows import Estimate
+from ci_gate.judge.capacity.knee import Knee
+from ci_gate.judge.capacity.scalability import CurvePoint, Scalability
+from ci_gate.judge.capacity.step_windows import Estimate
+from ci_gate.judge.capacity.verdict import CapacityVerdict, judge_capacity
 from tests.judge.capacity_steps import KNEE, draw_steps
 
 FOUND = Knee(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ci_gate.judge.approval import Approval, digest_loosening
-from ci_gate.judge.threshold_changes import ThresholdChange
-from ci_gate.judge.under_base import UnderBase
+from ci_gate.judge.changes.approval import Approval, digest_loosening
+from ci_gate.judge.changes.threshold_changes import ThresholdChange
+from ci_gate.judge.changes.under_base import UnderBase
 from ci_gate.report.comment import Report
 from tests.report.verdicts import (
     cause,

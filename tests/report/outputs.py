@@ -7,7 +7,7 @@ import io
 
 from ci_gate.evidence.recording import HEAD, RecordingPlan
 from ci_gate.export import COLUMNS, export_rows
-from ci_gate.judge.run_timeline import draw_timelines
+from ci_gate.judge.timeline.run_timeline import draw_timelines
 from ci_gate.judge.verdict import Verdict, judge
 from ci_gate.report.annotations import render_annotations
 from ci_gate.report.comment import MAX_COMMENT_BYTES, Report, render_report

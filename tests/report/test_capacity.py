@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ci_gate.judge.step_windows import Estimate
+from ci_gate.judge.capacity.step_windows import Estimate
 from ci_gate.report.capacity import describe_load, describe_step, draw_bar, format_estimate, render_capacity
 from tests.report.capacities import capacities
 

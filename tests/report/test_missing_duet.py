@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ci_gate.errors import ServiceError
-from ci_gate.judge.duet import without_duet
+from ci_gate.judge.compare.duet import without_duet
 from ci_gate.report.against_base import explain_duet
 from ci_gate.report.comment import Report, summarise_in_a_sentence
 from ci_gate.thresholds import parse_thresholds

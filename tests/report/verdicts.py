@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 
-from ci_gate.judge.bottleneck import Diagnosis
-from ci_gate.judge.causes import Cause
-from ci_gate.judge.comparison import Change, NotCompared
-from ci_gate.judge.duet import DuetVerdict
-from ci_gate.judge.findings import Finding
+from ci_gate.judge.compare.comparison import Change, NotCompared
+from ci_gate.judge.compare.duet import DuetVerdict
+from ci_gate.judge.diagnosis.bottleneck import Diagnosis
+from ci_gate.judge.diagnosis.causes import Cause
 from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.summary import EndpointSummary
 from ci_gate.judge.trend import Trend
+from ci_gate.judge.validity.findings import Finding
 from ci_gate.judge.verdict import ScenarioVerdict, Verdict
 
 SHA = "0123456789abcdef0123456789abcdef01234567"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ci_gate.judge.comparison import Change
+from ci_gate.judge.compare.comparison import Change
 from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.verdict import ScenarioVerdict, Verdict
 from ci_gate.report.against_base import format_change, format_interval

@@ -7,8 +7,8 @@ from typing import Final
 
 from ci_gate.evidence.recording import HEAD
 from ci_gate.judge.limits import LimitResult
-from ci_gate.judge.run_timeline import ScenarioTimeline
-from ci_gate.judge.timeline import Timeline
+from ci_gate.judge.timeline.run_timeline import ScenarioTimeline
+from ci_gate.judge.timeline.timeline import Timeline
 from ci_gate.judge.verdict import ScenarioVerdict
 from ci_gate.report.cells import format_ms, format_rate, format_share
 from ci_gate.report.html.chart import Chart, Mark, Values

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ci_gate.judge.timeline import Timeline
+from ci_gate.judge.timeline.timeline import Timeline
 from ci_gate.report.html.chart import Chart, Values
 from ci_gate.report.html.table import Cell, Column, Table
 from ci_gate.wording import format_number

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from ci_gate.judge.timeline import Timeline
+from ci_gate.judge.timeline.timeline import Timeline
 from ci_gate.report.html.chart import COLOURS, Colour, Line, Span, Values
 
 

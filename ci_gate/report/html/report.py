@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from ci_gate.judge.run_timeline import RunTimeline, ScenarioTimeline
+from ci_gate.judge.timeline.run_timeline import RunTimeline, ScenarioTimeline
 from ci_gate.judge.verdict import ScenarioVerdict
 from ci_gate.report.against_base import describe_duet, explain_all_missing
 from ci_gate.report.cells import format_bound, format_measured, format_share

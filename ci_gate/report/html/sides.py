@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from ci_gate.evidence.recording import DUET_BASE, DUET_HEAD, HEAD
-from ci_gate.judge.run_timeline import ScenarioTimeline
-from ci_gate.judge.timeline import Timeline
+from ci_gate.judge.timeline.run_timeline import ScenarioTimeline
+from ci_gate.judge.timeline.timeline import Timeline
 from ci_gate.report.cells import format_ms
 from ci_gate.report.html.chart import Chart, Colour, Line, Values
 from ci_gate.report.html.figure import Figure, count_figures

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from ci_gate.judge.comparison import Change
-from ci_gate.judge.duet import DuetVerdict
+from ci_gate.judge.changes.threshold_changes import ThresholdChange
+from ci_gate.judge.changes.under_base import UnderBase
+from ci_gate.judge.compare.comparison import Change
+from ci_gate.judge.compare.duet import DuetVerdict
 from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.summary import EndpointSummary
-from ci_gate.judge.threshold_changes import ThresholdChange
-from ci_gate.judge.under_base import UnderBase
 from ci_gate.judge.verdict import ScenarioVerdict
 from ci_gate.report.against_base import (
     OUTCOME_WORDS,

@@ -12,7 +12,7 @@ from ci_gate.evidence.readings import MachineReading, Mark, ProbeReading, Readin
 from ci_gate.evidence.recording import Recording, RunInfo
 from ci_gate.evidence.samples import ENDED_BY_STATUS, ENDED_WELL, FLAG_RETRY_AFTER, SAMPLE_DTYPE
 from ci_gate.evidence.workload import Workload
-from ci_gate.judge.run_timeline import RunTimeline, draw_timelines
+from ci_gate.judge.timeline.run_timeline import RunTimeline, draw_timelines
 from ci_gate.judge.verdict import judge
 from ci_gate.plan import plan_duet, plan_recording
 from ci_gate.report.comment import Report

@@ -14,10 +14,10 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 
-from ci_gate.judge.bottleneck import Diagnosis
-from ci_gate.judge.causes import Cause
-from ci_gate.judge.run_timeline import TIMELINE_SCHEMA, RunTimeline, ScenarioTimeline
-from ci_gate.judge.timeline import PhaseSpan, Timeline
+from ci_gate.judge.diagnosis.bottleneck import Diagnosis
+from ci_gate.judge.diagnosis.causes import Cause
+from ci_gate.judge.timeline.run_timeline import TIMELINE_SCHEMA, RunTimeline, ScenarioTimeline
+from ci_gate.judge.timeline.timeline import PhaseSpan, Timeline
 from ci_gate.report.comment import Report
 from ci_gate.report.html.advice import advise, describe_excess, explain, find_tightest
 from ci_gate.report.html.overview import OverviewRun, render_overview

@@ -1,0 +1,115 @@
+"""One step of a capacity measurement: what the service did under one load, and whether that counts."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Final, Literal
+
+import numpy as np
+
+from ci_gate.evidence.readings import StrictValue
+from ci_gate.evidence.recording import Recording, RecordingPlan
+from ci_gate.judge.capacity.step_windows import StepWindow, cut_windows
+from ci_gate.judge.limits import LimitResult
+from ci_gate.judge.summary import find_successes
+from ci_gate.judge.validity.findings import Finding, as_planned, make_case
+from ci_gate.judge.validity.rules import check_validity
+from ci_gate.thresholds import Scenario
+
+StepOutcome = Literal["kept", "breached", "unproven", "untrusted"]
+
+GENERATOR_CODES: Final = frozenset({"generator-busy", "generator-late", "load-not-reached"})
+"""Findings that say that Locust, and not the service, was at its end."""
+
+
+class Step(StrictValue, frozen=True):
+    """What one load showed.
+
+    ``load`` is in users, or in arrivals per second where the workload is open. ``rate_per_s`` are successes
+    that ended in the steady phase, ``in_flight`` is the mean number of requests with the service. Latencies
+    are of successes in ms, from the intended start. ``outcome``: every limit was proven and ``kept``; one is
+    ``breached``; one is ``unproven`` for want of samples; or the measurement itself is ``untrusted``.
+    """
+
+    name: str
+    load: float
+    users: int
+    duration_s: float
+    requests: int
+    rate_per_s: float
+    in_flight: float
+    mean_ms: float | None
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    failure_share: float | None
+    limits: tuple[LimitResult, ...]
+    findings: tuple[Finding, ...]
+    outcome: StepOutcome
+    windows: tuple[StepWindow, ...]
+
+    @property
+    def breaches(self) -> tuple[LimitResult, ...]:
+        return tuple(limit for limit in self.limits if limit.outcome == "breached")
+
+    @property
+    def distrust(self) -> tuple[Finding, ...]:
+        """Why it is untrusted."""
+        return tuple(finding for finding in self.findings if finding.effect == "distrust")
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether its numbers may enter a fit."""
+        return self.outcome != "untrusted" and self.rate_per_s > 0 and len(self.windows) > 1
+
+
+def judge_step(scenario: Scenario, plan: RecordingPlan, recording: Recording) -> Step:
+    """Judge one step by the scenario's limits and by every validity rule.
+
+    A floor under the rate is left out: it speaks of the scenario's own load, and below it nobody asks for as
+    much.
+    """
+    scenario = _with_load(scenario, plan)
+    case = make_case(scenario, plan, recording)
+    steady, limits, findings = case.steady, case.limits, check_validity(case)
+    success = find_successes(recording.samples, recording.strings, scenario.accept)
+    windows = cut_windows(recording.samples, success, steady)
+    times_ms = steady.latency_ms[steady.success]
+    total = case.summaries[0]
+    return Step(
+        name=plan.recording,
+        load=load_of(plan),
+        users=scenario.user_count,
+        duration_s=steady.duration_s,
+        requests=total.requests,
+        rate_per_s=float(np.mean([window.rate_per_s for window in windows])) if windows else 0.0,
+        in_flight=float(np.mean([window.in_flight for window in windows])) if windows else 0.0,
+        mean_ms=float(times_ms.mean()) if times_ms.size else None,
+        p50_ms=total.p50_ms,
+        p95_ms=total.p95_ms,
+        p99_ms=total.p99_ms,
+        failure_share=total.failure_share,
+        limits=limits,
+        findings=findings,
+        outcome=_outcome_of(limits, findings),
+        windows=windows,
+    )
+
+
+def load_of(plan: RecordingPlan) -> float:
+    """Users, or arrivals per second of an open workload."""
+    return float(sum(plan.users.values())) if plan.arrivals_per_s is None else plan.arrivals_per_s
+
+
+def _with_load(scenario: Scenario, plan: RecordingPlan) -> Scenario:
+    limits = tuple(limit for limit in scenario.limits if limit.metric != "rate")
+    return dataclasses.replace(as_planned(scenario, plan), limits=limits, arrivals_per_s=plan.arrivals_per_s)
+
+
+def _outcome_of(limits: tuple[LimitResult, ...], findings: tuple[Finding, ...]) -> StepOutcome:
+    effects = {finding.effect for finding in findings}
+    if "distrust" in effects:
+        return "untrusted"
+    if any(limit.outcome == "breached" for limit in limits):
+        return "breached"
+    return "unproven" if "unproven" in effects else "kept"

@@ -1,0 +1,64 @@
+"""Who agreed to what is loosened: a label that is bound to exactly these settings and values."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from ci_gate.judge.changes.threshold_changes import ThresholdChange
+
+_DIGEST_BYTES: Final = 16  # nobody can construct two sets with one digest: that would take 2^64 tries
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """Whether the loosened settings of a change are agreed to.
+
+    ``label`` is the one that approves exactly these; ``others`` are those of the pull request that look like
+    an approval, and approve something else.
+    """
+
+    label: str
+    loosened: int
+    is_given: bool
+    others: tuple[str, ...] = ()
+
+    @property
+    def is_missing(self) -> bool:
+        return self.loosened > 0 and not self.is_given
+
+
+def judge_approval(changes: Iterable[ThresholdChange], prefix: str, labels: Iterable[str]) -> Approval:
+    """``prefix`` is base's ``loosening_label``, ``labels`` are the pull request's; case does not count.
+
+    The same set of loosened settings has the same label on every commit; any other set has another one.
+    """
+    loosened = [change for change in changes if change.effect == "loosened"]
+    label = f"{prefix}:{digest_loosening(loosened)}"
+    given = sorted({each for each in labels if each.casefold().startswith(prefix.casefold())})
+    is_given = label.casefold() in {each.casefold() for each in given}
+    return Approval(
+        label=label,
+        loosened=len(loosened),
+        is_given=is_given,
+        others=tuple(each for each in given if each.casefold() != label.casefold() and _means(each, prefix)),
+    )
+
+
+def digest_loosening(loosened: Iterable[ThresholdChange]) -> str:
+    """26 characters of base32: 128 bits of SHA-256 over every setting with its old and new value."""
+    rows = sorted(
+        json.dumps([change.scenario, change.endpoint, change.setting, change.old, change.new])
+        for change in loosened
+    )
+    digest = hashlib.sha256("\n".join(rows).encode()).digest()[:_DIGEST_BYTES]
+    return base64.b32encode(digest).decode().rstrip("=").lower()
+
+
+def _means(label: str, prefix: str) -> bool:
+    """Whether it is the bare label, or one with a digest: not another label that begins alike."""
+    return label[len(prefix) :][:1] in {"", ":"}

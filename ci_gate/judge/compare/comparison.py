@@ -1,0 +1,243 @@
+"""Is head worse than base? Decided on paired windows. The exact definition: docs/comparison.md."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
+import numpy as np
+
+from ci_gate.evidence.ranges import Count, Quantity, Share, Value
+from ci_gate.evidence.readings import StrictValue
+from ci_gate.judge.compare.family import holm_levels, weigh_endpoints
+from ci_gate.judge.compare.windows import (
+    MIN_BLOCK_S,
+    MIN_BLOCKS,
+    Effect,
+    Phase,
+    SideSamples,
+    measure_percentile,
+    measure_rate,
+    measure_share,
+)
+from ci_gate.judge.compare.worsening import exceeds, judge_change
+from ci_gate.judge.quantiles import count_needed
+from ci_gate.thresholds import ALL_ENDPOINTS, quantile_of
+from ci_gate.wording import format_exact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from ci_gate.judge.compare.looks import Look
+
+POWER: Final = 0.8
+"""Probability with which a change of the minimum detectable size is shown to be real."""
+
+_LARGEST_LOG: Final = 20.0  # a ratio beyond e**20 says no more, and would soon be no number
+
+Outcome = Literal["pass", "fail", "inconclusive"]
+
+
+class Change(StrictValue, frozen=True):
+    """What head changed in one metric of one endpoint.
+
+    Percentiles (ms) and rate (per s): every change is head / base - 1. Shares: head - base. ``base`` and
+    ``head`` are the plain figures of the phase; ``change`` is the paired estimate, which compares like with
+    like and so need not be their ratio. ``low`` to ``high`` is the interval that excludes 0 where the change
+    is real, after Holm and for this look. ``worst`` is the uncorrected bound on the worse side. ``mde`` is
+    the least worsening that this look would have shown to be real with probability `POWER`.
+    """
+
+    endpoint: str
+    metric: str
+    base: Quantity
+    head: Quantity
+    change: Value
+    low: Value
+    high: Value
+    worst: Value
+    p_value: Share  # one-sided, in the direction of the change
+    mde: Quantity
+    tolerance: Quantity
+    windows: Count
+    is_real: bool
+    outcome: Outcome
+
+    @property
+    def leaves_open(self) -> bool:
+        """Whether it keeps the run from passing.
+
+        What cannot be told of all requests together does; of one endpoint, only if it looks worse than its
+        tolerance: the few requests of a rare endpoint can hardly ever show that it is not.
+        """
+        is_decisive = self.endpoint == ALL_ENDPOINTS or exceeds(self.metric, self.change, self.tolerance)
+        return self.outcome == "inconclusive" and is_decisive
+
+
+class NotCompared(StrictValue, frozen=True):
+    """A comparison asked for that the samples do not carry.
+
+    ``lacking`` says of what: ``samples`` where a side has fewer than ``needed``, ``windows`` where the sides
+    were not called at the same times. The outcome is ``pass`` only for an endpoint called too seldom on both
+    sides to be compared within the longest duration: that must not keep every run from passing.
+    """
+
+    endpoint: str
+    metric: str
+    lacking: Literal["samples", "windows"]
+    base_samples: Count
+    head_samples: Count
+    needed: Count
+    outcome: Outcome
+
+
+class Comparison(StrictValue, frozen=True):
+    """Everything that the tolerances ask for, each either compared or named as not compared."""
+
+    changes: tuple[Change, ...]
+    not_compared: tuple[NotCompared, ...]
+
+
+def compare(
+    base: SideSamples,
+    head: SideSamples,
+    *,
+    endpoints: Sequence[str],
+    tolerances: Mapping[str, float],
+    phase: Phase,
+    look: Look,
+    alpha: float,
+) -> Comparison:
+    """Compare head with base on everything that started within ``phase``.
+
+    ``endpoints`` names the endpoint codes of the samples; ``tolerances`` maps metrics to how much worse head
+    may be (0.1 is 10 %, for shares 10 points); ``alpha`` is the whole run's, ``look`` says what of it is
+    spent now. Raises ValueError where the phase is shorter than `MIN_BLOCKS` blocks.
+    """
+    if phase.most_blocks < MIN_BLOCKS:
+        raise ValueError(f"a comparison needs {format_exact(MIN_BLOCKS * MIN_BLOCK_S)} s of load at least")
+    questions = tuple(_questions(base.within(phase), head.within(phase), endpoints, tolerances))
+    answers = [(question, question.measure(phase, look)) for question in questions]
+    effects = [(question, answer) for question, answer in answers if isinstance(answer, Effect)]
+    weights = weigh_endpoints([question.endpoint for question, _ in effects])
+    levels = holm_levels([effect.p_value for _, effect in effects], weights, look.alpha)
+    return Comparison(
+        changes=tuple(
+            _judge(question, effect, level, alpha)
+            for (question, effect), level in zip(effects, levels, strict=True)
+        ),
+        not_compared=tuple(answer for _, answer in answers if isinstance(answer, NotCompared)),
+    )
+
+
+def decide(comparison: Comparison, look: Look) -> Outcome | Literal["extend"]:
+    """Fail on any breach; pass when nothing is left open; else go on to the next look, if there is one."""
+    outcome = settle(comparison)
+    return outcome if outcome != "inconclusive" or look.is_last else "extend"
+
+
+def settle(comparison: Comparison) -> Outcome:
+    """What it says, should no more load come."""
+    if any(change.outcome == "fail" for change in comparison.changes):
+        return "fail"
+    is_open = any(change.leaves_open for change in comparison.changes) or any(
+        missing.outcome == "inconclusive" for missing in comparison.not_compared
+    )
+    return "pass" if comparison.changes and not is_open else "inconclusive"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Question:
+    """One metric of one endpoint, with the requests that answer it."""
+
+    endpoint: str
+    metric: str
+    tolerance: float
+    base: SideSamples
+    head: SideSamples
+
+    @property
+    def quantile(self) -> float | None:
+        return quantile_of(self.metric)
+
+    @property
+    def needed(self) -> int:
+        return count_needed(self.quantile)
+
+    @property
+    def samples(self) -> tuple[int, int]:
+        """Successes of base and head; all requests where the metric is a share."""
+        if self.metric in {"failures", "successes"}:
+            return self.base.ok.size, self.head.ok.size
+        return int(self.base.ok.sum()), int(self.head.ok.sum())
+
+    def measure(self, phase: Phase, look: Look) -> Effect | NotCompared:
+        if min(self.samples) < self.needed:
+            return self._lack("samples", look)
+        if self.quantile is not None:
+            return measure_percentile(self.base, self.head, self.quantile, phase) or self._lack(
+                "windows", look
+            )
+        if self.metric == "rate":
+            return measure_rate(self.base, self.head, phase)
+        return measure_share(self.base, self.head, phase, of_failures=self.metric == "failures")
+
+    def _lack(self, what: Literal["samples", "windows"], look: Look) -> NotCompared:
+        fewer, more = sorted(self.samples)
+        may_come = fewer >= self.needed * look.share
+        is_one_sided = more >= 2 * self.needed
+        is_rare = self.endpoint != ALL_ENDPOINTS and not (may_come or is_one_sided)
+        return NotCompared(
+            endpoint=self.endpoint,
+            metric=self.metric,
+            lacking=what,
+            base_samples=self.samples[0],
+            head_samples=self.samples[1],
+            needed=self.needed,
+            outcome="pass" if is_rare else "inconclusive",
+        )
+
+
+def _questions(
+    base: SideSamples, head: SideSamples, endpoints: Sequence[str], tolerances: Mapping[str, float]
+) -> Iterator[_Question]:
+    """All endpoints together, then each; no endpoint's rate, which is a draw of the task mix."""
+    for metric, tolerance in tolerances.items():
+        yield _Question(endpoint=ALL_ENDPOINTS, metric=metric, tolerance=tolerance, base=base, head=head)
+    if len(endpoints) == 1:
+        return
+    split = zip(base.split(len(endpoints)), head.split(len(endpoints)), strict=True)
+    for endpoint, sides in zip(endpoints, split, strict=True):
+        for metric, tolerance in tolerances.items():
+            if metric != "rate":
+                yield _Question(
+                    endpoint=endpoint, metric=metric, tolerance=tolerance, base=sides[0], head=sides[1]
+                )
+
+
+def _judge(question: _Question, effect: Effect, level: float, alpha: float) -> Change:
+    is_share = question.metric in {"failures", "successes"}
+    worse = -1 if question.metric in {"rate", "successes"} else 1
+
+    def relative(size: float) -> float:
+        return size if is_share else float(np.expm1(min(size, _LARGEST_LOG)))
+
+    half = effect.bound(level)
+    change = Change(
+        endpoint=question.endpoint,
+        metric=question.metric,
+        base=effect.base,
+        head=effect.head,
+        change=relative(effect.estimate),
+        low=relative(effect.estimate - half),
+        high=relative(effect.estimate + half),
+        worst=relative(effect.estimate + worse * effect.bound(alpha)),
+        p_value=effect.p_value,
+        mde=abs(relative(worse * (half + effect.bound(1 - POWER)))),
+        tolerance=question.tolerance,
+        windows=effect.windows,
+        is_real=effect.p_value <= level,
+        outcome="inconclusive",
+    )
+    return msgspec.structs.replace(change, outcome=judge_change(change))

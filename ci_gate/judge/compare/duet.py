@@ -1,0 +1,190 @@
+"""Judges a duet: base and head under load at the same time, compared at the planned looks."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Final, Literal
+
+import msgspec
+import numpy as np
+
+from ci_gate.evidence.ranges import Count, Quantity, Share
+from ci_gate.evidence.readings import StrictValue
+from ci_gate.evidence.recording import DUET_BASE, DUET_HEAD, Recording, RecordingPlan
+from ci_gate.evidence.samples import UNSENT, count_ids
+from ci_gate.judge.compare.comparison import Change, Comparison, NotCompared, compare, decide
+from ci_gate.judge.compare.looks import Look, plan_looks
+from ci_gate.judge.compare.windows import Phase, SideSamples
+from ci_gate.judge.log_ends import shorten_failure
+from ci_gate.judge.summary import SteadyPhase, select_steady_phase
+from ci_gate.judge.validity.findings import Finding, Rule, as_planned, make_case
+from ci_gate.judge.validity.rules import RULES, check_validity
+from ci_gate.thresholds import Compare, Scenario
+
+_NOT_OF_A_DUET: Final = {"phase-cut-short", "too-few-samples", "endpoint-never-called", "status-not-accepted"}
+"""A duet ends when its answer is clear, asks no limit, and says itself what it could not compare."""
+
+_OF_THE_GENERATOR: Final = {
+    *("generator-busy", "generator-late", "load-not-reached", "clock-jumped", "locust-ended-early"),
+    *("samples-disagree", "damaged-rows", "no-samples"),
+}
+"""What a starved or broken generator shows on either side by chance; it says nothing of head."""
+
+NOT_COMPARED: Final = "not-compared"
+"""The code of the one finding of a comparison that was never measured."""
+
+DuetOutcome = Literal["pass", "fail", "inconclusive", "invalid"]
+
+
+class DuetVerdict(StrictValue, frozen=True):
+    """What the comparison with base showed. ``alpha`` is of this scenario, over all looks.
+
+    A finding on a side says that its measurement cannot be trusted. One that only head has makes the scenario
+    INVALID; any other leaves the comparison inconclusive.
+    """
+
+    outcome: DuetOutcome
+    duration_s: Quantity
+    looks: Count
+    alpha: Share
+    changes: tuple[Change, ...]
+    not_compared: tuple[NotCompared, ...]
+    findings: tuple[Finding, ...]
+
+
+def judge_planned_duet(
+    scenario: Scenario,
+    settings: Compare,
+    plans: Mapping[str, RecordingPlan],
+    recordings: Mapping[tuple[str, str], Recording],
+    failure: str | None,
+    rules: tuple[Rule, ...] = RULES,
+) -> DuetVerdict:
+    """The duet that ``plans`` ask for; ``failure`` is why it was not measured to its end."""
+    base, head = (recordings.get((scenario.name, name)) for name in (DUET_BASE, DUET_HEAD))
+    if failure or base is None or head is None:
+        return without_duet(settings, failure or "base and head were to be compared, and were not measured")
+    return judge_duet(scenario, settings, (plans[DUET_BASE], plans[DUET_HEAD]), (base, head), rules)
+
+
+def judge_duet(
+    scenario: Scenario,
+    settings: Compare,
+    plans: tuple[RecordingPlan, RecordingPlan],
+    recordings: tuple[Recording, Recording],
+    rules: tuple[Rule, ...] = RULES,
+) -> DuetVerdict:
+    """Decide at the first look that is clear. ``plans`` and ``recordings`` are of base, then of head."""
+    sides = tuple(select_steady_phase(recording, scenario.accept) for recording in recordings)
+    findings = tuple(
+        finding
+        for name, plan, recording, steady in zip(("base", "head"), plans, recordings, sides, strict=True)
+        for finding in _check_side(name, scenario, plan, recording, steady, rules)
+    )
+    begin_s = max(side.begin_s for side in sides)
+    is_begun = all(side.duration_s > 0 for side in sides)
+    lasted_s = min(side.begin_s + side.duration_s for side in sides) - begin_s if is_begun else 0.0
+    reached = [
+        look for look in plan_looks(settings.max_duration_s, settings.alpha) if look.duration_s <= lasted_s
+    ]
+    outcome: DuetOutcome = "inconclusive"
+    comparison, seen = Comparison(changes=(), not_compared=()), 0
+    for look in reached:
+        comparison, seen = compare_at(look, begin_s, sides, scenario, settings), seen + 1
+        decision = decide(comparison, look)
+        if decision != "extend":
+            outcome = decision
+            break
+    return DuetVerdict(
+        outcome=weigh(findings, outcome),
+        duration_s=reached[seen - 1].duration_s if seen else max(lasted_s, 0.0),
+        looks=seen,
+        alpha=settings.alpha,
+        changes=comparison.changes,
+        not_compared=comparison.not_compared,
+        findings=findings,
+    )
+
+
+def weigh(findings: tuple[Finding, ...], compared: DuetOutcome) -> DuetOutcome:
+    """What is left of the comparison beside what was found on its sides.
+
+    A head that breaks down where base does not must not be excused by that; what was merely not shown does
+    not take back what was.
+    """
+    distrusted = [finding for finding in findings if finding.effect == "distrust"]
+    of_base = {finding.code for finding in distrusted if finding.subject.startswith("base: ")}
+    of_head = {finding.code for finding in distrusted if finding.subject.startswith("head: ")}
+    if of_head - of_base - _OF_THE_GENERATOR:
+        return "invalid"
+    if distrusted or (findings and compared != "fail"):
+        return "inconclusive"
+    return compared
+
+
+def without_duet(settings: Compare, why: str) -> DuetVerdict:
+    """There is nothing to compare: a base that does not start must not keep out the change that mends it."""
+    finding = Finding(
+        code=NOT_COMPARED,
+        effect="unproven",
+        subject="base and head",
+        message=shorten_failure(why),
+        remedy="mend base, or what kept both from being measured together",
+    )
+    return DuetVerdict(
+        outcome="inconclusive",
+        duration_s=0.0,
+        looks=0,
+        alpha=settings.alpha,
+        changes=(),
+        not_compared=(),
+        findings=(finding,),
+    )
+
+
+def compare_at(
+    look: Look, begin_s: float, sides: tuple[SteadyPhase, ...], scenario: Scenario, settings: Compare
+) -> Comparison:
+    """The comparison on what both sides did in the first ``look.duration_s`` after ``begin_s``."""
+    called = {side.strings[number] for side in sides for number in count_ids(side.samples["endpoint"])[0]}
+    names = sorted(called - {UNSENT})  # an arrival without a request is a failure of all, and of no endpoint
+    base, head = (_side_samples(side, names) for side in sides)
+    return compare(
+        base,
+        head,
+        endpoints=names,
+        tolerances={tolerance.metric: tolerance.ratio for tolerance in scenario.regression},
+        phase=Phase(start_s=begin_s, end_s=begin_s + look.duration_s),
+        look=look,
+        alpha=settings.alpha,
+    )
+
+
+def _side_samples(steady: SteadyPhase, names: list[str]) -> SideSamples:
+    code_by_name = {name: code for code, name in enumerate(names)}
+    code_of = np.array([code_by_name.get(text, len(names)) for text in steady.strings], dtype=np.intp)
+    return SideSamples(
+        endpoint=code_of[steady.samples["endpoint"]],
+        start_s=np.ascontiguousarray(steady.samples["intended_s"]),
+        response_ms=steady.latency_ms,
+        ok=steady.success,
+    )
+
+
+def _check_side(
+    name: str,
+    scenario: Scenario,
+    plan: RecordingPlan,
+    recording: Recording,
+    steady: SteadyPhase,
+    rules: tuple[Rule, ...],
+) -> tuple[Finding, ...]:
+    limitless = dataclasses.replace(as_planned(scenario, plan), limits=())
+    case = make_case(limitless, plan, recording, steady)
+    findings = check_validity(case, tuple(rule for rule in rules if rule.code not in _NOT_OF_A_DUET))
+    return tuple(
+        msgspec.structs.replace(finding, subject=f"{name}: {finding.subject}")
+        for finding in findings
+        if finding.effect != "note"
+    )

@@ -1,0 +1,233 @@
+"""What makes speed say nothing: a service that never started or ended, and replies that are errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ci_gate.evidence.recording import Recording
+from ci_gate.evidence.samples import FLAG_RETRY_AFTER, UNSENT, count_ids
+from ci_gate.judge.diagnosis.causes import Cause
+from ci_gate.judge.diagnosis.observation import Observed, find_window
+from ci_gate.judge.log_ends import shorten_failure
+from ci_gate.judge.summary import SteadyPhase, find_error_statuses, find_successes, name_status
+from ci_gate.thresholds import ALL_ENDPOINTS, Scenario
+from ci_gate.wording import count
+
+_NEAR_LIMIT: Final = 0.95
+_MOST_NAMED: Final = 3
+_MOST: Final = 0.5
+_TOO_MANY_REQUESTS: Final = 429
+_THROTTLING_WITH_RETRY_AFTER: Final = (403, 503)
+
+_KINDS: Final[dict[str, tuple[str, str]]] = {
+    "refused": (
+        "requests are refused (401, 403): signing in does not work, or its token is not taken",
+        "sign in by hand as the scenario does; look for a changed secret, password, role or token format",
+    ),
+    "missing": (
+        "what is asked for is not there (404, 405, 410)",
+        "compare the scenario's paths with the service's routes, and its data with what before_each makes",
+    ),
+    "wrong": (
+        "requests are rejected as wrong (4xx)",
+        "compare the requests of the scenario with what the service expects",
+    ),
+    "broken": ("the service fails (5xx)", "read service.log in the evidence folder"),
+    "unanswered": (
+        "no reply: connections fail or time out",
+        "read service.log and locust.log in the evidence folder",
+    ),
+    "unfit": (
+        "replies fail the scenario's own check",
+        "look at one reply and at what the scenario expects of it",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failures:
+    """The requests that failed, of the steady phase, or of the whole recording where there was none.
+
+    ``requests`` are all of them by endpoint id, without arrivals that brought none.
+    """
+
+    samples: NDArray[np.void]
+    strings: tuple[str, ...]
+    requests: NDArray[np.intp]
+
+    def share(self, rows: NDArray[np.bool_]) -> float:
+        """Of all requests."""
+        return int(rows.sum()) / max(int(self.requests.sum()), 1)
+
+
+def select_failures(scenario: Scenario, recording: Recording, steady: SteadyPhase) -> Failures:
+    """What the scenario does not accept."""
+    samples, success = steady.samples, steady.success
+    if not len(samples):
+        samples = recording.samples
+        success = find_successes(samples, recording.strings, scenario.accept)
+    requests = np.bincount(samples["endpoint"], minlength=len(recording.strings))
+    unsent = [number for number, text in enumerate(recording.strings) if text == UNSENT]
+    requests[unsent] = 0
+    failed = samples[~success]
+    return Failures(
+        samples=failed[~np.isin(failed["endpoint"], unsent)], strings=recording.strings, requests=requests
+    )
+
+
+def find_unmeasured(failure: str) -> Iterator[Cause]:
+    """The service never got ready, or something else kept it from being measured; nothing for ''."""
+    if not failure:
+        return
+    yield Cause(
+        code="not-started",
+        title="nothing could be measured: the service did not start, or what prepares it failed",
+        numbers=(shorten_failure(failure),),
+        next_step="start it by hand as thresholds.yaml does; read service.log in the evidence folder",
+        share=None,
+    )
+
+
+def find_endings(recording: Recording) -> Iterator[Cause]:
+    """The service ended, or was started again by something else."""
+    machine = sorted(recording.machine, key=lambda each: each.wall_s)
+    began_s = min((mark.wall_s for mark in recording.marks), default=machine[0].wall_s if machine else 0.0)
+    ended_s = next((each.wall_s for each in machine if not each.service_alive), None)
+    counts = [each.service_restarts for each in machine if each.service_restarts is not None]
+    restarts = max(counts) - counts[0] if counts else 0
+    if ended_s is None and not restarts:
+        return
+    numbers = [f"it had ended {ended_s - began_s:.0f} s after the load began"] if ended_s is not None else []
+    numbers += [f"it was started again {restarts} x under load"] if restarts else []
+    peak = max((each.service_memory_bytes or 0 for each in machine), default=0)
+    numbers += [f"its memory was {_mib(peak)} at most"] if peak else []
+    yield Cause(
+        code="service-ended",
+        title="the service ended under load"
+        if ended_s is not None
+        else "the service was restarted under load",
+        numbers=tuple(numbers),
+        next_step="read the end of service.log; look for the kernel's out-of-memory killer",
+        share=None,
+    )
+
+
+def find_full_memory(recording: Recording, seen: Observed, limit_bytes: int | None) -> Iterator[Cause]:
+    """The service's memory came near its limit, or Redis threw keys away to stay within its own."""
+    machine = sorted(recording.machine, key=lambda each: each.wall_s)
+    used = [each.service_memory_bytes for each in machine if each.service_memory_bytes is not None]
+    evicted = seen.redis.rate("evicted_keys") or 0.0
+    numbers = []
+    if limit_bytes and used and max(used) >= _NEAR_LIMIT * limit_bytes:
+        numbers.append(f"the service used {_mib(max(used))} of {_mib(limit_bytes)}, {_mib(used[0])} at first")
+    if evicted > 0:
+        numbers.append(f"Redis evicted {evicted:,.1f} keys a second for want of memory")
+    if numbers:
+        yield Cause(
+            code="memory",
+            title="memory ran out",
+            numbers=tuple(numbers),
+            next_step="look for what grows with each request; then give it more memory",
+            share=None,
+        )
+
+
+def find_throttling(failures: Failures) -> Iterator[Cause]:
+    """The service told its callers to come later."""
+    throttled = _find_throttled(failures)
+    if throttled.any():
+        yield Cause(
+            code="throttle",
+            title="throttling (429, or 403 and 503 with Retry-After)",
+            numbers=tuple(_count_failures(failures, throttled)),
+            next_step="raise the service's limit for the test's users or their one address; "
+            "or accept the status where it is wanted",
+            share=failures.share(throttled),
+            share_of="requests",
+        )
+
+
+def find_failing(scenario: Scenario, failures: Failures, *, has_timeouts: bool) -> Iterator[Cause]:
+    """More failures than the scenario allows, beside throttling; ``has_timeouts``: 5xx are the pool's."""
+    kinds = _sort_by_kind(failures)
+    shares = {kind: failures.share(rows) for kind, rows in kinds.items()}
+    if has_timeouts:
+        shares["broken"] = 0.0
+    total, most = sum(shares.values()), max(shares, key=lambda kind: shares[kind])
+    if total > _allowed_failures(scenario):
+        title, next_step = _KINDS[most]
+        yield Cause(
+            code="failing-replies",
+            title=title,
+            numbers=tuple(_count_failures(failures, kinds[most])),
+            next_step=next_step,
+            share=total,
+            share_of="requests",
+        )
+
+
+def are_timeouts_of_the_pool(recording: Recording) -> bool:
+    """Most of the server errors are requests that got no connection of the pool in time.
+
+    Both are counted over the whole recording: a request that waited is answered long after it was sent.
+    """
+    errors = int(_is_server_error(recording.samples["status"]).sum())
+    return errors > 0 and find_window(recording, "service").rise("pool_timeouts") >= _MOST * errors
+
+
+def _is_server_error(status: NDArray[np.unsignedinteger]) -> NDArray[np.bool_]:
+    is_error: NDArray[np.bool_] = (status >= 500) & (status < 600)  # noqa: PLR2004 - by the standard
+    return is_error
+
+
+def _find_throttled(failures: Failures) -> NDArray[np.bool_]:
+    status, later = failures.samples["status"], failures.samples["flags"] & FLAG_RETRY_AFTER > 0
+    told: NDArray[np.bool_] = (status == _TOO_MANY_REQUESTS) | (
+        later & np.isin(status, _THROTTLING_WITH_RETRY_AFTER)
+    )
+    return told
+
+
+def _sort_by_kind(failures: Failures) -> dict[str, NDArray[np.bool_]]:
+    status = failures.samples["status"]
+    rest = ~_find_throttled(failures)
+    kinds = {
+        "refused": rest & np.isin(status, (401, 403)),
+        "missing": rest & np.isin(status, (404, 405, 410)),
+        "broken": rest & _is_server_error(status),
+        "unanswered": rest & (status == 0),
+        "unfit": rest & (status > 0) & ~find_error_statuses(status),
+    }
+    return {**kinds, "wrong": rest & ~np.logical_or.reduce(list(kinds.values()))}
+
+
+def _allowed_failures(scenario: Scenario) -> float:
+    """The parser gives every scenario one limit on failures or on successes of all requests."""
+    bounds = {limit.metric: limit.bound for limit in scenario.limits if limit.endpoint == ALL_ENDPOINTS}
+    return bounds["failures"] if "failures" in bounds else 1 - bounds["successes"]
+
+
+def _count_failures(failures: Failures, rows: NDArray[np.bool_]) -> Iterator[str]:
+    """How many of all requests with their statuses, then of the endpoints that failed most."""
+    statuses = (
+        f"{name_status(status)} x {times:,}" for status, times in _count(failures.samples["status"][rows])
+    )
+    of_all = f"{int(rows.sum()):,} of {count(int(failures.requests.sum()), 'request')}"
+    yield f"{of_all} ({', '.join(statuses)})"
+    for number, times in _count(failures.samples["endpoint"][rows]):
+        yield f"{failures.strings[number]}: {times:,} of {int(failures.requests[number]):,}"
+
+
+def _count(column: NDArray[np.unsignedinteger]) -> list[tuple[int, int]]:
+    """The most frequent ids, each with how often it occurs."""
+    ids, counts = count_ids(column)
+    return sorted(zip(ids.tolist(), counts.tolist(), strict=True), key=lambda pair: -pair[1])[:_MOST_NAMED]
+
+
+def _mib(size: int) -> str:
+    return f"{size / 2**20:,.0f} MiB"

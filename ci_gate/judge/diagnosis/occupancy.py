@@ -1,0 +1,97 @@
+"""Where the requests were: how many of them, on average, at each place of the service.
+
+Little's law: the mean number of requests at a place is their rate times the time each spends there. So the
+mean numbers at all places, which gauges and counters give, divide the requests' time among the places. And as
+a queue lasts for as long as those in front hold what is queued for, a queue's time is divided as theirs is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from ci_gate.judge.diagnosis.observation import Observed
+
+_SESSION_STATES: Final = ("waiting_lock", "waiting_io", "on_cpu", "waiting_lwlock", "waiting_other")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occupancy:
+    """Mean numbers of requests by what they waited for or used; together they are all in flight."""
+
+    pool: float = 0.0  # a connection that is held while the database is idle, or the queue for it
+    locks: float = 0.0
+    io: float = 0.0
+    database: float = 0.0  # statements at work
+    workers: float = 0.0
+    service: float = 0.0  # the service's CPU
+    generator: float = 0.0
+    outside: float = 0.0  # nothing that was observed
+
+    @property
+    def total(self) -> float:
+        return float(sum(getattr(self, name) for name in self.__slots__))
+
+    def divide(self, number: float) -> Occupancy:
+        """``number`` requests more, divided as these are. Raises ZeroDivisionError where there are none."""
+        total = self.total
+        return Occupancy(**{name: number * (getattr(self, name) / total) for name in self.__slots__})
+
+    def add(self, other: Occupancy) -> Occupancy:
+        return Occupancy(**{name: getattr(self, name) + getattr(other, name) for name in self.__slots__})
+
+
+def locate(
+    seen: Observed, *, is_cpu_short: bool, is_generator_short: bool, are_workers_busy: bool
+) -> Occupancy:
+    """Divide the requests in flight among the places.
+
+    ``is_cpu_short`` says that who has nothing else to wait for waits for CPU; ``are_workers_busy`` that a
+    request outside all workers waits for one of them.
+    """
+    admitted = seen.service.mean("workers_busy") if are_workers_busy else None
+    inside = seen.in_flight if admitted is None else min(admitted, seen.in_flight)
+    placed = _locate_inside(seen, inside, is_cpu_short=is_cpu_short, is_generator_short=is_generator_short)
+    queue = seen.in_flight - inside
+    if queue <= 0:
+        return placed
+    queued = placed.divide(queue) if placed.total else Occupancy(workers=queue)
+    # More workers would let them wait, or compute, side by side; but not where something else is short.
+    freed = queued.outside + (0.0 if is_cpu_short else queued.service)
+    service = queued.service if is_cpu_short else 0.0
+    return placed.add(replace(queued, outside=0.0, service=service, workers=queued.workers + freed))
+
+
+def count_in_pool(seen: Observed) -> float:
+    """Requests that hold a connection of the pool or wait for one."""
+    return (seen.service.mean("pool_in_use") or 0.0) + count_pool_queue(seen)
+
+
+def _locate_inside(
+    seen: Observed, total: float, *, is_cpu_short: bool, is_generator_short: bool
+) -> Occupancy:
+    sessions = [seen.postgres.mean(state) or 0.0 for state in _SESSION_STATES]
+    held = seen.service.mean("pool_in_use")
+    if held is None:
+        held = sum(sessions) + (seen.postgres.mean("connections_idle_in_transaction") or 0.0)
+    held = min(held, total)
+    most = min(1.0, held / sum(sessions)) if sum(sessions) else 0.0
+    lock, io, *working = (most * number for number in sessions)
+    queue = min(count_pool_queue(seen), total - held)
+    rest = total - held - queue
+    generator = min(rest, seen.requests_per_s * seen.generator_lag_s) if is_generator_short else 0.0
+    rest -= generator
+    idle = held - lock - io - sum(working)  # connections held while the database has nothing to do for them
+    cores = rest + idle if is_cpu_short else (seen.service_cores or 0.0) + (seen.waited_cores or 0.0)
+    by_rest = min(rest, cores)
+    by_idle = min(idle, cores - by_rest)
+    holders = Occupancy(locks=lock, io=io, database=sum(working), service=by_idle, pool=idle - by_idle)
+    queued = holders.divide(queue) if holders.total else Occupancy(pool=queue)
+    others = Occupancy(service=by_rest, outside=rest - by_rest, generator=generator)
+    return holders.add(queued).add(others)
+
+
+def count_pool_queue(seen: Observed) -> float:
+    """By the gauge; where there is none, by the time waited per second, which is the same (Little)."""
+    waiting = seen.service.mean("pool_waiting")
+    return waiting if waiting is not None else seen.service.rate("pool_wait_seconds") or 0.0

@@ -1,0 +1,78 @@
+"""How many statements a request sends to the database: many more on head than on base is an N+1."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from ci_gate.evidence.readings import StatementTotal
+from ci_gate.evidence.recording import DUET_BASE, DUET_HEAD, Recording
+from ci_gate.judge.diagnosis.causes import Cause
+from ci_gate.judge.diagnosis.observation import Observed, observe_steady
+from ci_gate.judge.diagnosis.occupancy import count_in_pool
+from ci_gate.judge.diagnosis.place_numbers import describe_most_called
+
+_MANY_TIMES: Final = 2.0
+_MANY_MORE: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementsPerRequest:
+    """Of both sides of a duet."""
+
+    base: float
+    head: float
+
+    @property
+    def excess(self) -> float:
+        """The share of head's statements that base would not have sent."""
+        return 1 - self.base / self.head
+
+    @property
+    def is_many_more(self) -> bool:
+        return self.head >= _MANY_TIMES * self.base and self.head >= self.base + _MANY_MORE
+
+
+def count_statements(recordings: Mapping[str, Recording]) -> StatementsPerRequest | None:
+    """None where there was no duet, or the service does not count its statements."""
+    counts = []
+    for name in (DUET_BASE, DUET_HEAD):
+        recording = recordings.get(name)
+        counts.append(observe_steady(recording).statements_per_request if recording else None)
+    base, head = counts
+    return StatementsPerRequest(base=base, head=head) if base and head else None
+
+
+def make_n_plus_one(counts: StatementsPerRequest, seen: Observed, spent: tuple[StatementTotal, ...]) -> Cause:
+    """A request holds its connection for as long as its statements take, and others wait for it as long."""
+    in_pool = min(count_in_pool(seen) / seen.in_flight, 1.0) if seen.in_flight else 0.0
+    times = f"{counts.head / counts.base:,.1f} x"
+    return Cause(
+        code="n-plus-one",
+        title="head sends many more statements for a request than base",
+        numbers=(
+            f"{counts.head:,.1f} statements per request on head, {counts.base:,.1f} on base ({times})",
+            *describe_most_called(spent),
+        ),
+        next_step="load the rows of a list in one statement (a join, or WHERE id = ANY), not one by one",
+        share=counts.excess * in_pool,
+    )
+
+
+def subtract_first(recording: Recording) -> tuple[StatementTotal, ...]:
+    """What the slowest statements took between the first and the last reading, or all where there is one."""
+    readings = sorted(recording.statements, key=lambda each: each.wall_s)
+    if not readings:
+        return ()
+    before = {each.query: each for each in readings[0].statements} if len(readings) > 1 else {}
+    return tuple(_subtract(each, before.get(each.query)) for each in readings[-1].statements)
+
+
+def _subtract(last: StatementTotal, first: StatementTotal | None) -> StatementTotal:
+    if first is None:
+        return last
+    calls, total_ms = max(last.calls - first.calls, 0), max(last.total_ms - first.total_ms, 0.0)
+    return msgspec.structs.replace(last, calls=calls, total_ms=total_ms)

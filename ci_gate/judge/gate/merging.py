@@ -1,0 +1,122 @@
+"""One verdict from those of a matrix's jobs. A scenario of which nothing came back is INVALID."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from ci_gate.judge.outcomes import outcome_of_run
+from ci_gate.judge.validity.findings import Finding
+from ci_gate.judge.validity.run_findings import LEFT_OUT
+from ci_gate.judge.verdict import VERDICT_SCHEMA, ScenarioVerdict, Verdict
+
+_SUCCESS: Final = "success"
+NOT_MEASURED: Final = "not-measured"
+
+
+def merge_verdicts(
+    scenarios: Sequence[str],
+    verdicts: Sequence[Verdict],
+    *,
+    jobs: Mapping[str, str],
+    unreadable: Sequence[str] = (),
+    not_compared: str = "",
+) -> Verdict:
+    """The verdict on all ``scenarios``, which is PASS only if nothing at all is missing.
+
+    ``jobs`` maps each job that all this needs to how it ended; only ``success`` is success, for a skipped or
+    cancelled job proves nothing. A job that failed because its own verdict blocks is explained by that.
+    ``unreadable`` says what came back and is no verdict, ``not_compared`` why head was measured alone.
+    """
+    merged = tuple(_find_scenario(name, verdicts) for name in scenarios)
+    findings = (
+        *_find_problems(scenarios, verdicts, jobs, unreadable),
+        # What a job left out is true of it alone, not of all together.
+        *(each for verdict in verdicts for each in verdict.findings if each.code != LEFT_OUT),
+        *([_note_not_compared(not_compared)] if not_compared else ()),
+    )
+    outcome = outcome_of_run((scenario.outcome for scenario in merged), findings)
+    first = verdicts[0] if verdicts else None
+    return Verdict(
+        schema=VERDICT_SCHEMA,
+        ci_gate_version=first.ci_gate_version if first else "",
+        outcome=outcome,
+        blocks=outcome in {"FAIL", "INVALID"} or any(each.blocks for each in verdicts),
+        profile=first.profile if first else "",
+        started_at=min((each.started_at for each in verdicts), default=""),
+        thresholds_file=first.thresholds_file if first else "thresholds.yaml",
+        thresholds_sha256=first.thresholds_sha256 if first else "",
+        git=_merge_git(verdicts),
+        options=first.options if first else {},
+        scenarios=merged,
+        findings=tuple(dict.fromkeys(findings)),
+    )
+
+
+def _merge_git(verdicts: Sequence[Verdict]) -> dict[str, str]:
+    """The first one's, and base of whichever has one: a scenario without a tolerance is not compared."""
+    return {name: value for verdict in reversed(verdicts) for name, value in verdict.git.items()}
+
+
+def _find_scenario(name: str, verdicts: Sequence[Verdict]) -> ScenarioVerdict:
+    found = [each for verdict in verdicts for each in verdict.scenarios if each.name == name]
+    if len(found) == 1:
+        return found[0]
+    message = f"{len(found):,} jobs came back with a verdict on it" if found else "its job gave no verdict"
+    return ScenarioVerdict(
+        name=name,
+        outcome="INVALID",
+        users=0,
+        duration_s=0.0,
+        endpoints=(),
+        limits=(),
+        findings=(
+            Finding(
+                code=NOT_MEASURED,
+                effect="distrust",
+                subject="scenario",
+                message=message,
+                remedy="see the log of its job, and run again",
+            ),
+        ),
+    )
+
+
+def _find_problems(
+    scenarios: Sequence[str], verdicts: Sequence[Verdict], jobs: Mapping[str, str], unreadable: Sequence[str]
+) -> Iterator[Finding]:
+    if not scenarios:
+        yield _distrust("nothing-measured", "no scenario was planned", "see the log of the plan job")
+    is_explained = any(verdict.blocks for verdict in verdicts)
+    for job, result in jobs.items():
+        if result != _SUCCESS and not (is_explained and result == "failure" and job == "scenario"):
+            yield _distrust("job-not-successful", f"the job {job} ended as {result}", "see its log")
+    for what in unreadable:
+        yield _distrust("verdict-unreadable", what, "see the log of the scenario's job")
+    unplanned = {each.name for verdict in verdicts for each in verdict.scenarios} - {*scenarios}
+    for name in sorted(unplanned):
+        yield _distrust("not-planned", f"a verdict on {name} came back, which nobody planned", "run again")
+    differing = {
+        "thresholds": {verdict.thresholds_sha256 for verdict in verdicts},
+        "profile": {verdict.profile for verdict in verdicts},
+        "version of ci-gate": {verdict.ci_gate_version for verdict in verdicts},
+        "commit of head": {verdict.git.get("head", "") for verdict in verdicts},
+    }
+    for what, values in differing.items():
+        if len(values) > 1:
+            message = f"the scenarios were measured with more than one {what}"
+            yield _distrust("mixed-run", message, "run all of them again")
+
+
+def _distrust(code: str, message: str, remedy: str) -> Finding:
+    return Finding(code=code, effect="distrust", subject="run", message=message, remedy=remedy)
+
+
+def _note_not_compared(why: str) -> Finding:
+    return Finding(
+        code="nothing-compared",
+        effect="note",
+        subject="run",
+        message=f"nothing was compared with base, only limits were judged: {why}",
+        remedy="compare again once base has what head has",
+    )

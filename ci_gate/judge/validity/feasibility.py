@@ -1,0 +1,214 @@
+"""Before any load: can the scenarios run as thresholds.yaml says, and could their limits ever be shown?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from ci_gate.errors import Problem
+from ci_gate.evidence.recording import UnusedSetting
+from ci_gate.evidence.workload import UserClass, Workload
+from ci_gate.judge.quantiles import needed_samples
+from ci_gate.judge.validity.rules import RELAXABLE
+from ci_gate.thresholds import ALL_ENDPOINTS, Limit, Position, Profile, Scenario, Thresholds
+from ci_gate.thresholds.commands import find_shell_syntax, with_shell
+
+_OF_ARRIVALS: Final = 0.99
+_ROUNDING: Final = 1e-9  # shares of tasks that are thirds add up to a little less than 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unprovable:
+    """A percentile that a profile is too short for, even if every reply came at once."""
+
+    scenario: str
+    profile: str
+    limit: Limit
+    expected: float
+    needed: int
+    duration_s: float  # the least steady phase that would do
+
+    def __str__(self) -> str:
+        asked = f"{self.scenario}: {self.limit.endpoint} {self.limit.metric} takes {self.needed:,} successes"
+        brings = f"profile {self.profile} brings at most {math.floor(self.expected):,}"
+        return f"{asked}, {brings}; a duration of {math.ceil(self.duration_s - _ROUNDING):,}s would do"
+
+
+def find_problems(thresholds: Thresholds, workloads: Mapping[str, Workload]) -> tuple[Problem, ...]:
+    """Locustfiles that do not load, unknown user classes and rules, rate floors that no user can offer.
+
+    ``workloads`` maps each scenario's locustfile to what it says.
+    """
+    found: list[Problem] = [*_find_shell_syntax(thresholds)]
+    for scenario in thresholds.scenarios:
+        workload = workloads[scenario.locustfile]
+        found += _find_unknown_rules(thresholds, scenario)
+        if workload.error:
+            message = f"{scenario.name}: {scenario.locustfile}: {workload.error}"
+            found.append(_problem(thresholds, scenario.at, message, "a locustfile that loads"))
+        else:
+            found += _find_unknown_classes(thresholds, scenario, workload)
+            found += _find_unreachable_floors(thresholds, scenario, workload)
+    return tuple(found)
+
+
+def find_unprovable(thresholds: Thresholds, workloads: Mapping[str, Workload]) -> tuple[Unprovable, ...]:
+    """Every percentile limit that some profile is too short for."""
+    return tuple(
+        unprovable
+        for scenario in thresholds.scenarios
+        for profile in thresholds.profiles
+        for limit in scenario.limits
+        if (unprovable := _judge_provable(scenario, profile, limit, workloads[scenario.locustfile]))
+    )
+
+
+def offered_rate(scenario: Scenario, workload: Workload, endpoint: str) -> float | None:
+    """The requests per second that the users could send to ``endpoint`` if every reply came at once.
+
+    Users / mean wait x requests per task, or in an open workload arrivals x requests per task. None where a
+    wait time or a task's requests cannot be told.
+    """
+    classes = {user_class.name: user_class for user_class in workload.classes}
+    rates = [
+        _class_rate(
+            classes[user.user_class], _task_rate(scenario, classes[user.user_class], user.count), endpoint
+        )
+        for user in scenario.users
+        if user.user_class in classes
+    ]
+    known = [rate for rate in rates if rate is not None]
+    return sum(known) if len(known) == len(scenario.users) else None
+
+
+def least_rates(scenario: Scenario, workload: Workload) -> dict[str, float]:
+    """The requests per second that the users of a class surely send if every reply comes at once, by class.
+
+    Classes of which this cannot be told are left out.
+    """
+    classes = {user_class.name: user_class for user_class in workload.classes}
+    return {
+        user.user_class: tasks_per_s * fewest
+        for user in scenario.users
+        if (described := classes.get(user.user_class))
+        if (tasks_per_s := _task_rate(scenario, described, user.count))
+        if (fewest := sum(task.share * task.fewest for task in described.tasks))
+    }
+
+
+def find_unused(scenario: Scenario, workload: Workload) -> tuple[UnusedSetting, ...]:
+    """What a run of the scenario does not use of Locust's settings and of the locustfile."""
+    classes = {user.user_class for user in scenario.users}
+    return tuple(
+        setting
+        for setting in workload.unused
+        if not setting.user_classes or classes.intersection(setting.user_classes)
+    )
+
+
+def list_unused(scenario: Scenario, workload: Workload) -> Iterator[str]:
+    """A line for each of them, and for each class of the scenario that keeps its own host."""
+    relaxed = any(each.code == "locustfile-ignored" for each in scenario.relax)
+    for setting in find_unused(scenario, workload):
+        if setting.replaced or relaxed:
+            yield f"not used: {setting.what}: {setting.why}"
+        else:
+            yield f"cannot pass (locustfile-ignored): {setting.what} is not used; it {setting.why}"
+    named = {user.user_class for user in scenario.users}
+    for user_class in workload.classes:
+        if user_class.own_host and user_class.name in named:
+            yield f"{user_class.name} keeps its own host {user_class.own_host}"
+
+
+def _task_rate(scenario: Scenario, user_class: UserClass, count: int) -> float | None:
+    """Tasks begun per second by ``count`` users of the class; free users take the next arrival in turn."""
+    if scenario.arrivals_per_s is not None:
+        return scenario.arrivals_per_s * count / scenario.user_count
+    if user_class.wait is None or not user_class.wait.mean_s:
+        return None
+    return count / user_class.wait.mean_s
+
+
+def _class_rate(user_class: UserClass, tasks_per_s: float | None, endpoint: str) -> float | None:
+    if tasks_per_s is None:
+        return None
+    requests_per_task = 0.0
+    for task in user_class.tasks:
+        if task.endpoints is None:
+            return None
+        calls = len(task.endpoints) if endpoint == ALL_ENDPOINTS else task.endpoints.count(endpoint)
+        requests_per_task += task.share * calls
+    return tasks_per_s * requests_per_task
+
+
+def _find_shell_syntax(thresholds: Thresholds) -> Iterator[Problem]:
+    """Not while the file is parsed: base's must stay readable, so that it can be mended."""
+    service = thresholds.service
+    command = service.target if service.kind == "command" else ""
+    for key, text in (("command", command), ("before_each", service.before_each or "")):
+        if syntax := find_shell_syntax(text):
+            message = f"service.{key}: there is no shell that would read `{syntax}`"
+            yield _problem(thresholds, service.at, message, with_shell(text))
+
+
+def _find_unknown_rules(thresholds: Thresholds, scenario: Scenario) -> Iterator[Problem]:
+    for relaxed in scenario.relax:
+        if relaxed.code not in RELAXABLE:
+            message = f"no rule {relaxed.code!r} can be relaxed"
+            yield _problem(thresholds, relaxed.at, message, ", ".join(RELAXABLE))
+
+
+def _find_unknown_classes(
+    thresholds: Thresholds, scenario: Scenario, workload: Workload
+) -> Iterator[Problem]:
+    known = [user_class.name for user_class in workload.classes]
+    for user in scenario.users:
+        if user.user_class not in known:
+            message = f"{scenario.locustfile} has no user class {user.user_class!r}"
+            yield _problem(thresholds, user.at, message, ", ".join(known) or "none is there")
+
+
+def _find_unreachable_floors(
+    thresholds: Thresholds, scenario: Scenario, workload: Workload
+) -> Iterator[Problem]:
+    for limit in scenario.limits:
+        if limit.metric != "rate" or limit.at is None:
+            continue
+        offered = offered_rate(scenario, workload, limit.endpoint)
+        # Arrivals fill their second to the last one: the phase may begin or end between two of them.
+        most = offered * _OF_ARRIVALS if offered and scenario.arrivals_per_s else offered
+        if most is not None and limit.bound > most * (1 + _ROUNDING):
+            message = f"{limit.endpoint}: a rate of {limit.text} is beyond what the users can offer"
+            more = "arrivals" if scenario.arrivals_per_s else "users"
+            yield _problem(thresholds, limit.at, message, f"at most {_round_down(most)}/s, or more {more}")
+
+
+def _round_down(rate_per_s: float) -> str:
+    """So that a floor that is refused never reads as one that is allowed."""
+    decimals = 1 if rate_per_s >= 1 else 6
+    return f"{math.floor(rate_per_s * (1 + _ROUNDING) * 10**decimals) / 10**decimals:,.{decimals}f}"
+
+
+def _judge_provable(
+    scenario: Scenario, profile: Profile, limit: Limit, workload: Workload
+) -> Unprovable | None:
+    rate = offered_rate(scenario, workload, limit.endpoint)
+    if limit.quantile is None or not rate:
+        return None
+    needed, expected = needed_samples(limit.quantile), rate * profile.duration_s
+    if expected * (1 + _ROUNDING) >= needed:
+        return None
+    return Unprovable(
+        scenario=scenario.name,
+        profile=profile.name,
+        limit=limit,
+        expected=expected,
+        needed=needed,
+        duration_s=needed / rate,
+    )
+
+
+def _problem(thresholds: Thresholds, at: Position, message: str, allowed: str) -> Problem:
+    return Problem(file=thresholds.file, line=at.line, column=at.column, message=message, allowed=allowed)

@@ -1,0 +1,51 @@
+"""Does before_each really reset? Two short trials, each after a reset, must see the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from ci_gate.evidence.recording import Recording
+from ci_gate.evidence.samples import group_rows
+from ci_gate.judge.summary import find_successes
+from ci_gate.judge.validity.findings import Finding, relax
+from ci_gate.thresholds import Scenario
+
+LEFT_OVER: Final = "state-left-over"
+_FEWEST: Final = 3  # requests of an endpoint; one or two may fail by chance
+
+
+def find_left_over(scenario: Scenario, first: Recording, second: Recording) -> tuple[Finding, ...]:
+    """A finding per endpoint that always succeeds in one trial and never in the other, with FEWEST each."""
+    before, after = _success_shares(scenario, first), _success_shares(scenario, second)
+    changed = [name for name in before if {before[name], after.get(name)} == {0.0, 1.0}]
+    return tuple(_make_findings(scenario, changed, before, after))
+
+
+def _make_findings(
+    scenario: Scenario, endpoints: list[str], before: dict[str, float], after: dict[str, float]
+) -> Iterator[Finding]:
+    reason = next((relaxed.reason for relaxed in scenario.relax if relaxed.code == LEFT_OVER), None)
+    for endpoint in endpoints:
+        told = (
+            f"{before[endpoint]:.0%} succeeded after the first reset, {after[endpoint]:.0%} after the second"
+        )
+        finding = Finding(
+            code=LEFT_OVER,
+            effect="distrust",
+            subject=endpoint,
+            message=told,
+            remedy="let before_each also reset what the first trial left: rows, caches, counters",
+        )
+        yield relax(finding, reason) if reason else finding
+
+
+def _success_shares(scenario: Scenario, recording: Recording) -> dict[str, float]:
+    """Of every request of a trial, its on_start included: the share of successes by endpoint, if enough."""
+    samples = recording.samples
+    success = find_successes(samples, recording.strings, scenario.accept)
+    return {
+        recording.strings[number]: float(success[rows].mean())
+        for number, rows in group_rows(samples["endpoint"])
+        if len(rows) >= _FEWEST
+    }

@@ -1,0 +1,204 @@
+"""Validity rules about the recording: is every request in it and named, and did the scenario's code hold?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Final
+
+import numpy as np
+
+from ci_gate.evidence.readings import EndpointTotal, ErrorCount
+from ci_gate.evidence.samples import (
+    ENDED_DAMAGED,
+    ENDED_NEVER,
+    ENDED_UNREPORTED,
+    ENDED_WELL,
+    MAX_STRING_LENGTH,
+    TOO_MANY_STRINGS,
+    UNSENT,
+    count_ids,
+    group_rows,
+)
+from ci_gate.judge.summary import name_status
+from ci_gate.judge.texts import tell_errors
+from ci_gate.judge.validity.findings import Case, Rule, Seen
+from ci_gate.wording import count, format_exact
+
+_MOST_TASK_ERRORS: Final = 0.01
+_MOST_ENDPOINTS: Final = 200
+_FEWEST_TO_JUDGE_NAMES: Final = 20
+_MOST_CALLED_ONCE: Final = 0.5
+_EXAMPLES: Final = 3
+
+
+def _find_disagreement(case: Case) -> Iterator[Seen]:
+    """Against the recorder's own count, which is exact, and against Locust's, which only loses.
+
+    A scenario may reset Locust's statistics, or end an event before Locust hears it: less there says nothing.
+    More there than in the samples is what was never heard.
+    """
+    totals = case.recording.totals
+    if totals is None:
+        return
+    ending = case.recording.samples["ending"]
+    reported = ~np.isin(ending, (ENDED_NEVER, ENDED_UNREPORTED, ENDED_DAMAGED))
+    requests, failures = (
+        _count_endpoints(case, reported),
+        _count_endpoints(case, reported & (ending != ENDED_WELL)),
+    )
+    heard, locust = _add_up(case, totals.heard or ()), _add_up(case, totals.endpoints)
+    for endpoint in dict.fromkeys((*locust, *heard, *requests)):
+        ours, nothing = (requests[endpoint], failures[endpoint]), (0, 0)
+        told = f"{count(ours[0], 'sample')} with {count(ours[1], 'failure')}, but"
+        if totals.heard is not None and ours != heard.get(endpoint, nothing):
+            counted = heard.get(endpoint, nothing)
+            yield endpoint, f"{told} {count(counted[0], 'event')} with {counted[1]:,} were heard"
+        elif any(more > own for more, own in zip(locust.get(endpoint, nothing), ours, strict=True)):
+            counted = locust[endpoint]
+            yield endpoint, f"{told} Locust counted {counted[0]:,} with {counted[1]:,}"
+
+
+def _add_up(case: Case, totals: Iterable[EndpointTotal]) -> dict[str, tuple[int, int]]:
+    """Requests and failures by the endpoint's name as the samples have it."""
+    known = set(case.recording.strings)
+    added: dict[str, tuple[int, int]] = {}
+    for total in totals:
+        name = total.endpoint[:MAX_STRING_LENGTH]
+        if name not in known and TOO_MANY_STRINGS in known:
+            name = TOO_MANY_STRINGS
+        requests, failures = added.get(name, (0, 0))
+        added[name] = requests + total.requests, failures + total.failures
+    return added
+
+
+def _find_unreported(case: Case) -> Iterator[Seen]:
+    samples, strings = case.recording.samples, case.recording.strings
+    unreported = samples[samples["ending"] == ENDED_UNREPORTED]
+    for number, places in group_rows(unreported["endpoint"]):
+        rows, endpoint = unreported[places], strings[number]
+        statuses = zip(*(each.tolist() for each in count_ids(rows["status"])), strict=True)
+        told = ", ".join(f"{name_status(status)} x {times:,}" for status, times in statuses)
+        texts = zip(*(each.tolist() for each in count_ids(rows["error"])), strict=True)
+        errors = [
+            ErrorCount(subject=endpoint, error=strings[error], count=times) for error, times in texts if error
+        ]
+        left = f"left by {tell_errors(errors)}" if errors else "no exception left it: is there a with?"
+        taken = f"{count(len(rows), 'reply was', 'replies were')} taken with catch_response"
+        yield endpoint, f"{taken} and never reported ({told}); {left}"
+
+
+def _find_never_ended(case: Case) -> Iterator[Seen]:
+    for endpoint, times in _count_endpoints(case, case.recording.samples["ending"] == ENDED_NEVER).items():
+        if endpoint != UNSENT:
+            were = count(times, "request was", "requests were")
+            waited = f"{format_exact(case.plan.drain_s)} s after the end"
+            yield endpoint, f"{were} still without a reply {waited}, and counted as failed"
+
+
+def _find_listener_errors(case: Case) -> Iterator[Seen]:
+    totals = case.recording.totals
+    if totals and totals.listener_errors:
+        often = f"the scenario's own event listeners raised {count(totals.listener_errors, 'time')}"
+        told = f"; {tell_errors(totals.listener_texts)}" if totals.listener_texts else ""
+        yield "locustfile", f"{often}{told}"
+
+
+def _find_task_errors(case: Case) -> Iterator[Seen]:
+    errors = case.recording.totals.task_errors if case.recording.totals else ()
+    raised, requests = sum(error.count for error in errors), len(case.recording.samples)
+    if raised and raised >= _MOST_TASK_ERRORS * requests:
+        subject = max(errors, key=lambda error: error.count).subject
+        often = f"{count(raised, 'task')} ended by an exception, beside {count(requests, 'request')}"
+        yield subject, f"{often}; {tell_errors(errors)}"
+
+
+def _find_explosion(case: Case) -> Iterator[Seen]:
+    numbers, counts = count_ids(case.steady.samples["endpoint"])
+    once = int((counts == 1).sum())
+    mostly_once = len(counts) > _FEWEST_TO_JUDGE_NAMES and once > _MOST_CALLED_ONCE * len(counts)
+    if len(counts) > _MOST_ENDPOINTS or mostly_once:
+        unnamed = (case.steady.strings[number] for number in numbers)
+        names = islice((name for name in unnamed if name not in case.scenario.endpoints), _EXAMPLES)
+        yield (
+            "locustfile",
+            f"{count(len(counts), 'endpoint')}, {once:,} of them called once, such as {', '.join(names)}",
+        )
+
+
+def _count_endpoints(case: Case, rows: np.ndarray) -> Counter[str]:
+    numbers, counts = count_ids(case.recording.samples["endpoint"][rows])
+    counted: Counter[str] = Counter()
+    for number, times in zip(numbers.tolist(), counts.tolist(), strict=True):
+        counted[case.recording.strings[number]] += times  # long names may be cut to the same text
+    return counted
+
+
+def _find_other_hosts(case: Case) -> Iterator[Seen]:
+    for endpoint, host in (case.recording.totals.other_hosts if case.recording.totals else {}).items():
+        yield endpoint, f"answered by {host}, which is not the service under test"
+
+
+RECORDING_RULES: Final = (
+    Rule(
+        code="other-host",
+        effect="distrust",
+        find=_find_other_hosts,
+        meaning="another server than the service under test answered requests, by itself or after a redirect",
+        limit="a single request",
+        remedy='let the scenario call paths, not whole URLs: self.client.get("/items"); mend where the '
+        "service redirects to",
+    ),
+    Rule(
+        code="samples-disagree",
+        effect="distrust",
+        find=_find_disagreement,
+        meaning="the samples lack a request that was heard, or that Locust counted, or have one more",
+        limit="a single request or failure of any endpoint; less in Locust's statistics is a reset of them",
+        remedy="look for a full disk, and for code that counts in Locust's statistics without an event; then "
+        "report a bug in ci-gate",
+        relaxable=False,
+    ),
+    Rule(
+        code="unreported-replies",
+        effect="distrust",
+        find=_find_unreported,
+        meaning="replies that the scenario took with catch_response=True and never reported",
+        limit="a single one",
+        remedy="write `with self.client.get(..., catch_response=True) as reply:`, and let no exception out",
+    ),
+    Rule(
+        code="never-ended",
+        effect="note",
+        find=_find_never_ended,
+        meaning="requests that had no reply when the run was over",
+        limit="a single one",
+        remedy="give requests a time-out in the scenario, or find what the service waits for",
+    ),
+    Rule(
+        code="listener-errors",
+        effect="distrust",
+        find=_find_listener_errors,
+        meaning="the scenario's own event listeners raised exceptions",
+        limit="a single one",
+        remedy="mend the listener; locust.log has the traceback",
+    ),
+    Rule(
+        code="task-errors",
+        effect="distrust",
+        find=_find_task_errors,
+        meaning="tasks of the scenario ended by an exception instead of running to their end",
+        limit=f"from {_MOST_TASK_ERRORS:.0%} of the requests on",
+        remedy="mend the scenario: a reply that is not as expected is to be reported with failure()",
+    ),
+    Rule(
+        code="endpoint-explosion",
+        effect="unproven",
+        find=_find_explosion,
+        meaning="requests without a name: each path counts as an endpoint of its own, and none can be judged",
+        limit=f"over {_MOST_ENDPOINTS} endpoints, or over {_FEWEST_TO_JUDGE_NAMES} of which over "
+        f"{_MOST_CALLED_ONCE:.0%} were called once",
+        remedy='give requests with ids in their path a name: `self.client.get(path, name="/items/{id}")`',
+    ),
+)

@@ -1,0 +1,216 @@
+"""Validity rules about the replies: do they show that the service did what the scenario is about?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ci_gate.evidence.samples import FLAG_RETRY_AFTER, UNSENT, count_ids, group_rows
+from ci_gate.judge.summary import find_error_statuses, name_status
+from ci_gate.judge.validity.findings import Case, Rule, Seen
+from ci_gate.judge.validity.html_replies import HTML_RULES
+from ci_gate.thresholds import ALL_ENDPOINTS
+from ci_gate.wording import count
+
+_FIRST_ERROR_STATUS: Final = 400
+_TOO_MANY_REQUESTS: Final = 429
+_THROTTLING_WITH_RETRY_AFTER: Final = (403, 503)
+_NO_PERMISSION: Final = (401, 403)
+_MOST_REFUSED: Final = 0.01
+_FEWEST_SAME_BODIES: Final = 10
+
+
+def _find_uncalled(case: Case) -> Iterator[Seen]:
+    called = {case.steady.strings[number] for number in count_ids(case.steady.samples["endpoint"])[0]}
+    for endpoint in case.scenario.endpoints:
+        if endpoint not in called:
+            yield endpoint, "never called in the steady phase"
+
+
+def _find_never_successful(case: Case) -> Iterator[Seen]:
+    samples, success = case.steady.samples, case.steady.success
+    good = _tally(case, samples, success)
+    succeeded = {UNSENT, *(case.recording.strings[number] for number in np.flatnonzero(good))}
+    for number, statuses in _count_statuses(samples, ~success, good == 0):
+        endpoint = case.recording.strings[number]
+        if endpoint not in succeeded:  # by another number either: long names may be cut to the same text
+            told = ", ".join(f"{name_status(status)} x {times:,}" for status, times in statuses.items())
+            yield endpoint, f"not one success in {count(sum(statuses.values()), 'request')} ({told})"
+
+
+def _find_only_accepted_errors(case: Case) -> Iterator[Seen]:
+    samples, success = case.steady.samples, case.steady.success
+    good = _tally(case, samples, success & ~find_error_statuses(samples["status"]))
+    accepted = _tally(case, samples, success)
+    for number, statuses in _count_statuses(samples, success, (accepted > 0) & (good == 0)):
+        successes = int(accepted[number])
+        what = "the only success is an error" if successes == 1 else f"all {successes:,} successes are errors"
+        yield case.recording.strings[number], f"{what} that accept lists ({_name_all(statuses)})"
+
+
+def _find_too_few(case: Case) -> Iterator[Seen]:
+    for limit in case.limits:
+        of_all = limit.endpoint == ALL_ENDPOINTS and len(case.steady.samples)
+        if limit.outcome == "unproven" and (limit.samples or of_all):
+            what = ("success", "successes") if limit.metric[:1] == "p" else ("request", "requests")
+            were = "was" if limit.samples == 1 else "were"
+            told = f"{limit.metric} takes {count(limit.needed, *what)}, there {were} {limit.samples:,}"
+            yield limit.endpoint, told
+
+
+def _find_unaccepted_statuses(case: Case) -> Iterator[Seen]:
+    accepted = {entry.endpoint: entry.statuses for entry in case.scenario.accept}
+    for summary in case.summaries:
+        if summary.endpoint == ALL_ENDPOINTS:
+            continue
+        for status, times in summary.statuses.items():
+            number = int(status) if status.isdigit() else 0
+            if number >= _FIRST_ERROR_STATUS and number not in accepted.get(summary.endpoint, ()):
+                yield summary.endpoint, f"status {status} x {times:,} of {summary.requests:,} is not accepted"
+
+
+def _find_throttled(case: Case) -> Iterator[Seen]:
+    """In the ramp too: a throttled login decides what every later request is."""
+    samples = case.recording.samples
+    told_to_wait = (samples["flags"] & FLAG_RETRY_AFTER > 0) & np.isin(
+        samples["status"], _THROTTLING_WITH_RETRY_AFTER
+    )
+    throttled = ((samples["status"] == _TOO_MANY_REQUESTS) | told_to_wait) & _not_accepted(case)
+    yield from _find_share(case, throttled, "throttled", least=0.0)
+
+
+def _find_refused(case: Case) -> Iterator[Seen]:
+    samples = case.recording.samples
+    waiting = samples["flags"] & FLAG_RETRY_AFTER > 0  # that is throttling
+    refused = np.isin(samples["status"], _NO_PERMISSION) & ~waiting & _not_accepted(case)
+    yield from _find_share(case, refused, "refused", least=_MOST_REFUSED)
+
+
+def _find_share(case: Case, bad: NDArray[np.bool_], what: str, *, least: float) -> Iterator[Seen]:
+    """Endpoints of the whole recording of whose requests the share ``least`` or more is bad."""
+    samples = case.recording.samples
+    counts, totals = _tally(case, samples, bad), _tally(case, samples, np.ones_like(bad))
+    for number, statuses in _count_statuses(samples, bad, (counts > 0) & (counts >= least * totals)):
+        were = f"{_of(counts[number], totals[number], 'request')} {what}"
+        yield case.recording.strings[number], f"{were} ({_name_all(statuses)})"
+
+
+def _find_uniform_body(case: Case) -> Iterator[Seen]:
+    samples, bodies = case.steady.samples, case.steady.samples["body_crc"]
+    replies = bodies > 0
+    same, endpoints = int(replies.sum()), count_ids(samples["endpoint"][replies])[0]
+    if same < _FEWEST_SAME_BODIES or len(endpoints) == 1:
+        return
+    if (bodies[replies] == bodies[replies][0]).all():
+        said = f"{same:,} replies of {len(endpoints):,} endpoints, and every one has the same body"
+        yield "scenario", f"{said} ({int(samples['bytes'][replies].mean()):,} bytes)"
+
+
+def _tally(case: Case, samples: NDArray[np.void], rows: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """How many of ``rows`` each text has as its endpoint, by the text's number."""
+    return np.bincount(samples["endpoint"][rows], minlength=len(case.recording.strings))
+
+
+def _count_statuses(
+    samples: NDArray[np.void], rows: NDArray[np.bool_], is_wanted: NDArray[np.bool_]
+) -> Iterator[tuple[int, dict[int, int]]]:
+    """Each endpoint that ``is_wanted`` by its number, with how often its ``rows`` have which status."""
+    wanted = samples[rows & is_wanted[samples["endpoint"]]]
+    for number, places in group_rows(wanted["endpoint"]):
+        statuses, counts = count_ids(wanted["status"][places])
+        yield number, dict(zip(statuses.tolist(), counts.tolist(), strict=True))
+
+
+def _name_all(statuses: Iterable[int]) -> str:
+    return ", ".join(map(name_status, statuses))
+
+
+def _of(some: int, total: int, noun: str) -> str:
+    """``1 of 3 requests was``, ``2 of 3 requests were``."""
+    return f"{some:,} of {count(int(total), noun)} {'was' if some == 1 else 'were'}"
+
+
+def _not_accepted(case: Case) -> NDArray[np.bool_]:
+    """Which samples of the whole recording have a status that accept does not list."""
+    samples = case.recording.samples
+    accepted = np.zeros(len(samples), dtype=np.bool_)
+    for entry in case.scenario.accept:
+        ids = [number for number, text in enumerate(case.recording.strings) if text == entry.endpoint]
+        accepted |= np.isin(samples["endpoint"], ids) & np.isin(samples["status"], entry.statuses)
+    return ~accepted
+
+
+REPLY_RULES: Final = (
+    Rule(
+        code="endpoint-never-called",
+        effect="unproven",
+        find=_find_uncalled,
+        meaning="an endpoint that thresholds.yaml names was never called",
+        limit="always",
+        remedy="name it as the locustfile does (METHOD and name=), or run longer",
+        relaxable=False,
+    ),
+    Rule(
+        code="endpoint-never-succeeded",
+        effect="unproven",
+        find=_find_never_successful,
+        meaning="an endpoint was called and never once succeeded",
+        limit="always",
+        remedy="mend the service or the scenario; if the status is right, list it under accept",
+        relaxable=False,
+    ),
+    Rule(
+        code="only-accepted-errors",
+        effect="unproven",
+        find=_find_only_accepted_errors,
+        meaning="an endpoint never answered below 400: all its successes are errors that accept lists",
+        limit="always",
+        remedy="let the scenario ask for what exists; accept is for errors beside real successes",
+    ),
+    Rule(
+        code="too-few-samples",
+        effect="unproven",
+        find=_find_too_few,
+        meaning="a limit was asked of too few requests",
+        limit="n(1-q) below 10: 20 for p50, 200 for p95, 1,000 for p99; 10 requests for the other metrics",
+        remedy="a longer profile, more users, or a lower percentile; `ci-gate check` says how long it takes",
+        relaxable=False,
+    ),
+    Rule(
+        code="status-not-accepted",
+        effect="note",
+        find=_find_unaccepted_statuses,
+        meaning="error statuses that count as failures",
+        limit="a single one",
+        remedy="if such a reply is right, list it under accept for this endpoint",
+    ),
+    Rule(
+        code="throttled",
+        effect="distrust",
+        find=_find_throttled,
+        meaning="the service refused requests as too many: 429, or 403 or 503 with Retry-After",
+        limit="a single one that accept does not list, in the ramp too",
+        remedy="configure the service under test for this load (exempt no users in its code), or accept the "
+        "status",
+    ),
+    Rule(
+        code="auth-failing",
+        effect="distrust",
+        find=_find_refused,
+        meaning="requests were refused for lack of a login or a permission (401, 403)",
+        limit=f"from {_MOST_REFUSED:.0%} of the requests of an endpoint on, in the ramp too",
+        remedy="check in on_start that the login worked, and send its token; or accept the status",
+    ),
+    Rule(
+        code="uniform-body",
+        effect="distrust",
+        find=_find_uniform_body,
+        meaning="every reply has the same body: an error page, a stub, a catch-all route",
+        limit=f"all of {_FEWEST_SAME_BODIES} or more replies of two or more endpoints",
+        remedy="look at one reply; check in the scenario that the reply is what was asked for",
+    ),
+    *HTML_RULES,
+)

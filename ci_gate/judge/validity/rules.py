@@ -1,0 +1,88 @@
+"""Does the run prove anything? Every rule that could say no, and the findings of those that do."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+from ci_gate.evidence.samples import count_ids
+from ci_gate.judge.validity.causality import put_causes_first
+from ci_gate.judge.validity.event_rules import EVENT_RULES
+from ci_gate.judge.validity.findings import Case, Finding, Rule, Seen, relax
+from ci_gate.judge.validity.left_over import LEFT_OVER
+from ci_gate.judge.validity.load_rules import LOAD_RULES
+from ci_gate.judge.validity.locustfile_rules import LOCUSTFILE_RULES
+from ci_gate.judge.validity.probe_rules import PROBE_RULES
+from ci_gate.judge.validity.recording_rules import RECORDING_RULES
+from ci_gate.judge.validity.reply_rules import REPLY_RULES
+from ci_gate.judge.validity.run_rules import RUN_RULES
+
+RULES: Final = (
+    *RUN_RULES,
+    *RECORDING_RULES,
+    *EVENT_RULES,
+    *LOCUSTFILE_RULES,
+    *REPLY_RULES,
+    *LOAD_RULES,
+    *PROBE_RULES,
+)
+
+MOST_ALIKE: Final = 5
+"""Findings of one rule on what thresholds.yaml does not name; more are one line. Requests without a name can
+break a rule for each of fifty thousand endpoints."""
+
+MOST_NAMED: Final = 1000
+"""Findings of one rule on endpoints that thresholds.yaml names, so that a verdict stays readable."""
+
+_EXAMPLES: Final = 3
+
+RELAXABLE: Final = (
+    *(rule.code for rule in RULES if rule.relaxable and rule.effect != "note"),
+    LEFT_OVER,
+)
+"""What ``relax`` may name. The others hold always: without them there is no measurement to speak of."""
+
+
+def check_validity(case: Case, rules: tuple[Rule, ...] = RULES) -> tuple[Finding, ...]:
+    """Apply every rule. One that the scenario relaxes is a note that says why.
+
+    Causes come before consequences; of one rule, endpoints that thresholds.yaml names come first, then those
+    with more requests.
+    """
+    reasons = {relaxed.code: relaxed.reason for relaxed in case.scenario.relax}
+    requests = _count_requests(case)
+    return put_causes_first(
+        relax(finding, reasons[rule.code]) if rule.relaxable and rule.code in reasons else finding
+        for rule in rules
+        for finding in _apply(rule, case, requests)
+    )
+
+
+def _count_requests(case: Case) -> Counter[str]:
+    """By endpoint, in the whole recording: a login is called in the ramp alone."""
+    counted: Counter[str] = Counter()
+    numbers, counts = count_ids(case.recording.samples["endpoint"])
+    for number, times in zip(numbers.tolist(), counts.tolist(), strict=True):
+        counted[case.recording.strings[number]] += times
+    return counted
+
+
+def _apply(rule: Rule, case: Case, requests: Counter[str]) -> Iterator[Finding]:
+    seen = sorted(rule.find(case), key=lambda each: -requests[each[0]])
+    wanted = {*case.scenario.endpoints}
+    named = [each for each in seen if each[0] in wanted]
+    others = [*named[MOST_NAMED:], *(each for each in seen if each[0] not in wanted)]
+    for subject, message in (*named[:MOST_NAMED], *_fold(others)):
+        yield Finding(
+            code=rule.code, effect=rule.effect, subject=subject, message=message, remedy=rule.remedy
+        )
+
+
+def _fold(seen: list[Seen]) -> list[Seen]:
+    """The same, or the first of too many, with how many more there are."""
+    if len(seen) <= MOST_ALIKE:
+        return seen
+    (subject, message), *others = seen
+    examples = ", ".join(dict.fromkeys(name for name, _ in others[:_EXAMPLES]))
+    return [(subject, f"{message}; likewise {len(others):,} more, such as {examples}")]
