@@ -37,7 +37,7 @@ def start_mirrored(
     write_json(folder / "plan.json", pair.plan)
     urls = [service.url for service in pair.services]
     command = locust_command(pair.plan, folder.resolve(), urls[0])
-    at = command.index("ci_gate.measure.recorder")
+    at = command.index("ci_gate.measure.in_locust.recorder")
     words = [*command[:at], "benchmarks.mirrored_locust", command[at + 1], *urls, *command[at + 2 :]]
     words += ["--by-position"] * by_position
     with start_process(

@@ -31,8 +31,8 @@ from ci_gate.evidence.samples import (
     ENDED_WITHOUT_REPLY,
     SampleWriter,
 )
-from ci_gate.measure.answers import Answers
-from ci_gate.measure.phases import Conductor
+from ci_gate.measure.in_locust.answers import Answers
+from ci_gate.measure.in_locust.phases import Conductor
 
 Session = fasthttp.FastHttpSession | clients.HttpSession
 

@@ -45,7 +45,8 @@ def find_children():
 
 
 @pytest.mark.parametrize(
-    ("victim", "code"), [("ci_gate.measure.recorder", "locust-ended-early"), ("service.py", "service-ended")]
+    ("victim", "code"),
+    [("ci_gate.measure.in_locust.recorder", "locust-ended-early"), ("service.py", "service-ended")],
 )
 def test_weather__kill_9_in_the_middle(repository, call, tmp_path, victim, code):
     repository.edit("thresholds.yaml", "{duration: 2s, warmup: 0s}", "{duration: 8s, warmup: 0s}")

@@ -8,7 +8,7 @@ from typing import Final
 
 from ci_gate.evidence.readings import ErrorCount
 from ci_gate.evidence.samples import storable
-from ci_gate.measure.odd_events import show_error
+from ci_gate.measure.in_locust.odd_events import show_error
 
 MOST_TEXTS: Final = 1_000
 OTHER_ERRORS: Final = "(other errors)"

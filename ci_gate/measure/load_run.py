@@ -116,7 +116,7 @@ def locust_command(plan: RecordingPlan, folder: Path, host: str) -> tuple[str, .
         "--loglevel": "INFO",
     }
     flat = (word for option in options.items() for word in option)
-    recorder = (sys.executable, "-P", "-m", "ci_gate.measure.recorder", str(folder))
+    recorder = (sys.executable, "-P", "-m", "ci_gate.measure.in_locust.recorder", str(folder))
     return (*recorder, *flat, "--headless", "--only-summary", *plan.users)
 
 

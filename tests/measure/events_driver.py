@@ -21,9 +21,9 @@ from locust.env import Environment
 from locust.event import Events
 
 from ci_gate.evidence.samples import SampleWriter
-from ci_gate.measure.locust_log import make_summaries_harmless
-from ci_gate.measure.phases import Conductor
-from ci_gate.measure.recorder import Recorder
+from ci_gate.measure.in_locust.locust_log import make_summaries_harmless
+from ci_gate.measure.in_locust.phases import Conductor
+from ci_gate.measure.in_locust.recorder import Recorder
 from tests.measure.conftest import make_plan
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from ci_gate.evidence.samples import ENDED_NEVER, UNSENT
 from ci_gate.judge.summary import select_steady_phase, summarise
-from ci_gate.measure.schedule import Schedule
+from ci_gate.measure.in_locust.schedule import Schedule
 from tests.conftest import SERVICE
 from tests.servers import free_port
 

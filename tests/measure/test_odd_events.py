@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ci_gate.evidence.samples import ENDED_BY_CHECK, ENDED_WELL, NOT_HTTP
-from ci_gate.measure.odd_events import MOST_BYTES, OddEvents, name_endpoint, show_error
+from ci_gate.measure.in_locust.odd_events import MOST_BYTES, OddEvents, name_endpoint, show_error
 from tests.measure.test_recorder import rows_of
 
 LIVED_S = 100.0

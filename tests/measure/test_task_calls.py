@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from ci_gate.measure.workloads import describe_workloads
+from ci_gate.measure.locustfile.workloads import describe_workloads
 
 LOCUSTFILE = '''
 import random

@@ -23,17 +23,17 @@ from ci_gate.evidence.readings import EndpointTotal, ErrorCount, ExitCode, Mark,
 from ci_gate.evidence.recording import LineWriter, RecordingPlan, write_json
 from ci_gate.evidence.samples import storable
 from ci_gate.measure.error_texts import ErrorCounts
-from ci_gate.measure.generator import GeneratorMeter
-from ci_gate.measure.locust_log import ListenerErrors
-from ci_gate.measure.odd_events import name_endpoint, show_value
-from ci_gate.measure.own_hosts import keep_own_host
-from ci_gate.measure.printed import LastWords
+from ci_gate.measure.in_locust.generator import GeneratorMeter
+from ci_gate.measure.in_locust.locust_log import ListenerErrors
+from ci_gate.measure.in_locust.odd_events import name_endpoint, show_value
+from ci_gate.measure.in_locust.printed import LastWords
+from ci_gate.measure.locustfile.own_hosts import keep_own_host
 
 if TYPE_CHECKING:
     from locust.env import Environment
     from locust.event import Events
 
-    from ci_gate.measure.answers import Answers
+    from ci_gate.measure.in_locust.answers import Answers
 
 _POLL_S = 0.1
 _KEPT_ERRORS = 100

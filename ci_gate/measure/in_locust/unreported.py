@@ -18,7 +18,7 @@ import gevent
 from locust import User, clients
 from locust.contrib import fasthttp
 
-from ci_gate.measure.odd_events import show_error
+from ci_gate.measure.in_locust.odd_events import show_error
 
 _REQUEST_CODES = {clients.HttpSession.request.__code__, fasthttp.FastHttpSession.request.__code__}
 _GREENLET_GENERATIONS = 10

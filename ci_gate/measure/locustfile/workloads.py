@@ -26,7 +26,7 @@ def describe_workloads(
 def _describe(locustfile: str, repository: Path, environ: Mapping[str, str]) -> Workload:
     if not (repository / locustfile).is_file():
         return Workload(locustfile=locustfile, classes=(), error="there is no such file")
-    command = [sys.executable, "-P", "-m", "ci_gate.measure.describe", locustfile]
+    command = [sys.executable, "-P", "-m", "ci_gate.measure.locustfile.describe", locustfile]
     try:
         process = subprocess.run(
             command,

@@ -1,6 +1,6 @@
 """Loads locustfiles as Locust would and describes their user classes. Runs in a process of its own.
 
-``python -m ci_gate.measure.describe FILE`` prints a JSON Workload as its last line.
+``python -m ci_gate.measure.locustfile.describe FILE`` prints a JSON Workload as its last line.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from locust.util.load_locustfile import load_locustfile
 from ci_gate.evidence.ranges import LONGEST_S
 from ci_gate.evidence.readings import encode_json
 from ci_gate.evidence.workload import Task, UserClass, Wait, Workload
-from ci_gate.measure.own_hosts import find_own_host
-from ci_gate.measure.printed import print_whatever_comes
-from ci_gate.measure.task_calls import count_fewest, find_endpoints
-from ci_gate.measure.unused import find_unused, take_own_variables
+from ci_gate.measure.in_locust.printed import print_whatever_comes
+from ci_gate.measure.locustfile.own_hosts import find_own_host
+from ci_gate.measure.locustfile.task_calls import count_fewest, find_endpoints
+from ci_gate.measure.locustfile.unused import find_unused, take_own_variables
 
 _DECIMALS = 9  # a wait of less is none: rates are computed by it
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from locust.user.task import TaskSet
 
-from ci_gate.measure.schedule import Schedule
+from ci_gate.measure.in_locust.schedule import Schedule
 
 _INTENDED = "_ci_gate_intended_s"
 _IDLE_S = 0.2

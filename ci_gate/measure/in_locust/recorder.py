@@ -1,6 +1,6 @@
 """Runs inside Locust and records every request exactly; with any unmodified locustfile.
 
-``python -m ci_gate.measure.recorder FOLDER locust-arguments...`` is Locust with the recorder in it;
+``python -m ci_gate.measure.in_locust.recorder FOLDER locust-arguments...`` is Locust with the recorder in it;
 FOLDER/plan.json says what to do. At its rate limit Locust spends 60 microseconds on a request: what runs for
 every request is written for speed, and what Locust does not report is found without touching the others.
 """
@@ -38,22 +38,22 @@ from ci_gate.evidence.samples import (
     SampleWriter,
 )
 from ci_gate.measure import HOST_VARIABLE
-from ci_gate.measure.answers import Answers
-from ci_gate.measure.arrivals import Arrivals, take_intended
-from ci_gate.measure.bodies import Bodies
 from ci_gate.measure.error_texts import ErrorTexts
-from ci_gate.measure.locust_log import bound_errors, make_summaries_harmless
-from ci_gate.measure.odd_events import CLOCK_SLACK_S, MOST_BYTES, OddEvents, is_failure, show_error
-from ci_gate.measure.phases import Conductor
-from ci_gate.measure.printed import filter_output, print_whatever_comes
-from ci_gate.measure.rows import Rows
-from ci_gate.measure.schedule import Schedule
-from ci_gate.measure.unreported import (
+from ci_gate.measure.in_locust.answers import Answers
+from ci_gate.measure.in_locust.arrivals import Arrivals, take_intended
+from ci_gate.measure.in_locust.bodies import Bodies
+from ci_gate.measure.in_locust.locust_log import bound_errors, make_summaries_harmless
+from ci_gate.measure.in_locust.odd_events import CLOCK_SLACK_S, MOST_BYTES, OddEvents, is_failure, show_error
+from ci_gate.measure.in_locust.phases import Conductor
+from ci_gate.measure.in_locust.printed import filter_output, print_whatever_comes
+from ci_gate.measure.in_locust.rows import Rows
+from ci_gate.measure.in_locust.schedule import Schedule
+from ci_gate.measure.in_locust.unreported import (
     OpenReplies,
     UnreportedRequest,
     find_waiting_requests,
 )
-from ci_gate.measure.unused import take_own_variables
+from ci_gate.measure.locustfile.unused import take_own_variables
 
 
 class Recorder:

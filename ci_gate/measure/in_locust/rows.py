@@ -10,8 +10,8 @@ from locust import User
 
 from ci_gate.evidence.readings import EndpointTotal
 from ci_gate.evidence.samples import ENDED_WELL, SampleWriter, pack_row
-from ci_gate.measure.arrivals import take_intended
-from ci_gate.measure.unreported import find_current_user
+from ci_gate.measure.in_locust.arrivals import take_intended
+from ci_gate.measure.in_locust.unreported import find_current_user
 
 
 class Rows:
