@@ -30,7 +30,7 @@ from ci_gate.evidence.recording import (
     recording_folder,
     write_json,
 )
-from ci_gate.report_files import REPORT_FILE, TIMELINE_FILE, write_reports
+from ci_gate.report.files import REPORT_FILE, TIMELINE_FILE, write_reports
 from tests.browser import running_chromium
 
 BEGIN_S = 1_000_000_000

@@ -20,7 +20,7 @@ from ci_gate import (
     commands_report,
 )
 from ci_gate.errors import EXIT_OUR_BUG, EXIT_OUTSIDE_WORLD, EXIT_PROVES_NOTHING, GateError, UsageError
-from ci_gate.output import clean_streams
+from ci_gate.report.output import clean_streams
 
 EXIT_CODES = """\b
 Exit codes:

@@ -16,9 +16,9 @@ from ci_gate.judge.validity.feasibility import find_unprovable, list_unused, off
 from ci_gate.judge.verdict import Verdict, judge
 from ci_gate.progress import ProgressPrinter
 from ci_gate.report.capacity import render_capacity
+from ci_gate.report.files import write_reports
 from ci_gate.report.html.capacity import render_capacity_html
 from ci_gate.report.terminal import render_terminal
-from ci_gate.report_files import write_reports
 from ci_gate.request import check_workloads, make_request, read_thresholds
 from ci_gate.run import run_scenarios
 from ci_gate.thresholds import ALL_ENDPOINTS, Thresholds, parse_thresholds

@@ -25,12 +25,12 @@ from ci_gate.matrix import (
     split_names,
 )
 from ci_gate.occasion import read_occasion
-from ci_gate.output import write_command
 from ci_gate.plan_problems import explain_guessed_port, find_plan_problems
 from ci_gate.problems import list_problems, parse_problems, render_problems
 from ci_gate.report.annotations import clean_log_line
+from ci_gate.report.files import TIMELINE_FILE
+from ci_gate.report.output import write_command
 from ci_gate.report.terminal import render_terminal
-from ci_gate.report_files import TIMELINE_FILE
 from ci_gate.request import check_workloads, choose_profile, choose_scenarios, read_thresholds
 from ci_gate.thresholds.overrides import replace_users
 

@@ -13,7 +13,7 @@ import msgspec
 
 from ci_gate.errors import EXIT_PASS, EvidenceError, UsageError
 from ci_gate.evidence.recording import HEAD, RecordingPlan, RunInfo, read_recordings, read_run
-from ci_gate.export import COLUMNS, export_rows
+from ci_gate.report.csv import COLUMNS, export_rows
 from ci_gate.thresholds import parse_thresholds
 from ci_gate.wording import count
 

@@ -9,14 +9,14 @@ from typing import Final
 import click
 
 from ci_gate.errors import EXIT_PASS
-from ci_gate.output import write_document
 from ci_gate.report.comment import Report
+from ci_gate.report.files import find_runs, read_timeline, read_verdict
 from ci_gate.report.html.overview import render_overview
 from ci_gate.report.html.report import render_html
 from ci_gate.report.junit import render_junit
 from ci_gate.report.markdown import render_markdown
+from ci_gate.report.output import write_document
 from ci_gate.report.terminal import render_terminal
-from ci_gate.report_files import find_runs, read_timeline, read_verdict
 from ci_gate.wording import count
 
 _FILE = click.Path(path_type=Path, dir_okay=False)

@@ -17,7 +17,7 @@ from ci_gate.judge.occasion import Occasion
 from ci_gate.judge.timeline.run_timeline import TIMELINE_SCHEMA, RunTimeline, ScenarioTimeline
 from ci_gate.judge.verdict import MAX_VERDICT_BYTES, Verdict, decode_verdict
 from ci_gate.problems import list_problems, missing_file
-from ci_gate.report_files import TIMELINE_FILE, VERDICT_FILE, read_timeline
+from ci_gate.report.files import TIMELINE_FILE, VERDICT_FILE, read_timeline
 from ci_gate.threshold_files import read_side
 
 

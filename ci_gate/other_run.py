@@ -28,7 +28,7 @@ from ci_gate.publication import (
     try_base,
 )
 from ci_gate.report.comment import Report
-from ci_gate.report_files import VERDICT_FILE
+from ci_gate.report.files import VERDICT_FILE
 from ci_gate.threshold_files import ThresholdFiles, fetch_side
 
 _ENDINGS: Final = {

@@ -23,7 +23,6 @@ from ci_gate.judge.gate.lacking import demand_all, list_measured
 from ci_gate.judge.gate.mistakes import add_mistakes, make_empty_verdict
 from ci_gate.judge.verdict import MAX_VERDICT_BYTES, Verdict, decode_verdict
 from ci_gate.other_run import OtherRun
-from ci_gate.output import write_command
 from ci_gate.problems import list_problems
 from ci_gate.publication import (
     Action,
@@ -42,8 +41,9 @@ from ci_gate.report.comment import (
     render_report,
     summarise_in_a_sentence,
 )
+from ci_gate.report.files import REPORT_FILE, read_bounded, read_timeline
 from ci_gate.report.html.report import render_html
-from ci_gate.report_files import REPORT_FILE, read_bounded, read_timeline
+from ci_gate.report.output import write_command
 from ci_gate.threshold_files import ThresholdFiles, read_side
 
 _MAX_EVENT_BYTES: Final = 32 * 1024**2

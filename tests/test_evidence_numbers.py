@@ -25,14 +25,14 @@ from ci_gate.evidence.recording import (
     write_json,
 )
 from ci_gate.evidence.samples import MAGIC, SAMPLE_DTYPE, SampleWriter
-from ci_gate.export import export_rows
 from ci_gate.judge.summary import find_successes
 from ci_gate.judge.timeline.run_timeline import decode_timeline, encode_timeline
 from ci_gate.judge.verdict import decode_verdict, encode_verdict
 from ci_gate.measure.live import RecordingTail
 from ci_gate.progress import describe
+from ci_gate.report.csv import export_rows
+from ci_gate.report.files import write_reports
 from ci_gate.report.terminal import render_terminal
-from ci_gate.report_files import write_reports
 from tests.judge.capacity_steps import KNEE, draw_steps
 from tests.judge.evidence_notation import draw
 from tests.judge.test_verdict import make_run

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from ci_gate.output import CleanStream, clean_output, write_command, write_document
+from ci_gate.report.output import CleanStream, clean_output, write_command, write_document
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from ci_gate.errors import EXIT_BAD_INPUT, EXIT_PASS
 from ci_gate.judge.timeline.run_timeline import TIMELINE_SCHEMA, RunTimeline
-from ci_gate.report_files import REPORT_FILE, TIMELINE_FILE, VERDICT_FILE, read_timeline, write_reports
+from ci_gate.report.files import REPORT_FILE, TIMELINE_FILE, VERDICT_FILE, read_timeline, write_reports
 from tests.report.verdicts import scenario, verdict
 
 NOTHING_DRAWN = RunTimeline(schema=TIMELINE_SCHEMA, scenarios=())

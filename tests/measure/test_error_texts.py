@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from ci_gate.evidence.samples import MAX_STRING_LENGTH
-from ci_gate.measure.error_texts import MOST_TEXTS, OTHER_ERRORS, ErrorCounts, ErrorTexts
+from ci_gate.measure.in_locust.error_texts import MOST_TEXTS, OTHER_ERRORS, ErrorCounts, ErrorTexts
 
 LONG_ERRORS = """
 import gevent

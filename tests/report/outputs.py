@@ -6,11 +6,11 @@ import csv
 import io
 
 from ci_gate.evidence.recording import HEAD, RecordingPlan
-from ci_gate.export import COLUMNS, export_rows
 from ci_gate.judge.timeline.run_timeline import draw_timelines
 from ci_gate.judge.verdict import Verdict, judge
 from ci_gate.report.annotations import render_annotations
 from ci_gate.report.comment import MAX_COMMENT_BYTES, Report, render_report
+from ci_gate.report.csv import COLUMNS, export_rows
 from ci_gate.report.html.report import render_html
 from ci_gate.report.junit import render_junit
 from ci_gate.report.terminal import render_terminal

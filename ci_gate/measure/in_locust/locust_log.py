@@ -12,7 +12,7 @@ from typing import Any
 import locust.stats
 
 from ci_gate.evidence.samples import MAX_STRING_LENGTH
-from ci_gate.measure.error_texts import MOST_TEXTS, ErrorTexts
+from ci_gate.measure.in_locust.error_texts import MOST_TEXTS, ErrorTexts
 from ci_gate.measure.in_locust.odd_events import show_error
 
 _OURS = frozenset({"locust", "ci_gate", "__main__"})

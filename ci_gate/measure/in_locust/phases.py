@@ -22,7 +22,7 @@ from ci_gate.addresses import hide_credentials
 from ci_gate.evidence.readings import EndpointTotal, ErrorCount, ExitCode, Mark, OddValue, Totals
 from ci_gate.evidence.recording import LineWriter, RecordingPlan, write_json
 from ci_gate.evidence.samples import storable
-from ci_gate.measure.error_texts import ErrorCounts
+from ci_gate.measure.in_locust.error_texts import ErrorCounts
 from ci_gate.measure.in_locust.generator import GeneratorMeter
 from ci_gate.measure.in_locust.locust_log import ListenerErrors
 from ci_gate.measure.in_locust.odd_events import name_endpoint, show_value

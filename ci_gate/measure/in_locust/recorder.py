@@ -38,10 +38,10 @@ from ci_gate.evidence.samples import (
     SampleWriter,
 )
 from ci_gate.measure import HOST_VARIABLE
-from ci_gate.measure.error_texts import ErrorTexts
 from ci_gate.measure.in_locust.answers import Answers
 from ci_gate.measure.in_locust.arrivals import Arrivals, take_intended
 from ci_gate.measure.in_locust.bodies import Bodies
+from ci_gate.measure.in_locust.error_texts import ErrorTexts
 from ci_gate.measure.in_locust.locust_log import bound_errors, make_summaries_harmless
 from ci_gate.measure.in_locust.odd_events import CLOCK_SLACK_S, MOST_BYTES, OddEvents, is_failure, show_error
 from ci_gate.measure.in_locust.phases import Conductor
