@@ -20,7 +20,7 @@ from ci_gate.evidence.readings import EndpointTotal, Mark, Reading, Totals
 from ci_gate.evidence.recording import HEAD, RUN_SCHEMA, LineWriter, RunInfo, recording_folder, write_json
 from ci_gate.evidence.samples import ENDED_WELL, MAGIC, SAMPLE_DTYPE
 from ci_gate.evidence.workload import Workload
-from ci_gate.plan import now, plan_recording
+from ci_gate.run.plan import now, plan_recording
 
 ENDPOINTS = ("POST /api/v1/deployments", "GET /api/v1/deployments", "GET /api/v1/deployments/{id}")
 

@@ -15,8 +15,8 @@ import msgspec
 from ci_gate.evidence.recording import Recording, RecordingPlan, read_recording
 from ci_gate.evidence.workload import Workload
 from ci_gate.measure.load_run import Job, record
-from ci_gate.plan import plan_duet
 from ci_gate.request import read_thresholds, service_environment
+from ci_gate.run.plan import plan_duet
 from ci_gate.service.environment import Placement
 from ci_gate.service.guard.watchdog import Watchdog
 from ci_gate.service.reset import run_before_each

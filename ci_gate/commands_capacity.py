@@ -9,10 +9,10 @@ from typing import Final
 
 import click
 
-from ci_gate.capacity import measure_capacity, plan_climb
 from ci_gate.commands import conclude_capacity, thresholds_option
-from ci_gate.progress import ProgressPrinter
 from ci_gate.request import make_request
+from ci_gate.run.capacity import measure_capacity, plan_climb
+from ci_gate.run.progress import ProgressPrinter
 from ci_gate.thresholds.quantities import parse_duration_s
 from ci_gate.wording import format_exact
 

@@ -12,7 +12,6 @@ import msgspec
 
 from ci_gate.errors import EXIT_PASS, BadInputError, GateError, UsageError
 from ci_gate.gate import demand_of_head, gather, gather_timelines, parse_needs, parse_scenarios
-from ci_gate.git import has_file
 from ci_gate.judge.gate.mistakes import add_mistakes
 from ci_gate.judge.timeline.run_timeline import encode_timeline
 from ci_gate.judge.verdict import encode_verdict
@@ -32,6 +31,7 @@ from ci_gate.report.files import TIMELINE_FILE
 from ci_gate.report.output import write_command
 from ci_gate.report.terminal import render_terminal
 from ci_gate.request import check_workloads, choose_profile, choose_scenarios, read_thresholds
+from ci_gate.run.git import has_file
 from ci_gate.thresholds.overrides import replace_users
 
 _FILE = click.Path(path_type=Path, dir_okay=False)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ci_gate.errors import UsageError
-from ci_gate.git import find_commit, find_merge_base, find_parents
+from ci_gate.run.git import find_commit, find_merge_base, find_parents
 
 NO_DOCKERFILE: Final = "none"
 _PARENTS_OF_A_MERGE: Final = 2

@@ -12,7 +12,7 @@ from ci_gate.errors import BadInputError, UsageError
 from ci_gate.evidence.workload import Workload
 from ci_gate.judge.validity.feasibility import find_problems
 from ci_gate.measure.locustfile.workloads import describe_workloads
-from ci_gate.plan import RunRequest
+from ci_gate.run.plan import RunRequest
 from ci_gate.thresholds import Profile, Scenario, Thresholds, parse_thresholds
 from ci_gate.thresholds.overrides import replace_image, replace_users
 

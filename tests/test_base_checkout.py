@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from ci_gate.base_checkout import check_out
 from ci_gate.errors import BaseError
+from ci_gate.run.base_checkout import check_out
 from tests.repositories import commit_files, git, make_repository
 from tests.service.services import await_true
 
@@ -35,7 +35,7 @@ def test_checkout__of_a_run_that_was_killed_is_removed(repository, tmp_path):
     code = (
         "import os, sys\n"
         "from pathlib import Path\n"
-        "from ci_gate.base_checkout import check_out\n"
+        "from ci_gate.run.base_checkout import check_out\n"
         "from ci_gate.service.guard.watchdog import Watchdog\n"
         "with Watchdog() as watchdog, check_out('HEAD^', Path(sys.argv[1]), watchdog) as worktree:\n"
         "    print((worktree / 'name.txt').read_text(), flush=True)\n"

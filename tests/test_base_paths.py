@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from ci_gate.base import open_base
 from ci_gate.errors import UsageError
+from ci_gate.run.base import open_base
 from ci_gate.thresholds import parse_thresholds
 from tests.repositories import commit_files, git, make_repository
 

@@ -7,12 +7,12 @@ import json
 
 import pytest
 
-from ci_gate.calibrate import _judge_round, _told_if_interrupted, summarise_comparisons
 from ci_gate.evidence.recording import recording_folder
 from ci_gate.evidence.workload import Workload
 from ci_gate.judge.verdict import decode_verdict
-from ci_gate.plan import RunRequest, plan_duet
-from ci_gate.progress import ProgressPrinter
+from ci_gate.run.calibrate import _judge_round, _told_if_interrupted, summarise_comparisons
+from ci_gate.run.plan import RunRequest, plan_duet
+from ci_gate.run.progress import ProgressPrinter
 from ci_gate.thresholds import parse_thresholds
 from tests.judge.test_verdict import make_run
 from tests.report.verdicts import change, duet, finding

@@ -12,10 +12,10 @@ import msgspec
 import psutil
 import pytest
 
-from ci_gate.capacity import plan_climb
 from ci_gate.errors import UsageError
 from ci_gate.judge.capacity.knee import Knee
 from ci_gate.judge.capacity.verdict import CapacityVerdict
+from ci_gate.run.capacity import plan_climb
 from ci_gate.thresholds import parse_thresholds
 from tests.conftest import SITE, THRESHOLDS
 

@@ -226,7 +226,7 @@ def test_run__that_fails_is_told_from_one_that_was_interrupted(repository, call,
     def fill_the_disk(*_arguments, **_more):
         raise OutsideError("no space left on device")
 
-    monkeypatch.setattr("ci_gate.run.record", fill_the_disk)
+    monkeypatch.setattr("ci_gate.run.scenarios.record", fill_the_disk)
     out = tmp_path / "out"
     assert call("run", "--thresholds", repository.thresholds, "--out", out)[0] == EXIT["outside"]
     run = read_run(out)

@@ -6,9 +6,9 @@ import subprocess
 
 import pytest
 
-from ci_gate.base import open_base
 from ci_gate.errors import UsageError
 from ci_gate.judge.verdict import decode_verdict
+from ci_gate.run.base import open_base
 from ci_gate.thresholds import parse_thresholds
 from tests.conftest import SITE
 

@@ -29,10 +29,10 @@ from ci_gate.judge.summary import find_successes
 from ci_gate.judge.timeline.run_timeline import decode_timeline, encode_timeline
 from ci_gate.judge.verdict import decode_verdict, encode_verdict
 from ci_gate.measure.live import RecordingTail
-from ci_gate.progress import describe
 from ci_gate.report.csv import export_rows
 from ci_gate.report.files import write_reports
 from ci_gate.report.terminal import render_terminal
+from ci_gate.run.progress import describe
 from tests.judge.capacity_steps import KNEE, draw_steps
 from tests.judge.evidence_notation import draw
 from tests.judge.test_verdict import make_run

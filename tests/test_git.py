@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from ci_gate.errors import OutsideError, UsageError
-from ci_gate.git import ask_git, find_commit, find_merge_base, find_parents, has_file
+from ci_gate.run.git import ask_git, find_commit, find_merge_base, find_parents, has_file
 
 
 def git(folder, *arguments):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import io
 
 from ci_gate.measure.live import Progress
-from ci_gate.progress import ProgressPrinter, describe, format_duration
+from ci_gate.run.progress import ProgressPrinter, describe, format_duration
 
 MOMENT = Progress(phase="steady", users=100, requests=12345, failures=2, rate_per_s=80.4, p95_ms=12.3)
 

@@ -46,7 +46,7 @@ from ci_gate.evidence.samples import (
     FLAG_RETRY_AFTER,
 )
 from ci_gate.evidence.workload import Workload
-from ci_gate.plan import plan_recording
+from ci_gate.run.plan import plan_recording
 from ci_gate.thresholds import Scenario, Thresholds
 from tests.judge.evidence_drawing import (
     RAMP_S,

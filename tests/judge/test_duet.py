@@ -11,7 +11,7 @@ from ci_gate.evidence.samples import ENDED_NEVER, UNSENT
 from ci_gate.evidence.workload import Workload
 from ci_gate.judge.compare.duet import judge_duet
 from ci_gate.judge.verdict import decode_verdict, encode_verdict
-from ci_gate.plan import plan_duet
+from ci_gate.run.plan import plan_duet
 from ci_gate.thresholds import Compare, parse_thresholds
 from tests.judge.recordings import BEGIN_S, make_recording, make_rows
 from tests.judge.test_verdict import judge_two

@@ -9,7 +9,7 @@ from ci_gate.errors import EvidenceError
 from ci_gate.evidence.recording import RUN_SCHEMA, RunInfo
 from ci_gate.evidence.workload import Workload
 from ci_gate.judge.verdict import MAX_VERDICT_BYTES, decode_verdict, encode_verdict, judge
-from ci_gate.plan import plan_recording
+from ci_gate.run.plan import plan_recording
 from ci_gate.thresholds import parse_thresholds
 from tests.judge.recordings import make_recording, make_rows
 

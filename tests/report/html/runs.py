@@ -14,8 +14,8 @@ from ci_gate.evidence.samples import ENDED_BY_STATUS, ENDED_WELL, FLAG_RETRY_AFT
 from ci_gate.evidence.workload import Workload
 from ci_gate.judge.timeline.run_timeline import RunTimeline, draw_timelines
 from ci_gate.judge.verdict import judge
-from ci_gate.plan import plan_duet, plan_recording
 from ci_gate.report.comment import Report
+from ci_gate.run.plan import plan_duet, plan_recording
 from ci_gate.thresholds import parse_thresholds
 from tests.judge.recordings import count_totals
 

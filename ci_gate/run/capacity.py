@@ -20,10 +20,10 @@ from ci_gate.evidence.recording import (
 from ci_gate.judge.capacity.load_step import Step, judge_step
 from ci_gate.judge.capacity.stepping import Climb, NextStep, choose_next
 from ci_gate.measure.load_run import Job
-from ci_gate.plan import RunRequest, end_run, plan_recording, plan_run
-from ci_gate.progress import ProgressPrinter
 from ci_gate.report.capacity import describe_load, describe_step
-from ci_gate.run import Session, make_folder, record_alone, started
+from ci_gate.run.plan import RunRequest, end_run, plan_recording, plan_run
+from ci_gate.run.progress import ProgressPrinter
+from ci_gate.run.scenarios import Session, make_folder, record_alone, started
 from ci_gate.service.guard.watchdog import Watchdog
 from ci_gate.thresholds import Scenario
 from ci_gate.thresholds.overrides import share_users

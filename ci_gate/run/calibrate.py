@@ -11,15 +11,15 @@ from typing import Final
 import msgspec
 from tabulate import tabulate
 
-from ci_gate.base import BaseVersion
 from ci_gate.errors import BaseError, EvidenceError, OutsideError, ServiceError, UsageError
 from ci_gate.evidence.recording import DUET_BASE, DUET_HEAD, RunInfo, duet_name, read_recordings, write_json
 from ci_gate.judge.compare.comparison import Change
 from ci_gate.judge.compare.duet import NOT_COMPARED, DuetOutcome, DuetVerdict
 from ci_gate.judge.verdict import judge
-from ci_gate.plan import RunRequest, end_run, plan_run
-from ci_gate.progress import ProgressPrinter
-from ci_gate.run import Session, make_folder, run_duet
+from ci_gate.run.base import BaseVersion
+from ci_gate.run.plan import RunRequest, end_run, plan_run
+from ci_gate.run.progress import ProgressPrinter
+from ci_gate.run.scenarios import Session, make_folder, run_duet
 from ci_gate.service.guard.watchdog import Watchdog
 from ci_gate.wording import count
 

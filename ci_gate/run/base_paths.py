@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from ci_gate.errors import OutsideError, UsageError
-from ci_gate.git import ask_git
+from ci_gate.run.git import ask_git
 
 # Where interpreters and loaders look for code: each is a list of folders and files.
 _CODE_LISTS: Final = frozenset(

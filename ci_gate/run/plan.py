@@ -23,8 +23,8 @@ from ci_gate.errors import GateError
 from ci_gate.evidence.ranges import LONGEST_S
 from ci_gate.evidence.recording import DUET_BASE, DUET_HEAD, HEAD, RUN_SCHEMA, TRIALS, RecordingPlan, RunInfo
 from ci_gate.evidence.workload import Workload
-from ci_gate.git import run_git
 from ci_gate.judge.validity.feasibility import find_unused, least_rates, offered_rate
+from ci_gate.run.git import run_git
 from ci_gate.thresholds import ALL_ENDPOINTS, Compare, Profile, Scenario, Thresholds
 
 DRAIN_S: Final = 30.0

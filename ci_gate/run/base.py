@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ci_gate.addresses import hide_credentials
-from ci_gate.base_checkout import check_out
-from ci_gate.base_paths import PathMap
 from ci_gate.errors import BadInputError, UsageError
-from ci_gate.git import ask_git, find_commit
+from ci_gate.run.base_checkout import check_out
+from ci_gate.run.base_paths import PathMap
+from ci_gate.run.git import ask_git, find_commit
 from ci_gate.service.guard.watchdog import Watchdog
 from ci_gate.thresholds import Service, Thresholds, parse_thresholds
 

@@ -14,7 +14,7 @@ from typing import Final
 import psutil
 
 from ci_gate.errors import BaseError, OutsideError
-from ci_gate.git import ask_git
+from ci_gate.run.git import ask_git
 from ci_gate.service.guard.watchdog import Watchdog
 
 _PREFIX: Final = "ci-gate-base-"

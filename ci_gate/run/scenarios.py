@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ci_gate.base import BaseVersion, open_base
 from ci_gate.errors import BaseError, GateError, OutsideError, ServiceError, UsageError
 from ci_gate.evidence.recording import (
     DUET_BASE,
@@ -29,8 +28,9 @@ from ci_gate.judge.summary import find_successes, select_steady_phase
 from ci_gate.measure.live import RecordingTail
 from ci_gate.measure.load_run import Job, record
 from ci_gate.measure.probes import NO_PROBES, resolve_targets
-from ci_gate.plan import RunRequest, end_run, plan_run
-from ci_gate.progress import ProgressPrinter, describe, describe_pace
+from ci_gate.run.base import BaseVersion, open_base
+from ci_gate.run.plan import RunRequest, end_run, plan_run
+from ci_gate.run.progress import ProgressPrinter, describe, describe_pace
 from ci_gate.service.environment import Placement
 from ci_gate.service.guard.watchdog import Watchdog
 from ci_gate.service.reset import run_before_each
