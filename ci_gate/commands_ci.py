@@ -11,11 +11,9 @@ import click
 import msgspec
 
 from ci_gate.errors import EXIT_PASS, BadInputError, GateError, UsageError
-from ci_gate.gate import demand_of_head, gather, gather_timelines, parse_needs, parse_scenarios
-from ci_gate.judge.gate.mistakes import add_mistakes
-from ci_gate.judge.timeline.run_timeline import encode_timeline
-from ci_gate.judge.verdict import encode_verdict
-from ci_gate.matrix import (
+from ci_gate.github.gate_job import demand_of_head, gather, gather_timelines, parse_needs, parse_scenarios
+from ci_gate.github.occasion import read_occasion
+from ci_gate.github.plan_job import (
     NO_DOCKERFILE,
     Matrix,
     find_measured_base,
@@ -23,9 +21,11 @@ from ci_gate.matrix import (
     render_outputs,
     split_names,
 )
-from ci_gate.occasion import read_occasion
-from ci_gate.plan_problems import explain_guessed_port, find_plan_problems
-from ci_gate.problems import list_problems, parse_problems, render_problems
+from ci_gate.github.plan_problems import explain_guessed_port, find_plan_problems
+from ci_gate.github.problems import list_problems, parse_problems, render_problems
+from ci_gate.judge.gate.mistakes import add_mistakes
+from ci_gate.judge.timeline.run_timeline import encode_timeline
+from ci_gate.judge.verdict import encode_verdict
 from ci_gate.report.annotations import clean_log_line
 from ci_gate.report.files import TIMELINE_FILE
 from ci_gate.report.output import write_command

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import click
 
-from ci_gate.doctor import DEFAULT_CHECK, run_doctor
 from ci_gate.errors import UsageError
-from ci_gate.github.transport import Patience, Transport, open_transport
-from ci_gate.publication import PublishRequest
-from ci_gate.publish import publish
+from ci_gate.github.api.transport import Patience, Transport, open_transport
+from ci_gate.github.doctor.doctor import DEFAULT_CHECK, run_doctor
+from ci_gate.github.publication import PublishRequest
+from ci_gate.github.publish import publish
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, file_okay=False)

@@ -10,11 +10,11 @@ import click
 from ci_gate.commands_ci import read_payload
 from ci_gate.commands_github import connect
 from ci_gate.errors import EXIT_PASS, GateError
-from ci_gate.gate import parse_needs, parse_scenarios, take_again
+from ci_gate.github.gate_job import parse_needs, parse_scenarios, take_again
+from ci_gate.github.last_verdict import MeasureAgain, Wanted, find_last_verdict
+from ci_gate.github.occasion import explain_need, read_occasion
+from ci_gate.github.plan_job import split_names
 from ci_gate.judge.verdict import Verdict, encode_verdict
-from ci_gate.last_verdict import MeasureAgain, Wanted, find_last_verdict
-from ci_gate.matrix import split_names
-from ci_gate.occasion import explain_need, read_occasion
 from ci_gate.report.annotations import clean_log_line
 from ci_gate.report.terminal import render_terminal
 from ci_gate.request import choose_profile, choose_scenarios, read_thresholds

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 import requests
 
-from ci_gate.branch_filters import lets_through
-from ci_gate.doctor import run_doctor
 from ci_gate.errors import BadInputError
-from ci_gate.gate_advice import examine_advisable
-from ci_gate.gate_setup import NEEDED_PERMISSIONS, NEEDED_TYPES, Setup, examine_blocking
-from ci_gate.github.reply import RefusedError
-from ci_gate.github.rules import ACTIONS_APP_ID, BranchRules, RequiredCheck
-from ci_gate.github.transport import Transport
-from ci_gate.workflow_files import parse_workflow, read_workflows
+from ci_gate.github.api.reply import RefusedError
+from ci_gate.github.api.rules import ACTIONS_APP_ID, BranchRules, RequiredCheck
+from ci_gate.github.api.transport import Transport
+from ci_gate.github.doctor.branch_filters import lets_through
+from ci_gate.github.doctor.doctor import run_doctor
+from ci_gate.github.doctor.gate_advice import examine_advisable
+from ci_gate.github.doctor.gate_setup import NEEDED_PERMISSIONS, NEEDED_TYPES, Setup, examine_blocking
+from ci_gate.github.doctor.workflow_files import parse_workflow, read_workflows
 from tests.github.conftest import Clock
 from tests.github.fake_github import FakeGitHub
 

@@ -8,7 +8,8 @@ from click.testing import CliRunner
 
 from ci_gate.commands_ci import gate_command
 from ci_gate.errors import Problem, UsageError
-from ci_gate.gate import gather, gather_timelines, parse_needs, parse_scenarios
+from ci_gate.github.gate_job import gather, gather_timelines, parse_needs, parse_scenarios
+from ci_gate.github.problems import parse_problems, render_problems
 from ci_gate.judge.occasion import Occasion
 from ci_gate.judge.timeline.run_timeline import (
     TIMELINE_SCHEMA,
@@ -18,7 +19,6 @@ from ci_gate.judge.timeline.run_timeline import (
     encode_timeline,
 )
 from ci_gate.judge.verdict import MAX_VERDICT_BYTES, decode_verdict, encode_verdict
-from ci_gate.problems import parse_problems, render_problems
 from tests.github.repositories import THRESHOLDS, run_verdict
 from tests.report.verdicts import scenario, verdict
 

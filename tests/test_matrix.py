@@ -8,8 +8,14 @@ from click.testing import CliRunner
 
 from ci_gate.commands_ci import plan_command
 from ci_gate.errors import BadInputError, UsageError
-from ci_gate.matrix import Matrix, find_measured_base, find_reviewed_base, render_outputs, split_names
-from ci_gate.problems import parse_problems
+from ci_gate.github.plan_job import (
+    Matrix,
+    find_measured_base,
+    find_reviewed_base,
+    render_outputs,
+    split_names,
+)
+from ci_gate.github.problems import parse_problems
 
 
 def git(folder, *arguments):

@@ -2,16 +2,16 @@ from __future__ import annotations
 
 import pytest
 
-from ci_gate.github.event import Event, FinishedRun
-from ci_gate.judge.verdict import decode_verdict
-from ci_gate.publication import (
+from ci_gate.github.api.event import Event, FinishedRun
+from ci_gate.github.publication import (
     PublishRequest,
     distrust_contradiction,
     exit_code_of,
     make_report,
     plan_actions,
 )
-from ci_gate.threshold_files import ThresholdFiles
+from ci_gate.github.threshold_files import ThresholdFiles
+from ci_gate.judge.verdict import decode_verdict
 from ci_gate.thresholds import parse_thresholds
 from tests.github.repositories import APPROVED, LOOSE, THRESHOLDS, run_verdict
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import requests
 
-from ci_gate.github.transport import Patience, Transport
+from ci_gate.github.api.transport import Patience, Transport
 from tests.github.fake_github import FakeGitHub
 
 

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ci_gate.errors import EvidenceError
-from ci_gate.github import archive
-from ci_gate.github.archive import MAX_ARCHIVE_BYTES, MAX_MEMBERS, MAX_UNPACKED_BYTES, read_artifact
+from ci_gate.github.api import archive
+from ci_gate.github.api.archive import MAX_ARCHIVE_BYTES, MAX_MEMBERS, MAX_UNPACKED_BYTES, read_artifact
 
 
 def pack(*members, method=zipfile.ZIP_DEFLATED):

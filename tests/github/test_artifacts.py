@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from ci_gate.errors import EvidenceError
-from ci_gate.github.archive import MAX_ARCHIVE_BYTES
-from ci_gate.github.artifacts import download_artifact
+from ci_gate.github.api.archive import MAX_ARCHIVE_BYTES
+from ci_gate.github.api.artifacts import download_artifact
 from tests.github.fake_state import Artifact
 from tests.github.test_archive import pack
 

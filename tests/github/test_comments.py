@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from ci_gate.github.comments import ACTIONS_AUTHOR, find_author, make_marker, upsert_comment
-from ci_gate.github.reply import GitHubError, RefusedError
+from ci_gate.github.api.comments import ACTIONS_AUTHOR, find_author, make_marker, upsert_comment
+from ci_gate.github.api.reply import GitHubError, RefusedError
 from tests.github.fake_state import Actor, Pull
 
 MARKER = make_marker("load-gate")

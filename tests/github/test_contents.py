@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from ci_gate.errors import EvidenceError
-from ci_gate.github.contents import list_folder, read_file
+from ci_gate.github.api.contents import list_folder, read_file
 
 SHA = "a" * 40
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from ci_gate.errors import UsageError
-from ci_gate.github.event import FinishedRun, read_event
+from ci_gate.github.api.event import FinishedRun, read_event
 
 SHA = "a" * 40
 ENVIRON = {

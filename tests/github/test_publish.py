@@ -8,13 +8,13 @@ import pytest
 import requests
 
 from ci_gate.errors import EvidenceError, UsageError
-from ci_gate.github.comments import ACTIONS_AUTHOR, make_marker
-from ci_gate.github.reply import GitHubError
-from ci_gate.github.transport import open_transport
+from ci_gate.github.api.comments import ACTIONS_AUTHOR, make_marker
+from ci_gate.github.api.reply import GitHubError
+from ci_gate.github.api.transport import open_transport
+from ci_gate.github.publication import PublishRequest
+from ci_gate.github.publish import publish
 from ci_gate.judge.occasion import Occasion
 from ci_gate.judge.verdict import decode_verdict, encode_verdict
-from ci_gate.publication import PublishRequest
-from ci_gate.publish import publish
 from tests.github.fake_state import Actor, Artifact, Pull
 from tests.github.repositories import (
     APPROVED,

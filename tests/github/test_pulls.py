@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from ci_gate.github.event import FinishedRun
-from ci_gate.github.pulls import NoPullRequest, find_pulls, find_sides, get_pull
-from ci_gate.github.reply import RefusedError
+from ci_gate.github.api.event import FinishedRun
+from ci_gate.github.api.pulls import NoPullRequest, find_pulls, find_sides, get_pull
+from ci_gate.github.api.reply import RefusedError
 from tests.github.fake_state import Pull
 
 SHA, OTHER = "a" * 40, "c" * 40

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci_gate.github.retry import backoff_s, wait_before_retry
+from ci_gate.github.api.retry import backoff_s, wait_before_retry
 
 NOW_S = 1_800_000_000.0
 

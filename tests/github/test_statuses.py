@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from ci_gate.github.reply import GitHubError, RefusedError
-from ci_gate.github.statuses import Status, set_status
+from ci_gate.github.api.reply import GitHubError, RefusedError
+from ci_gate.github.api.statuses import Status, set_status
 from tests.github.fake_state import Actor
 
 SHA = "a" * 40

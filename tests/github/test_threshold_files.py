@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from ci_gate.errors import BadInputError, EvidenceError
-from ci_gate.threshold_files import fetch_side, read_side
+from ci_gate.github.threshold_files import fetch_side, read_side
 from tests.github.repositories import FILE, WORKFLOW, files, write_files
 
 SHA = "a" * 40

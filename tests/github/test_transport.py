@@ -6,8 +6,8 @@ import threading
 import pytest
 
 from ci_gate.errors import EXIT_OUTSIDE_WORLD
-from ci_gate.github.reply import GitHubError, RefusedError
-from ci_gate.github.transport import MAX_JSON_BYTES, Transport
+from ci_gate.github.api.reply import GitHubError, RefusedError
+from ci_gate.github.api.transport import MAX_JSON_BYTES, Transport
 from tests.github.fake_state import Pull
 from tests.servers import free_port
 

@@ -10,8 +10,8 @@ from typing import Final, Literal
 
 import msgspec
 
-from ci_gate.github.reply import RefusedError, Reply
-from ci_gate.github.transport import Transport
+from ci_gate.github.api.reply import RefusedError, Reply
+from ci_gate.github.api.transport import Transport
 
 ACTIONS_AUTHOR: Final = "github-actions[bot]"
 """Who comments with the GITHUB_TOKEN of a workflow."""

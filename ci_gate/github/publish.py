@@ -13,18 +13,15 @@ from typing import Final, TextIO
 
 import ci_gate
 from ci_gate.errors import EXIT_PASS, BadInputError, EvidenceError, UsageError
-from ci_gate.github.comments import find_author, make_marker, upsert_comment
-from ci_gate.github.event import Event, read_event
-from ci_gate.github.pulls import NoPullRequest, PullRequest, get_pull
-from ci_gate.github.reply import GitHubError, RefusedError
-from ci_gate.github.statuses import Status, set_status
-from ci_gate.github.transport import Transport
-from ci_gate.judge.gate.lacking import demand_all, list_measured
-from ci_gate.judge.gate.mistakes import add_mistakes, make_empty_verdict
-from ci_gate.judge.verdict import MAX_VERDICT_BYTES, Verdict, decode_verdict
-from ci_gate.other_run import OtherRun
-from ci_gate.problems import list_problems
-from ci_gate.publication import (
+from ci_gate.github.api.comments import find_author, make_marker, upsert_comment
+from ci_gate.github.api.event import Event, read_event
+from ci_gate.github.api.pulls import NoPullRequest, PullRequest, get_pull
+from ci_gate.github.api.reply import GitHubError, RefusedError
+from ci_gate.github.api.statuses import Status, set_status
+from ci_gate.github.api.transport import Transport
+from ci_gate.github.other_run import OtherRun
+from ci_gate.github.problems import list_problems
+from ci_gate.github.publication import (
     Action,
     PublishRequest,
     distrust_other_base,
@@ -33,6 +30,10 @@ from ci_gate.publication import (
     plan_actions,
     try_base,
 )
+from ci_gate.github.threshold_files import ThresholdFiles, read_side
+from ci_gate.judge.gate.lacking import demand_all, list_measured
+from ci_gate.judge.gate.mistakes import add_mistakes, make_empty_verdict
+from ci_gate.judge.verdict import MAX_VERDICT_BYTES, Verdict, decode_verdict
 from ci_gate.report.annotations import clean_log_line, render_annotations
 from ci_gate.report.comment import (
     MAX_COMMENT_BYTES,
@@ -44,7 +45,6 @@ from ci_gate.report.comment import (
 from ci_gate.report.files import REPORT_FILE, read_bounded, read_timeline
 from ci_gate.report.html.report import render_html
 from ci_gate.report.output import write_command
-from ci_gate.threshold_files import ThresholdFiles, read_side
 
 _MAX_EVENT_BYTES: Final = 32 * 1024**2
 

@@ -12,8 +12,15 @@ import requests
 from requests.auth import AuthBase
 
 from ci_gate import __version__
-from ci_gate.github.reply import GitHubError, MaybeDoneError, RefusedError, Reply, TooLargeError, read_message
-from ci_gate.github.retry import MAX_ATTEMPTS, backoff_s, wait_before_retry
+from ci_gate.github.api.reply import (
+    GitHubError,
+    MaybeDoneError,
+    RefusedError,
+    Reply,
+    TooLargeError,
+    read_message,
+)
+from ci_gate.github.api.retry import MAX_ATTEMPTS, backoff_s, wait_before_retry
 from ci_gate.wording import format_exact
 
 DEFAULT_API_URL: Final = "https://api.github.com"

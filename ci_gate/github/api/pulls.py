@@ -10,11 +10,11 @@ from urllib.parse import quote
 
 import msgspec
 
-from ci_gate.github.reply import GitHubError, RefusedError
-from ci_gate.github.transport import Transport
+from ci_gate.github.api.reply import GitHubError, RefusedError
+from ci_gate.github.api.transport import Transport
 
 if TYPE_CHECKING:
-    from ci_gate.github.event import FinishedRun
+    from ci_gate.github.api.event import FinishedRun
 
 _MOST_NAMED: Final = 20
 

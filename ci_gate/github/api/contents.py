@@ -9,8 +9,8 @@ from urllib.parse import quote
 import msgspec
 
 from ci_gate.errors import EvidenceError
-from ci_gate.github.reply import GitHubError, RefusedError
-from ci_gate.github.transport import Transport
+from ci_gate.github.api.reply import GitHubError, RefusedError
+from ci_gate.github.api.transport import Transport
 
 _NOT_FOUND = 404
 _NO_FILES = {

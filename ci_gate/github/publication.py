@@ -10,7 +10,8 @@ from typing import Literal
 import msgspec
 
 from ci_gate.errors import EXIT_FAIL, EXIT_PASS, BadInputError, EvidenceError
-from ci_gate.github.event import Event
+from ci_gate.github.api.event import Event
+from ci_gate.github.threshold_files import ThresholdFiles
 from ci_gate.judge.changes.approval import judge_approval
 from ci_gate.judge.changes.threshold_changes import compare_thresholds
 from ci_gate.judge.changes.under_base import judge_under_base
@@ -18,7 +19,6 @@ from ci_gate.judge.gate.lacking import demand_all
 from ci_gate.judge.validity.findings import Finding
 from ci_gate.judge.verdict import Verdict, distrust, invalidate
 from ci_gate.report.comment import Report
-from ci_gate.threshold_files import ThresholdFiles
 
 Action = Literal["summary", "annotations", "comment", "status"]
 

@@ -8,17 +8,14 @@ from typing import Final
 
 import ci_gate
 from ci_gate.errors import EXIT_PASS, BadInputError, EvidenceError
-from ci_gate.github.artifacts import download_artifact
-from ci_gate.github.event import FinishedRun
-from ci_gate.github.jobs import list_conclusions
-from ci_gate.github.pulls import NoPullRequest, PullRequest, find_pulls, find_sides, get_pull
-from ci_gate.github.reply import RefusedError
-from ci_gate.github.transport import Transport
-from ci_gate.judge.gate.mistakes import add_mistakes, make_empty_verdict
-from ci_gate.judge.validity.findings import Finding
-from ci_gate.judge.verdict import Verdict, decode_verdict, distrust
-from ci_gate.problems import list_problems, missing_file
-from ci_gate.publication import (
+from ci_gate.github.api.artifacts import download_artifact
+from ci_gate.github.api.event import FinishedRun
+from ci_gate.github.api.jobs import list_conclusions
+from ci_gate.github.api.pulls import NoPullRequest, PullRequest, find_pulls, find_sides, get_pull
+from ci_gate.github.api.reply import RefusedError
+from ci_gate.github.api.transport import Transport
+from ci_gate.github.problems import list_problems, missing_file
+from ci_gate.github.publication import (
     PublishRequest,
     distrust_contradiction,
     distrust_other_base,
@@ -27,9 +24,12 @@ from ci_gate.publication import (
     mark_stale,
     try_base,
 )
+from ci_gate.github.threshold_files import ThresholdFiles, fetch_side
+from ci_gate.judge.gate.mistakes import add_mistakes, make_empty_verdict
+from ci_gate.judge.validity.findings import Finding
+from ci_gate.judge.verdict import Verdict, decode_verdict, distrust
 from ci_gate.report.comment import Report
 from ci_gate.report.files import VERDICT_FILE
-from ci_gate.threshold_files import ThresholdFiles, fetch_side
 
 _ENDINGS: Final = {
     "": "ended",

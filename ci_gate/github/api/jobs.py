@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from ci_gate.github.event import FinishedRun
-from ci_gate.github.transport import Transport
+from ci_gate.github.api.event import FinishedRun
+from ci_gate.github.api.transport import Transport
 
 
 class _Job(msgspec.Struct):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from ci_gate.github.transport import Transport
+from ci_gate.github.api.transport import Transport
 
 
 class _Number(msgspec.Struct, frozen=True):

@@ -6,8 +6,8 @@ from typing import Literal
 
 import msgspec
 
-from ci_gate.github.reply import Reply
-from ci_gate.github.transport import Transport
+from ci_gate.github.api.reply import Reply
+from ci_gate.github.api.transport import Transport
 
 State = Literal["success", "failure", "error"]
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from ci_gate.branch_filters import find_filtered_out, is_of_named_branches, listed
 from ci_gate.errors import Problem
-from ci_gate.gate_jobs import GateJob, find_gate_jobs, name_checks
-from ci_gate.github.rules import BranchRules
-from ci_gate.workflow_files import Job, Workflow
+from ci_gate.github.api.rules import BranchRules
+from ci_gate.github.doctor.branch_filters import find_filtered_out, is_of_named_branches, listed
+from ci_gate.github.doctor.gate_jobs import GateJob, find_gate_jobs, name_checks
+from ci_gate.github.doctor.workflow_files import Job, Workflow
 
 _ALWAYS: Final = re.compile(r"^\s*(?:\$\{\{\s*always\(\)\s*\}\}|always\(\))\s*$")
 NEEDED_TYPES: Final = ("opened", "synchronize", "reopened", "edited", "labeled", "unlabeled")

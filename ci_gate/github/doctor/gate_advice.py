@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from ci_gate.branch_filters import listed
-from ci_gate.gate_setup import Line, Setup, State, name_some
-from ci_gate.github.rules import ACTIONS_APP_ID
-from ci_gate.workflow_files import Job, Workflow
+from ci_gate.github.api.rules import ACTIONS_APP_ID
+from ci_gate.github.doctor.branch_filters import listed
+from ci_gate.github.doctor.gate_setup import Line, Setup, State, name_some
+from ci_gate.github.doctor.workflow_files import Job, Workflow
 
 _PINNED: Final = re.compile(r"@[0-9a-f]{40}$|^docker://.+@sha256:[0-9a-f]{64}$|^\./")
 

@@ -7,9 +7,9 @@ from typing import Final
 import msgspec
 
 from ci_gate.errors import EvidenceError
-from ci_gate.github.archive import MAX_ARCHIVE_BYTES, read_artifact
-from ci_gate.github.reply import GitHubError, TooLargeError
-from ci_gate.github.transport import Transport
+from ci_gate.github.api.archive import MAX_ARCHIVE_BYTES, read_artifact
+from ci_gate.github.api.reply import GitHubError, TooLargeError
+from ci_gate.github.api.transport import Transport
 
 _GONE: Final = frozenset({404, 410})
 

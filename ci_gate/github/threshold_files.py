@@ -11,10 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from ci_gate.deciding_files import Listing, find_deciding
 from ci_gate.errors import BadInputError, EvidenceError, Problem
-from ci_gate.github.contents import list_folder, read_file
-from ci_gate.github.transport import Transport
+from ci_gate.github.api.contents import list_folder, read_file
+from ci_gate.github.api.transport import Transport
+from ci_gate.github.deciding_files import Listing, find_deciding
 from ci_gate.thresholds import Thresholds, parse_thresholds
 
 _MAX_FILE_BYTES: Final = 1024**2

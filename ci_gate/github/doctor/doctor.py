@@ -8,12 +8,12 @@ from typing import Final, TextIO
 from tabulate import tabulate
 
 from ci_gate.errors import EXIT_FAIL, EXIT_PASS
-from ci_gate.gate_advice import examine_advisable
-from ci_gate.gate_setup import Setup, examine_blocking
-from ci_gate.github.rules import read_rules
-from ci_gate.github.transport import Transport
+from ci_gate.github.api.rules import read_rules
+from ci_gate.github.api.transport import Transport
+from ci_gate.github.doctor.gate_advice import examine_advisable
+from ci_gate.github.doctor.gate_setup import Setup, examine_blocking
+from ci_gate.github.doctor.workflow_files import read_workflows
 from ci_gate.report.annotations import clean_log_line
-from ci_gate.workflow_files import read_workflows
 
 DEFAULT_CHECK: Final = "gate"
 _WIDTH: Final = 50

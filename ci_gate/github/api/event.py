@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from ci_gate.errors import UsageError
-from ci_gate.github.pulls import Branch, Label, PullRequest, Repository
+from ci_gate.github.api.pulls import Branch, Label, PullRequest, Repository
 
 _DEFAULT_SERVER_URL: Final = "https://github.com"
 _REPOSITORY: Final = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")

@@ -9,6 +9,8 @@ from pathlib import Path
 import msgspec
 
 from ci_gate.errors import BadInputError, EvidenceError, UsageError
+from ci_gate.github.problems import list_problems, missing_file
+from ci_gate.github.threshold_files import read_side
 from ci_gate.judge.gate.lacking import demand_all
 from ci_gate.judge.gate.merging import merge_verdicts
 from ci_gate.judge.gate.mistakes import add_mistakes
@@ -16,9 +18,7 @@ from ci_gate.judge.gate.repeated import repeat_verdict
 from ci_gate.judge.occasion import Occasion
 from ci_gate.judge.timeline.run_timeline import TIMELINE_SCHEMA, RunTimeline, ScenarioTimeline
 from ci_gate.judge.verdict import MAX_VERDICT_BYTES, Verdict, decode_verdict
-from ci_gate.problems import list_problems, missing_file
 from ci_gate.report.files import TIMELINE_FILE, VERDICT_FILE, read_timeline
-from ci_gate.threshold_files import read_side
 
 
 class _Job(msgspec.Struct):

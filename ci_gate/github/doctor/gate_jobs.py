@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ci_gate.workflow_files import Job, Workflow
+from ci_gate.github.doctor.workflow_files import Job, Workflow
 
 OWN_CHECK: Final = "gate"
 """The name of the gate's job in ci-gate's own load-gate.yml, which a caller's job puts its own before."""

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from ci_gate.github.transport import Transport
+from ci_gate.github.api.transport import Transport
 
 ACTIONS_APP_ID: Final = 15368  # of GitHub Actions on github.com
 

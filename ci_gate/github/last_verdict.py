@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from ci_gate.errors import EvidenceError
-from ci_gate.github.artifacts import download_artifact
-from ci_gate.github.reply import GitHubError
-from ci_gate.github.runs import find_run_before
-from ci_gate.github.transport import Transport
+from ci_gate.github.api.artifacts import download_artifact
+from ci_gate.github.api.reply import GitHubError
+from ci_gate.github.api.runs import find_run_before
+from ci_gate.github.api.transport import Transport
 from ci_gate.judge.gate.repeated import explain_misfit
 from ci_gate.judge.occasion import Occasion
 from ci_gate.judge.verdict import Verdict, decode_verdict
