@@ -35,7 +35,7 @@ REPOSITORY = Path(__file__).parents[1]
 SCENARIO = "concurrent-deployments"
 WAIT_S = 1.25
 HOLD_S = {"tiny_pool=25ms": 0.025, "tiny_pool=50ms": 0.050, "extra_cpu=5ms": 0.005}
-COMMAND = (sys.executable, "-m", "ci_gate.cli", "capacity", SCENARIO, "--quiet", "--out")
+COMMAND = (sys.executable, "-m", "ci_gate", "capacity", SCENARIO, "--quiet", "--out")
 CONTEXT = ("ran out first", "scalability law", "the machine")
 NONE = "none"
 MISSED = "MISSED"

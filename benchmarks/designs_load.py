@@ -16,8 +16,8 @@ from benchmarks.designs_read import Reading, Recorded, read_designs, read_pair
 from benchmarks.mirrored import start_mirrored
 from benchmarks.noise import noise
 from benchmarks.pairs import REPOSITORY, SIDES, Pair, find_scenario, start_pairs
+from ci_gate.cli.options import service_environment
 from ci_gate.measure.load_run import Job, record
-from ci_gate.request import service_environment
 from ci_gate.service.guard.watchdog import Watchdog
 from ci_gate.thresholds import Scenario, Thresholds
 

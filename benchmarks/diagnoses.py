@@ -140,7 +140,7 @@ def run(case: Case, database: str, redis: str, seconds: float, keep: Path | None
         command = [
             sys.executable,
             "-m",
-            "ci_gate.cli",
+            "ci_gate.cli.main",
             "run",
             "--quiet",
             "--profile",

@@ -34,7 +34,7 @@ SCENARIO_OF = {
     "slow_dependency": "concurrent-deployments",
     "slow_start=90s": "cab-approvals",
 }
-COMMAND = (sys.executable, "-m", "ci_gate.cli", "run", "--quiet")
+COMMAND = (sys.executable, "-m", "ci_gate", "run", "--quiet")
 HEALTHY = ("concurrent-deployments", "cab-approvals", "connector-scaling", "burst-load")
 
 

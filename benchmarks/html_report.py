@@ -20,7 +20,7 @@ import msgspec
 import numpy as np
 
 from benchmarks.judge_many import write_evidence
-from ci_gate.commands import judge_folder
+from ci_gate.cli.run import judge_folder
 from ci_gate.evidence.readings import MachineReading, ProbeReading
 from ci_gate.evidence.recording import (
     DUET_BASE,

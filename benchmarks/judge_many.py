@@ -104,7 +104,7 @@ def main() -> None:
         for _ in range(3):
             began = time.monotonic()
             done = subprocess.run(
-                [sys.executable, "-m", "ci_gate.cli", "judge", name],
+                [sys.executable, "-m", "ci_gate", "judge", name],
                 capture_output=True,
                 text=True,
                 check=False,

@@ -17,10 +17,10 @@ import msgspec
 from tabulate import tabulate
 
 from benchmarks.pairs import REPOSITORY, Pair, find_scenario, load_thresholds, start_pairs
+from ci_gate.cli.options import service_environment
 from ci_gate.evidence.readings import Mark
 from ci_gate.evidence.recording import Recording, read_lines, read_recording, write_json
 from ci_gate.measure.load_run import locust_command
-from ci_gate.request import service_environment
 from ci_gate.service.guard.watchdog import Watchdog
 from ci_gate.service.log import open_log
 from ci_gate.service.process import GuardedProcess, start_process

@@ -63,7 +63,7 @@ def main() -> int:
             command = [
                 sys.executable,
                 "-m",
-                "ci_gate.cli",
+                "ci_gate.cli.main",
                 "run",
                 "--thresholds",
                 str(folder / "thresholds.yaml"),

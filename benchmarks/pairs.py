@@ -12,10 +12,10 @@ from pathlib import Path
 
 import msgspec
 
+from ci_gate.cli.options import read_thresholds, service_environment
 from ci_gate.evidence.recording import Recording, RecordingPlan, read_recording
 from ci_gate.evidence.workload import Workload
 from ci_gate.measure.load_run import Job, record
-from ci_gate.request import read_thresholds, service_environment
 from ci_gate.run.plan import plan_duet
 from ci_gate.service.environment import Placement
 from ci_gate.service.guard.watchdog import Watchdog

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, is_hypothesis_test, settings
 
-from ci_gate.cli import run_cli
+from ci_gate.cli.main import run_cli
 
 # The default run says the same each time: fixed examples, and nothing that a busy machine could fail. The
 # random run is a job of its own, of property tests alone: each as often as this, by a new seed each time.

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ci_gate.commands import judge_folder
+from ci_gate.cli.run import judge_folder
 from ci_gate.errors import GateError
 from ci_gate.judge.verdict import Verdict, decode_verdict, encode_verdict
 from tests.servers import skip_or_fail
@@ -113,7 +113,7 @@ def good_evidence(tmp_path_factory):
     folder = tmp_path_factory.mktemp("weather")
     (folder / "repository").mkdir()
     repository = Repository(folder / "repository")
-    command = [sys.executable, "-m", "ci_gate.cli", "run", "--quiet", "--thresholds", repository.thresholds]
+    command = [sys.executable, "-m", "ci_gate", "run", "--quiet", "--thresholds", repository.thresholds]
     subprocess.run([*command, "--out", folder / "out"], check=True, stdout=subprocess.DEVNULL, timeout=120)
     return folder / "out"
 

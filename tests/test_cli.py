@@ -121,7 +121,7 @@ def test_run__never_writes_over_evidence(repository, call, tmp_path):
 
 
 def test_run__an_unexpected_error_is_our_bug(repository, call, tmp_path, monkeypatch):
-    monkeypatch.setattr("ci_gate.commands.run_scenarios", lambda *_: 1 / 0)
+    monkeypatch.setattr("ci_gate.cli.run.run_scenarios", lambda *_: 1 / 0)
     code, _, err = call("run", "--thresholds", repository.thresholds, "--out", tmp_path / "out")
     assert code == EXIT["bug"]
     assert "ZeroDivisionError" in err
@@ -192,7 +192,7 @@ def test_report__renders_a_verdict(repository, call, tmp_path):
 
 def start_long_run(repository, out):
     process = subprocess.Popen(
-        [sys.executable, "-m", "ci_gate.cli", "run", "--thresholds", repository.thresholds, *LONG_RUN, out],
+        [sys.executable, "-m", "ci_gate", "run", "--thresholds", repository.thresholds, *LONG_RUN, out],
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

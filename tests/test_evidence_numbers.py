@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ci_gate.commands import conclude_capacity, judge_folder
+from ci_gate.cli.run import conclude_capacity, judge_folder
 from ci_gate.errors import GateError
 from ci_gate.evidence.readings import ProbeReading, StatementReading, StatementTotal
 from ci_gate.evidence.recording import (

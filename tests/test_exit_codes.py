@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from ci_gate import errors
-from ci_gate.cli import EXIT_CODES
-from ci_gate.commands_github import doctor_command
+from ci_gate.cli.github import doctor_command
+from ci_gate.cli.main import EXIT_CODES
 from ci_gate.errors import BadInputError, EvidenceError, OutsideError, ServiceError, UsageError
 from tests.report.verdicts import scenario, verdict
 

@@ -217,7 +217,7 @@ def test_export__nothing_recorded_is_said(call, tmp_path):
 def test_export__ends_well_when_its_reader_has_enough(tmp_path):
     many = make_recording(make_rows(2, np.arange(20_000.0)))
     folder = make_evidence(tmp_path / "out", many)
-    command = [sys.executable, "-m", "ci_gate.cli", "export", str(folder)]
+    command = [sys.executable, "-m", "ci_gate", "export", str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         first = process.stdout.readline()
         process.stdout.close()

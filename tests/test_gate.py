@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from ci_gate.commands_ci import gate_command
+from ci_gate.cli.ci import gate_command
 from ci_gate.errors import Problem, UsageError
 from ci_gate.github.gate_job import gather, gather_timelines, parse_needs, parse_scenarios
 from ci_gate.github.problems import parse_problems, render_problems

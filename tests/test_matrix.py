@@ -6,7 +6,7 @@ import subprocess
 import pytest
 from click.testing import CliRunner
 
-from ci_gate.commands_ci import plan_command
+from ci_gate.cli.ci import plan_command
 from ci_gate.errors import BadInputError, UsageError
 from ci_gate.github.plan_job import (
     Matrix,

@@ -68,7 +68,7 @@ def test_progress__is_rewritten_on_a_terminal_alone(out, shown):
 def test_ascii_terminal__gets_escapes_and_ends_no_run(tmp_path):
     environ = {**os.environ, "PYTHONIOENCODING": "ascii", "LC_ALL": "C.UTF-8"}
     done = subprocess.run(
-        [sys.executable, "-m", "ci_gate.cli", "check", "--thresholds", str(tmp_path / "ümlaut ✅")],
+        [sys.executable, "-m", "ci_gate", "check", "--thresholds", str(tmp_path / "ümlaut ✅")],
         env=environ,
         capture_output=True,
         check=False,

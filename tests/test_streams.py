@@ -19,7 +19,7 @@ PRINTS = f"import os\nos.write(1, b'{NO_TEXT.decode()}')\nos.write(2, b'{NO_TEXT
 
 
 def call_on(encoding, *arguments):
-    command = [sys.executable, "-m", "ci_gate.cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "ci_gate", *map(str, arguments)]
     env = {**os.environ, "PYTHONIOENCODING": encoding}
     done = subprocess.run(command, env=env, capture_output=True, check=False, timeout=60)
     return done.returncode, done.stdout.decode(encoding, "replace"), done.stderr.decode(encoding, "replace")

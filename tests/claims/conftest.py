@@ -125,7 +125,7 @@ def run_command(folder: Path, service: dict[str, str], scenarios: dict[str, obje
 
 def call_gate(arguments: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "ci_gate.cli", *arguments],
+        [sys.executable, "-m", "ci_gate", *arguments],
         capture_output=True,
         text=True,
         check=False,

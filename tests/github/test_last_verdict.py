@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from ci_gate.commands_repeat import last_verdict_command, repeat_command
+from ci_gate.cli.repeat import last_verdict_command, repeat_command
 from ci_gate.judge.occasion import Occasion
 from ci_gate.judge.verdict import decode_verdict, encode_verdict
 from ci_gate.thresholds import parse_thresholds

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from ci_gate.commands_ci import read_payload
-from ci_gate.commands_github import connect
+from ci_gate.cli.ci import read_payload
+from ci_gate.cli.github import connect
+from ci_gate.cli.options import choose_profile, choose_scenarios, read_thresholds
 from ci_gate.errors import EXIT_PASS, GateError
 from ci_gate.github.gate_job import parse_needs, parse_scenarios, take_again
 from ci_gate.github.last_verdict import MeasureAgain, Wanted, find_last_verdict
@@ -17,7 +18,6 @@ from ci_gate.github.plan_job import split_names
 from ci_gate.judge.verdict import Verdict, encode_verdict
 from ci_gate.report.annotations import clean_log_line
 from ci_gate.report.terminal import render_terminal
-from ci_gate.request import choose_profile, choose_scenarios, read_thresholds
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 

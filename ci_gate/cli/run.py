@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from ci_gate.cli.options import check_workloads, make_request, read_thresholds
 from ci_gate.errors import EXIT_PASS
 from ci_gate.evidence.recording import Recording, RunInfo, read_recordings, read_run
 from ci_gate.judge.capacity.verdict import encode_capacity, is_capacity, judge_capacity
@@ -17,7 +18,6 @@ from ci_gate.report.capacity import render_capacity
 from ci_gate.report.files import write_reports
 from ci_gate.report.html.capacity import render_capacity_html
 from ci_gate.report.terminal import render_terminal
-from ci_gate.request import check_workloads, make_request, read_thresholds
 from ci_gate.run.calibrate import calibrate as calibrate_scenarios
 from ci_gate.run.progress import ProgressPrinter
 from ci_gate.run.scenarios import run_scenarios

@@ -9,16 +9,8 @@ from types import FrameType
 
 import click
 
-from ci_gate import (
-    __version__,
-    commands,
-    commands_capacity,
-    commands_ci,
-    commands_export,
-    commands_github,
-    commands_repeat,
-    commands_report,
-)
+from ci_gate import __version__
+from ci_gate.cli import capacity, ci, export, github, repeat, report, run
 from ci_gate.errors import EXIT_OUR_BUG, EXIT_OUTSIDE_WORLD, EXIT_PROVES_NOTHING, GateError, UsageError
 from ci_gate.report.output import clean_streams
 
@@ -43,19 +35,13 @@ def cli() -> None:
 
 
 for command in (
-    *(
-        commands.init,
-        commands.check,
-        commands.run,
-        commands.judge_command,
-        commands.calibrate,
-    ),
-    commands_capacity.capacity,
-    commands_export.export,
-    *(commands_report.report, commands_report.overview),
-    *(commands_ci.plan_command, commands_ci.gate_command),
-    *(commands_repeat.last_verdict_command, commands_repeat.repeat_command),
-    *(commands_github.publish_command, commands_github.doctor_command),
+    *(run.init, run.check, run.run, run.judge_command, run.calibrate),
+    capacity.capacity,
+    export.export,
+    *(report.report, report.overview),
+    *(ci.plan_command, ci.gate_command),
+    *(repeat.last_verdict_command, repeat.repeat_command),
+    *(github.publish_command, github.doctor_command),
 ):
     cli.add_command(command)
 
@@ -96,7 +82,3 @@ def _run(arguments: list[str] | None) -> int:
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
-
-
-if __name__ == "__main__":
-    run_cli()

@@ -9,8 +9,8 @@ from typing import Final
 
 import click
 
-from ci_gate.commands import conclude_capacity, thresholds_option
-from ci_gate.request import make_request
+from ci_gate.cli.options import make_request
+from ci_gate.cli.run import conclude_capacity, thresholds_option
 from ci_gate.run.capacity import measure_capacity, plan_climb
 from ci_gate.run.progress import ProgressPrinter
 from ci_gate.thresholds.quantities import parse_duration_s

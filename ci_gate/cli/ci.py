@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from ci_gate.cli.options import check_workloads, choose_profile, choose_scenarios, read_thresholds
 from ci_gate.errors import EXIT_PASS, BadInputError, GateError, UsageError
 from ci_gate.github.gate_job import demand_of_head, gather, gather_timelines, parse_needs, parse_scenarios
 from ci_gate.github.occasion import read_occasion
@@ -30,7 +31,6 @@ from ci_gate.report.annotations import clean_log_line
 from ci_gate.report.files import TIMELINE_FILE
 from ci_gate.report.output import write_command
 from ci_gate.report.terminal import render_terminal
-from ci_gate.request import check_workloads, choose_profile, choose_scenarios, read_thresholds
 from ci_gate.run.git import has_file
 from ci_gate.thresholds.overrides import replace_users
 
