@@ -33,8 +33,8 @@ from ci_gate.thresholds import parse_thresholds
 from tests.servers import running_postgres, running_redis
 
 REPOSITORY = Path(__file__).parents[1]
-SCENARIOS = REPOSITORY / "ci_gate" / "reference" / "scenarios"
-SERVICE = (sys.executable, "-m", "ci_gate.reference.service")
+SCENARIOS = REPOSITORY / "reference_service" / "scenarios"
+SERVICE = (sys.executable, "-m", "reference_service.service")
 SIDES = ("head", "base")
 RAMP_S = 4
 LEAST_RIGHT = 0.9
@@ -100,7 +100,8 @@ def write_repository(folder: Path, case: Case, database: str, redis: str, second
     scenario = document["scenarios"][case.scenario]
     users = sum(scenario["users"].values())
     scenario |= {"locustfile": f"load/{Path(scenario['locustfile']).name}", "spawn_rate": users / RAMP_S}
-    address = {"DATABASE_URL": f"{database}/{{side}}", "REDIS_URL": redis}
+    servers = {"DATABASE_URL": f"{database}/{{side}}", "REDIS_URL": redis}
+    address = {**servers, "PYTHONPATH": str(REPOSITORY)}  # where the service's code is
     del document["service"]["before_each"]  # which would add two trials to each run: main resets instead
     document["service"] |= {"command": " ".join((*SERVICE, "--port", "{port}")), **case.service}
     document["service"]["env"] = address
@@ -132,7 +133,7 @@ def run(case: Case, database: str, redis: str, seconds: float, keep: Path | None
     """One run through the real command line; its diagnosis."""
     for side in SIDES if case.has_base else SIDES[:1]:
         env = {**os.environ, "DATABASE_URL": f"{database}/{side}", "REDIS_URL": redis}
-        subprocess.run([*SERVICE, "reset"], env=env, check=True, timeout=60)
+        subprocess.run([*SERVICE, "reset"], env=env, cwd=REPOSITORY, check=True, timeout=60)
     with tempfile.TemporaryDirectory(prefix="ci-gate-diagnoses-") as name:
         folder = Path(name)
         write_repository(folder, case, database, redis, seconds)
@@ -140,7 +141,7 @@ def run(case: Case, database: str, redis: str, seconds: float, keep: Path | None
         command = [
             sys.executable,
             "-m",
-            "ci_gate.cli.main",
+            "ci_gate",
             "run",
             "--quiet",
             "--profile",

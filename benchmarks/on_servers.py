@@ -34,21 +34,18 @@ def main() -> int:
     gateway = next(each.address for each in psutil.net_if_addrs()[bridge] if each.family is socket.AF_INET)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        shutil.copytree(
-            REPOSITORY / "ci_gate", folder / "ci_gate", ignore=shutil.ignore_patterns("__pycache__")
-        )
-        for file in ("pyproject.toml", "README.md", "LICENSE"):
-            shutil.copy(REPOSITORY / file, folder / file)
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(REPOSITORY / "reference_service", folder / "reference_service", ignore=ignored)
         image, _ = client.images.build(
             path=name,
-            dockerfile="ci_gate/reference/Dockerfile",
+            dockerfile="reference_service/Dockerfile",
             buildargs={"BASE": base},
             rm=True,
             forcerm=True,
         )
         thresholds = yaml.safe_load((REPOSITORY / "thresholds.yaml").read_text(encoding="utf-8"))
         thresholds["service"] |= {"image": image.id, "port": 8000}
-        thresholds["service"]["before_each"] = "python3 -m ci_gate.reference.service reset"
+        thresholds["service"]["before_each"] = "python3 -m reference_service.service reset"
         del thresholds["service"]["command"]
         (folder / "thresholds.yaml").write_text(yaml.safe_dump(thresholds, sort_keys=False), encoding="utf-8")
         with (
@@ -63,7 +60,7 @@ def main() -> int:
             command = [
                 sys.executable,
                 "-m",
-                "ci_gate.cli.main",
+                "ci_gate",
                 "run",
                 "--thresholds",
                 str(folder / "thresholds.yaml"),

@@ -13,7 +13,6 @@ PACKAGE = Path(__file__).parents[1] / "ci_gate"
 MAY_IMPORT: dict[str, set[str]] = {
     "__init__": set(),
     "addresses": set(),
-    "reference": set(),
     "wording": set(),
     "errors": {"addresses"},
     "evidence": {"errors"},
@@ -54,18 +53,19 @@ AT_AN_EDGE = {"thresholds/scaffold.py", "report/files.py", "report/output.py"}
 EDGES = {"os", "time", "random", "pathlib", "subprocess", "socket", "requests", "datetime", "sys", "click"}
 # Where each library with side effects is known; everybody else goes through that unit.
 ONLY_IN = {
-    "locust": {"measure", "reference", "thresholds"},
+    "locust": {"measure", "thresholds"},
     "gevent": {"measure"},
     "docker": {"service"},
     "requests": {"github", "measure", "service"},
     "click": {"cli"},
-    "sqlalchemy": {"reference"},
+    "sqlalchemy": set(),
     "psycopg": {"measure"},
-    "redis": {"measure", "reference"},
-    "prometheus_client": {"measure", "reference"},
-    "starlette": {"reference"},
+    "redis": {"measure"},
+    "prometheus_client": {"measure"},
+    "starlette": set(),
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
+REFERENCE_SERVICE = sorted((PACKAGE.parent / "reference_service").rglob("*.py"))
 
 
 def unit_of(path: Path) -> str:
@@ -102,6 +102,11 @@ def test_imports__pure_units_reach_nothing_outside(path):
         assert not roots & EDGES
     for library, units in ONLY_IN.items():
         assert library not in roots or unit_of(path) in units
+
+
+@pytest.mark.parametrize("path", REFERENCE_SERVICE, ids=lambda path: path.name)
+def test_imports__the_reference_service_stands_alone(path):
+    assert "ci_gate" not in {name.split(".")[0] for name in imports_of(path)}
 
 
 def test_table__has_no_cycle():

@@ -122,7 +122,7 @@ def test_capacity__cut_off_it_leaves_no_process_and_readable_evidence(repository
     command = (
         sys.executable,
         "-m",
-        "ci_gate.cli.main",
+        "ci_gate",
         "capacity",
         "visits",
         "--thresholds",

@@ -7,7 +7,7 @@ import pytest
 from benchmarks.designs_plan import ALONE, DUET, MATRIX, ROUNDS, SEQUENTIAL, plan_pieces, rotate
 from benchmarks.designs_read import Reading
 from benchmarks.designs_table import count_found, deviation, render
-from ci_gate.reference.faults import parse_faults
+from reference_service.faults import parse_faults
 
 CPU = next(cell for cell in MATRIX if cell.name == "cpu")
 

@@ -10,16 +10,16 @@ from pathlib import Path
 from tests.github.fake_state import REPOSITORY
 
 ROOT = Path(__file__).parents[2]
-DECISIVE = ("thresholds.yaml", "ci_gate/reference/scenarios", ".github/workflows")
+DECISIVE = ("thresholds.yaml", "reference_service/scenarios", ".github/workflows")
 
 # Short, and with room for a busy machine: what is proved is the way through the workflow.
 DEPLOYMENTS = """\
 schema: 1
 service:
-  command: python -m ci_gate.reference.service --port {port}
+  command: python -m reference_service.service --port {port}
   port: 8000
   ready: /healthz
-  before_each: python -m ci_gate.reference.service reset
+  before_each: python -m reference_service.service reset
   env:
     DATABASE_URL: "${DATABASE_URL}"
     REDIS_URL: "${REDIS_URL}"
@@ -30,7 +30,7 @@ profiles:
   pull_request: {duration: 8s, warmup: 1s}
 scenarios:
   concurrent-deployments:
-    locustfile: ci_gate/reference/scenarios/deployments.py
+    locustfile: reference_service/scenarios/deployments.py
     users: {DeploymentUser: 40}
     spawn_rate: 40
     limits:
@@ -39,7 +39,7 @@ scenarios:
 """
 BURST = """\
   burst-load:
-    locustfile: ci_gate/reference/scenarios/burst.py
+    locustfile: reference_service/scenarios/burst.py
     users: {BurstUser: 20}
     spawn_rate: 20
     limits:
@@ -57,7 +57,7 @@ class Remote:
         self._git("init", "--quiet", "--initial-branch", "main")
         (self.checkout / "thresholds.yaml").write_text(thresholds)
         # Only here: the image cannot be pulled, and the ports of the service containers are this machine's.
-        self.edit("ci_gate/reference/Dockerfile", r"^ARG BASE=.*$", f"ARG BASE={image}")
+        self.edit("reference_service/Dockerfile", r"^ARG BASE=.*$", f"ARG BASE={image}")
         self.edit(
             ".github/workflows/load-gate.yml",
             r"^( +)fail-fast: false$",

@@ -78,7 +78,7 @@ def test_pull_request__that_slows_an_endpoint_is_red_and_commented(images, tmp_p
     remote = Remote(tmp_path / "repository", images.locked, DEPLOYMENTS)
     remote.branch("change")
     remote.edit(
-        "ci_gate/reference/deployments.py",
+        "reference_service/deployments.py",
         r"^    risk_score = score_risk\(draft\)$",
         r'    __import__("time").sleep(0.3)\n\g<0>',
     )

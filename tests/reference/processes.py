@@ -16,8 +16,8 @@ from pathlib import Path
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
-from ci_gate.reference.seed import reset_state
-from ci_gate.reference.settings import parse_settings
+from reference_service.seed import reset_state
+from reference_service.settings import parse_settings
 from tests.servers import free_port
 
 READY_TIMEOUT_S = 30
@@ -36,7 +36,7 @@ def service_environment(settings: Mapping[str, str]) -> dict[str, str]:
 def run_service_command(
     *arguments: str, settings: Mapping[str, str], cwd: Path
 ) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ci_gate.reference.service", *arguments]
+    command = [sys.executable, "-m", "reference_service.service", *arguments]
     environment = service_environment(settings)
     return subprocess.run(
         command, env=environment, cwd=cwd, capture_output=True, text=True, timeout=60, check=False
@@ -71,7 +71,7 @@ def started_service(
 ) -> Iterator[RunningService]:
     """The service on a free port, once its health is one of these statuses; at once if there are none."""
     port = free_port()
-    command = [sys.executable, "-m", "ci_gate.reference.service", "--port", str(port), *options]
+    command = [sys.executable, "-m", "reference_service.service", "--port", str(port), *options]
     with (cwd / "service.log").open("ab") as log:
         process = subprocess.Popen(
             command, env=service_environment(settings), cwd=cwd, stdout=log, stderr=log

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import requests
 
-from ci_gate.reference.faults import FAULT_NAMES
-from ci_gate.reference.injection import CRASH_EXIT_CODE
+from reference_service.faults import FAULT_NAMES
+from reference_service.injection import CRASH_EXIT_CODE
 from tests.reference.processes import PASSWORD, Client, RunningService, await_health, reset, started_service
 
-README = Path(__file__).parents[2] / "ci_gate" / "reference" / "README.md"
+README = Path(__file__).parents[2] / "reference_service" / "README.md"
 SAFE = {"application": "editor", "version": "1.0", "ring": "canary", "device_count": 10}
 
 

@@ -19,9 +19,8 @@ ROOT = Path(__file__).parents[2]
 
 
 def build_context(folder: Path) -> Path:
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, folder / name)
-    shutil.copytree(ROOT / "ci_gate", folder / "ci_gate", ignore=shutil.ignore_patterns("__pycache__"))
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "reference_service", folder / "reference_service", ignore=ignored)
     return folder
 
 
@@ -51,7 +50,7 @@ def test_image__serves_and_resets_as_an_ordinary_user(tmp_path: Path) -> None:
         try:
             url = await_ready(container)
             assert container.exec_run(["id", "-u"]).output.strip() == b"10001"
-            done = container.exec_run(["python3", "-m", "ci_gate.reference.service", "reset"])
+            done = container.exec_run(["python3", "-m", "reference_service.service", "reset"])
             assert done.exit_code == 0, done.output
             credentials = {"username": "user-0999", "password": PASSWORD}
             assert requests.post(f"{url}/api/v1/login", json=credentials, timeout=10).status_code == 200
@@ -63,7 +62,7 @@ def test_image__serves_and_resets_as_an_ordinary_user(tmp_path: Path) -> None:
 
 
 def build(client: docker.DockerClient, context: Path, base: str) -> str:
-    dockerfile = "ci_gate/reference/Dockerfile"
+    dockerfile = "reference_service/Dockerfile"
     image, _ = client.images.build(
         path=str(context), dockerfile=dockerfile, buildargs={"BASE": base}, rm=True, forcerm=True
     )

@@ -14,7 +14,7 @@ import pytest
 from tests.reference.processes import RunningService, reset, started_service
 
 ROOT = Path(__file__).parents[2]
-SCENARIOS = ROOT / "ci_gate" / "reference" / "scenarios"
+SCENARIOS = ROOT / "reference_service" / "scenarios"
 DEPLOYMENTS = "/api/v1/deployments"
 APPROVALS = "/api/v1/approvals"
 CONNECTORS = "/api/v1/connectors"

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from ci_gate.reference.quantities import Rate
-from ci_gate.reference.sessions import MemorySessions, RedisSessions
-from ci_gate.reference.throttle import MemoryThrottle, RedisThrottle
+from reference_service.quantities import Rate
+from reference_service.sessions import MemorySessions, RedisSessions
+from reference_service.throttle import MemoryThrottle, RedisThrottle
 from tests.reference.processes import PASSWORD, Client, reset, started_service
 
 THREE_PER_MINUTE = Rate(count=3, period_s=60)

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from ci_gate.reference.faults import FAULT_NAMES, NO_FAULTS, Faults, parse_faults
-from ci_gate.reference.quantities import Rate, parse_count, parse_duration_s, parse_rate, parse_share
-from ci_gate.reference.settings import Settings, SettingsError, parse_settings
+from reference_service.faults import FAULT_NAMES, NO_FAULTS, Faults, parse_faults
+from reference_service.quantities import Rate, parse_count, parse_duration_s, parse_rate, parse_share
+from reference_service.settings import Settings, SettingsError, parse_settings
 
 
 def test_settings__default_without_environment() -> None:

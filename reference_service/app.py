@@ -21,16 +21,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ci_gate.reference.admission import Admission
-from ci_gate.reference.database import Database, PoolTimeoutError
-from ci_gate.reference.endpoints import Endpoints, UserHandler
-from ci_gate.reference.injection import LOGIN_PATH, Injection
-from ci_gate.reference.metrics import Metrics
-from ci_gate.reference.passwords import PasswordChecker
-from ci_gate.reference.replies import ApiError, error_reply, json_reply
-from ci_gate.reference.sessions import MemorySessions, RedisSessions
-from ci_gate.reference.settings import Settings, parse_settings
-from ci_gate.reference.throttle import MemoryThrottle, RedisThrottle
+from reference_service.admission import Admission
+from reference_service.database import Database, PoolTimeoutError
+from reference_service.endpoints import Endpoints, UserHandler
+from reference_service.injection import LOGIN_PATH, Injection
+from reference_service.metrics import Metrics
+from reference_service.passwords import PasswordChecker
+from reference_service.replies import ApiError, error_reply, json_reply
+from reference_service.sessions import MemorySessions, RedisSessions
+from reference_service.settings import Settings, parse_settings
+from reference_service.throttle import MemoryThrottle, RedisThrottle
 
 _REDIS_CONNECTIONS = 20
 _LABEL = "reference.endpoint"

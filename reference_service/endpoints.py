@@ -13,10 +13,10 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ci_gate.reference import approvals, connectors, deployments
-from ci_gate.reference.admission import Admission, Credentials
-from ci_gate.reference.database import Database
-from ci_gate.reference.replies import ApiError, decode_body, json_reply, not_found, read_number
+from reference_service import approvals, connectors, deployments
+from reference_service.admission import Admission, Credentials
+from reference_service.database import Database
+from reference_service.replies import ApiError, decode_body, json_reply, not_found, read_number
 
 _LARGEST_ID = 2**31 - 1
 

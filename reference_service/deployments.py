@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from sqlalchemy import Connection, Insert, bindparam, insert, select
 
-from ci_gate.reference.tables import APPROVALS, DEPLOYMENTS
+from reference_service.tables import APPROVALS, DEPLOYMENTS
 
 BOARD_COUNT = 25
 APPROVAL_NEEDED_ABOVE = 50

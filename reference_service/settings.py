@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from ci_gate.reference.faults import NO_FAULTS, Faults, parse_faults
-from ci_gate.reference.quantities import Rate, parse_count, parse_duration_s, parse_rate
+from reference_service.faults import NO_FAULTS, Faults, parse_faults
+from reference_service.quantities import Rate, parse_count, parse_duration_s, parse_rate
 
 DEFAULT_DATABASE_URL = "sqlite:///reference.sqlite3"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ci_gate.reference.quantities import Rate, parse_count, parse_duration_s, parse_rate, parse_share
+from reference_service.quantities import Rate, parse_count, parse_duration_s, parse_rate, parse_share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

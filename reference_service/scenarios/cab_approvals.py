@@ -12,7 +12,7 @@ from http import HTTPStatus
 
 from locust import between, task
 
-from ci_gate.reference.scenarios.signed_in import NothingKnownError, SignedInUser, read_json
+from signed_in import NothingKnownError, SignedInUser, read_json
 
 APPROVALS = "/api/v1/approvals"
 BOARD_COUNT = 25

@@ -14,8 +14,8 @@ from itertools import count
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from ci_gate.reference.faults import Faults
-from ci_gate.reference.replies import ApiError, not_found
+from reference_service.faults import Faults
+from reference_service.replies import ApiError, not_found
 
 LOGIN_PATH = "/api/v1/login"
 CRASH_EXIT_CODE = 70

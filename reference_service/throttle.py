@@ -12,7 +12,7 @@ from typing import Protocol
 
 from redis.asyncio import Redis
 
-from ci_gate.reference.quantities import Rate
+from reference_service.quantities import Rate
 
 KEY_PREFIX = "ci-gate:throttle:"
 _MOST_KEYS = 100_000

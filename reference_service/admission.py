@@ -10,15 +10,15 @@ import msgspec
 from sqlalchemy import Connection, bindparam, select
 from starlette.requests import Request
 
-from ci_gate.reference.database import Database
-from ci_gate.reference.metrics import Metrics
-from ci_gate.reference.passwords import PasswordChecker
-from ci_gate.reference.quantities import Rate
-from ci_gate.reference.replies import ApiError
-from ci_gate.reference.sessions import Sessions
-from ci_gate.reference.settings import Settings
-from ci_gate.reference.tables import USERS
-from ci_gate.reference.throttle import Throttle
+from reference_service.database import Database
+from reference_service.metrics import Metrics
+from reference_service.passwords import PasswordChecker
+from reference_service.quantities import Rate
+from reference_service.replies import ApiError
+from reference_service.sessions import Sessions
+from reference_service.settings import Settings
+from reference_service.tables import USERS
+from reference_service.throttle import Throttle
 
 _PASSWORD_HASH = select(USERS.c.password_hash).where(USERS.c.username == bindparam("username"))
 

@@ -9,7 +9,7 @@ from http import HTTPStatus
 
 from locust import between, task
 
-from ci_gate.reference.scenarios.signed_in import NothingKnownError, SignedInUser, read_json
+from signed_in import NothingKnownError, SignedInUser, read_json
 
 CONNECTORS = "/api/v1/connectors"
 PLANES = ("intune", "jamf", "sccm", "landscape", "ansible")

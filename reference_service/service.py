@@ -1,4 +1,4 @@
-"""The reference service's command line: ``python -m ci_gate.reference.service --port 8000``, or ``reset``."""
+"""The reference service's command line: ``python -m reference_service.service --port 8000``, or ``reset``."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 
 import uvicorn
 
-from ci_gate.reference.seed import ensure_state, reset_state
-from ci_gate.reference.settings import Settings, SettingsError, parse_settings
+from reference_service.seed import ensure_state, reset_state
+from reference_service.settings import Settings, SettingsError, parse_settings
 
 _BACKLOG = 2048
 _EXIT_BAD_SETTINGS = 2
@@ -47,7 +47,7 @@ def serve(settings: Settings, *, host: str, port: int, workers: int) -> None:
             # Read by prometheus-client when the workers import it.
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
         uvicorn.run(
-            "ci_gate.reference.app:build_app_from_environment",
+            "reference_service.app:build_app_from_environment",
             factory=True,
             host=host,
             port=port,
@@ -63,7 +63,7 @@ def serve(settings: Settings, *, host: str, port: int, workers: int) -> None:
 
 
 def _parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m ci_gate.reference.service", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m reference_service.service", description=__doc__)
     parser.add_argument("action", nargs="?", choices=("serve", "reset"), default="serve")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)

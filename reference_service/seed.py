@@ -12,13 +12,13 @@ from redis import Redis
 from sqlalchemy import Connection, Engine, Table, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from ci_gate.reference import sessions, throttle
-from ci_gate.reference.connectors import PLANES
-from ci_gate.reference.database import open_engine, split_engine
-from ci_gate.reference.deployments import board_of
-from ci_gate.reference.passwords import hash_password
-from ci_gate.reference.settings import Settings
-from ci_gate.reference.tables import (
+from reference_service import sessions, throttle
+from reference_service.connectors import PLANES
+from reference_service.database import open_engine, split_engine
+from reference_service.deployments import board_of
+from reference_service.passwords import hash_password
+from reference_service.settings import Settings
+from reference_service.tables import (
     APPROVALS,
     CONNECTORS,
     DEPLOYMENTS,

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from ci_gate.reference.tables import APPROVALS, DEPLOYMENTS
+from reference_service.tables import APPROVALS, DEPLOYMENTS
 
 LARGEST_PAGE = 200
 

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, make_url, update
 
-from ci_gate.reference.metrics import Metrics
-from ci_gate.reference.settings import Settings
-from ci_gate.reference.tables import HOT_ROW
+from reference_service.metrics import Metrics
+from reference_service.settings import Settings
+from reference_service.tables import HOT_ROW
 
 Result = TypeVar("Result")
 

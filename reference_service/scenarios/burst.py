@@ -6,8 +6,8 @@ from http import HTTPStatus
 
 from locust import between, task
 
-from ci_gate.reference.scenarios.drafts import draw_draft
-from ci_gate.reference.scenarios.signed_in import SignedInUser, read_json
+from drafts import draw_draft
+from signed_in import SignedInUser, read_json
 
 
 class BurstUser(SignedInUser):

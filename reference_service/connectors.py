@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from ci_gate.reference.deployments import find_deployment, inserted_id
-from ci_gate.reference.tables import CONNECTORS, PUBLICATIONS
+from reference_service.deployments import find_deployment, inserted_id
+from reference_service.tables import CONNECTORS, PUBLICATIONS
 
 PLANES = ("intune", "jamf", "sccm", "landscape", "ansible")
 _RECENT = 20
