@@ -18,7 +18,7 @@ import numpy as np
 from tabulate import tabulate
 
 from ci_gate.judge.compare.comparison import compare, decide
-from ci_gate.judge.compare.looks import plan_looks
+from ci_gate.judge.compare.interim import plan_interim
 from tests.judge.duets import (
     BUSY,
     ENDPOINTS,
@@ -89,7 +89,7 @@ SOURCES: Final[dict[str, Callable[[np.random.Generator], Duet]]] = {
 
 def run(duet: Duet, tolerances: dict[str, float]) -> tuple[str, float]:
     """The outcome and the seconds of load it took."""
-    for look in plan_looks(DURATION_S, ALPHA):
+    for look in plan_interim(DURATION_S, ALPHA):
         comparison = compare(
             *duet,
             endpoints=ENDPOINTS,

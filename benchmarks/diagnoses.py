@@ -37,7 +37,7 @@ SCENARIOS = REPOSITORY / "reference_service" / "scenarios"
 SERVICE = (sys.executable, "-m", "reference_service.service")
 SIDES = ("head", "base")
 RAMP_S = 4
-LEAST_RIGHT = 0.9
+MIN_RIGHT = 0.9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,7 +238,7 @@ def main() -> int:
     rows = [summarise(case, found[case.name]) for case in cases]
     print(tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True))
     shares = ([is_right(case, each) for each in found[case.name]] for case in cases)
-    return int(any(sum(right) < LEAST_RIGHT * max(len(right), 1) for right in shares))
+    return int(any(sum(right) < MIN_RIGHT * max(len(right), 1) for right in shares))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from tabulate import tabulate
 from benchmarks.pairs import find_scenario, load_thresholds, run_pairs
 from ci_gate.judge.compare.comparison import decide
 from ci_gate.judge.compare.duet import compare_at
-from ci_gate.judge.compare.looks import Look
+from ci_gate.judge.compare.interim import InterimAnalysis
 from ci_gate.judge.summary import select_steady_phase
 
 
@@ -50,7 +50,7 @@ def main() -> None:
         duration_s=options.minutes * 60,
         on_second=show,
     )
-    look = Look(duration_s=options.piece, alpha=thresholds.compare.alpha, share=1.0, is_last=True)
+    look = InterimAnalysis(duration_s=options.piece, alpha=thresholds.compare.alpha, share=1.0, is_last=True)
     outcomes: Counter[str] = Counter()
     changes: dict[tuple[str, str], list[float]] = {}
     real: Counter[tuple[str, str]] = Counter()

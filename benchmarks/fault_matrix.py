@@ -55,7 +55,7 @@ def run(scenario: str, fault: str, profile: str) -> ScenarioVerdict:
 
 def explain(verdict: ScenarioVerdict) -> str:
     """The first breach and the findings that decide, in a few words."""
-    codes = dict.fromkeys(finding.code for finding in verdict.findings if finding.effect != "note")
+    codes = dict.fromkeys(finding.code for finding in verdict.findings if finding.severity != "info")
     return "; ".join([*list(explain_breach(verdict))[:1], *codes])
 
 

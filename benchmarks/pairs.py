@@ -17,7 +17,7 @@ from ci_gate.evidence.recording import Recording, RecordingPlan, read_recording
 from ci_gate.evidence.workload import Workload
 from ci_gate.measure.load_run import Job, record
 from ci_gate.run.plan import plan_duet
-from ci_gate.service.environment import Placement
+from ci_gate.service.environment import ServiceContext
 from ci_gate.service.guard.watchdog import Watchdog
 from ci_gate.service.reset import run_before_each
 from ci_gate.service.running import RunningService
@@ -84,7 +84,7 @@ def start_pairs(
             services = []
             for side, faults_of_side in zip(SIDES, faults_of_sides, strict=True):
                 place = folder / str(number) / side
-                placement = Placement(
+                placement = ServiceContext(
                     side=side,
                     repository=REPOSITORY,
                     state_dir=place / "state",

@@ -17,9 +17,9 @@ import msgspec
 
 Leaf = str | int
 OWN_NAMES = ("id", "token")
-_MOST_NAMES = 20_000
+_MAX_NAMES = 20_000
 _NOT_OF_A_WORD = re.compile(r"([^\w.\-]+)")
-_SHORTEST_WORD = 8  # of a header: what is shorter is no token
+_MIN_WORD_LENGTH = 8  # of a header: what is shorter is no token
 
 
 class Translation:
@@ -43,7 +43,7 @@ class Translation:
                 continue
             self.contradicted += before is not None and before != their
             self.learnt += before is None
-            if len(self._known) < _MOST_NAMES or before is not None:
+            if len(self._known) < _MAX_NAMES or before is not None:
                 self._known[name, our] = their
                 self._last_name[our] = name
 
@@ -105,7 +105,7 @@ class Translation:
         """A header's value: each long word by whatever it is called on the other side."""
         return "".join(
             str(self._known.get((self._last_name.get(word, ""), word), word))
-            if len(word) >= _SHORTEST_WORD
+            if len(word) >= _MIN_WORD_LENGTH
             else word
             for word in _NOT_OF_A_WORD.split(text)
         )

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 HIDDEN: Final = "***"
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _CREDENTIALS: Final = re.compile(r"://[^/?#\s\"<>]*@")
-_FEWEST_LETTERS: Final = 3  # hiding a shorter one would only make the text unreadable
+_MIN_LETTERS: Final = 3  # hiding a shorter one would only make the text unreadable
 
 
 def server_of(url: str) -> str:
@@ -64,7 +64,7 @@ def find_secrets(urls: Iterable[str]) -> tuple[str, ...]:
             quoted = urlsplit(url).password or ""
             pair = b64encode(f"{user}:{password}".encode()).decode()
             found.update((password, quoted, pair))
-    return tuple(sorted((each for each in found if len(each) >= _FEWEST_LETTERS), key=len, reverse=True))
+    return tuple(sorted((each for each in found if len(each) >= _MIN_LETTERS), key=len, reverse=True))
 
 
 def hide_secrets(text: str, secrets: tuple[str, ...]) -> str:

@@ -10,7 +10,7 @@ from ci_gate.addresses import hide_credentials
 EXIT_PASS = 0
 EXIT_FAIL = 1
 EXIT_BAD_INPUT = 2
-EXIT_PROVES_NOTHING = 3
+EXIT_INVALID = 3
 EXIT_OUTSIDE_WORLD = 4
 EXIT_OUR_BUG = 70
 
@@ -70,7 +70,7 @@ class OutsideError(GateError):
 
 
 class BaseError(OutsideError):
-    """Base could not be made or started; head may be fine, and may be what mends it."""
+    """Base could not be made or started; head may be fine, and may be what fixes it."""
 
 
 class ServiceError(OutsideError):

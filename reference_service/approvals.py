@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from reference_service.tables import APPROVALS, DEPLOYMENTS
 
-LARGEST_PAGE = 200
+MAX_PAGE_BYTES = 200
 
 Decision = Literal["approved", "rejected"]
 

@@ -12,7 +12,7 @@ from reference_service.tables import APPROVALS, DEPLOYMENTS
 
 BOARD_COUNT = 25
 APPROVAL_NEEDED_ABOVE = 50
-LARGEST_PAGE = 200
+MAX_PAGE_BYTES = 200
 
 Ring = Literal["canary", "pilot", "department", "global"]
 _RING_RISK: Mapping[Ring, int] = {"canary": 0, "pilot": 10, "department": 25, "global": 40}

@@ -18,7 +18,7 @@ from reference_service.admission import Admission, Credentials
 from reference_service.database import Database
 from reference_service.replies import ApiError, decode_body, json_reply, not_found, read_number
 
-_LARGEST_ID = 2**31 - 1
+_MAX_ID = 2**31 - 1
 
 _CREDENTIALS = msgspec.json.Decoder(Credentials)
 _DRAFT = msgspec.json.Decoder(deployments.DeploymentDraft)
@@ -64,7 +64,7 @@ class Endpoints:
         return json_reply(created, HTTPStatus.CREATED)
 
     async def list_deployments(self, request: Request, _user: str) -> Response:
-        page_size = _page_size(request, default=50, highest=deployments.LARGEST_PAGE)
+        page_size = _page_size(request, default=50, highest=deployments.MAX_PAGE_BYTES)
         status = request.query_params.get("status")
 
         def work(connection: Connection) -> list[dict[str, Any]]:
@@ -84,7 +84,7 @@ class Endpoints:
         return json_reply(found)
 
     async def list_pending_approvals(self, request: Request, _user: str) -> Response:
-        page_size = _page_size(request, default=120, highest=approvals.LARGEST_PAGE)
+        page_size = _page_size(request, default=120, highest=approvals.MAX_PAGE_BYTES)
         query = request.query_params
         board = read_number(query, "board", default=1, lowest=1, highest=deployments.BOARD_COUNT)
         wanted = board if "board" in query else None
@@ -148,7 +148,7 @@ def _page_size(request: Request, *, default: int, highest: int) -> int:
 
 
 def _path_id(request: Request) -> int:
-    return read_number(request.path_params, "id", default=0, lowest=1, highest=_LARGEST_ID)
+    return read_number(request.path_params, "id", default=0, lowest=1, highest=_MAX_ID)
 
 
 def _path_plane(request: Request) -> str:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 Body = TypeVar("Body")
 
-LARGEST_BODY_BYTES = 64 * 1024
+MAX_BODY_BYTES = 64 * 1024
 
 _encode = msgspec.json.Encoder().encode
 
@@ -59,8 +59,8 @@ async def _read_body(request: Request) -> bytearray:
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > LARGEST_BODY_BYTES:
-            message = f"a body may have {LARGEST_BODY_BYTES} bytes"
+        if len(body) > MAX_BODY_BYTES:
+            message = f"a body may have {MAX_BODY_BYTES} bytes"
             raise ApiError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", message)
     return body
 

@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from reference_service.quantities import Rate
 
 KEY_PREFIX = "ci-gate:throttle:"
-_MOST_KEYS = 100_000
+_MAX_KEYS = 100_000
 
 _TAKE = """
 local time = redis.call('TIME')
@@ -45,7 +45,7 @@ class MemoryThrottle:
 
     async def take(self, key: str, rate: Rate) -> float:
         now_s = self._clock()
-        if len(self._arrivals) > _MOST_KEYS:
+        if len(self._arrivals) > _MAX_KEYS:
             self._arrivals = {name: at_s for name, at_s in self._arrivals.items() if at_s > now_s}
         arrival_s = max(self._arrivals.get(key, now_s), now_s) + rate.period_s / rate.count
         wait_s = arrival_s - rate.period_s - now_s

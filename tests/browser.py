@@ -18,9 +18,18 @@ from tests.servers import skip_or_fail
 
 TIMEOUT_S = 30
 FLAGS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--remote-debugging-port=0"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--mute-audio"),
-    *("--disable-dev-shm-usage", "--hide-scrollbars", "--force-color-profile=srgb"),
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--remote-debugging-port=0",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--mute-audio",
+    "--disable-dev-shm-usage",
+    "--hide-scrollbars",
+    "--force-color-profile=srgb",
 )
 KEYS = {
     "Enter": 13,

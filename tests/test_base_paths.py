@@ -110,7 +110,7 @@ def test_virtual_environment__is_shared(top):
 
 
 def refusal(top, environ=None, **service):
-    with pytest.raises(UsageError, match=r"head's own code: (?P<what>.*); to mend it") as refused:
+    with pytest.raises(UsageError, match=r"head's own code: (?P<what>.*); to fix it") as refused:
         open_at(top, environ or {}, **service).__enter__()
     assert git(top, "worktree", "list").count("\n") == 0
     return str(refused.value)
@@ -177,7 +177,9 @@ def test_command__leads_to_base(top):
         root = base.repository.parent
         assert shlex.split(base.service.target) == [
             *(f"{root}/load/run.sh", f"--config={root}/load/config.txt"),
-            *("--port", "{port}", "/usr/bin"),
+            "--port",
+            "{port}",
+            "/usr/bin",
         ]
         assert dict(base.service.env) == {"CONF": f"{root}/src", "PORT": "{port}"}
 

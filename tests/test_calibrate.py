@@ -11,7 +11,7 @@ from ci_gate.evidence.recording import recording_folder
 from ci_gate.evidence.workload import Workload
 from ci_gate.judge.verdict import decode_verdict
 from ci_gate.run.calibrate import _judge_round, _told_if_interrupted, summarise_comparisons
-from ci_gate.run.plan import RunRequest, plan_duet
+from ci_gate.run.plan import RunOptions, plan_duet
 from ci_gate.run.progress import ProgressPrinter
 from ci_gate.thresholds import parse_thresholds
 from tests.judge.test_verdict import make_run
@@ -132,7 +132,7 @@ def test_round__without_its_recordings_is_said_and_not_counted(tmp_path):
         plan_duet(scenario, thresholds.profiles[0], workload, thresholds.compare) for scenario in scenarios
     ]
     info = make_run(thresholds, recordings=tuple(plan for duet in duets for plan in duet))
-    request = RunRequest(
+    request = RunOptions(
         thresholds=thresholds,
         profile=thresholds.profiles[0],
         scenarios=scenarios,

@@ -69,7 +69,7 @@ def look(gate=GATE, comment=COMMENT, checks=(REQUIRED,), queue=False, extra=()):
     return (*examine_blocking(setup), *examine_advisable(setup))
 
 
-def wrong(lines, state="MEND"):
+def wrong(lines, state="FIX"):
     return [line.subject for line in lines if line.state == state]
 
 
@@ -195,7 +195,7 @@ def test_called_workflow__reports_under_another_name():
     ]
 
 
-@pytest.mark.parametrize(("queue", "state"), [(True, "MEND"), (False, "advice")])
+@pytest.mark.parametrize(("queue", "state"), [(True, "FIX"), (False, "advice")])
 def test_merge_queue__that_does_not_start_the_gate(queue, state):
     for instead in ("", "  merge_group: {branches: [release]}\n"):
         lines = look(GATE.replace("  merge_group:\n", instead), queue=queue)
@@ -347,7 +347,7 @@ def test_own_setup__blocks_and_needs_nothing():
 
 
 def test_documented_setup__whose_check_is_not_required_names_the_one_to_require():
-    (line,) = [line for line in look_at(read_documented_setup(), "gate") if line.state == "MEND"]
+    (line,) = [line for line in look_at(read_documented_setup(), "gate") if line.state == "FIX"]
     assert "does not require load-gate / gate (required: gate)" in line.found
     assert line.to_do.endswith("require the status check load-gate / gate")
 
@@ -474,13 +474,13 @@ def test_doctor__of_a_repository_whose_ruleset_demands_the_gate(github, doctor):
     code, said = doctor()
     assert code == 0
     assert said.endswith("The gate blocks merges into main.\n")
-    assert "MEND" not in said
+    assert "FIX" not in said
 
 
 def test_doctor__of_a_repository_without_rules(github, doctor):
     code, said = doctor()
     assert code == 1
-    assert "MEND  required check" in said
+    assert "FIX  required check" in said
     assert said.endswith("The gate does not block merges into main.\n")
 
 

@@ -17,7 +17,7 @@ from ci_gate.evidence.readings import ProbeReading, StatementReading, StatementT
 from ci_gate.evidence.recording import (
     DUET_BASE,
     DUET_HEAD,
-    TRIALS,
+    RESET_CHECKS,
     LineWriter,
     read_recording,
     read_run,
@@ -115,7 +115,7 @@ def evidence(tmp_path_factory):
     drawn = draw(REQUESTS)
     text = drawn.thresholds.text.replace("limits:", "regression: {p50: 5%, rate: 5%}\n    limits:", 1)
     folder = tmp_path_factory.mktemp("evidence")
-    names = ("head", *TRIALS, DUET_BASE, DUET_HEAD)
+    names = ("head", *RESET_CHECKS, DUET_BASE, DUET_HEAD)
     plans = tuple(msgspec.structs.replace(drawn.plan, recording=name) for name in names)
     write_json(folder / "run.json", make_run(drawn.thresholds, thresholds_text=text, recordings=plans))
     troubled = draw(REQUESTS + TROUBLE).recording
@@ -154,7 +154,18 @@ def judge_and_show(folder):
 NUMBERS = st.one_of(
     st.sampled_from(
         [
-            *("0", "-0.0", "-1", "1", "0.5", "5e-324", "1e-9", "1e308", "-1e308", "1e999", "-1e999", "NaN"),
+            "0",
+            "-0.0",
+            "-1",
+            "1",
+            "0.5",
+            "5e-324",
+            "1e-9",
+            "1e308",
+            "-1e308",
+            "1e999",
+            "-1e999",
+            "NaN",
             *("9007199254740992", "9007199254740993", "18446744073709551616", "1" * 400, "-" + "1" * 400),
             *("1e11", "1e9", "1e12", "1e15", "1000", "null", "true", "1" * 5000),
         ]
@@ -239,7 +250,7 @@ OF_A_RUN = (
     "run.json",
     *(f"shop/head/{name}" for name in (*OF_A_RECORDING, "probes.jsonl", "statements.jsonl")),
     *(f"shop/duet-head/{name}" for name in OF_A_RECORDING),
-    *(f"shop/trial-first/{name}" for name in OF_A_RECORDING),
+    *(f"shop/reset-check-1/{name}" for name in OF_A_RECORDING),
 )
 
 

@@ -19,7 +19,7 @@ NAMED = {
     "PASS": errors.EXIT_PASS,
     "FAIL": errors.EXIT_FAIL,
     "bad input": errors.EXIT_BAD_INPUT,
-    "INVALID": errors.EXIT_PROVES_NOTHING,
+    "INVALID": errors.EXIT_INVALID,
     "outside": errors.EXIT_OUTSIDE_WORLD,
     "bug": errors.EXIT_OUR_BUG,
 }
@@ -34,7 +34,7 @@ def test_help__a_service_that_does_not_start_ends_as_the_run_does():
     lines = {
         line.split()[0]: line for line in re.split(r"\n(?=  \d)", EXIT_CODES) if line.strip()[:1].isdigit()
     }
-    assert "did not start" in lines[str(errors.EXIT_PROVES_NOTHING)]
+    assert "did not start" in lines[str(errors.EXIT_INVALID)]
     assert "start" not in lines[str(errors.EXIT_OUTSIDE_WORLD)]
 
 

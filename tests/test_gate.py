@@ -60,7 +60,7 @@ def test_gather__says_why_nothing_was_compared_and_changes_no_verdict(tmp_path):
     write(tmp_path, "a")
     merged = gather(tmp_path, ["a"], WELL, "base c0ffee has no Dockerfile")
     assert (merged.outcome, merged.blocks) == ("PASS", False)
-    assert [(finding.code, finding.effect) for finding in merged.findings] == [("nothing-compared", "note")]
+    assert [(finding.code, finding.severity) for finding in merged.findings] == [("nothing-compared", "info")]
     assert "base c0ffee has no Dockerfile" in merged.findings[0].message
 
 

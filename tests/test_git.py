@@ -84,7 +84,7 @@ def test_file__of_a_partial_clone_is_there_without_its_content(origin):
 def test_file__that_git_cannot_tell_of_is_an_error_with_its_words(origin):
     folder = clone(origin, "--filter=tree:0", "--no-checkout")
     shutil.rmtree(origin)
-    with pytest.raises(OutsideError, match=r"git ls-tree: .*(?s:.*)to mend it: fetch what the partial clone"):
+    with pytest.raises(OutsideError, match=r"git ls-tree: .*(?s:.*)to fix it: fetch what the partial clone"):
         has_file("HEAD", "app/Dockerfile", folder)
 
 
@@ -96,7 +96,7 @@ def test_foreign_owner__is_an_error_with_the_remedy(foreign):
         lambda: find_parents("HEAD", foreign),
     ):
         with pytest.raises(
-            OutsideError, match=r"(?s)dubious ownership.*to mend it: let git trust it: git con"
+            OutsideError, match=r"(?s)dubious ownership.*to fix it: let git trust it: git con"
         ):
             ask()
 

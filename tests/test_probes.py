@@ -81,7 +81,7 @@ def test_run__the_server_dies_and_the_run_goes_on(probed, call, tmp_path, monkey
     assert "refused" in of_redis[-1].error
     verdict = decode_verdict((out / "verdict.json").read_bytes())
     (finding,) = (each for each in verdict.scenarios[0].findings if each.code == "probe-failed")
-    assert (finding.effect, finding.subject) == ("note", "probe redis")
+    assert (finding.severity, finding.subject) == ("info", "probe redis")
     assert "refused" in finding.message
     log = (out / "visits" / "head" / "probes.log").read_text()
     assert "service: the page has no site_workers (workers) so far" in log

@@ -4,10 +4,10 @@ import pytest
 
 from ci_gate.github.api.event import Event, FinishedRun
 from ci_gate.github.publication import (
-    PublishRequest,
-    distrust_contradiction,
+    PublishOptions,
     exit_code_of,
     make_report,
+    mark_contradiction,
     plan_actions,
 )
 from ci_gate.github.threshold_files import ThresholdFiles
@@ -46,7 +46,7 @@ def side(text=THRESHOLDS, **digests):
     ],
 )
 def test_actions__follow_from_the_event(happened, request_, has_token, expected):
-    request = PublishRequest(thresholds_file="t.yaml", **request_)
+    request = PublishOptions(thresholds_file="t.yaml", **request_)
     assert plan_actions(happened, request, has_token=has_token) == expected
 
 
@@ -90,7 +90,7 @@ def test_report__compares_only_what_changed():
 def test_contradiction__makes_a_pass_invalid(p95, outcome, expected):
     """Of limits that are others than head's."""
     verdict = decode_verdict(run_verdict(p95, outcome, thresholds=LOOSE))
-    judged = distrust_contradiction(verdict, side())
+    judged = mark_contradiction(verdict, side())
     assert judged.outcome == expected
     assert (judged == verdict) is (outcome == expected)
-    assert distrust_contradiction(verdict, None) == verdict
+    assert mark_contradiction(verdict, None) == verdict

@@ -9,16 +9,16 @@ from typing import Final
 
 import click
 
-from ci_gate.cli.options import make_request
+from ci_gate.cli.options import make_options
 from ci_gate.cli.run import conclude_capacity, thresholds_option
 from ci_gate.run.capacity import measure_capacity, plan_climb
 from ci_gate.run.progress import ProgressPrinter
 from ci_gate.thresholds.quantities import parse_duration_s
 from ci_gate.wording import format_exact
 
-_SHORTEST_S: Final = 3.0
-_LONGEST_S: Final = 3600.0
-_LEAST_WARMUP_S: Final = 2.0  # a step begins with an empty service, and its queues take time to fill
+_MIN_S: Final = 3.0
+_MAX_S: Final = 3600.0
+_MIN_WARMUP_S: Final = 2.0  # a step begins with an empty service, and its queues take time to fill
 
 
 def _read_duration(_context: click.Context, _option: click.Parameter, text: str) -> float:
@@ -26,9 +26,9 @@ def _read_duration(_context: click.Context, _option: click.Parameter, text: str)
         duration_s = parse_duration_s(text)
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
-    if not _SHORTEST_S <= duration_s <= _LONGEST_S:
+    if not _MIN_S <= duration_s <= _MAX_S:
         raise click.BadParameter(
-            f"{text} (allowed: from {format_exact(_SHORTEST_S)}s to {format_exact(_LONGEST_S / 60)}m)"
+            f"{text} (allowed: from {format_exact(_MIN_S)}s to {format_exact(_MAX_S / 60)}m)"
         )
     return duration_s
 
@@ -94,11 +94,11 @@ def capacity(  # noqa: PLR0913 - one parameter for each option
     capacity.html stay in --out; `ci-gate judge` judges them again, without load. Ctrl-C ends everything
     cleanly; what was measured until then stays readable.
     """
-    request = make_request(thresholds_file, (scenario,), profile_name, base=None, out=out)
+    request = make_options(thresholds_file, (scenario,), profile_name, base=None, out=out)
     climb = plan_climb(
         request.scenarios[0], lowest=lowest, highest=highest, growth=growth, duration_s=duration_s
     )
-    warmup_s = max(request.profile.warmup_s, _LEAST_WARMUP_S)
+    warmup_s = max(request.profile.warmup_s, _MIN_WARMUP_S)
     profile = dataclasses.replace(request.profile, duration_s=duration_s, warmup_s=warmup_s)
     request = dataclasses.replace(request, profile=profile)
     measure_capacity(request, climb, ProgressPrinter(sys.stderr, quiet=quiet))

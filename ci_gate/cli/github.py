@@ -15,7 +15,7 @@ import click
 from ci_gate.errors import UsageError
 from ci_gate.github.api.transport import Patience, Transport, open_transport
 from ci_gate.github.doctor.doctor import DEFAULT_CHECK, run_doctor
-from ci_gate.github.publication import PublishRequest
+from ci_gate.github.publication import PublishOptions
 from ci_gate.github.publish import publish
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -44,7 +44,7 @@ def publish_command(**options: object) -> int:
     In a workflow_run job, without VERDICT, it publishes the artifact of the run that ended, believing it
     nothing but its figures.
     """
-    request = PublishRequest(**options)  # type: ignore[arg-type]  # the options are named as its fields are
+    request = PublishOptions(**options)  # type: ignore[arg-type]  # the options are named as its fields are
     with connect() as transport:
         return publish(request, environ=os.environ, transport=transport, out=sys.stdout)
 
@@ -55,7 +55,7 @@ def publish_command(**options: object) -> int:
 @click.option("--branch", default="", help="That is merged into.  [default: the default branch]")
 @click.option("--check", default=DEFAULT_CHECK, show_default=True, help="The check that must be required.")
 def doctor_command(github_repository: str, repository: Path, branch: str, check: str) -> int:
-    """Read the repository's rules and workflows, and say whether the gate blocks a merge, and what to mend.
+    """Read the repository's rules and workflows, and say whether the gate blocks a merge, and what to fix.
 
     Needs GITHUB_TOKEN. Exit code 0 if it blocks, 1 if not.
     """

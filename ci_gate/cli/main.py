@@ -11,7 +11,7 @@ import click
 
 from ci_gate import __version__
 from ci_gate.cli import capacity, ci, export, github, repeat, report, run
-from ci_gate.errors import EXIT_OUR_BUG, EXIT_OUTSIDE_WORLD, EXIT_PROVES_NOTHING, GateError, UsageError
+from ci_gate.errors import EXIT_INVALID, EXIT_OUR_BUG, EXIT_OUTSIDE_WORLD, GateError, UsageError
 from ci_gate.report.output import clean_streams
 
 EXIT_CODES = """\b
@@ -19,7 +19,7 @@ Exit codes:
   0   PASS        every limit was measured and kept
   1   FAIL        a limit is broken
   2   bad input   thresholds.yaml, evidence or arguments are wrong
-  3   INVALID     the run proves nothing: the service did not start, nobody could log in, ... (or
+  3   INVALID     the run could not be judged: the service did not start, nobody could log in, ... (or
                   INCONCLUSIVE, where that blocks)
   4   outside     something ci-gate depends on failed: Docker, the network, the disk, GitHub
   70  bug         ours; please report it
@@ -66,7 +66,7 @@ def _run(arguments: list[str] | None) -> int:
         code = UsageError.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted: the evidence so far is kept; `ci-gate judge` reads it", err=True)
-        code = EXIT_PROVES_NOTHING
+        code = EXIT_INVALID
     except GateError as error:
         click.echo(f"ci-gate: {error}", err=True)
         code = error.exit_code

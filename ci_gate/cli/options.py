@@ -1,4 +1,4 @@
-"""From command-line arguments to a RunRequest, or to what is wrong with them."""
+"""From command-line arguments to a RunOptions, or to what is wrong with them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ci_gate.errors import BadInputError, UsageError
 from ci_gate.evidence.workload import Workload
 from ci_gate.judge.validity.feasibility import find_problems
 from ci_gate.measure.locustfile.workloads import describe_workloads
-from ci_gate.run.plan import RunRequest
+from ci_gate.run.plan import RunOptions
 from ci_gate.thresholds import Profile, Scenario, Thresholds, parse_thresholds
 from ci_gate.thresholds.overrides import replace_image, replace_users
 
@@ -34,7 +34,7 @@ def service_environment() -> dict[str, str]:
     return {**os.environ, "PATH": path}
 
 
-def make_request(
+def make_options(
     thresholds_file: Path,
     names: tuple[str, ...],
     profile_name: str,
@@ -43,7 +43,7 @@ def make_request(
     out: Path | None,
     image: str | None = None,
     users: int | None = None,
-) -> RunRequest:
+) -> RunOptions:
     """Everything a run needs, checked; ``image`` and ``users`` as in `overrides`.
 
     Raises UsageError and BadInputError.
@@ -56,7 +56,7 @@ def make_request(
         raise UsageError(
             f"{thresholds.file} has no regression tolerance: there is nothing to compare with {base}"
         )
-    return RunRequest(
+    return RunOptions(
         thresholds=thresholds,
         profile=profile,
         scenarios=scenarios,

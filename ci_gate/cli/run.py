@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ci_gate.cli.options import check_workloads, make_request, read_thresholds
+from ci_gate.cli.options import check_workloads, make_options, read_thresholds
 from ci_gate.errors import EXIT_PASS
 from ci_gate.evidence.recording import Recording, RunInfo, read_recordings, read_run
 from ci_gate.judge.capacity.verdict import encode_capacity, is_capacity, judge_capacity
@@ -104,7 +104,7 @@ def run(  # noqa: PLR0913 - one parameter for each option
     Evidence, verdict.json and the reports (report.html, report.md, junit.xml) stay in --out. Ctrl-C ends
     everything cleanly; what was measured until then stays readable.
     """
-    request = make_request(thresholds_file, names, profile_name, base=base, out=out, image=image, users=users)
+    request = make_options(thresholds_file, names, profile_name, base=base, out=out, image=image, users=users)
     progress = ProgressPrinter(sys.stderr, quiet=quiet)
     for unprovable in find_unprovable(request.thresholds, request.workloads):
         if unprovable.profile == profile_name and unprovable.scenario in {
@@ -129,7 +129,7 @@ def calibrate(
     Prints, per metric, how many of the comparisons called equal versions worse (a false alarm), how much the
     measured change scatters, and the smallest worsening that a comparison on this machine could have seen.
     """
-    request = make_request(thresholds_file, names, profile_name, base=None, out=out)
+    request = make_options(thresholds_file, names, profile_name, base=None, out=out)
     click.echo(calibrate_scenarios(request, runs, ProgressPrinter(sys.stderr)))
     return EXIT_PASS
 

@@ -19,7 +19,7 @@ All but run.json and totals.json only grow, so whatever happens to the writer, w
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Annotated, Final, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final, Self, TypeVar
 
 import msgspec
 
@@ -44,13 +44,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-RUN_SCHEMA: Final = 1
+RUN_SCHEMA: Final = 2
 HEAD: Final = "head"  # the recording of head alone
 DUET_BASE: Final = "duet-base"
 DUET_HEAD: Final = "duet-head"
-TRIALS: Final = ("trial-first", "trial-second")  # one user each, after a reset each: do they see the same?
+RESET_CHECKS: Final = ("reset-check-1", "reset-check-2")  # after a reset each: do they see the same?
 STEP: Final = "step-{:03d}"  # of `ci-gate capacity`
-_RECORDINGS: Final = r"^(head|duet-base|duet-head|trial-first|trial-second|step-[0-9]{3})\Z"
+_RECORDINGS: Final = r"^(head|duet-base|duet-head|reset-check-[12]|step-[0-9]{3})\Z"
 RecordingName = Annotated[str, msgspec.Meta(pattern=_RECORDINGS)]
 _MAX_JSON_BYTES: Final = 64 * 1024**2
 
@@ -117,7 +117,7 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
     marks: tuple[Mark, ...]
     readings: tuple[Reading, ...]
     machine: tuple[MachineReading, ...]
-    totals: Totals | None  # None: Locust did not live to write them
+    totals: Totals | None  # None: Locust was killed before it wrote them
     probes: tuple[ProbeReading, ...] = ()
     statements: tuple[StatementReading, ...] = ()
     log_ends: dict[str, tuple[str, ...]] = {}  # the last lines of locust.log and service.log
@@ -149,12 +149,8 @@ class LineWriter:
 _T = TypeVar("_T")
 
 
-class _Versioned(Protocol):
-    @property
-    def schema(self) -> int: ...
-
-
-_D = TypeVar("_D", bound=_Versioned)
+class _Header(msgspec.Struct, frozen=True):
+    schema: Version
 
 
 def write_json(path: Path, value: msgspec.Struct) -> None:
@@ -169,17 +165,22 @@ def read_json(path: Path, kind: type[_T]) -> _T:
     return _decode(_read_bounded(path), kind, str(path))
 
 
-def decode_document(text: bytes, kind: type[_D], *, name: str, schema: int, most_bytes: int) -> _D:
+def decode_document(text: bytes, kind: type[_T], *, name: str, schema: int, max_bytes: int) -> _T:
     """A versioned JSON document called ``name``, of text that may be hostile.
 
     Raises EvidenceError for anything but exactly ``kind``, in that version and size.
     """
-    if len(text) > most_bytes:
-        raise EvidenceError(f"the {name} is larger than {most_bytes} bytes")
-    document = _decode(text, kind, f"not a {name}")
-    if document.schema != schema:
-        raise EvidenceError(f"a {name} of schema {document.schema}; this version reads {schema}")
-    return document
+    if len(text) > max_bytes:
+        raise EvidenceError(f"the {name} is larger than {max_bytes} bytes")
+    _check_schema(text, schema, f"not a {name}", f"a {name} of")
+    return _decode(text, kind, f"not a {name}")
+
+
+def _check_schema(text: bytes, schema: int, where: str, what: str) -> None:
+    """Before the rest is read, which another schema need not have."""
+    found = _decode(text, _Header, where).schema
+    if found != schema:
+        raise EvidenceError(f"{what} schema {found}; this version reads {schema}")
 
 
 def read_lines(path: Path, kind: type[_T]) -> tuple[_T, ...]:
@@ -227,10 +228,10 @@ def read_recording(folder: Path) -> Recording:
 
 def read_run(folder: Path) -> RunInfo:
     """run.json of an evidence folder. Raises EvidenceError, also for another schema version."""
-    run = read_json(folder / "run.json", RunInfo)
-    if run.schema != RUN_SCHEMA:
-        raise EvidenceError(f"{folder / 'run.json'}: schema {run.schema}; this version reads {RUN_SCHEMA}")
-    return run
+    path = folder / "run.json"
+    text = _read_bounded(path)
+    _check_schema(text, RUN_SCHEMA, str(path), f"{path}:")
+    return _decode(text, RunInfo, str(path))
 
 
 def duet_name(scenario: str) -> str:

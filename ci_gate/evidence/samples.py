@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 
 from ci_gate.errors import EvidenceError
-from ci_gate.evidence.ranges import LATEST_S, LONGEST_MS
+from ci_gate.evidence.ranges import MAX_SPAN_MS, MAX_TIME_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -154,7 +154,7 @@ def read_samples(path: Path, *, first_row: int = 0) -> NDArray[np.void]:
 
 def _find_impossible(samples: NDArray[np.void]) -> NDArray[np.bool_]:
     impossible: NDArray[np.bool_] = (samples["ending"] == 0) | (samples["ending"] > ENDED_UNREPORTED)
-    for name, most in (("start_s", LATEST_S), ("intended_s", LATEST_S), ("response_ms", LONGEST_MS)):
+    for name, most in (("start_s", MAX_TIME_S), ("intended_s", MAX_TIME_S), ("response_ms", MAX_SPAN_MS)):
         impossible |= ~(
             (samples[name] >= 0) & (samples[name] <= most)
         )  # neither is true of what is no number

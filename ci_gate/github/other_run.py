@@ -16,18 +16,18 @@ from ci_gate.github.api.reply import RefusedError
 from ci_gate.github.api.transport import Transport
 from ci_gate.github.problems import list_problems, missing_file
 from ci_gate.github.publication import (
-    PublishRequest,
-    distrust_contradiction,
-    distrust_other_base,
+    PublishOptions,
     exit_code_of,
     make_report,
+    mark_contradiction,
+    mark_other_base,
     mark_stale,
     try_base,
 )
 from ci_gate.github.threshold_files import ThresholdFiles, fetch_side
 from ci_gate.judge.gate.mistakes import add_mistakes, make_empty_verdict
 from ci_gate.judge.validity.findings import Finding
-from ci_gate.judge.verdict import Verdict, decode_verdict, distrust
+from ci_gate.judge.verdict import Verdict, decode_verdict, mark_invalid
 from ci_gate.report.comment import Report
 from ci_gate.report.files import VERDICT_FILE
 
@@ -46,7 +46,7 @@ _ENDINGS: Final = {
 class OtherRun:
     """The run that ended, where it is read, and who is told what goes wrong beside it."""
 
-    request: PublishRequest
+    request: PublishOptions
     run: FinishedRun
     repository: str
     transport: Transport
@@ -71,7 +71,7 @@ class OtherRun:
             ended = _ENDINGS.get(self.run.conclusion, f"ended as {self.run.conclusion}")
             finding = Finding(
                 code="no-verdict",
-                effect="distrust",
+                severity="invalid",
                 subject="run",
                 message=f"no verdict for {self.run.head_sha[:12]}: the run {ended}, and {error}",
                 remedy="see the log of the run, and run it again",
@@ -118,7 +118,7 @@ class OtherRun:
         except (BadInputError, EvidenceError) as error:
             verdict = add_mistakes(verdict, list_problems(error, file))
         if verdict.scenarios:
-            verdict = distrust_contradiction(verdict, head, self.request.scenarios)
+            verdict = mark_contradiction(verdict, head, self.request.scenarios)
             verdict = self._distrust_occasion(verdict, pull)
         verdict, base = try_base(verdict, lambda: fetch_side(self.transport, self.repository, file, base_ref))
         report = make_report(
@@ -137,10 +137,12 @@ class OtherRun:
             return verdict
         if occasion.head_sha != self.run.head_sha:
             measured = occasion.head_sha[:12] or "nothing"
-            verdict = distrust(verdict, f"the verdict is of {measured}, and not of {self.run.head_sha[:12]}")
+            verdict = mark_invalid(
+                verdict, f"the verdict is of {measured}, and not of {self.run.head_sha[:12]}"
+            )
         if occasion.pull_number != pull.number:
-            verdict = distrust(verdict, f"the verdict is of pull request {occasion.pull_number}")
-        return distrust_other_base(verdict, pull.base.ref)
+            verdict = mark_invalid(verdict, f"the verdict is of pull request {occasion.pull_number}")
+        return mark_other_base(verdict, pull.base.ref)
 
     def _compare_with_check(self, report: Report) -> Report:
         """A verdict beside a check that ended otherwise is of an earlier attempt, or of something else."""

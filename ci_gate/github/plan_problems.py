@@ -11,7 +11,7 @@ from ci_gate.errors import Problem
 from ci_gate.thresholds import DEFAULT_PORT, Position, Scenario, Thresholds
 from ci_gate.thresholds.yaml.source import read_yaml
 
-MOST_SCENARIOS: Final = 256
+MAX_SCENARIOS: Final = 256
 """Jobs that GitHub makes of one matrix at most."""
 
 _EXPOSE: Final = re.compile(r"^[ \t]*EXPOSE[ \t]+(.+)$", re.IGNORECASE | re.MULTILINE)
@@ -39,10 +39,10 @@ def explain_guessed_port(thresholds: Thresholds, dockerfile: str, repository: Pa
 
 
 def _find_too_many(thresholds: Thresholds, scenarios: Sequence[Scenario]) -> Iterator[Problem]:
-    if len(scenarios) > MOST_SCENARIOS:
+    if len(scenarios) > MAX_SCENARIOS:
         message = f"{len(scenarios)} scenarios are more than the jobs of one workflow's matrix"
-        allowed = f"{MOST_SCENARIOS} at most, or a part of them by the input 'scenario'"
-        yield _problem(thresholds, scenarios[MOST_SCENARIOS].at, message, allowed)
+        allowed = f"{MAX_SCENARIOS} at most, or a part of them by the input 'scenario'"
+        yield _problem(thresholds, scenarios[MAX_SCENARIOS].at, message, allowed)
 
 
 def _find_no_image(thresholds: Thresholds, dockerfile: str, repository: Path) -> Iterator[Problem]:

@@ -11,9 +11,9 @@ import msgspec
 from ci_gate.errors import BadInputError, GateError, Problem, UsageError
 
 # An environment variable, by which they are handed on, holds 128 KiB; that of `needs` escapes them once more.
-_MOST: Final = 100
-_MOST_CHARACTERS: Final = 40_000
-_LONGEST: Final = 500
+_MAX_PROBLEMS: Final = 100
+_MAX_CHARACTERS: Final = 40_000
+_MAX_LENGTH: Final = 500
 
 
 class _Problem(msgspec.Struct, frozen=True):
@@ -40,9 +40,9 @@ def missing_file(file: str) -> Problem:
 def render_problems(problems: Sequence[Problem]) -> str:
     """A line of ASCII; of very many, the first, and how many more there are."""
     shown: list[str] = []
-    for each in problems[:_MOST]:
+    for each in problems[:_MAX_PROBLEMS]:
         written = _write(each)
-        if sum(map(len, shown)) + len(written) > _MOST_CHARACTERS:
+        if sum(map(len, shown)) + len(written) > _MAX_CHARACTERS:
             break
         shown.append(written)
     if left := len(problems) - len(shown):
@@ -53,11 +53,11 @@ def render_problems(problems: Sequence[Problem]) -> str:
 
 def _write(problem: Problem) -> str:
     short = _Problem(
-        file=problem.file[:_LONGEST],
+        file=problem.file[:_MAX_LENGTH],
         line=problem.line,
         column=problem.column,
-        message=problem.message[:_LONGEST],
-        allowed=problem.allowed[:_LONGEST],
+        message=problem.message[:_MAX_LENGTH],
+        allowed=problem.allowed[:_MAX_LENGTH],
     )
     return json.dumps(msgspec.to_builtins(short))
 

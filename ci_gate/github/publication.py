@@ -13,18 +13,18 @@ from ci_gate.errors import EXIT_FAIL, EXIT_PASS, BadInputError, EvidenceError
 from ci_gate.github.api.event import Event
 from ci_gate.github.threshold_files import ThresholdFiles
 from ci_gate.judge.changes.approval import judge_approval
+from ci_gate.judge.changes.rejudge import judge_under_base
 from ci_gate.judge.changes.threshold_changes import compare_thresholds
-from ci_gate.judge.changes.under_base import judge_under_base
 from ci_gate.judge.gate.lacking import demand_all
 from ci_gate.judge.validity.findings import Finding
-from ci_gate.judge.verdict import Verdict, distrust, invalidate
+from ci_gate.judge.verdict import Verdict, invalidate, mark_invalid
 from ci_gate.report.comment import Report
 
 Action = Literal["summary", "annotations", "comment", "status"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PublishRequest:
+class PublishOptions:
     """What to publish, and where.
 
     ``verdict_file`` is None in a workflow_run job, whose verdict is in ``artifact`` of the run it follows.
@@ -48,7 +48,7 @@ class PublishRequest:
     key: str = "load-gate"
 
 
-def plan_actions(event: Event, request: PublishRequest, *, has_token: bool) -> frozenset[Action]:
+def plan_actions(event: Event, request: PublishOptions, *, has_token: bool) -> frozenset[Action]:
     """What to do for an event.
 
     Annotations belong to the run that measured. Only a pull request can be commented on; only a commit of
@@ -95,14 +95,14 @@ def try_base(
 ) -> tuple[Verdict, ThresholdFiles | None]:
     """Base's side, None where it cannot be read, and the verdict, which then says that nothing was reviewed.
 
-    It stays no more than a note: a base that is wrong must not keep anyone from mending it.
+    It stays no more than a note: a base that is wrong must not keep anyone from fixing it.
     """
     try:
         return verdict, read()
     except (BadInputError, EvidenceError) as error:
         finding = Finding(
             code="base-unreadable",
-            effect="note",
+            severity="info",
             subject="thresholds.yaml",
             message=f"what was loosened cannot be told, for base's file is wrong: {error}",
             remedy="review every line of head's file",
@@ -110,7 +110,7 @@ def try_base(
         return msgspec.structs.replace(verdict, findings=(*verdict.findings, finding)), None
 
 
-def distrust_contradiction(
+def mark_contradiction(
     verdict: Verdict, head: ThresholdFiles | None, scenarios: Sequence[str] = ()
 ) -> Verdict:
     """A verdict from elsewhere, INVALID where it lacks what head names or breaks limits that it calls kept.
@@ -124,10 +124,12 @@ def distrust_contradiction(
     lies = [row.scenario for row in rows if row.base == "FAIL" and row.head == "PASS"]
     if not lies:
         return verdict
-    return distrust(verdict, f"the figures break limits that the verdict says were kept: {', '.join(lies)}")
+    return mark_invalid(
+        verdict, f"the figures break limits that the verdict says were kept: {', '.join(lies)}"
+    )
 
 
-def distrust_other_base(verdict: Verdict, base_ref: str) -> Verdict:
+def mark_other_base(verdict: Verdict, base_ref: str) -> Verdict:
     """The verdict, INVALID where it is for another branch than ``base_ref``, the pull request's base now.
 
     An older run can be run again, with the event of its time: on the same commit its check counts as new.
@@ -137,7 +139,7 @@ def distrust_other_base(verdict: Verdict, base_ref: str) -> Verdict:
         return verdict
     finding = Finding(
         code="other-base",
-        effect="distrust",
+        severity="invalid",
         subject="run",
         message=f"measured for the base branch {occasion.base_ref}, and it is {base_ref} now",
         remedy="close and reopen the pull request: that measures it for its base branch",
@@ -151,10 +153,10 @@ def mark_stale(report: Report, check: str, attempt: int) -> Verdict:
     measured = f" of attempt {verdict.occasion.run_attempt}" if verdict.occasion else ""
     if exit_code_of(report) == EXIT_PASS:
         message = f"stale: the check {check} of attempt {attempt} did not pass, this verdict{measured} does"
-        return distrust(verdict, message)
+        return mark_invalid(verdict, message)
     finding = Finding(
         code="stale",
-        effect="note",
+        severity="info",
         subject="run",
         message=f"stale: the check {check} of attempt {attempt} passed, this verdict{measured} does not",
         remedy="run all jobs again",

@@ -23,10 +23,10 @@ from ci_gate.github.other_run import OtherRun
 from ci_gate.github.problems import list_problems
 from ci_gate.github.publication import (
     Action,
-    PublishRequest,
-    distrust_other_base,
+    PublishOptions,
     exit_code_of,
     make_report,
+    mark_other_base,
     plan_actions,
     try_base,
 )
@@ -50,7 +50,7 @@ _MAX_EVENT_BYTES: Final = 32 * 1024**2
 
 
 def publish(
-    request: PublishRequest, *, environ: Mapping[str, str], transport: Transport | None, out: TextIO
+    request: PublishOptions, *, environ: Mapping[str, str], transport: Transport | None, out: TextIO
 ) -> int:
     """Publish, and return the exit code: of the check, or 0 for another run's verdict.
 
@@ -66,7 +66,7 @@ def publish(
 class _Edge:
     """Reads, asks and writes; what it decides is decided by the functions above."""
 
-    request: PublishRequest
+    request: PublishOptions
     event: Event
     environ: Mapping[str, str]
     transport: Transport | None
@@ -76,7 +76,7 @@ class _Edge:
         verdict, head = self._read_own_verdict()
         actions = plan_actions(self.event, self.request, has_token=self.transport is not None)
         pull = self._get_pull()
-        verdict = distrust_other_base(verdict, pull.base.ref) if pull is not None else verdict
+        verdict = mark_other_base(verdict, pull.base.ref) if pull is not None else verdict
         verdict, base = try_base(verdict, self._read_base)
         report = make_report(
             verdict,

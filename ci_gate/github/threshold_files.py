@@ -19,7 +19,7 @@ from ci_gate.thresholds import Thresholds, parse_thresholds
 
 _MAX_FILE_BYTES: Final = 1024**2
 _PIECE_BYTES: Final = 1024**2
-_MOST_REQUESTS: Final = 60  # to GitHub, for one side: a pull request decides how many folders it has
+_MAX_REQUESTS: Final = 60  # to GitHub, for one side: a pull request decides how many folders it has
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,7 @@ def fetch_side(transport: Transport, repository: str, file: str, ref: str) -> Th
         return list_folder(transport, repository, folder, ref)
 
     return ThresholdFiles(
-        thresholds=thresholds, digests=find_deciding(thresholds, file, list_there, _MOST_REQUESTS)
+        thresholds=thresholds, digests=find_deciding(thresholds, file, list_there, _MAX_REQUESTS)
     )
 
 

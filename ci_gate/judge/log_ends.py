@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Final
 
 LAST_LINES: Final = re.compile(r"\n--- last lines of (?P<log>[^\n]*) ---\n")
-_MOST: Final = 320  # characters: with what failed before it, a finding is shown up to 600
-_MOST_BEFORE: Final = 240
+_MAX: Final = 320  # characters: with what failed before it, a finding is shown up to 600
+_MAX_BEFORE: Final = 240
 
 
 def shorten_failure(text: str) -> str:
@@ -17,7 +17,7 @@ def shorten_failure(text: str) -> str:
     if not found:
         return text
     failed = " ".join(text[: found.start()].split())
-    failed = failed if len(failed) <= _MOST_BEFORE else f"{failed[: _MOST_BEFORE - 1]}…"
+    failed = failed if len(failed) <= _MAX_BEFORE else f"{failed[: _MAX_BEFORE - 1]}…"
     return f"{failed}{tell_end(found['log'], text[found.end() :].splitlines())}"
 
 
@@ -30,8 +30,8 @@ def tell_end(log: str, lines: Sequence[str]) -> str:
     told = [line for line in written if not line[:1].isspace()] or written
     kept: list[str] = []
     for line in reversed(told):
-        cut = line if len(line) <= _MOST else f"{line[: _MOST - 1]}…"
-        if kept and sum(map(len, kept)) + len(cut) > _MOST:
+        cut = line if len(line) <= _MAX else f"{line[: _MAX - 1]}…"
+        if kept and sum(map(len, kept)) + len(cut) > _MAX:
             break
         kept.insert(0, cut.strip())
     return f"; {log} ends: {' / '.join(kept)}" if kept else ""

@@ -33,20 +33,20 @@ def worst(outcomes: Iterable[Outcome]) -> Outcome:
 
 def outcome_of_run(scenarios: Iterable[Outcome], findings: Iterable[Finding]) -> Outcome:
     """Of the scenarios' outcomes and what was found in the run as a whole; no scenario proves nothing."""
-    proves_nothing = any(finding.effect != "note" for finding in findings)
+    is_invalid = any(finding.severity != "info" for finding in findings)
     outcomes = tuple(scenarios)
-    return worst([*outcomes, "INVALID" if proves_nothing or not outcomes else "PASS"])
+    return worst([*outcomes, "INVALID" if is_invalid or not outcomes else "PASS"])
 
 
 def outcome_of_scenario(
     findings: tuple[Finding, ...], limits: tuple[LimitResult, ...], comparison: DuetVerdict | None
 ) -> Outcome:
     """A measurement that cannot be trusted stays INVALID, whatever it shows."""
-    effects = {finding.effect for finding in findings}
-    if "distrust" in effects:
+    severities = {finding.severity for finding in findings}
+    if "invalid" in severities:
         return "INVALID"
     results = {limit.outcome for limit in limits}
-    is_unproven = "unproven" in effects | results or not limits
+    is_unproven = "insufficient" in severities or "unproven" in results or not limits
     alone: Outcome = "FAIL" if "breached" in results else "INVALID" if is_unproven else "PASS"
     return worst([alone, _OF_DUET[comparison.outcome]]) if comparison else alone
 
@@ -55,7 +55,7 @@ def make_contradiction(message: str) -> Finding:
     """Of a run whose verdict cannot be what its parts say."""
     return Finding(
         code="contradiction",
-        effect="distrust",
+        severity="invalid",
         subject="run",
         message=message,
         remedy="look at the run: its verdict was not made by these thresholds",

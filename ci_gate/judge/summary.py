@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ci_gate.evidence.ranges import LONGEST_RECORDING_S, Count, Quantity
+from ci_gate.evidence.ranges import MAX_RECORDING_S, Count, Quantity
 from ci_gate.evidence.readings import StrictValue
 from ci_gate.evidence.recording import Recording
 from ci_gate.evidence.samples import ENDED_BY_STATUS, ENDED_WELL, NOT_HTTP, count_ids, group_rows
@@ -19,7 +19,7 @@ from ci_gate.thresholds import ALL_ENDPOINTS, Accepted
 
 _FIRST_ERROR_STATUS: Final = 400
 _KEPT_ERRORS: Final = 5
-MOST_ENDPOINTS: Final = 500
+MAX_ENDPOINTS: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +118,7 @@ def find_steady_bounds(recording: Recording) -> tuple[float, float]:
         return np.inf, np.inf
     last_s = float(recording.samples["start_s"].max()) if recording.samples.size else 0.0
     end_s = end.wall_s if end else max(last_s, begin.wall_s)
-    return begin.wall_s, min(end_s, begin.wall_s + LONGEST_RECORDING_S)
+    return begin.wall_s, min(end_s, begin.wall_s + MAX_RECORDING_S)
 
 
 def find_latencies(samples: NDArray[np.void]) -> NDArray[np.float64]:
@@ -149,13 +149,13 @@ def find_successes(
 def summarise(steady: SteadyPhase, named: Iterable[str] = ()) -> tuple[EndpointSummary, ...]:
     """A summary of all requests together, then one per endpoint, those that were called most first.
 
-    Before them come those that are ``named``. Of the others at most MOST_ENDPOINTS have one.
+    Before them come those that are ``named``. Of the others at most MAX_ENDPOINTS have one.
     """
     rows_by_name = _group_by_name(steady)
     by_calls = sorted(rows_by_name, key=lambda name: (-len(rows_by_name[name]), name))
     wanted = {*named}
     first = [name for name in by_calls if name in wanted]
-    names = (*first, *[name for name in by_calls if name not in wanted][:MOST_ENDPOINTS])
+    names = (*first, *[name for name in by_calls if name not in wanted][:MAX_ENDPOINTS])
     return (
         _summarise_endpoint(steady, ALL_ENDPOINTS, np.arange(len(steady.samples))),
         *(_summarise_endpoint(steady, name, rows_by_name[name]) for name in names),

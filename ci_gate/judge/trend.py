@@ -12,9 +12,9 @@ from ci_gate.evidence.readings import StrictValue
 from ci_gate.judge.quantiles import compute_quantile
 from ci_gate.judge.summary import SteadyPhase
 
-MOST_SLICES: Final = 24
-_SHORTEST_SLICE_S: Final = 1.0
-_FEWEST_SLICES: Final = 2  # one value is no trend
+MAX_SLICES: Final = 24
+_MIN_SLICE_S: Final = 1.0
+_MIN_SLICES: Final = 2  # one value is no trend
 
 
 class Trend(StrictValue, frozen=True):
@@ -25,14 +25,14 @@ class Trend(StrictValue, frozen=True):
     """
 
     slice_s: Quantity
-    rate_per_s: Annotated[tuple[Quantity, ...], msgspec.Meta(max_length=MOST_SLICES)]
-    p95_ms: Annotated[tuple[Quantity | None, ...], msgspec.Meta(max_length=MOST_SLICES)]
+    rate_per_s: Annotated[tuple[Quantity, ...], msgspec.Meta(max_length=MAX_SLICES)]
+    p95_ms: Annotated[tuple[Quantity | None, ...], msgspec.Meta(max_length=MAX_SLICES)]
 
 
 def find_trend(steady: SteadyPhase) -> Trend | None:
-    """At most MOST_SLICES slices of a second at least; None for a phase too short for two."""
-    count = min(MOST_SLICES, int(steady.duration_s / _SHORTEST_SLICE_S))
-    if count < _FEWEST_SLICES:
+    """At most MAX_SLICES slices of a second at least; None for a phase too short for two."""
+    count = min(MAX_SLICES, int(steady.duration_s / _MIN_SLICE_S))
+    if count < _MIN_SLICES:
         return None
     slice_s = steady.duration_s / count
     since_s = steady.samples["intended_s"][steady.success] - steady.begin_s

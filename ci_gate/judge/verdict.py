@@ -7,13 +7,13 @@ from typing import Final
 
 import msgspec
 
-from ci_gate.errors import EXIT_FAIL, EXIT_PASS, EXIT_PROVES_NOTHING
+from ci_gate.errors import EXIT_FAIL, EXIT_INVALID, EXIT_PASS
 from ci_gate.evidence.ranges import Count, Quantity
 from ci_gate.evidence.readings import StrictValue
 from ci_gate.evidence.recording import (
     DUET_HEAD,
     HEAD,
-    TRIALS,
+    RESET_CHECKS,
     Recording,
     RecordingPlan,
     RunInfo,
@@ -36,13 +36,13 @@ from ci_gate.judge.outcomes import (
 from ci_gate.judge.summary import EndpointSummary
 from ci_gate.judge.trend import Trend, find_trend
 from ci_gate.judge.validity.causality import put_causes_first
-from ci_gate.judge.validity.findings import Finding, Rule, make_case, not_measured
-from ci_gate.judge.validity.left_over import find_left_over
+from ci_gate.judge.validity.findings import Finding, Rule, make_rule_input, not_measured
+from ci_gate.judge.validity.reset_check import find_reset_differences
 from ci_gate.judge.validity.rules import RULES, check_validity
 from ci_gate.judge.validity.run_findings import find_in_run
 from ci_gate.thresholds import Scenario, Thresholds
 
-VERDICT_SCHEMA: Final = 1
+VERDICT_SCHEMA: Final = 2
 MAX_VERDICT_BYTES: Final = 16 * 1024**2
 
 
@@ -86,7 +86,7 @@ class Verdict(StrictValue, frozen=True, omit_defaults=True):
     def exit_code(self) -> int:
         if not self.blocks:
             return EXIT_PASS
-        return EXIT_FAIL if self.outcome == "FAIL" else EXIT_PROVES_NOTHING
+        return EXIT_FAIL if self.outcome == "FAIL" else EXIT_INVALID
 
 
 def judge(
@@ -124,7 +124,7 @@ def judge_scenario(
     scenario: Scenario, plan: RecordingPlan, recording: Recording, rules: tuple[Rule, ...] = RULES
 ) -> ScenarioVerdict:
     """Judge one scenario on one recording of head."""
-    case = make_case(scenario, plan, recording)
+    case = make_rule_input(scenario, plan, recording)
     findings = check_validity(case, rules)
     return ScenarioVerdict(
         name=scenario.name,
@@ -157,7 +157,7 @@ def _judge_planned(
         )
     elif failure or judged is None:
         return _without_proof(plan, judged, failure or "there is no evidence of it")
-    judged = _with_trials(judged, scenario, recordings)
+    judged = _with_reset_checks(judged, scenario, recordings)
     if DUET_HEAD not in plans:
         return judged
     failure, settings = run.failures.get(duet_name(scenario.name)), thresholds.compare_scenario
@@ -166,11 +166,11 @@ def _judge_planned(
     return msgspec.structs.replace(judged, outcome=outcome, comparison=comparison)
 
 
-def _with_trials(
+def _with_reset_checks(
     judged: ScenarioVerdict, scenario: Scenario, recordings: Mapping[tuple[str, str], Recording]
 ) -> ScenarioVerdict:
-    first, second = (recordings.get((scenario.name, name)) for name in TRIALS)
-    left_over = find_left_over(scenario, first, second) if first and second else ()
+    first, second = (recordings.get((scenario.name, name)) for name in RESET_CHECKS)
+    left_over = find_reset_differences(scenario, first, second) if first and second else ()
     findings = put_causes_first((*judged.findings, *left_over))
     outcome = outcome_of_scenario(findings, judged.limits, None)
     return msgspec.structs.replace(judged, outcome=outcome, findings=findings)
@@ -191,7 +191,7 @@ def _with_diagnosis(
 
 
 def _without_proof(plan: RecordingPlan, judged: ScenarioVerdict | None, why: str) -> ScenarioVerdict:
-    finding = not_measured(why, "mend what stopped the measurement, and run again")
+    finding = not_measured(why, "fix what stopped the measurement, and run again")
     nothing = ScenarioVerdict(
         name=plan.scenario,
         outcome="INVALID",
@@ -216,7 +216,7 @@ def decode_verdict(text: bytes) -> Verdict:
     No outcome is read that is better than its parts: theirs takes its place, and a finding says so.
     """
     verdict = decode_document(
-        text, Verdict, name="verdict", schema=VERDICT_SCHEMA, most_bytes=MAX_VERDICT_BYTES
+        text, Verdict, name="verdict", schema=VERDICT_SCHEMA, max_bytes=MAX_VERDICT_BYTES
     )
     scenarios = tuple(map(_read_scenario, verdict.scenarios))
     pairs = zip(scenarios, verdict.scenarios, strict=True)
@@ -229,10 +229,10 @@ def decode_verdict(text: bytes) -> Verdict:
     if not wrong:
         return verdict
     message = f"the verdict says what its own parts contradict: {', '.join(wrong)}"
-    return distrust(msgspec.structs.replace(verdict, outcome=outcome, scenarios=scenarios), message)
+    return mark_invalid(msgspec.structs.replace(verdict, outcome=outcome, scenarios=scenarios), message)
 
 
-def distrust(verdict: Verdict, message: str) -> Verdict:
+def mark_invalid(verdict: Verdict, message: str) -> Verdict:
     """The same with a contradiction, which makes it INVALID at least."""
     return invalidate(verdict, (make_contradiction(message), *verdict.findings))
 

@@ -10,14 +10,22 @@ from ci_gate.judge.compare.comparison import Change, NotCompared
 from ci_gate.judge.compare.duet import NOT_COMPARED, DuetVerdict
 from ci_gate.judge.compare.worsening import exceeds
 from ci_gate.report.cells import NOTHING, format_ms, format_percent, format_rate, format_share
-from ci_gate.report.escape import LONGEST_NAME, clean
+from ci_gate.report.escape import MAX_NAME_LENGTH, clean
 from ci_gate.thresholds import ALL_ENDPOINTS
 
 CHANGE_HEADERS: Final = (
-    *("", "endpoint", "metric", "base", "head", "change", "interval", "tolerance", "could see"),
+    "",
+    "endpoint",
+    "metric",
+    "base",
+    "head",
+    "change",
+    "interval",
+    "tolerance",
+    "detectable",
 )
-_MOST_DIGITS: Final = 10  # after the point: no tolerance is broken by less
-_MOST_MISSING: Final = 6
+_MAX_DIGITS: Final = 10  # after the point: no tolerance is broken by less
+_MAX_MISSING: Final = 6
 _EXAMPLES: Final = 3
 OUTCOME_WORDS: Final = {"pass": "ok", "fail": "WORSE", "inconclusive": "unclear"}
 
@@ -58,14 +66,14 @@ def find_missing(duets: Iterable[DuetVerdict | None]) -> str:
         for duet in duets
     }
     first = {re.split(r"[:;]", each, maxsplit=1)[0] for each in why}
-    return clean(first.pop(), LONGEST_NAME) if len(first) == 1 and "" not in first else ""
+    return clean(first.pop(), MAX_NAME_LENGTH) if len(first) == 1 and "" not in first else ""
 
 
 def describe_duet(duet: DuetVerdict) -> str:
     """How long it took and how sure it is, in a sentence."""
     if why := find_missing([duet]):
         return f"not compared with base: {why}"
-    looks = "one look" if duet.looks == 1 else f"{duet.looks} looks"
+    looks = "one look" if duet.analyses == 1 else f"{duet.analyses} looks"
     alpha = f"at most {format_percent(duet.alpha)} false alarms"
     return f"base and head under load together for {duet.duration_s:.0f} s, {looks}, {alpha}: {duet.outcome}"
 
@@ -84,7 +92,7 @@ def explain_duet(duet: DuetVerdict) -> Iterator[str]:
 
 def format_change(change: Change) -> str:
     """``+12.3 %``; for a share, percentage points. With as many digits as show that a tolerance is broken."""
-    sizes = [f"{change.change * 100:+.{digits}f}" for digits in range(1, _MOST_DIGITS)]
+    sizes = [f"{change.change * 100:+.{digits}f}" for digits in range(1, _MAX_DIGITS)]
     tell = (size for size in sizes if exceeds(change.metric, float(size) / 100, change.tolerance))
     shown = next(tell, sizes[0]) if change.outcome == "fail" else sizes[0]
     return f"{shown} {'pp' if change.metric in _SHARES else '%'}"
@@ -112,7 +120,7 @@ def _format_side(change: Change, value: float) -> str:
 def explain_all_missing(duet: DuetVerdict) -> Iterator[str]:
     """A sentence for each comparison that could not be made; of many, a few and how many more."""
     missing = sorted(duet.not_compared, key=lambda each: -each.head_samples)
-    shown = missing if len(missing) <= _MOST_MISSING else missing[:_EXAMPLES]
+    shown = missing if len(missing) <= _MAX_MISSING else missing[:_EXAMPLES]
     yield from map(explain_not_compared, shown)
     if len(missing) > len(shown):
         yield f"{len(missing) - len(shown):,} more were not compared for the same reason"

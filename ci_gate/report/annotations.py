@@ -13,7 +13,7 @@ from ci_gate.judge.verdict import ScenarioVerdict
 from ci_gate.report.against_base import format_change, format_interval
 from ci_gate.report.cells import format_bound, format_measured, format_percent
 from ci_gate.report.comment import Report
-from ci_gate.report.escape import LONGEST_NAME, LONGEST_TEXT, clean
+from ci_gate.report.escape import MAX_NAME_LENGTH, MAX_TEXT_LENGTH, clean
 from ci_gate.report.reasons import list_blocking, put_reasons
 
 _PLACE: Final = re.compile(r"(.+):([1-9][0-9]{0,8}):([1-9][0-9]{0,8})")
@@ -32,7 +32,7 @@ def render_annotations(report: Report) -> tuple[str, ...]:
 
 def clean_log_line(text: str) -> str:
     """Text for the log of a workflow that the runner takes for no command of its own."""
-    cleaned = clean(text, 4 * LONGEST_TEXT)
+    cleaned = clean(text, 4 * MAX_TEXT_LENGTH)
     return cleaned.replace("##[", "# #[").replace("::", ": :")
 
 
@@ -40,13 +40,13 @@ def _annotate(report: Report) -> Iterator[str]:
     file = report.verdict.thresholds_file
     if report.approval is not None and report.approval.is_missing:
         for change in report.changes:
-            if change.effect == "loosened":
+            if change.direction == "loosened":
                 words = f"{_describe(change)}; approve it by the label {report.approval.label}"
                 yield _format_error("loosened without approval", words, file, change.line)
     for scenario in report.verdict.scenarios:
         yield from _annotate_scenario(scenario, file)
     for finding in report.verdict.findings:
-        if finding.effect != "note":
+        if finding.severity != "info":
             yield _annotate_finding(finding)
 
 
@@ -55,7 +55,7 @@ def _annotate_finding(finding: Finding) -> str:
     place = _PLACE.fullmatch(finding.subject) if finding.code == BAD_INPUT else None
     if place is None:
         return _format_error("INVALID", f"{finding.subject}: {finding.message}", "", None)
-    words = f"{finding.message}. To mend it: {finding.remedy}"
+    words = f"{finding.message}. To fix it: {finding.remedy}"
     return _format_error("INVALID", words, place[1], int(place[2]), int(place[3]))
 
 
@@ -78,7 +78,7 @@ def _annotate_broken(scenario: ScenarioVerdict, file: str) -> Iterator[str]:
 
 def _annotate_findings(scenario: ScenarioVerdict) -> Iterator[str]:
     for finding in list_blocking(scenario.findings):
-        words = f"{finding.subject}: {finding.message}. To mend it: {finding.remedy}"
+        words = f"{finding.subject}: {finding.message}. To fix it: {finding.remedy}"
         yield _format_error(f"{scenario.name}: INVALID", words, "", None)
 
 
@@ -91,9 +91,9 @@ def _format_error(title: str, message: str, file: str, line: int | None, column:
     numbers = {"line": line, "col": column} if file else {}
     place = {"file": file} if file else {}
     place |= {name: str(number) for name, number in numbers.items() if number}
-    properties = {**place, "title": clean(title, LONGEST_NAME)}
+    properties = {**place, "title": clean(title, MAX_NAME_LENGTH)}
     listed = ",".join(f"{name}={_escape_property(value)}" for name, value in properties.items())
-    return f"::error {listed}::{_escape_message(clean(message, LONGEST_TEXT))}"
+    return f"::error {listed}::{_escape_message(clean(message, MAX_TEXT_LENGTH))}"
 
 
 def _escape_message(text: str) -> str:

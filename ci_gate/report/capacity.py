@@ -40,7 +40,8 @@ def render_capacity(verdict: CapacityVerdict) -> str:
     slowest = max((step.p95_ms or 0.0 for step in steps), default=0.0)
     headers = (
         *(verdict.unit, "throughput", "", "in flight", "p50", "p95", "(log scale)", "p99"),
-        *("failures", "limits"),
+        "failures",
+        "limits",
     )
     rows = [_make_row(step, most, slowest) for step in steps]
     table = tabulate(
@@ -67,7 +68,7 @@ def describe_step(step: Step) -> str:
     """A step in a line, for who watches."""
     numbers = f"{format_rate(step.rate_per_s)}, p95 {format_ms(step.p95_ms)}"
     told = f"{numbers}, {format_share(step.failure_share)} failures: limits {describe_outcome(step)}"
-    return "; ".join([told, *(f"[{each.code}] {each.message}" for each in step.distrust)])
+    return "; ".join([told, *(f"[{each.code}] {each.message}" for each in step.invalid)])
 
 
 def summarise_capacity(verdict: CapacityVerdict) -> str:
@@ -95,7 +96,7 @@ def tell(verdict: CapacityVerdict) -> Iterator[tuple[str, str]]:
         yield "the machine", f"at {loads} {verdict.unit} {said_of}"
     said = set()
     for step in count_once(verdict.steps):
-        for finding in step.distrust:
+        for finding in step.invalid:
             if (step.load, finding.code) not in said:
                 said.add((step.load, finding.code))
                 where = f"not trusted at {_load(verdict, step)}"

@@ -10,10 +10,10 @@ from ci_gate.judge.limits import LimitResult
 from ci_gate.wording import DIGITS, format_exact, format_number
 
 NOTHING = "-"
-_MOST_DIGITS: Final = 18  # a float has no more
+_MAX_DIGITS: Final = 18  # a float has no more
 _BOUND_DIGITS: Final = 6
 _LONG_NUMBER: Final = re.compile(r"\d{7}")  # GitHub would take it for a commit
-_LEAST_SHARE: Final = 0.0001
+_MIN_SHARE: Final = 0.0001
 
 
 def format_ms(value: float | None, digits: int = DIGITS) -> str:
@@ -30,7 +30,7 @@ def format_share(value: float | None, digits: int = DIGITS) -> str:
     """A share from 0 to 1 in percent; one that is not 0 never reads as 0 %."""
     if value is None:
         return NOTHING
-    if 0 < value < _LEAST_SHARE and digits == DIGITS:
+    if 0 < value < _MIN_SHARE and digits == DIGITS:
         return "< 0.01 %"
     return f"{format_number(value * 100, digits)} %"
 
@@ -42,7 +42,7 @@ def format_measured(limit: LimitResult) -> str:
     )
     if limit.measured is None or limit.outcome == "unproven":
         return show(limit.measured)
-    texts = [show(limit.measured, digits) for digits in range(DIGITS, _MOST_DIGITS)]
+    texts = [show(limit.measured, digits) for digits in range(DIGITS, _MAX_DIGITS)]
     telling = (text for text in texts if _tells(text, limit) and not _LONG_NUMBER.search(text))
     is_beyond = limit.measured < limit.bound if limit.is_floor else limit.measured > limit.bound
     if limit.outcome == "breached" and is_beyond:

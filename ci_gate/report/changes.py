@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Final
 
 from ci_gate.judge.changes.approval import Approval
+from ci_gate.judge.changes.rejudge import UnderBase
 from ci_gate.judge.changes.threshold_changes import ThresholdChange
-from ci_gate.judge.changes.under_base import UnderBase
 from ci_gate.report.against_base import format_change
 from ci_gate.report.cells import NOTHING, format_bound, format_measured
 from ci_gate.report.document import Piece, Rank, make_table
@@ -16,10 +16,10 @@ from ci_gate.report.escape import code_span
 from ci_gate.wording import count
 
 OUTCOMES: Final = {"PASS": "✅", "FAIL": "❌", "INVALID": "🚫", "INCONCLUSIVE": "❔"}
-_EFFECTS: Final = {"loosened": "⚠️", "changed": "🔁", "tightened": "🔒"}
+_SYMBOLS: Final = {"loosened": "⚠️", "changed": "🔁", "tightened": "🔒"}
 _HEADERS: Final = ("", "setting", "base", "head", "where")
-_MOST_REASONS: Final = 3
-_MOST_LOOSENED: Final = 10
+_MAX_REASONS: Final = 3
+_MAX_LOOSENED: Final = 10
 
 
 def explain_approval(approval: Approval, changes: Sequence[ThresholdChange]) -> tuple[str, ...]:
@@ -35,7 +35,7 @@ def explain_approval(approval: Approval, changes: Sequence[ThresholdChange]) -> 
             f"❌ **{loosened}** and not approved. A maintainer who agrees adds the label {label}: pasted into"
             " this pull request's menu *Labels*, it is created by one click. It approves exactly this:"
         )
-    others = ", ".join(map(code_span, approval.others[:_MOST_REASONS]))
+    others = ", ".join(map(code_span, approval.others[:_MAX_REASONS]))
     if others and not approval.is_given:
         plural = "s" if len(approval.others) > 1 else ""
         return opening, _list_loosened(changes), f"The label{plural} {others} approved something else."
@@ -43,8 +43,8 @@ def explain_approval(approval: Approval, changes: Sequence[ThresholdChange]) -> 
 
 
 def _list_loosened(changes: Sequence[ThresholdChange]) -> str:
-    loosened = [change for change in changes if change.effect == "loosened"]
-    lines = [f"- {_describe_loosened(change)}" for change in loosened[:_MOST_LOOSENED]]
+    loosened = [change for change in changes if change.direction == "loosened"]
+    lines = [f"- {_describe_loosened(change)}" for change in loosened[:_MAX_LOOSENED]]
     more = len(loosened) - len(lines)
     lines += [f"- {more:,} more, under *Threshold changes*"] if more else []
     return "\n".join(lines)
@@ -61,8 +61,8 @@ def make_change_pieces(
     changes: Sequence[ThresholdChange], under_base: Sequence[UnderBase]
 ) -> Iterator[Piece]:
     """A folded table of the changes, and of the verdict under base's thresholds and under these."""
-    effects = [change.effect for change in changes]
-    parts = [f"{effects.count(effect)} {effect}" for effect in _EFFECTS if effect in effects]
+    directions = [change.direction for change in changes]
+    parts = [f"{directions.count(each)} {each}" for each in _SYMBOLS if each in directions]
     fold = f"Threshold changes: {', '.join(parts)}"
     table = make_table(
         _HEADERS, map(_change_row, changes), "lllll", noun="threshold change", rank=Rank.CHANGES
@@ -78,9 +78,9 @@ def make_change_pieces(
 def _change_row(change: ThresholdChange) -> tuple[str, ...]:
     where = " ".join(code_span(name) for name in (change.scenario, change.endpoint) if name)
     shown = [NOTHING if text is None else code_span(text) for text in (change.old, change.new)]
-    what = change.effect if change.action == "edited" else f"{change.action}, {change.effect}"
+    what = change.direction if change.action == "edited" else f"{change.action}, {change.direction}"
     return (
-        f"{_EFFECTS[change.effect]}\N{NO-BREAK SPACE}{what}",
+        f"{_SYMBOLS[change.direction]}\N{NO-BREAK SPACE}{what}",
         code_span(change.setting),
         *shown,
         where or NOTHING,
@@ -91,11 +91,11 @@ def _outcome_row(row: UnderBase) -> tuple[str, ...]:
     reasons = [
         f"{code_span(limit.endpoint)} {code_span(limit.metric)} was {format_measured(limit)}, "
         f"must be {code_span(format_bound(limit))}"
-        for limit in row.breaches[:_MOST_REASONS]
+        for limit in row.breaches[:_MAX_REASONS]
     ]
     reasons += [
         f"{code_span(change.endpoint)} {code_span(change.metric)} {format_change(change)} against base"
-        for change in row.worse[:_MOST_REASONS]
+        for change in row.worse[:_MAX_REASONS]
     ]
     more = len(row.breaches) + len(row.worse) - len(reasons)
     reasons += [f"{more} more"] if more else []

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from ci_gate.judge.changes.approval import Approval
+from ci_gate.judge.changes.rejudge import UnderBase
 from ci_gate.judge.changes.threshold_changes import ThresholdChange
-from ci_gate.judge.changes.under_base import UnderBase
 from ci_gate.judge.gate.mistakes import BAD_INPUT
 from ci_gate.judge.outcomes import Outcome
 from ci_gate.judge.validity.findings import Finding
@@ -26,7 +26,7 @@ from ci_gate.report.detail import (
 )
 from ci_gate.report.diagnosis import make_diagnoses
 from ci_gate.report.document import Rank, make_table, render_within
-from ci_gate.report.escape import LONGEST_NAME, clean, code_span, escape_markdown
+from ci_gate.report.escape import MAX_NAME_LENGTH, clean, code_span, escape_markdown
 from ci_gate.report.reasons import make_reasons, make_run_findings
 from ci_gate.report.reproduction import make_reproduction
 from ci_gate.report.sparkline import make_trends
@@ -137,7 +137,7 @@ def _tell_inconclusive(scenarios: Sequence[ScenarioVerdict]) -> str:
 
 def _explain_nothing(findings: Sequence[Finding]) -> str:
     """Why there is no scenario."""
-    blocking = [finding for finding in findings if finding.effect != "note"]
+    blocking = [finding for finding in findings if finding.severity != "info"]
     if not blocking:
         return "the run proved nothing"
     mistakes = [finding for finding in blocking if finding.code == BAD_INPUT]
@@ -150,7 +150,7 @@ def _name_those(scenarios: Sequence[ScenarioVerdict], outcome: str) -> str:
     """The one scenario with this outcome, or how many; empty for none."""
     names = [scenario.name for scenario in scenarios if scenario.outcome == outcome]
     if len(names) == 1:
-        return clean(names[0], LONGEST_NAME)
+        return clean(names[0], MAX_NAME_LENGTH)
     return count(len(names), "scenario") if names else ""
 
 

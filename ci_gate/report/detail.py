@@ -23,7 +23,7 @@ _LIMIT_HEADERS: Final = ("", "metric", "measured", "limit", "samples", "endpoint
 _ENDPOINT_HEADERS: Final = (
     "endpoint", "requests", "rate", "p50", "p95", "p99", "max", "failures", "statuses"
 )  # fmt: skip
-_MOST_STATUSES: Final = 5
+_MAX_STATUSES: Final = 5
 
 
 def make_limit_pieces(scenarios: Sequence[ScenarioVerdict]) -> Iterator[Piece]:
@@ -81,8 +81,8 @@ def make_endpoint_pieces(scenarios: Sequence[ScenarioVerdict]) -> Iterator[Piece
 
 def _endpoint_row(row: EndpointSummary) -> tuple[str, ...]:
     statuses = [f"{code_span(status)} x {number:,}" for status, number in row.statuses.items()]
-    if len(statuses) > _MOST_STATUSES:
-        statuses[_MOST_STATUSES:] = [f"{len(statuses) - _MOST_STATUSES} more"]
+    if len(statuses) > _MAX_STATUSES:
+        statuses[_MAX_STATUSES:] = [f"{len(statuses) - _MAX_STATUSES} more"]
     cells = (*format_figures(row), format_ms(row.max_ms), format_share(row.failure_share))
     shown = (f"{row.requests:,}", *map(keep_together, cells))
     return code_span(row.endpoint), *shown, ", ".join(map(keep_together, statuses))
@@ -92,7 +92,7 @@ def make_more_findings(scenarios: Sequence[ScenarioVerdict]) -> Iterator[Piece]:
     """Findings that are not among the reasons."""
     for scenario in scenarios:
         blocking = list_blocking(scenario.findings)
-        notes = [finding for finding in scenario.findings if finding.effect == "note"]
+        notes = [finding for finding in scenario.findings if finding.severity == "info"]
         found = (*blocking[count_told(scenario) :], *notes)
         listed = make_list(found, describe_finding, noun="finding", rank=Rank.FINDINGS)
         yield _put_under(listed, scenario, "More findings")

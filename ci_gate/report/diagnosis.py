@@ -9,7 +9,7 @@ from typing import Final
 from ci_gate.judge.diagnosis.causes import UNKNOWN, Cause
 from ci_gate.judge.verdict import ScenarioVerdict
 from ci_gate.report.document import Piece, Rank, make_list
-from ci_gate.report.escape import LONGEST_TEXT, clean, code_span, escape_markdown
+from ci_gate.report.escape import MAX_TEXT_LENGTH, clean, code_span, escape_markdown
 
 _FOLD: Final = "Diagnosis: what held the requests up"
 _NOTHING: Final = "nothing that was observed was saturated"
@@ -48,16 +48,16 @@ def explain_in_terminal(scenario: ScenarioVerdict) -> Iterator[str]:
         return
     if not diagnosis.causes:
         yield f"  WHY     not known: {_NOTHING}"
-        yield from (f"          not observed: {clean(each, LONGEST_TEXT)}" for each in diagnosis.unknown)
+        yield from (f"          not observed: {clean(each, MAX_TEXT_LENGTH)}" for each in diagnosis.unknown)
         return
     first, *others = diagnosis.causes
     numbers = "; ".join(first.numbers[:_NUMBERS_IN_TERMINAL])
-    yield "  WHY     " + clean(f"{_name(first)}: {first.title}; {numbers}", LONGEST_TEXT)
-    yield "          -> " + clean(first.next_step, LONGEST_TEXT)
+    yield "  WHY     " + clean(f"{_name(first)}: {first.title}; {numbers}", MAX_TEXT_LENGTH)
+    yield "          -> " + clean(first.next_step, MAX_TEXT_LENGTH)
     if first.code == UNKNOWN:
-        yield from (f"          not observed: {clean(each, LONGEST_TEXT)}" for each in diagnosis.unknown)
+        yield from (f"          not observed: {clean(each, MAX_TEXT_LENGTH)}" for each in diagnosis.unknown)
     if others:
-        yield "          also " + clean(", ".join(map(_name, others)), LONGEST_TEXT)
+        yield "          also " + clean(", ".join(map(_name, others)), MAX_TEXT_LENGTH)
 
 
 def _name(cause: Cause) -> str:

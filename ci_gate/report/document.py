@@ -19,7 +19,7 @@ _OVERHEAD_BYTES: Final = 120
 """Of one piece: its share of a fold, empty lines, the count of what is missing from it."""
 _T = TypeVar("_T")
 
-_MOST_ROWS: Final = 3_000  # no limit of GitHub's has room for more
+_MAX_ROWS: Final = 3_000  # no limit of GitHub's has room for more
 
 
 class Rank(IntEnum):
@@ -81,7 +81,7 @@ def make_table(
     if not cells:
         return Piece(items=(), noun=noun, rank=rank)
     ways = ["right" if way == "r" else "left" for way in alignment]
-    shown = cells[:_MOST_ROWS]
+    shown = cells[:_MAX_ROWS]
     text = tabulate(shown, headers=headers, tablefmt="pipe", disable_numparse=True, colalign=ways)
     head, rule, *lines = re.sub(r" {2,}", " ", text).split("\n")
     head = f"{head}\n{re.sub(r'-{3,}', '---', rule)}"
@@ -90,7 +90,7 @@ def make_table(
 
 def make_list(items: Sequence[_T], show: Callable[[_T], str], *, noun: str, rank: Rank) -> Piece:
     """A list with a line for each item; ``show`` makes its Markdown."""
-    lines = tuple(f"- {show(item)}" for item in items[:_MOST_ROWS])
+    lines = tuple(f"- {show(item)}" for item in items[:_MAX_ROWS])
     return Piece(items=lines, noun=noun, rank=rank, hidden=len(items) - len(lines))
 
 

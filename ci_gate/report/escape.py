@@ -11,8 +11,8 @@ import re
 import unicodedata
 from typing import Final
 
-LONGEST_NAME: Final = 120
-LONGEST_TEXT: Final = 600
+MAX_NAME_LENGTH: Final = 120
+MAX_TEXT_LENGTH: Final = 600
 
 _MARKUP: Final = frozenset("\\`*_[]<>&~|$#@!")
 _NOT_IN_CODE_SPAN: Final = frozenset("`\\|")
@@ -22,7 +22,7 @@ _UNSEEN: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") |
     chr(code) for code in (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0), *range(0x180B, 0x1810))
 }
 _MARK_CATEGORIES: Final = frozenset({"Mn", "Me"})
-_MOST_MARKS: Final = 2
+_MAX_MARKS: Final = 2
 _REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 _BREAK: Final = "\N{ZERO WIDTH SPACE}"
 _LINKS: Final = r"(?<=@) | (?<=:)(?=//) | (?<=www)(?=\.)"
@@ -41,21 +41,21 @@ def escape_markdown(text: str) -> str:
     """Prose on one line that GitHub shows letter by letter: no markup, HTML, link, reference or emoji code.
 
     Not for the beginning of a line. White space becomes single spaces; control, bidirectional and invisible
-    characters become U+FFFD, so that a name cannot disguise another; beyond LONGEST_TEXT it is cut.
+    characters become U+FFFD, so that a name cannot disguise another; beyond MAX_TEXT_LENGTH it is cut.
     """
-    broken = _BREAKS.sub(_BREAK, clean(text, LONGEST_TEXT))
+    broken = _BREAKS.sub(_BREAK, clean(text, MAX_TEXT_LENGTH))
     return _escape(_TOO_MUCH_OF_A_COMMIT.sub(rf"\g<0>{_BREAK}", broken))
 
 
 def code_span(name: str) -> str:
-    """A name in code, for Markdown text and table cells; cut beyond LONGEST_NAME characters."""
-    shown = clean(name, LONGEST_NAME)
+    """A name in code, for Markdown text and table cells; cut beyond MAX_NAME_LENGTH characters."""
+    shown = clean(name, MAX_NAME_LENGTH)
     return code_element(name) if _NOT_IN_CODE_SPAN.intersection(shown) else f"`{shown}`"
 
 
 def code_element(name: str) -> str:
     """A name in code, for HTML and Markdown alike."""
-    return f"<code>{_escape(_BREAKS_IN_CODE.sub(_BREAK, clean(name, LONGEST_NAME)))}</code>"
+    return f"<code>{_escape(_BREAKS_IN_CODE.sub(_BREAK, clean(name, MAX_NAME_LENGTH)))}</code>"
 
 
 def clean(text: str, longest: int) -> str:
@@ -67,7 +67,7 @@ def clean(text: str, longest: int) -> str:
     for character in cut:
         category = unicodedata.category(character)
         marks = marks + 1 if category in _MARK_CATEGORIES else 0
-        unseen = category in _UNSEEN_CATEGORIES or character in _UNSEEN or marks > _MOST_MARKS
+        unseen = category in _UNSEEN_CATEGORIES or character in _UNSEEN or marks > _MAX_MARKS
         shown.append(_REPLACEMENT if unseen else character)
     return "".join(shown) or "(empty)"
 

@@ -78,13 +78,13 @@ def _find_href(run: Path, page_folder: Path) -> str:
     return quote(Path(os.path.relpath(report, page_folder.resolve())).as_posix())
 
 
-def read_bounded(path: Path, most_bytes: int) -> bytes:
+def read_bounded(path: Path, max_bytes: int) -> bytes:
     """Raises UsageError where it cannot be read, EvidenceError where it is larger."""
     try:
         with path.open("rb") as file:
-            text = file.read(most_bytes + 1)
+            text = file.read(max_bytes + 1)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from error
-    if len(text) > most_bytes:
-        raise EvidenceError(f"{path} is larger than {most_bytes:,} bytes")
+    if len(text) > max_bytes:
+        raise EvidenceError(f"{path} is larger than {max_bytes:,} bytes")
     return text

@@ -21,7 +21,7 @@ from ci_gate.judge.validity.findings import Finding
 from ci_gate.judge.verdict import ScenarioVerdict, Verdict
 from ci_gate.report.against_base import explain_not_compared, format_change, format_interval
 from ci_gate.report.cells import format_bound, format_measured, format_percent
-from ci_gate.report.escape import LONGEST_NAME, LONGEST_TEXT, clean
+from ci_gate.report.escape import MAX_NAME_LENGTH, MAX_TEXT_LENGTH, clean
 from ci_gate.report.reasons import list_blocking
 from ci_gate.wording import count, format_exact
 
@@ -73,7 +73,7 @@ def _tell(cases: Iterable[_Case], outcome: Outcome, undecided: _State) -> list[_
 
 
 def _scenario_cases(scenario: ScenarioVerdict, verdict: Verdict, undecided: _State) -> Iterator[_Case]:
-    is_distrusted = any(finding.effect == "distrust" for finding in scenario.findings)
+    is_distrusted = any(finding.severity == "invalid" for finding in scenario.findings)
     for limit in scenario.limits:
         yield _doubt(_judge_limit(limit, verdict.thresholds_file), "error" if is_distrusted else None)
     for finding in list_blocking(scenario.findings):
@@ -82,7 +82,7 @@ def _scenario_cases(scenario: ScenarioVerdict, verdict: Verdict, undecided: _Sta
     if duet is None:
         return
     of_findings: _State = "error" if duet.outcome == "invalid" else undecided
-    is_doubtful = is_distrusted or any(finding.effect == "distrust" for finding in duet.findings)
+    is_doubtful = is_distrusted or any(finding.severity == "invalid" for finding in duet.findings)
     doubt: _State | None = ("error" if is_distrusted else of_findings) if is_doubtful else None
     for case in _comparison_cases(duet, undecided):
         yield _doubt(case, doubt)
@@ -146,7 +146,7 @@ def _describe_finding(finding: Finding, state: _State) -> _Case:
         said=finding.message,
         state=state,
         kind=finding.code,
-        detail=(f"To mend it: {finding.remedy}",),
+        detail=(f"To fix it: {finding.remedy}",),
     )
 
 
@@ -154,14 +154,14 @@ def _make_suite(
     name: str, cases: Sequence[_Case], verdict: Verdict, scenario: ScenarioVerdict | None
 ) -> ET.Element:
     states: Counter[str] = Counter(case.state for case in cases)
-    suite = ET.Element("testsuite", name=clean(name, LONGEST_NAME), tests=str(len(cases)))
+    suite = ET.Element("testsuite", name=clean(name, MAX_NAME_LENGTH), tests=str(len(cases)))
     for attribute, state in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
         suite.set(attribute, str(states[state]))
     suite.set("time", f"{scenario.duration_s if scenario else 0:.3f}")
-    suite.set("timestamp", clean(verdict.started_at, LONGEST_NAME))
+    suite.set("timestamp", clean(verdict.started_at, MAX_NAME_LENGTH))
     properties = ET.SubElement(suite, "properties")
     for key, value in _properties(verdict, scenario).items():
-        ET.SubElement(properties, "property", name=key, value=clean(value, LONGEST_NAME))
+        ET.SubElement(properties, "property", name=key, value=clean(value, MAX_NAME_LENGTH))
     class_name = f"ci-gate.{suite.get('name')}"
     for unique, case in zip(_make_unique(case.name for case in cases), cases, strict=True):
         suite.append(_make_case(case, unique, class_name))
@@ -172,7 +172,7 @@ def _make_unique(names: Iterable[str]) -> Iterator[str]:
     """Names as they are shown, with a number behind one that came before."""
     used: Counter[str] = Counter()
     for name in names:
-        shown = unique = clean(name, LONGEST_NAME)
+        shown = unique = clean(name, MAX_NAME_LENGTH)
         while used[unique]:
             used[shown] += 1
             unique = f"{shown} ({used[shown]})"
@@ -182,12 +182,12 @@ def _make_unique(names: Iterable[str]) -> Iterator[str]:
 
 def _make_case(case: _Case, name: str, class_name: str) -> ET.Element:
     element = ET.Element("testcase", name=name, classname=class_name, time="0.000")
-    said = clean(case.said, LONGEST_TEXT)
-    text = "\n".join([said, *(clean(line, LONGEST_TEXT) for line in case.detail)])
+    said = clean(case.said, MAX_TEXT_LENGTH)
+    text = "\n".join([said, *(clean(line, MAX_TEXT_LENGTH) for line in case.detail)])
     if case.state == "passed":
         ET.SubElement(element, "system-out").text = text
     else:
-        ET.SubElement(element, case.state, type=clean(case.kind, LONGEST_NAME), message=said).text = text
+        ET.SubElement(element, case.state, type=clean(case.kind, MAX_NAME_LENGTH), message=said).text = text
     return element
 
 

@@ -20,7 +20,7 @@ _SAFE: Final = re.compile(r"[\n\t\x20-\x7e]*")
 _COMMAND: Final = re.compile(r"^([^\S\n]*):(?=:)", re.MULTILINE)
 _OLD_COMMAND: Final = re.compile(r"##(?=\[)")
 _REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
-_LONGEST_BEGINNING: Final = 1000
+_MAX_BEGINNING: Final = 1000
 
 
 def clean_output(text: str) -> str:
@@ -68,7 +68,7 @@ class CleanStream(io.TextIOBase):
         # A command may come in pieces: what the line holds already decides what the text is.
         cleaned = clean_output(self._line + inner)[len(clean_output(self._line)) :]
         self.stream.write("\r" * begin + cleaned + "\r" * end)
-        self._line = "" if begin or end else (self._line + inner).rpartition("\n")[2][-_LONGEST_BEGINNING:]
+        self._line = "" if begin or end else (self._line + inner).rpartition("\n")[2][-_MAX_BEGINNING:]
         return len(text)
 
     def write_command(self, line: str) -> None:

@@ -17,7 +17,7 @@ from ci_gate.report.escape import code_span, escape_markdown
 
 _DUET_SYMBOLS: Final = {"fail": "❌", "inconclusive": "❔"}
 _DECIDING: Final = {("inconclusive", "INCONCLUSIVE"), ("invalid", "INVALID")}
-MOST_REASONS: Final = 6
+MAX_REASONS: Final = 6
 T = TypeVar("T")
 
 
@@ -27,7 +27,7 @@ def make_reasons(scenario: ScenarioVerdict) -> Piece:
     blocking = list_blocking(scenario.findings)
     broken = (*(f"- ❌ {_describe_breach(limit)}" for limit in breaches), *regressions)
     found = tuple(f"- {describe_finding(finding)}" for finding in blocking)
-    lines = put_reasons(scenario, broken, found)[:MOST_REASONS]
+    lines = put_reasons(scenario, broken, found)[:MAX_REASONS]
     more = len(breaches) + len(regressions) + len(blocking) - len(lines)
     if more:
         lines += (f"- {more:,} more, folded below",)
@@ -43,7 +43,7 @@ def count_told(scenario: ScenarioVerdict) -> int:
     """How many of the findings that block are among the reasons."""
     broken = [False] * (len(scenario.breaches) + len(list_regressions(scenario)))
     found = [True] * len(list_blocking(scenario.findings))
-    return sum(put_reasons(scenario, broken, found)[:MOST_REASONS])
+    return sum(put_reasons(scenario, broken, found)[:MAX_REASONS])
 
 
 def _describe_breach(limit: LimitResult) -> str:
@@ -83,15 +83,15 @@ def _describe_change(change: Change) -> str:
 
 def list_blocking(findings: Sequence[Finding]) -> list[Finding]:
     """Those that stand against a PASS."""
-    return [finding for finding in findings if finding.effect != "note"]
+    return [finding for finding in findings if finding.severity != "info"]
 
 
 def describe_finding(finding: Finding) -> str:
-    """One finding as Markdown, with what would mend it unless it is a note."""
+    """One finding as Markdown, with what would fix it unless it is a note."""
     said = f"{code_span(finding.subject)}: {escape_markdown(finding.message)}"
-    if finding.effect == "note":
+    if finding.severity == "info":
         return f"💬 {said}"
-    return f"🚫 {said}. *To mend it:* {escape_markdown(finding.remedy)}."
+    return f"🚫 {said}. *To fix it:* {escape_markdown(finding.remedy)}."
 
 
 def make_run_findings(verdict: Verdict) -> Piece:

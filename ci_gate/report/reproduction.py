@@ -8,8 +8,8 @@ from typing import Final
 
 from ci_gate.judge.verdict import ScenarioVerdict, Verdict
 from ci_gate.report.document import Piece, Rank
-from ci_gate.report.escape import LONGEST_NAME, clean
-from ci_gate.report.reasons import MOST_REASONS
+from ci_gate.report.escape import MAX_NAME_LENGTH, clean
+from ci_gate.report.reasons import MAX_REASONS
 
 _DEFAULT_FILE: Final = "thresholds.yaml"
 _BASE_FOLDER: Final = "../gate-base"
@@ -26,7 +26,7 @@ def list_commands(verdict: Verdict, scenarios: Sequence[ScenarioVerdict]) -> tup
     """Lines of a shell that run the same again; only what did not pass, where that is little."""
     command = ["ci-gate", "run", "--profile", verdict.profile]
     for scenario in scenarios:
-        if scenario.outcome != "PASS" and len(scenarios) <= MOST_REASONS:
+        if scenario.outcome != "PASS" and len(scenarios) <= MAX_REASONS:
             command += ["--scenario", scenario.name]
     if verdict.thresholds_file != _DEFAULT_FILE:
         command += ["--thresholds", verdict.thresholds_file]
@@ -37,11 +37,11 @@ def list_commands(verdict: Verdict, scenarios: Sequence[ScenarioVerdict]) -> tup
     is_built = bool(verdict.options.get("dockerfile"))
     can_have_base = not is_built or bool(verdict.occasion and verdict.occasion.base_sha)
     if (
-        base and can_have_base and "://" not in base and clean(base, LONGEST_NAME) == base
+        base and can_have_base and "://" not in base and clean(base, MAX_NAME_LENGTH) == base
     ):  # a URL: a password
         command += ["--base", base]
     lines = [*_check_out(verdict), *(_build(verdict) if is_built else ()), command]
-    return tuple(shlex.join(clean(word, LONGEST_NAME) for word in line) for line in lines)
+    return tuple(shlex.join(clean(word, MAX_NAME_LENGTH) for word in line) for line in lines)
 
 
 def _check_out(verdict: Verdict) -> Iterator[list[str]]:

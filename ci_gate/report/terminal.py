@@ -70,7 +70,7 @@ def headline(verdict: Verdict) -> str:
     what = {
         "PASS": "every limit was measured and kept",
         "FAIL": "a limit is broken, or head is worse than base",
-        "INVALID": "the run proves nothing until the findings are mended",
+        "INVALID": "the run could not be judged until the findings are fixed",
         "INCONCLUSIVE": _tell_inconclusive(verdict),
     }[verdict.outcome]
     return f"{verdict.outcome}: {what} ({', '.join(counts) or 'no scenario'}; profile {verdict.profile})"
@@ -99,6 +99,6 @@ def _explain(scenario: ScenarioVerdict) -> Iterator[str]:
 
 
 def _describe(finding: Finding, of_blocking: str = "INVALID") -> str:
-    label = "note   " if finding.effect == "note" else of_blocking
-    remedy = "" if finding.effect == "note" else f"\n          -> {finding.remedy}"
+    label = "note   " if finding.severity == "info" else of_blocking
+    remedy = "" if finding.severity == "info" else f"\n          -> {finding.remedy}"
     return f"  {label} [{finding.code}] {finding.subject}: {finding.message}{remedy}"

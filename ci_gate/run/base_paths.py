@@ -23,7 +23,7 @@ _ENVIRONMENT_SIGNS: Final = ("pyvenv.cfg", "conda-meta")
 _OPTION: Final = re.compile(r"([\w.-]+=)(/.*)", re.DOTALL)
 _SEPARATOR: Final = r"[\s'\":;,=(){}<>|&]"
 _REMEDY: Final = (
-    "to mend it: name it relative to the folder of thresholds.yaml, or commit it; what both sides are to"
+    "to fix it: name it relative to the folder of thresholds.yaml, or commit it; what both sides are to"
     " share belongs outside of the repository, and what is built belongs into a Dockerfile"
 )
 

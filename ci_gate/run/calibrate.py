@@ -1,4 +1,4 @@
-"""Base against base: how often this machine would cry wolf, and what is the smallest change it would see."""
+"""Base against base: the false-alarm rate of this machine, and what is the smallest change it would see."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from ci_gate.judge.compare.comparison import Change
 from ci_gate.judge.compare.duet import NOT_COMPARED, DuetOutcome, DuetVerdict
 from ci_gate.judge.verdict import judge
 from ci_gate.run.base import BaseVersion
-from ci_gate.run.plan import RunRequest, end_run, plan_run
+from ci_gate.run.plan import RunOptions, end_run, plan_run
 from ci_gate.run.progress import ProgressPrinter
 from ci_gate.run.scenarios import Session, make_folder, run_duet
 from ci_gate.service.guard.watchdog import Watchdog
 from ci_gate.wording import count
 
-HEADERS = ("scenario", "endpoint", "metric", "runs", "false alarms", "standard deviation", "could see")
+HEADERS = ("scenario", "endpoint", "metric", "runs", "false alarms", "standard deviation", "detectable")
 _OUTCOMES: Final[tuple[DuetOutcome, ...]] = ("pass", "inconclusive", "fail", "invalid")
 
 
-def calibrate(request: RunRequest, runs: int, progress: ProgressPrinter) -> str:
+def calibrate(request: RunOptions, runs: int, progress: ProgressPrinter) -> str:
     """Compare the service with itself ``runs`` times per scenario, exactly as a pull request would be.
 
     Returns what `summarise_comparisons` says; if interrupted, ``progress`` says it of the rounds so far. Each
@@ -89,7 +89,7 @@ def summarise_comparisons(compared: Sequence[tuple[str, DuetVerdict]], planned: 
     return f"{table}\n\n{count(len(compared), 'comparison')}: {counts}{unmeasured}"
 
 
-def _measure_round(request: RunRequest, watchdog: Watchdog, progress: ProgressPrinter) -> RunInfo:
+def _measure_round(request: RunOptions, watchdog: Watchdog, progress: ProgressPrinter) -> RunInfo:
     """One duet of each scenario; a service that fails one does not stop the others."""
     planned = plan_run(request)
     duets = tuple(plan for plan in planned.recordings if plan.recording in {DUET_BASE, DUET_HEAD})
@@ -122,7 +122,7 @@ def _measure_round(request: RunRequest, watchdog: Watchdog, progress: ProgressPr
 
 
 def _judge_round(
-    request: RunRequest, info: RunInfo, progress: ProgressPrinter
+    request: RunOptions, info: RunInfo, progress: ProgressPrinter
 ) -> list[tuple[str, DuetVerdict]]:
     """What was compared, as `ci-gate judge` of the round's folder sees it; what was not is said."""
     try:

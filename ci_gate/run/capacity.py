@@ -21,7 +21,7 @@ from ci_gate.judge.capacity.load_step import Step, judge_step
 from ci_gate.judge.capacity.stepping import Climb, NextStep, choose_next
 from ci_gate.measure.load_run import Job
 from ci_gate.report.capacity import describe_load, describe_step
-from ci_gate.run.plan import RunRequest, end_run, plan_recording, plan_run
+from ci_gate.run.plan import RunOptions, end_run, plan_recording, plan_run
 from ci_gate.run.progress import ProgressPrinter
 from ci_gate.run.scenarios import Session, make_folder, record_alone, started
 from ci_gate.service.guard.watchdog import Watchdog
@@ -48,7 +48,7 @@ def plan_climb(
     return Climb(lowest=lowest, highest=highest, least=least, growth=growth, duration_s=duration_s)
 
 
-def measure_capacity(request: RunRequest, climb: Climb, progress: ProgressPrinter) -> None:
+def measure_capacity(request: RunOptions, climb: Climb, progress: ProgressPrinter) -> None:
     """Measure the request's one scenario step by step, until `choose_next` has nothing left to learn.
 
     The service is started and reset once, as it would meet a rising load. run.json names each step before it
@@ -74,7 +74,7 @@ def measure_capacity(request: RunRequest, climb: Climb, progress: ProgressPrinte
 class _Ladder:
     """The steps so far, and the run.json that says what they are."""
 
-    def __init__(self, request: RunRequest, info: RunInfo, progress: ProgressPrinter) -> None:
+    def __init__(self, request: RunOptions, info: RunInfo, progress: ProgressPrinter) -> None:
         self.info = info
         self._request = request
         self._scenario = request.scenarios[0]

@@ -99,6 +99,6 @@ def find_parents(commit: str, repository: Path) -> tuple[str, ...]:
 def _explain(repository: Path, arguments: Sequence[str], done: subprocess.CompletedProcess[str]) -> str:
     said = done.stderr.encode("utf-8", "replace").decode().strip() or f"exit status {done.returncode}"
     remedy = next((remedy for sign, remedy in _REMEDIES if sign in said.casefold()), "")
-    told = f"\nto mend it: {remedy.format(repository=repository)}" if remedy else ""
+    told = f"\nto fix it: {remedy.format(repository=repository)}" if remedy else ""
     command = next(argument for argument in arguments if re.fullmatch(r"[a-z][a-z-]*", argument))
     return f"git {command}: {said}{told}"

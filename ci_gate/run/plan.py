@@ -20,8 +20,16 @@ import psutil
 import ci_gate
 from ci_gate.addresses import hide_credentials
 from ci_gate.errors import GateError
-from ci_gate.evidence.ranges import LONGEST_S
-from ci_gate.evidence.recording import DUET_BASE, DUET_HEAD, HEAD, RUN_SCHEMA, TRIALS, RecordingPlan, RunInfo
+from ci_gate.evidence.ranges import MAX_SPAN_S
+from ci_gate.evidence.recording import (
+    DUET_BASE,
+    DUET_HEAD,
+    HEAD,
+    RESET_CHECKS,
+    RUN_SCHEMA,
+    RecordingPlan,
+    RunInfo,
+)
 from ci_gate.evidence.workload import Workload
 from ci_gate.judge.validity.feasibility import find_unused, least_rates, offered_rate
 from ci_gate.run.git import run_git
@@ -29,13 +37,13 @@ from ci_gate.thresholds import ALL_ENDPOINTS, Compare, Profile, Scenario, Thresh
 
 DRAIN_S: Final = 30.0
 SPAWN_ALLOWANCE_S: Final = 60.0  # beyond users / spawn_rate, for slow logins
-TRIAL_S: Final = 3.0
-TRIAL_USERS: Final = 3  # so that a failure by chance is not all there is of an endpoint
+RESET_CHECK_S: Final = 3.0
+RESET_CHECK_USERS: Final = 3  # so that a failure by chance is not all there is of an endpoint
 DUET_MARGIN_S: Final = 15.0  # both sides rarely get ready in the same second
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunRequest:
+class RunOptions:
     """What to run and where. ``environ`` is what services and scenarios may see of ours.
 
     ``base`` is a git revision, an image or a URL to compare with; ``seed`` draws what is left to chance;
@@ -65,7 +73,7 @@ def plan_recording(scenario: Scenario, profile: Profile, workload: Workload, see
         warmup_s=profile.warmup_s,
         duration_s=profile.duration_s,
         drain_s=DRAIN_S,
-        spawn_timeout_s=min(scenario.user_count / scenario.spawn_rate + SPAWN_ALLOWANCE_S, LONGEST_S),
+        spawn_timeout_s=min(scenario.user_count / scenario.spawn_rate + SPAWN_ALLOWANCE_S, MAX_SPAN_S),
         seed=seed,
         arrivals_per_s=scenario.arrivals_per_s,
         ramp_s=scenario.ramp_s,
@@ -97,29 +105,31 @@ def plan_duet(
     )
 
 
-def plan_trials(scenario: Scenario, profile: Profile, workload: Workload, seed: int) -> list[RecordingPlan]:
+def plan_reset_checks(
+    scenario: Scenario, profile: Profile, workload: Workload, seed: int
+) -> list[RecordingPlan]:
     """A few users of each class for a moment, twice alike: after a good reset both see the same."""
     plan = msgspec.structs.replace(
         plan_recording(scenario, profile, workload, seed),
-        users={user.user_class: min(user.count, TRIAL_USERS) for user in scenario.users},
+        users={user.user_class: min(user.count, RESET_CHECK_USERS) for user in scenario.users},
         warmup_s=0.0,
-        duration_s=TRIAL_S,
+        duration_s=RESET_CHECK_S,
         arrivals_per_s=None,
         ramp_s=0.0,
         offered_per_s=None,
         least_offered_per_s={},
     )
-    return [msgspec.structs.replace(plan, recording=name) for name in TRIALS]
+    return [msgspec.structs.replace(plan, recording=name) for name in RESET_CHECKS]
 
 
-def plan_run(request: RunRequest) -> RunInfo:
+def plan_run(request: RunOptions) -> RunInfo:
     """run.json as it stands before the first scenario."""
     plans: list[RecordingPlan] = []
     for scenario in request.scenarios:
         workload = request.workloads[scenario.locustfile]
         plans.append(plan_recording(scenario, request.profile, workload, request.seed))
         if request.thresholds.service.before_each:
-            plans += plan_trials(scenario, request.profile, workload, request.seed)
+            plans += plan_reset_checks(scenario, request.profile, workload, request.seed)
         if request.base and scenario.regression:
             plans += plan_duet(scenario, request.profile, workload, request.thresholds.compare, request.seed)
     return RunInfo(
@@ -155,7 +165,7 @@ def _describe_host() -> dict[str, str]:
     }
 
 
-def _describe_git(request: RunRequest) -> dict[str, str]:
+def _describe_git(request: RunOptions) -> dict[str, str]:
     base = {"base": hide_credentials(request.base)} if request.base else {}
     if shutil.which("git") is None:
         return base

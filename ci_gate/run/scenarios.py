@@ -13,7 +13,7 @@ from ci_gate.evidence.recording import (
     DUET_BASE,
     DUET_HEAD,
     HEAD,
-    TRIALS,
+    RESET_CHECKS,
     RecordingPlan,
     RunInfo,
     duet_name,
@@ -23,15 +23,15 @@ from ci_gate.evidence.recording import (
 )
 from ci_gate.judge.compare.comparison import decide
 from ci_gate.judge.compare.duet import compare_at
-from ci_gate.judge.compare.looks import Look, plan_looks
+from ci_gate.judge.compare.interim import InterimAnalysis, plan_interim
 from ci_gate.judge.summary import find_successes, select_steady_phase
 from ci_gate.measure.live import RecordingTail
 from ci_gate.measure.load_run import Job, record
 from ci_gate.measure.probes import NO_PROBES, resolve_targets
 from ci_gate.run.base import BaseVersion, open_base
-from ci_gate.run.plan import RunRequest, end_run, plan_run
+from ci_gate.run.plan import RunOptions, end_run, plan_run
 from ci_gate.run.progress import ProgressPrinter, describe, describe_pace
-from ci_gate.service.environment import Placement
+from ci_gate.service.environment import ServiceContext
 from ci_gate.service.guard.watchdog import Watchdog
 from ci_gate.service.reset import run_before_each
 from ci_gate.service.start import start_service
@@ -45,7 +45,7 @@ _SETTLE_S = 2.0  # requests sent before a look are awaited this long; the verdic
 class Session:
     """What every measurement of a run shares."""
 
-    request: RunRequest
+    request: RunOptions
     info: RunInfo
     watchdog: Watchdog
     progress: ProgressPrinter
@@ -56,7 +56,7 @@ class Session:
         return {plan.recording: plan for plan in self.info.recordings if plan.scenario == scenario.name}
 
 
-def run_scenarios(request: RunRequest, progress: ProgressPrinter) -> RunInfo:
+def run_scenarios(request: RunOptions, progress: ProgressPrinter) -> RunInfo:
     """Measure every scenario in turn; a service that fails one does not stop the others.
 
     Writes run.json before the first and after the last. An interrupt or a failure of the run itself ends
@@ -86,7 +86,7 @@ def run_scenarios(request: RunRequest, progress: ProgressPrinter) -> RunInfo:
 
 
 def _open_base(
-    stack: contextlib.ExitStack, request: RunRequest, watchdog: Watchdog
+    stack: contextlib.ExitStack, request: RunOptions, watchdog: Watchdog
 ) -> BaseVersion | BaseError | None:
     """None where none is asked for. A base that cannot be made is no reason not to judge head."""
     if not request.base:
@@ -102,9 +102,9 @@ def _open_base(
 def _run_scenario(session: Session, scenario: Scenario, failures: dict[str, str]) -> None:
     plans = session.plans_of(scenario)
     try:
-        for trial in TRIALS:
+        for trial in RESET_CHECKS:
             if trial in plans:
-                _run_trial(session, plans[trial])
+                _run_reset_check(session, plans[trial])
         _run_alone(session, scenario, plans[HEAD])
         if session.base and DUET_HEAD in plans:
             if isinstance(session.base, BaseError):
@@ -121,7 +121,7 @@ def _run_scenario(session: Session, scenario: Scenario, failures: dict[str, str]
         raise
 
 
-def _run_trial(session: Session, plan: RecordingPlan) -> None:
+def _run_reset_check(session: Session, plan: RecordingPlan) -> None:
     request = session.request
     with started(session, request.thresholds.service, request.repository, "head", plan) as job:
         _record(session, (job,), lambda: False)
@@ -193,7 +193,7 @@ class DuetWatch:
         self._jobs = jobs
         self._tails = tuple(_follow(session, job) for job in jobs)
         self._settings = session.request.thresholds.compare_scenario
-        self._looks = list(plan_looks(self._settings.max_duration_s, self._settings.alpha))
+        self._looks = list(plan_interim(self._settings.max_duration_s, self._settings.alpha))
 
     def look(self) -> bool:
         """Show progress; True once the comparison is decided."""
@@ -207,7 +207,7 @@ class DuetWatch:
             return False
         return self._decide(self._looks.pop(0))
 
-    def _decide(self, look: Look) -> bool:
+    def _decide(self, look: InterimAnalysis) -> bool:
         sides = tuple(
             select_steady_phase(read_recording(job.folder), self._scenario.accept) for job in self._jobs
         )
@@ -230,7 +230,7 @@ def started(
     request = session.request
     folder = recording_folder(request.out, plan)
     with session.watchdog.temporary_folder("ci-gate-state-") as state:
-        placement = Placement(
+        placement = ServiceContext(
             side=side,
             repository=repository,
             state_dir=state,
@@ -242,8 +242,8 @@ def started(
             service, placement, watchdog=session.watchdog, on_progress=session.progress.say
         ) as running:
             run_before_each(running, watchdog=session.watchdog)
-            is_trial = plan.recording in TRIALS
-            probes = NO_PROBES if is_trial else resolve_targets(request.thresholds.probes, running)
+            is_reset_check = plan.recording in RESET_CHECKS
+            probes = NO_PROBES if is_reset_check else resolve_targets(request.thresholds.probes, running)
             for line in probes.off:
                 session.progress.say(line)
             yield Job(plan=plan, folder=folder, service=running, probes=probes)

@@ -22,7 +22,7 @@ _VARIABLE = re.compile(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Placement:
+class ServiceContext:
     """Where a service is started, and as which side of a comparison.
 
     ``environ`` is ci-gate's own environment. ``log_path`` is appended to. ``thresholds_file`` is the name
@@ -56,7 +56,7 @@ class Placeholders:
         return _PLACEHOLDER.sub(lambda match: str(getattr(self, match[1])), text)
 
 
-def expand_variables(text: str, *, at: Position, placement: Placement, where: str) -> str:
+def expand_variables(text: str, *, at: Position, placement: ServiceContext, where: str) -> str:
     """Resolves ``${VAR}`` and ``${VAR:-default}``; as in a shell, the default also replaces an empty value.
 
     ``where`` names the key in thresholds.yaml, ``at`` is what Problems point at.
@@ -80,7 +80,7 @@ def expand_variables(text: str, *, at: Position, placement: Placement, where: st
     return _VARIABLE.sub(resolve, text)
 
 
-def expand_env(service: Service, placement: Placement, placeholders: Placeholders) -> dict[str, str]:
+def expand_env(service: Service, placement: ServiceContext, placeholders: Placeholders) -> dict[str, str]:
     """The values of ``service.env``, all resolved. Raises BadInputError."""
     return {
         key: expand_text(value, placeholders, at=service.at, placement=placement, where=f"service.env.{key}")
@@ -89,7 +89,7 @@ def expand_env(service: Service, placement: Placement, placeholders: Placeholder
 
 
 def expand_text(
-    text: str, placeholders: Placeholders, *, at: Position, placement: Placement, where: str
+    text: str, placeholders: Placeholders, *, at: Position, placement: ServiceContext, where: str
 ) -> str:
     """Placeholders and variables resolved. Raises BadInputError as `expand_variables` does.
 
@@ -111,7 +111,7 @@ def reset_env(placeholders: Placeholders) -> dict[str, str]:
     }
 
 
-def _problem(at: Position, placement: Placement, message: str, allowed: str) -> BadInputError:
+def _problem(at: Position, placement: ServiceContext, message: str, allowed: str) -> BadInputError:
     return BadInputError(
         Problem(
             file=placement.thresholds_file,

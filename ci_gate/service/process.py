@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from ci_gate.service.environment import Placement
+    from ci_gate.service.environment import ServiceContext
     from ci_gate.service.guard.watchdog import Watchdog
     from ci_gate.service.log import ServiceLog
     from ci_gate.thresholds import Service
@@ -163,7 +163,7 @@ def _explained(words: tuple[str, ...], cwd: Path) -> Iterator[None]:
         raise ServiceError(f"cannot start `{shlex.join(words)}` in {cwd}: {error.strerror}") from error
 
 
-def split_command(text: str, *, service: Service, placement: Placement, key: str) -> tuple[str, ...]:
+def split_command(text: str, *, service: Service, placement: ServiceContext, key: str) -> tuple[str, ...]:
     """Words as a shell would split them. Raises BadInputError for an open quote or an empty command."""
     try:
         words = tuple(shlex.split(text))
@@ -210,7 +210,7 @@ def _hand_over(process: subprocess.Popen[bytes], words: tuple[str, ...], env: Ma
             stdin.write(json.dumps({"words": words, "env": dict(env)}).encode())
 
 
-def _problem(service: Service, placement: Placement, message: str) -> Problem:
+def _problem(service: Service, placement: ServiceContext, message: str) -> Problem:
     return Problem(
         file=placement.thresholds_file, line=service.at.line, column=service.at.column, message=message
     )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PROBE_TIMEOUT_S = 3.0
 FIRST_PAUSE_S = 0.02
-LONGEST_PAUSE_S = 0.25
+MAX_PAUSE_S = 0.25
 IN_A_ROW = 10
 """Good answers on fresh connections: of several processes that listen, one may not be ready yet."""
 BODY_LIMIT = 64 * 1024
@@ -60,7 +60,7 @@ def await_ready(
         if elapsed_s >= timeout_s:
             raise ServiceError(f"the service was not ready after {format_exact(timeout_s)} s: {wrong}")
         clock.sleep(min(FIRST_PAUSE_S if good else pause_s, timeout_s - elapsed_s))
-        pause_s = min(pause_s * 1.5, LONGEST_PAUSE_S)
+        pause_s = min(pause_s * 1.5, MAX_PAUSE_S)
 
 
 def probe_http(url: str, timeout_s: float) -> str | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from ci_gate.service.container import GuardedContainer
 
 if TYPE_CHECKING:
-    from ci_gate.service.environment import Placeholders, Placement
+    from ci_gate.service.environment import Placeholders, ServiceContext
     from ci_gate.service.log import ServiceLog
     from ci_gate.thresholds import Service
 
@@ -31,7 +31,7 @@ class RunningService:
     """
 
     service: Service
-    placement: Placement
+    placement: ServiceContext
     url: str
     runtime: Runtime | None
     log: ServiceLog

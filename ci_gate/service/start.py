@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from docker import DockerClient
 
-    from ci_gate.service.environment import Placement
+    from ci_gate.service.environment import ServiceContext
     from ci_gate.service.guard.watchdog import Watchdog
     from ci_gate.service.log import ServiceLog
     from ci_gate.service.ready import Clock
@@ -44,7 +44,7 @@ _CONTAINER_HINT = " (inside its container it must listen on 0.0.0.0, port {port}
 @contextlib.contextmanager
 def start_service(
     service: Service,
-    placement: Placement,
+    placement: ServiceContext,
     *,
     watchdog: Watchdog,
     on_progress: Callable[[str], None] = lambda _: None,
@@ -83,7 +83,7 @@ def start_service(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Start:
     service: Service
-    placement: Placement
+    placement: ServiceContext
     watchdog: Watchdog
     on_progress: Callable[[str], None]
     grace_s: float
@@ -162,7 +162,7 @@ def _use_url(start: _Start, log: ServiceLog) -> RunningService:
     return _await_running(start, url, None, log=log, inside=inside, env=env)
 
 
-def _port_of(url: str, service: Service, placement: Placement) -> int:
+def _port_of(url: str, service: Service, placement: ServiceContext) -> int:
     with contextlib.suppress(ValueError):
         parts = urlsplit(url)
         if parts.hostname and parts.scheme in _PORTS and parts.port != 0:

@@ -14,7 +14,7 @@ import yaml
 
 from ci_gate.errors import UsageError
 from ci_gate.thresholds import Limit, Scenario, Thresholds, parse_thresholds
-from ci_gate.thresholds.yaml.source import Path, read_yaml
+from ci_gate.thresholds.yaml.source import KeyPath, read_yaml
 
 _Edit = tuple[int, int, str]
 """Where the old text begins and ends, and the new one."""
@@ -59,9 +59,9 @@ def replace_image(thresholds: Thresholds, image: str) -> Thresholds:
     return dataclasses.replace(thresholds, service=service)
 
 
-def _find_edits(scenario: Scenario, total: int) -> Iterator[tuple[Path, int | str]]:
+def _find_edits(scenario: Scenario, total: int) -> Iterator[tuple[KeyPath, int | str]]:
     """The new values by path."""
-    place: Path = ("scenarios", scenario.name)
+    place: KeyPath = ("scenarios", scenario.name)
     for name, count in share_users(scenario, total).items():
         yield (*place, "users", name), count
     share = Fraction(total, scenario.user_count)
@@ -79,7 +79,7 @@ def _lower(floor: Limit, share: Fraction) -> str:
     return f"{steps / 10**decimals:.{decimals}f}".rstrip("0").rstrip(".") + "/s"
 
 
-def _apply(value: Any, edits: Mapping[Path, int | str], path: Path = ()) -> Any:  # noqa: ANN401  plain data
+def _apply(value: Any, edits: Mapping[KeyPath, int | str], path: KeyPath = ()) -> Any:  # noqa: ANN401  plain data
     if isinstance(value, dict):
         return {key: _apply(inner, edits, (*path, key)) for key, inner in value.items()}
     if isinstance(value, list):

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from ci_gate.errors import Problem
 from ci_gate.thresholds.quantities import parse_bytes, parse_duration_s, parse_share
 from ci_gate.thresholds.yaml.nodes import quote
-from ci_gate.thresholds.yaml.source import Path, Section
+from ci_gate.thresholds.yaml.source import KeyPath, Section
 from ci_gate.wording import format_exact
 
 PLACEHOLDERS = {
@@ -162,7 +162,7 @@ def _check_compare_load(scenario: Section) -> Iterator[Problem]:
 
 def _check_method_case(scenario: Section) -> Iterator[Problem]:
     limits, accept = scenario.section("limits"), scenario.section("accept")
-    named: list[tuple[Path, str]] = [
+    named: list[tuple[KeyPath, str]] = [
         ((*part.path, name), name) for part in (limits, accept) for name in part.data
     ]
     named += [

@@ -19,9 +19,11 @@ from jsonschema.validators import extend
 
 from ci_gate.errors import Problem
 from ci_gate.thresholds.yaml.nodes import MAX_QUOTED, quote
-from ci_gate.thresholds.yaml.source import Path, YamlSource
+from ci_gate.thresholds.yaml.source import KeyPath, YamlSource
 
-_Found = tuple[Path | None, Problem]  # the path of the wrong value; None where nothing stands that is wrong
+_Found = tuple[
+    KeyPath | None, Problem
+]  # the path of the wrong value; None where nothing stands that is wrong
 
 
 def schema_text() -> str:
@@ -34,13 +36,13 @@ def schema_text() -> str:
     return resources.files(__package__).joinpath("thresholds.schema.json").read_text(encoding="utf-8")
 
 
-def find_shape_problems(source: YamlSource) -> tuple[set[Problem], set[Path]]:
+def find_shape_problems(source: YamlSource) -> tuple[set[Problem], set[KeyPath]]:
     """Every violation of the schema, and the paths of the values that violate it.
 
     With None for the values at those paths, what remains may lack keys but holds nothing of a wrong form.
     """
     problems: set[Problem] = set()
-    wrong: set[Path] = set()
+    wrong: set[KeyPath] = set()
     for error in _validator().iter_errors(source.data):
         for path, problem in _explain(error, source):
             problems.add(problem)
@@ -67,7 +69,7 @@ def _check_pattern(_: object, pattern: str, instance: object, __: object) -> Ite
 
 
 def _explain(error: ValidationError, source: YamlSource) -> Iterator[_Found]:
-    path: Path = tuple(error.absolute_path)
+    path: KeyPath = tuple(error.absolute_path)
     if "propertyNames" in error.absolute_schema_path:
         yield _explain_key(error, path, source)
         return
@@ -78,7 +80,7 @@ def _explain(error: ValidationError, source: YamlSource) -> Iterator[_Found]:
         yield from explain(error, path, source)
 
 
-def _explain_value(error: ValidationError, path: Path, source: YamlSource) -> Problem:
+def _explain_value(error: ValidationError, path: KeyPath, source: YamlSource) -> Problem:
     value, schema = error.instance, _schema_of(error)
     name = quote(next(step for step in reversed(path) if isinstance(step, str))) if path else "the file"
     if value is None or value in ({}, []):
@@ -92,7 +94,7 @@ def _explain_value(error: ValidationError, path: Path, source: YamlSource) -> Pr
     return source.value_problem(path, message, _allowed(schema))
 
 
-def _explain_key(error: ValidationError, path: Path, source: YamlSource) -> _Found:
+def _explain_key(error: ValidationError, path: KeyPath, source: YamlSource) -> _Found:
     key, schema = str(error.instance), _schema_of(error)
     # A number in a key is never a slip of the pen: p100.5 is no p50.
     words = [example for example in schema.get("examples", ()) if example.isalpha()]
@@ -100,7 +102,7 @@ def _explain_key(error: ValidationError, path: Path, source: YamlSource) -> _Fou
     return (*path, key), source.problem((*path, key), message, _allowed(schema))
 
 
-def _explain_unknown_keys(error: ValidationError, path: Path, source: YamlSource) -> Iterator[_Found]:
+def _explain_unknown_keys(error: ValidationError, path: KeyPath, source: YamlSource) -> Iterator[_Found]:
     known = list(_schema_of(error)["properties"])
     for key in _mapping_of(error):
         if key not in known:
@@ -108,7 +110,7 @@ def _explain_unknown_keys(error: ValidationError, path: Path, source: YamlSource
             yield (*path, key), source.problem((*path, key), message, ", ".join(known))
 
 
-def _explain_missing_keys(error: ValidationError, path: Path, source: YamlSource) -> Iterator[_Found]:
+def _explain_missing_keys(error: ValidationError, path: KeyPath, source: YamlSource) -> Iterator[_Found]:
     schema = _schema_of(error)
     for key in schema["required"]:
         if key not in _mapping_of(error):
@@ -117,7 +119,7 @@ def _explain_missing_keys(error: ValidationError, path: Path, source: YamlSource
             yield None, source.problem(path, f"key {key!r} is missing{inside}", allowed)
 
 
-def _explain_choice(error: ValidationError, path: Path, source: YamlSource) -> Iterator[_Found]:
+def _explain_choice(error: ValidationError, path: KeyPath, source: YamlSource) -> Iterator[_Found]:
     choices = [branch["required"][0] for branch in _schema_of(error)["oneOf"]]
     chosen = [key for key in _mapping_of(error) if key in choices]
     allowed = f"exactly one of {', '.join(choices)}"
@@ -130,7 +132,7 @@ def _explain_choice(error: ValidationError, path: Path, source: YamlSource) -> I
         yield None, source.problem(path, message, allowed)
 
 
-_EXPLANATIONS: dict[str, Callable[[ValidationError, Path, YamlSource], Iterator[_Found]]] = {
+_EXPLANATIONS: dict[str, Callable[[ValidationError, KeyPath, YamlSource], Iterator[_Found]]] = {
     "additionalProperties": _explain_unknown_keys,
     "required": _explain_missing_keys,
     "oneOf": _explain_choice,

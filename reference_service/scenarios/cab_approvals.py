@@ -17,7 +17,7 @@ from signed_in import NothingKnownError, SignedInUser, read_json
 APPROVALS = "/api/v1/approvals"
 BOARD_COUNT = 25
 PAGE_SIZE = 120
-FEWEST_PENDING = 100
+MIN_PENDING = 100
 
 
 class CabUser(SignedInUser):
@@ -41,8 +41,8 @@ class CabUser(SignedInUser):
             if page is None:
                 return
             self.pending_ids = {item["id"] for item in page["items"]}
-            if len(self.pending_ids) < FEWEST_PENDING:
-                response.failure(f"{len(self.pending_ids)} pending, the scenario needs {FEWEST_PENDING}")
+            if len(self.pending_ids) < MIN_PENDING:
+                response.failure(f"{len(self.pending_ids)} pending, the scenario needs {MIN_PENDING}")
 
     @task(3)
     def approve(self) -> None:

@@ -19,7 +19,7 @@ from ci_gate.thresholds import Thresholds, parse_thresholds
 
 HERE = Path(__file__).parent
 LIMITS = {"all": {"p50": "5s"}}
-USERS = {"MendedUser": 4}
+USERS = {"FixedUser": 4}
 
 
 def scenario(users: dict[str, int], **changes: object) -> dict[str, object]:
@@ -30,8 +30,8 @@ TIGHT = {"all": {"p50": "1s"}}
 LENIENT = {"all": {"p50": "5s", "failures": "100%"}}
 COUNTED = {"all": {"failures": "100%"}}  # one user is too slow for a percentile
 SCENARIOS = {
-    "mended": scenario(USERS),
-    "claim-05": scenario({"SilentUser": 2, "MendedUser": 4}),
+    "fixed": scenario(USERS),
+    "claim-05": scenario({"SilentUser": 2, "FixedUser": 4}),
     "claim-06": scenario({"DyingUser": 4}),
     "claim-10": scenario({"AnonymousUser": 4}, limits=LENIENT),
     "claim-12": scenario({"ForgivingUser": 4}),

@@ -1,4 +1,4 @@
-"""One locustfile with the mistakes of the report, a user class for each, and ``MendedUser`` without any."""
+"""One locustfile with the mistakes of the report, a user class for each, and ``FixedUser`` without any."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import count
 
 from locust import FastHttpUser, constant, events, task
 
-FEWEST_ITEMS = 100
+MIN_ITEMS = 100
 starts = count()
 
 
@@ -23,14 +23,14 @@ class ShopUser(FastHttpUser):
                 self.client.auth_header = f"Bearer {reply.json()['token']}"
 
 
-class MendedUser(ShopUser):
+class FixedUser(ShopUser):
     def on_start(self):
         self.sign_in()
 
     @task(3)
     def list_items(self):
         with self.client.get("/items", catch_response=True) as reply:
-            if len(reply.json()["items"]) < FEWEST_ITEMS:
+            if len(reply.json()["items"]) < MIN_ITEMS:
                 reply.failure("too few items")
 
     @task(2)
@@ -50,7 +50,7 @@ class SilentUser(ShopUser):
         self.thoughts = self.account
 
 
-class DyingUser(MendedUser):
+class DyingUser(FixedUser):
     """6: some users die in on_start."""
 
     def on_start(self):
@@ -83,7 +83,7 @@ class PendingUser(ShopUser):
     @task
     def list_pending(self):
         with self.client.get("/approvals", catch_response=True) as reply:
-            if len(reply.json()["items"]) < FEWEST_ITEMS:
+            if len(reply.json()["items"]) < MIN_ITEMS:
                 reply.failure("too few pending")
 
 

@@ -26,17 +26,17 @@ SCENARIO_3 = "200 ConnectorUser\nsteady 60 s\nlimit all p99 200ms\n"
 
 @dataclass(frozen=True)
 class Claim:
-    """Evidence that must not pass, the rules that alone keep it from passing, and the mended evidence."""
+    """Evidence that must not pass, the rules that alone keep it from passing, and the fixed evidence."""
 
     number: int
     lines: str
     codes: frozenset[str]
     says: str
-    mended: str
+    fixed: str
 
 
-def claim(number: int, lines: str, codes: str, says: str, mended: str) -> Claim:
-    return Claim(number=number, lines=lines, codes=frozenset(codes.split()), says=says, mended=mended)
+def claim(number: int, lines: str, codes: str, says: str, fixed: str) -> Claim:
+    return Claim(number=number, lines=lines, codes=frozenset(codes.split()), says=says, fixed=fixed)
 
 
 CLAIMS = (
@@ -110,13 +110,13 @@ def judge_lines(lines, rules=RULES):
 def test_claim__is_found_and_only_by_its_rules(case):
     judged = judge_lines(case.lines)
     assert (judged.outcome, judged.breaches) == ("INVALID", ())
-    assert {finding.code for finding in judged.findings if finding.effect != "note"} == case.codes
+    assert {finding.code for finding in judged.findings if finding.severity != "info"} == case.codes
     assert any(case.says in finding.message for finding in judged.findings)
     assert (
         judge_lines(case.lines, tuple(rule for rule in RULES if rule.code not in case.codes)).outcome
         == "PASS"
     )
-    assert judge_lines(case.mended).outcome == "PASS"
+    assert judge_lines(case.fixed).outcome == "PASS"
 
 
 FAILURES_OF_SCENARIO_1 = f"{SCENARIO_1.replace('offers 80/s', '')}9582 GET /a 200 2ms\n24869 GET /a 500 2ms\n"
@@ -152,7 +152,7 @@ def test_claim_15__a_limit_is_kept_or_broken_and_its_change_is_shown():
     assert (judged.outcome, breach.metric, breach.measured) == ("FAIL", "p99", 250.0)
     assert judge_lines(loose).outcome == "PASS"
     (change,) = compare_thresholds(draw(strict).thresholds, draw(loose).thresholds)
-    assert (change.effect, change.setting, change.old, change.new) == ("loosened", "p99", "200ms", "500ms")
+    assert (change.direction, change.setting, change.old, change.new) == ("loosened", "p99", "200ms", "500ms")
 
 
 def test_claim_16__what_failed_and_how():

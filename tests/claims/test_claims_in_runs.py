@@ -45,7 +45,7 @@ MISTAKES = (
 
 
 def blocking(judged):
-    return {finding.code for finding in judged.findings if finding.effect != "note"}
+    return {finding.code for finding in judged.findings if finding.severity != "info"}
 
 
 @pytest.mark.parametrize("case", MISTAKES, ids=lambda case: case.scenario)
@@ -63,7 +63,7 @@ def test_mistake__is_found_and_only_by_its_rules(run, case):
 
 
 def test_mended__passes_without_a_finding(run):
-    judged = run.verdict("mended")
+    judged = run.verdict("fixed")
     assert judged.outcome == "PASS", judged
     assert blocking(judged) == set()
     assert [summary.endpoint for summary in judged.endpoints] == [
@@ -76,8 +76,8 @@ def test_mended__passes_without_a_finding(run):
 
 
 def test_claim_07__only_the_users_that_are_named_run(run):
-    _, recording = run.evidence("mended")
-    assert {name for reading in recording.readings for name in reading.users} == {"MendedUser"}
+    _, recording = run.evidence("fixed")
+    assert {name for reading in recording.readings for name in reading.users} == {"FixedUser"}
 
 
 def test_claim_12__a_404_is_no_success_whatever_the_script_says(run):

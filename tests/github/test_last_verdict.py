@@ -216,7 +216,7 @@ def test_run_before__that_was_cancelled_hides_the_older_ones(jobs):
         ({"thresholds": LOOSE}, "another thresholds.yaml"),
         ({"scenarios": ()}, "on other scenarios"),
         (
-            {"outcome": "INVALID", "blocks": True, "findings": (finding("job-not-successful", "distrust"),)},
+            {"outcome": "INVALID", "blocks": True, "findings": (finding("job-not-successful", "invalid"),)},
             "its measurement was not completed",
         ),
     ],

@@ -11,7 +11,7 @@ from ci_gate.errors import EvidenceError, UsageError
 from ci_gate.github.api.comments import ACTIONS_AUTHOR, make_marker
 from ci_gate.github.api.reply import GitHubError
 from ci_gate.github.api.transport import open_transport
-from ci_gate.github.publication import PublishRequest
+from ci_gate.github.publication import PublishOptions
 from ci_gate.github.publish import publish
 from ci_gate.judge.occasion import Occasion
 from ci_gate.judge.verdict import decode_verdict, encode_verdict
@@ -66,7 +66,7 @@ class Job:
         try:
             with open_transport(environ, self.clock.patience(), _open_session) as transport:
                 return publish(
-                    PublishRequest(**{"thresholds_file": FILE, "repository": self.head} | request),
+                    PublishOptions(**{"thresholds_file": FILE, "repository": self.head} | request),
                     environ=environ,
                     transport=transport,
                     out=out,
@@ -425,7 +425,7 @@ def test_pull_request__is_never_taken_from_the_artifact(fork_job):
         {"verdict.json": b"{}"},
         {"verdict.json": b'{"schema": 1}' + b" " * 1000},
         {"verdict.json": run_verdict()[:-20]},
-        {"verdict.json": run_verdict().replace(b'"schema": 1', b'"schema": 2')},
+        {"verdict.json": run_verdict().replace(b'"schema": 2', b'"schema": 1')},
         {"verdict.json": run_verdict().replace(b'"blocks"', b'"extra": 1, "blocks"')},
         {"verdict.json": b"\0" * (33 * 1024**2)},
         {"other.json": run_verdict()},

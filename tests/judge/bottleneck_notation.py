@@ -6,7 +6,7 @@ import numpy as np
 
 from ci_gate.evidence.readings import MachineReading, ProbeReading, Reading, StatementReading, StatementTotal
 from ci_gate.evidence.recording import HEAD
-from ci_gate.judge.diagnosis.bottleneck import Circumstances, diagnose
+from ci_gate.judge.diagnosis.bottleneck import ScenarioContext, diagnose
 from ci_gate.judge.limits import LimitResult
 from ci_gate.thresholds import parse_thresholds
 from tests.judge.recordings import BEGIN_S, DURATION_S, make_recording, make_rows
@@ -23,9 +23,22 @@ IDLE_POOL = {"pool_size": 5, "pool_in_use": 0.5, "pool_waiting": 0}
 FULL_POOL = {"pool_size": 5, "pool_in_use": 5, "pool_waiting": 40}
 IDLE_DATABASE = {"connections_active": 0.5, "connections_idle_in_transaction": 0, "on_cpu": 0.4}
 COUNTERS = {
-    *("commits", "rollbacks", "deadlocks", "blocks_read", "blocks_hit"),
-    *("cpu_s", "evicted_keys", "hits", "misses", "commands"),
-    *("pool_waits", "pool_wait_seconds", "pool_timeouts", "statements", "throttled", "requests"),
+    "commits",
+    "rollbacks",
+    "deadlocks",
+    "blocks_read",
+    "blocks_hit",
+    "cpu_s",
+    "evicted_keys",
+    "hits",
+    "misses",
+    "commands",
+    "pool_waits",
+    "pool_wait_seconds",
+    "pool_timeouts",
+    "statements",
+    "throttled",
+    "requests",
 }
 
 
@@ -147,7 +160,7 @@ def make_circumstances(*, is_slow=True, failure="", host_cores=4, **changes):
         "host_cores": host_cores,
         "memory_bytes": None,
     }
-    return Circumstances(**{**values, **changes})
+    return ScenarioContext(**{**values, **changes})
 
 
 def diagnose_head(recording, *, others=None, **circumstances):

@@ -83,8 +83,8 @@ def follow_law(in_flight, parameters, generator=None, noise=0.0, load=None) -> S
     return make_step(load or in_flight, windows=windows, number=int(in_flight * 10) % 1000)
 
 
-def make_finding(code, effect="distrust", message="as said") -> Finding:
-    return Finding(code=code, effect=effect, subject="scenario", message=message, remedy="mend it")
+def make_finding(code, severity="invalid", message="as said") -> Finding:
+    return Finding(code=code, severity=severity, subject="scenario", message=message, remedy="fix it")
 
 
 def make_limit(metric="p99", *, measured=100.0, bound=200.0, samples=1000, needed=1000, outcome="kept"):
@@ -102,5 +102,5 @@ def make_limit(metric="p99", *, measured=100.0, bound=200.0, samples=1000, neede
     )
 
 
-def distrust(step: Step, code: str) -> Step:
+def mark_invalid(step: Step, code: str) -> Step:
     return msgspec.structs.replace(step, outcome="untrusted", findings=(make_finding(code),))

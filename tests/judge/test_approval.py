@@ -12,7 +12,7 @@ from ci_gate.judge.changes.threshold_changes import ThresholdChange, compare_thr
 from tests.judge.test_threshold_changes import ALL, DOCUMENT, edit, parse
 
 LABEL = "thresholds-approved"
-MOST_OF_A_LABEL = 50  # GitHub takes no longer name
+MAX_OF_A_LABEL = 50  # GitHub takes no longer name
 
 
 def changes(to, path=(*ALL, "p50"), old=DOCUMENT):
@@ -84,7 +84,7 @@ def test_tightening__needs_no_approval():
 def test_label__fits_into_githubs():
     longest = {**DOCUMENT, "changes": {"loosening": {"label": "x" * 23}}}
     label = judge_approval(changes("250ms"), parse(longest).loosening_label, ()).label
-    assert len(label) == MOST_OF_A_LABEL
+    assert len(label) == MAX_OF_A_LABEL
     assert re.fullmatch(r"x{23}:[a-z2-7]{26}", label)
 
 
@@ -96,7 +96,7 @@ LOOSENED = st.builds(
     setting=st.text('ab", ', max_size=3),
     old=TEXTS,
     new=TEXTS,
-    effect=st.just("loosened"),
+    direction=st.just("loosened"),
     line=st.none() | st.integers(1, 9),
 )
 

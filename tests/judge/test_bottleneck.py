@@ -23,7 +23,7 @@ from ci_gate.evidence.samples import (
 )
 from ci_gate.judge.compare.comparison import Change
 from ci_gate.judge.compare.duet import DuetVerdict
-from ci_gate.judge.diagnosis.bottleneck import LEAST_SHARE, Diagnosis
+from ci_gate.judge.diagnosis.bottleneck import MIN_SHARE, Diagnosis
 from ci_gate.judge.diagnosis.causes import UNKNOWN
 from ci_gate.judge.diagnosis.observation import ProbeWindow, count_in_flight, observe
 from ci_gate.judge.diagnosis.occupancy import locate
@@ -81,7 +81,7 @@ def diagnose(words):
 def test_place__is_named_where_it_is_short_and_not_near_it(code, first, near):
     diagnosis = diagnose(first)
     assert codes(diagnosis)[0] == code
-    assert diagnosis.causes[0].share >= LEAST_SHARE
+    assert diagnosis.causes[0].share >= MIN_SHARE
     assert code not in codes(diagnose(near))
 
 
@@ -215,7 +215,7 @@ def test_slowest_statement__is_told_where_the_database_is_short():
 
 def test_tolerance_that_is_broken__is_to_be_explained_as_a_limit_is():
     comparison = DuetVerdict(
-        outcome="fail", duration_s=30.0, looks=1, alpha=0.05, changes=(), not_compared=(), findings=()
+        outcome="fail", duration_s=30.0, analyses=1, alpha=0.05, changes=(), not_compared=(), findings=()
     )
     assert codes(diagnose_head(make_evidence(), is_slow=False, comparison=comparison)) == []
     changed = msgspec.structs.replace(comparison, changes=(make_change("p95"),))
@@ -440,7 +440,7 @@ def test_document__explains_every_cause():
     page = (Path(__file__).parents[2] / "docs" / "diagnosis.md").read_text(encoding="utf-8")
     explained = set(re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE))
     sources = "".join(
-        path.read_text(encoding="utf-8") for path in Path(ci_gate.judge.__path__[0]).glob("*.py")
+        path.read_text(encoding="utf-8") for path in Path(ci_gate.judge.__path__[0]).rglob("*.py")
     )
-    named = set(re.findall(r'Place\(\s*code="([a-z-]+)"|Cause\(\s*code="([a-z-]+)"', sources))
+    named = set(re.findall(r'Resource\(\s*code="([a-z-]+)"|Cause\(\s*code="([a-z-]+)"', sources))
     assert explained == {UNKNOWN, *(code for pair in named for code in pair if code)}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ci_gate.judge.validity.causality import CAUSES_FIRST, put_causes_first
-from ci_gate.judge.validity.left_over import LEFT_OVER
-from ci_gate.judge.validity.rules import MOST_ALIKE, RULES
+from ci_gate.judge.validity.reset_check import LEFT_OVER
+from ci_gate.judge.validity.rules import MAX_ALIKE, RULES
 from tests.judge.evidence_notation import HEALTHY, draw
 from tests.judge.proof import SHORT
 from tests.report.outputs import judge_evidence, render_every_output
@@ -44,7 +44,7 @@ EXPLODED = f"{SHORT}limit GET /items/17 p50 1s\nexpect GET /items/18\n60 GET /bu
 
 def codes_of(lines):
     findings = judge_evidence(draw(lines)).scenarios[0].findings
-    return list(dict.fromkeys(each.code for each in findings if each.effect != "note"))
+    return list(dict.fromkeys(each.code for each in findings if each.severity != "info"))
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_findings__every_output_has_them_in_this_order(output):
 
 
 def test_findings__notes_come_last():
-    note, blocking = finding("service-ended", "note"), finding("too-few-samples")
+    note, blocking = finding("service-ended", "info"), finding("too-few-samples")
     assert put_causes_first([note, blocking]) == (blocking, note)
 
 
@@ -88,7 +88,7 @@ def test_exploded_run__a_line_a_rule_with_named_endpoints_first_and_then_the_bus
     assert never[-1].message.startswith(
         "not one success in 60 requests (404 x 60); likewise 298 more, such as GET /"
     )
-    assert all(sum(each.code == rule.code for each in findings) <= MOST_ALIKE + 2 for rule in RULES)
+    assert all(sum(each.code == rule.code for each in findings) <= MAX_ALIKE + 2 for rule in RULES)
 
 
 def test_exploded_run__the_endpoints_that_thresholds_name_are_first_in_every_table():
@@ -109,4 +109,4 @@ def test_exploded_run__reads_in_a_few_lines(output):
 def test_few_endpoints__each_has_its_line():
     lines = "\n".join(f"9 GET /{name} 404 5ms" for name in "abcde")
     findings = judge_evidence(draw(f"{HEALTHY}\n{lines}")).scenarios[0].findings
-    assert sum(each.code == "endpoint-never-succeeded" for each in findings) == MOST_ALIKE == 5
+    assert sum(each.code == "endpoint-never-succeeded" for each in findings) == MAX_ALIKE == 5

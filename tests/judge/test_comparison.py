@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from ci_gate.judge.compare.comparison import Comparison, compare, decide
-from ci_gate.judge.compare.family import SHARE_OF_ALL, holm_levels, weigh_endpoints
-from ci_gate.judge.compare.looks import Look
+from ci_gate.judge.compare.interim import InterimAnalysis
+from ci_gate.judge.compare.multiple_testing import SHARE_OF_ALL, holm_levels, weigh_endpoints
 from ci_gate.judge.compare.windows import SideSamples, _trimmed_mean, measure_percentile
 from tests.judge.duets import (
     ENDPOINTS,
@@ -26,8 +26,8 @@ from tests.judge.duets import (
 
 TOLERANCES = {"p50": 0.1, "p95": 0.2, "rate": 0.05, "failures": 0.01}
 WIDE = {"p50": 0.6, "p95": 0.6}
-LAST = Look(duration_s=60, alpha=0.01, share=1.0, is_last=True)
-FIRST = Look(duration_s=60, alpha=0.01, share=1 / 3, is_last=False)
+LAST = InterimAnalysis(duration_s=60, alpha=0.01, share=1.0, is_last=True)
+FIRST = InterimAnalysis(duration_s=60, alpha=0.01, share=1 / 3, is_last=False)
 
 
 def compared(

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from ci_gate.judge.compare.comparison import compare, decide
-from ci_gate.judge.compare.looks import Look, plan_looks
+from ci_gate.judge.compare.interim import InterimAnalysis, plan_interim
 from tests.judge.duets import (
     BUSY,
     ENDPOINTS,
@@ -31,7 +31,7 @@ minutes = cache(load_minutes)
 
 
 def single_look(duration_s, alpha):
-    return Look(duration_s=duration_s, alpha=alpha, share=1.0, is_last=True)
+    return InterimAnalysis(duration_s=duration_s, alpha=alpha, share=1.0, is_last=True)
 
 
 def compare_all(duet, duration_s, *, tolerances=HALF, alpha=0.01, look=None, endpoints=ENDPOINTS):
@@ -47,7 +47,7 @@ def compare_all(duet, duration_s, *, tolerances=HALF, alpha=0.01, look=None, end
 
 def run(duet, duration_s, *, tolerances=HALF, alpha=0.01):
     """All looks of one run, stopping where they decide: the outcome and how long it took."""
-    for look in plan_looks(duration_s, alpha):
+    for look in plan_interim(duration_s, alpha):
         comparison = compare_all(duet, look.duration_s, tolerances=tolerances, alpha=alpha, look=look)
         outcome = decide(comparison, look)
         if outcome != "extend":

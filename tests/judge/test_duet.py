@@ -116,7 +116,7 @@ def judge(base, head):
         ({}, {}, "pass"),
         ({}, {"slower": 1.5}, "fail"),
         ({}, {"slower": 0.5}, "pass"),
-        ({"dead": True}, {}, "inconclusive"),  # a change may be what mends base
+        ({"dead": True}, {}, "inconclusive"),  # a change may be what fixes base
         ({}, {"dead": True}, "invalid"),  # but a head that breaks down is not excused by that
         ({}, {"dead": True, "slower": 1.5}, "invalid"),
         ({"dead": True}, {"dead": True}, "inconclusive"),

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 from ci_gate.judge.compare.duet import compare_at
-from ci_gate.judge.compare.looks import plan_looks
+from ci_gate.judge.compare.interim import plan_interim
 from ci_gate.judge.summary import select_steady_phase, summarise
-from ci_gate.judge.validity.findings import make_case
-from ci_gate.judge.validity.left_over import find_left_over
+from ci_gate.judge.validity.findings import make_rule_input
+from ci_gate.judge.validity.reset_check import find_reset_differences
 from ci_gate.judge.validity.rules import check_validity
 from tests.judge.recordings import BEGIN_S, make_recording, make_rows
 from tests.judge.test_duet import PLANS, SCENARIO, SETTINGS
 
-LOOK = plan_looks(SETTINGS.max_duration_s, SETTINGS.alpha)[0]
+LOOK = plan_interim(SETTINGS.max_duration_s, SETTINGS.alpha)[0]
 
 
 class Counted(np.ndarray):
@@ -61,8 +61,8 @@ def compare_sides(recording):
 WORK = {
     "comparison": compare_sides,
     "summaries": lambda recording: summarise(select_steady_phase(recording, ())),
-    "validity": lambda recording: check_validity(make_case(SCENARIO, PLANS[0], recording)),
-    "trials": lambda recording: find_left_over(SCENARIO, recording, recording),
+    "validity": lambda recording: check_validity(make_rule_input(SCENARIO, PLANS[0], recording)),
+    "trials": lambda recording: find_reset_differences(SCENARIO, recording, recording),
 }
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ci_gate.judge.capacity.knee import Knee, find_knee, locate_knee
-from tests.judge.load_steps import distrust, make_step, queue_up
+from tests.judge.load_steps import make_step, mark_invalid, queue_up
 
 SHARES = (1 / 6, 1 / 3, 2 / 3, 0.94, 1.1, 1.33, 2.66)
 
@@ -121,5 +121,5 @@ def test_knee__the_order_of_steps_does_not_matter():
 
 def test_knee__a_step_that_cannot_be_trusted_does_not_count():
     steps = on_asymptotes((5, 10, 20, 40, 80, 160), 1.0, 30.0)
-    lied = [*steps, distrust(make_step(320, 400.0, 1.0), "generator-busy"), make_step(640, 0.0, 1.0)]
+    lied = [*steps, mark_invalid(make_step(320, 400.0, 1.0), "generator-busy"), make_step(640, 0.0, 1.0)]
     assert find_knee(lied, seeded()) == find_knee(steps, seeded())

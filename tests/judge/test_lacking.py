@@ -50,7 +50,7 @@ def test_scenario__that_the_file_names_is_demanded():
 def test_scenario__that_nobody_planned_is_noted():
     judged = demand(TWO, "checkout")
     assert judged.outcome == "PASS"
-    assert [(each.effect, each.message) for each in judged.findings] == [("note", "not run: search")]
+    assert [(each.severity, each.message) for each in judged.findings] == [("info", "not run: search")]
     assert list_measured(judged) == ("checkout",)
     assert list_measured(demand(ONE)) == ()
 

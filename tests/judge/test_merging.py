@@ -13,7 +13,7 @@ ALL_WELL = {"plan": "success", "image": "success", "scenario": "success"}
 
 def of(name, outcome="PASS", **more):
     """The verdict of the job that measured this scenario."""
-    left_out = finding(code="scenarios-left-out", effect="note", subject="run")
+    left_out = finding(code="scenarios-left-out", severity="info", subject="run")
     blocks = more.pop("blocks", outcome in {"FAIL", "INVALID"})
     made = verdict(scenario(name, outcome=outcome), outcome=outcome, findings=(left_out,), **more)
     return msgspec.structs.replace(made, blocks=blocks)
@@ -121,7 +121,7 @@ def test_mixed__runs_are_invalid(change):
 
 
 def test_findings__of_a_run_are_kept_once():
-    note = finding(code="other", effect="note", subject="run")
+    note = finding(code="other", severity="info", subject="run")
     verdicts = [msgspec.structs.replace(of(name), findings=(note,)) for name in ("a", "b")]
     assert codes(merge(*verdicts)) == ["other"]
 

@@ -13,7 +13,7 @@ from ci_gate.errors import EvidenceError
 from ci_gate.judge.verdict import decode_verdict, encode_verdict
 from tests.report.verdicts import change, duet, endpoint, finding, limit, not_compared, scenario, verdict
 
-DISTRUST = finding("auth-failing", "distrust")
+DISTRUST = finding("auth-failing", "invalid")
 UNPROVEN = finding()
 BROKEN = limit(measured=350.0, outcome="breached")
 
@@ -57,7 +57,7 @@ def test_pass__beside_parts_that_say_otherwise_is_theirs(claimed, outcome):
         scenario(),
         scenario("checkout", "FAIL", limits=[BROKEN]),
         scenario("checkout", "INVALID", findings=[UNPROVEN]),
-        scenario(findings=[finding(effect="note")]),
+        scenario(findings=[finding(severity="info")]),
         scenario(comparison=duet(change(size=0.01, outcome="pass"))),
         scenario(comparison=duet(change(size=0.01, outcome="pass"), not_compared=[not_compared()])),
         scenario("checkout", "FAIL", comparison=duet(change(), outcome="fail")),
@@ -142,7 +142,7 @@ def test_more_successes_than_requests__are_refused():
     st.booleans(),
     st.floats(0, 1e6),
     st.sampled_from(["kept", "breached", "unproven"]),
-    st.lists(st.sampled_from([DISTRUST, UNPROVEN, finding(effect="note")]), max_size=2),
+    st.lists(st.sampled_from([DISTRUST, UNPROVEN, finding(severity="info")]), max_size=2),
 )
 def test_reading__again_changes_nothing_more(outcome, of_scenario, blocks, measured, result, findings):
     one = scenario("a", of_scenario, limits=[limit(measured=measured, outcome=result)], findings=findings)
@@ -150,5 +150,5 @@ def test_reading__again_changes_nothing_more(outcome, of_scenario, blocks, measu
     assert decode_verdict(encode_verdict(once)) == once
     if once.exit_code == 0 and once.outcome == "PASS":
         assert measured <= 300
-        assert not {each.effect for each in findings} & {"distrust", "unproven"}
+        assert not {each.severity for each in findings} & {"invalid", "insufficient"}
         assert msgspec.structs.replace(once, findings=()).scenarios[0].outcome == "PASS"

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ci_gate.judge.capacity.scalability import Scalability, fit_scalability
-from tests.judge.load_steps import distrust, follow_law, make_step, queue_up
+from tests.judge.load_steps import follow_law, make_step, mark_invalid, queue_up
 
 IN_FLIGHT = (1, 2, 4, 8, 16, 32, 64, 128)
 
@@ -101,5 +101,5 @@ def test_law__the_order_of_steps_does_not_matter():
 def test_law__takes_five_loads_that_can_be_trusted():
     steps = draw_law((100, 0.1, 0.001), 1)[:5]
     assert isinstance(fit_scalability(steps, seeded(), is_open=False), Scalability)
-    lied = [*steps[:4], distrust(steps[4], "generator-busy"), make_step(300, 0.0, 5.0)]
+    lied = [*steps[:4], mark_invalid(steps[4], "generator-busy"), make_step(300, 0.0, 5.0)]
     assert fit_scalability(lied, seeded(), is_open=False) == "the law takes 5 loads that were measured well"

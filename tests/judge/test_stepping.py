@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from ci_gate.judge.capacity.knee import locate_knee
 from ci_gate.judge.capacity.stepping import (
-    MOST_STEPS,
+    MAX_STEPS,
     Climb,
     choose_next,
     count_once,
     explain_end,
     find_first_broken,
 )
-from tests.judge.load_steps import distrust, make_finding, make_limit, make_step
+from tests.judge.load_steps import make_finding, make_limit, make_step, mark_invalid
 
 CLIMB = Climb(lowest=10, highest=10_000, least=1, growth=2.0, duration_s=12.0)
 BEFORE_S, SERVICE_S = 1.25, 0.025
@@ -69,7 +69,7 @@ def test_climb__brackets_the_knee_and_the_limit():
 def test_climb__always_ends_and_no_load_is_beyond_what_may_be_asked(ceiling, slowest_ms, growth, lowest):
     climb = dataclasses.replace(CLIMB, lowest=lowest, highest=max(lowest + 1, 5000), growth=growth)
     steps, _ = climb_on(lambda load: serve(load, ceiling=ceiling, slowest_ms=slowest_ms), climb)
-    assert 1 < len(steps) <= MOST_STEPS
+    assert 1 < len(steps) <= MAX_STEPS
     assert all(climb.least <= step.load <= climb.highest for step in steps)
     assert max(loads_of(steps).count(load) for load in loads_of(steps)) <= 2
 
@@ -82,19 +82,19 @@ def test_climb__always_ends_and_no_load_is_beyond_what_may_be_asked(ceiling, slo
             st.floats(0, 500),
             st.sampled_from([None, 1.0, 900.0]),
         ),
-        min_size=MOST_STEPS,
-        max_size=MOST_STEPS,
+        min_size=MAX_STEPS,
+        max_size=MAX_STEPS,
     )
 )
 def test_climb__always_ends_whatever_is_seen(seen):
     def surprise(load):
         outcome, code, rate, latency_ms = next(left)
         step = make_step(load, rate, 1.0, outcome=outcome, mean_ms=latency_ms, p50_ms=latency_ms)
-        return distrust(step, code) if outcome == "untrusted" else step
+        return mark_invalid(step, code) if outcome == "untrusted" else step
 
     left = iter(seen)
     steps, _ = climb_on(surprise)
-    assert 1 <= len(steps) <= MOST_STEPS
+    assert 1 <= len(steps) <= MAX_STEPS
     find_first_broken(steps)
 
 
@@ -120,7 +120,7 @@ def test_climb__ends_where_requests_fail():
 
 def test_climb__a_generator_at_its_end_is_asked_once_more_and_then_believed():
     steps, reasons = climb_on(
-        lambda load: distrust(serve(load), "generator-busy") if load > 100 else serve(load, ceiling=1e9)
+        lambda load: mark_invalid(serve(load), "generator-busy") if load > 100 else serve(load, ceiling=1e9)
     )
     assert loads_of(steps)[:6] == [10, 20, 40, 80, 160, 160]
     assert reasons[5] == "again: [generator-busy]"
@@ -133,7 +133,9 @@ def test_climb__goes_on_when_it_was_chance():
 
     def stumble(load):
         seen.append(load)
-        return distrust(serve(load), "generator-late") if seen.count(40) == 1 and load == 40 else serve(load)
+        return (
+            mark_invalid(serve(load), "generator-late") if seen.count(40) == 1 and load == 40 else serve(load)
+        )
 
     steps, _ = climb_on(stumble)
     assert loads_of(steps)[:6] == [10, 20, 40, 40, 80, 160]
@@ -142,7 +144,7 @@ def test_climb__goes_on_when_it_was_chance():
 
 def test_climb__what_is_no_chance_is_not_asked_again():
     steps, _ = climb_on(
-        lambda load: distrust(serve(load), "start-failed") if load > 100 else serve(load, ceiling=1e9)
+        lambda load: mark_invalid(serve(load), "start-failed") if load > 100 else serve(load, ceiling=1e9)
     )
     assert loads_of(steps).count(160) == 1
     assert explain_end(steps).by == "untrusted"
@@ -150,7 +152,7 @@ def test_climb__what_is_no_chance_is_not_asked_again():
 
 
 def test_climb__ends_at_once_when_the_service_has_ended():
-    steps, _ = climb_on(lambda load: distrust(serve(load), "service-ended") if load > 30 else serve(load))
+    steps, _ = climb_on(lambda load: mark_invalid(serve(load), "service-ended") if load > 30 else serve(load))
     assert loads_of(steps) == [10, 20, 40]
     assert "[service-ended]" in explain_end(steps).why
 
@@ -225,6 +227,6 @@ def test_climb__a_breach_without_failures_does_not_end_it():
     step = make_step(10, 8.0, 1.0, outcome="breached", limits=(make_limit(outcome="breached"),))
     assert explain_end([step]) is None
     assert choose_next([step], CLIMB).load == 20
-    note = msgspec.structs.replace(step, findings=(make_finding("host-busy", effect="note"),))
+    note = msgspec.structs.replace(step, findings=(make_finding("host-busy", severity="info"),))
     assert choose_next([note], CLIMB).load == 20
     assert math.isclose(choose_next([], CLIMB).load, CLIMB.lowest)

@@ -13,7 +13,7 @@ from ci_gate.evidence.samples import (
     ENDED_WITHOUT_REPLY,
     NOT_HTTP,
 )
-from ci_gate.judge.summary import MOST_ENDPOINTS, select_steady_phase, summarise
+from ci_gate.judge.summary import MAX_ENDPOINTS, select_steady_phase, summarise
 from ci_gate.thresholds import Accepted, Position
 from tests.judge.recordings import BEGIN_S, DURATION_S, make_recording, make_rows
 
@@ -117,13 +117,13 @@ def test_summary__errors_that_differ_by_ids_are_one():
 
 
 def test_summary__named_endpoints_first_and_never_left_out():
-    names = [f"GET /{number}" for number in range(MOST_ENDPOINTS + 9)]
+    names = [f"GET /{number}" for number in range(MAX_ENDPOINTS + 9)]
     rows = [make_rows(2 + number, [1.0] * (2 if number else 1)) for number in range(len(names))]
     recording = make_recording(*rows, strings=("", "Visitor", *names))
     steady = select_steady_phase(recording, ())
     endpoints = [each.endpoint for each in summarise(steady, ("GET /0", "GET /never"))]
     assert endpoints[:2] == ["all", "GET /0"]
-    assert len(endpoints) == 2 + MOST_ENDPOINTS
+    assert len(endpoints) == 2 + MAX_ENDPOINTS
 
 
 @given(

@@ -69,7 +69,7 @@ def edit(*steps, to=None):
 
 def describe(changes):
     return [
-        (change.effect, change.scenario, change.endpoint, change.setting, change.old, change.new)
+        (change.direction, change.scenario, change.endpoint, change.setting, change.old, change.new)
         for change in changes
     ]
 
@@ -231,7 +231,7 @@ def test_open_workload__is_another_load_and_its_rate_has_a_direction():
         ("tightened", "checkout", "", "arrivals", "5/s", "6/s"),
         ("tightened", "checkout", "", "ramp", "2 s", "1 s"),
     ]
-    effects = {change.effect for change in compare_thresholds(parse(DOCUMENT), parse(slow))}
+    effects = {change.direction for change in compare_thresholds(parse(DOCUMENT), parse(slow))}
     assert effects == {"changed"}
 
 
@@ -241,7 +241,7 @@ def test_compare_load__less_of_it_is_loosened():
     changes = describe(compare_thresholds(parse(half), parse(full)))
     assert changes == [("tightened", "checkout", "", "compare_load", "50%", "100%")]
     (back,) = compare_thresholds(parse(full), parse(half))
-    assert back.effect == "loosened"
+    assert back.direction == "loosened"
     assert not compare_thresholds(
         parse(half), parse(edit(*CHECKOUT, to={**tolerated, "compare_load": "50%"}))
     )
@@ -337,7 +337,7 @@ def test_changes__come_in_one_order_whatever_the_order_of_keys(data):
     again = shuffled(new, data.draw)
     first = compare_thresholds(parse(old), parse(new))
     assert describe(first) == describe(compare_thresholds(parse(old), parse(again)))
-    effects = [change.effect for change in first]
+    effects = [change.direction for change in first]
     assert effects == sorted(effects, key=["loosened", "changed", "tightened"].index)
 
 

@@ -12,8 +12,8 @@ from ci_gate.errors import EvidenceError
 from ci_gate.evidence.readings import MachineReading, Mark, ProbeReading
 from ci_gate.evidence.recording import RunInfo
 from ci_gate.judge.timeline.run_timeline import RunTimeline, decode_timeline, draw_timelines, encode_timeline
-from ci_gate.judge.timeline.seconds import Seconds, thin
-from ci_gate.judge.timeline.timeline import MOST_POINTS, draw_timeline
+from ci_gate.judge.timeline.seconds import Seconds, decimate
+from ci_gate.judge.timeline.timeline import MAX_POINTS, draw_timeline
 from tests.judge.evidence_notation import HEALTHY, draw
 from tests.judge.recordings import BEGIN_S, make_recording, make_rows
 
@@ -96,7 +96,7 @@ def test_peak_and_stall__survive_a_run_of_hours():
     rows["response_ms"][4321] = 777.0
     rows = rows[np.arange(8000) != 5000]
     timeline = draw_timeline(make_recording(rows, marks=()), ())
-    assert len(timeline.time_s) <= MOST_POINTS + 2
+    assert len(timeline.time_s) <= MAX_POINTS + 2
     assert max(filter(None, timeline.series["latency"]["p99"])) == 777.0
     assert 0.0 in timeline.series["rate"]["successes"][:-2]
     lengths = {len(values) for lines in timeline.series.values() for values in lines.values()}
@@ -108,7 +108,7 @@ def test_peak_and_stall__survive_a_run_of_hours():
     span_s=st.integers(1, 9),
 )
 def test_thinned__has_the_extremes_of_each_span_in_the_order_in_which_they_came(values, span_s):
-    kept = thin(np.array(values), span_s).tolist()
+    kept = decimate(np.array(values), span_s).tolist()
     for number in range(0, len(values), span_s):
         span = [value for value in values[number : number + span_s] if not np.isnan(value)]
         first, last = (kept[number : number + 1] * 2) if span_s == 1 else kept[2 * number // span_s :][:2]
@@ -167,7 +167,7 @@ def test_clock_that_jumps__makes_no_endless_arrays():
     rows = make_rows(2, [5.0, 6.0])
     rows["intended_s"][1] = rows["start_s"][1] = 1e12
     timeline = draw_timeline(make_recording(rows), ())
-    assert len(timeline.time_s) <= MOST_POINTS + 2
+    assert len(timeline.time_s) <= MAX_POINTS + 2
 
 
 def test_recording_without_anything__is_drawn():
@@ -190,7 +190,7 @@ def test_distribution__holds_every_success_of_the_steady_phase_on_shared_edges()
 def test_timelines__leave_out_what_was_not_recorded_and_trials():
     evidence = draw(SHOP)
     assert draw_timelines(evidence.thresholds, make_run(evidence), {}).scenarios == ()
-    recordings = {("shop", "trial-first"): evidence.recording}
+    recordings = {("shop", "reset-check-1"): evidence.recording}
     assert draw_timelines(evidence.thresholds, make_run(evidence), recordings).scenarios == ()
 
 

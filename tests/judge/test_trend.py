@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ci_gate.errors import EvidenceError
 from ci_gate.judge.quantiles import compute_quantile
 from ci_gate.judge.summary import select_steady_phase
-from ci_gate.judge.trend import MOST_SLICES, find_trend
+from ci_gate.judge.trend import MAX_SLICES, find_trend
 from ci_gate.judge.verdict import decode_verdict, encode_verdict
 from tests.judge.recordings import BEGIN_S, DURATION_S, make_recording, make_rows
 from tests.report.verdicts import scenario, trend, verdict
@@ -108,6 +108,6 @@ def test_verdict__reads_with_a_trend_and_without_one():
 
 
 def test_verdict__with_a_trend_of_any_length_is_refused():
-    long = verdict(scenario(trend=trend([1.0] * (MOST_SLICES + 1), [1.0])))
+    long = verdict(scenario(trend=trend([1.0] * (MAX_SLICES + 1), [1.0])))
     with pytest.raises(EvidenceError, match="length"):
         decode_verdict(encode_verdict(long))

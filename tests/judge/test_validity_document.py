@@ -9,14 +9,14 @@ from ci_gate.judge.validity.rules import RULES
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "validity.md"
 HEAD = (
-    "| code | effect | what it means | from where on | what would fix it |",
+    "| code | severity | what it means | from where on | what would fix it |",
     "| --- | --- | --- | --- | --- |",
 )
 
 
 def render_row(rule: Rule) -> str:
     code = f"`{rule.code}`" if rule.relaxable else f"`{rule.code}` (always)"
-    cells = (code, rule.effect, rule.meaning, rule.limit, rule.remedy)
+    cells = (code, rule.severity, rule.meaning, rule.threshold_text, rule.remedy)
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
@@ -27,7 +27,7 @@ def test_table__is_what_the_rules_say():
 
 def test_rules__say_all_in_one_line_each():
     for rule in RULES:
-        for text in (rule.code, rule.meaning, rule.limit, rule.remedy):
+        for text in (rule.code, rule.meaning, rule.threshold_text, rule.remedy):
             assert text
             assert "\n" not in text
             assert text == text.strip()

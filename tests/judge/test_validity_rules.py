@@ -11,7 +11,7 @@ import pytest
 
 from ci_gate.evidence.samples import ENDED_BY_STATUS
 from ci_gate.evidence.workload import Workload
-from ci_gate.judge.summary import MOST_ENDPOINTS
+from ci_gate.judge.summary import MAX_ENDPOINTS
 from ci_gate.judge.validity.feasibility import find_problems
 from ci_gate.judge.validity.rules import RELAXABLE, RULES
 from ci_gate.judge.verdict import judge_scenario
@@ -41,11 +41,11 @@ def test_rule__red_and_green(proof):
 def test_relaxed_rule__is_a_note_that_gives_the_reason():
     relaxed = find_findings("9 GET /items 429 5ms\nrelax throttled the limiter is under test")
     found = next(finding for finding in relaxed if finding.code == "throttled")
-    assert found.effect == "note"
+    assert found.severity == "info"
     assert found.message.endswith("; relaxed in thresholds.yaml: the limiter is under test")
     assert (
-        next(each for each in find_findings("9 GET /items 429 5ms") if each.code == "throttled").effect
-        != "note"
+        next(each for each in find_findings("9 GET /items 429 5ms") if each.code == "throttled").severity
+        != "info"
     )
 
 
@@ -61,7 +61,7 @@ def test_unproven_limit__never_passes_whatever_is_relaxed():
     for lines in ("9 GET /cart 500 5ms", "", "99 GET /cart 200 5ms ramp"):
         judged = judge_lines(f"{HEALTHY}\n{lines}\nlimit GET /cart p50 1s\nlimit all failures 50%\n{relaxed}")
         assert judged.outcome == "INVALID"
-        assert any(finding.effect != "note" for finding in judged.findings)
+        assert any(finding.severity != "info" for finding in judged.findings)
 
 
 def test_unknown_rule__is_a_problem_with_its_line():
@@ -94,7 +94,7 @@ def test_nameless_requests__are_judged_in_bounded_time_and_words():
     (throttled,) = [finding for finding in judged.findings if finding.code == "throttled"]
     assert re.search(r"; likewise 48,999 more, such as GET /items/\d+, GET /items/\d+", throttled.message)
     assert "49,000 endpoints" in next(f for f in judged.findings if f.code == "endpoint-explosion").message
-    assert len(judged.endpoints) == 1 + MOST_ENDPOINTS
+    assert len(judged.endpoints) == 1 + MAX_ENDPOINTS
     assert len(msgspec.json.encode(judged)) < 1_000_000
 
 
@@ -121,4 +121,4 @@ def test_red_evidence__does_not_pass_by_the_rule_alone_unless_it_is_a_note(rule)
     proof = next(proof for proof in PROOFS if proof.code == rule.code)
     red = proof.red if proof.red.startswith("10 ") else f"{HEALTHY}\n{proof.red}"
     outcome = judge_lines(red, rules=(rule,)).outcome
-    assert (outcome in {"INVALID", "FAIL"}) is (rule.effect != "note" or outcome == "FAIL")
+    assert (outcome in {"INVALID", "FAIL"}) is (rule.severity != "info" or outcome == "FAIL")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from ci_gate.evidence.samples import MAX_STRING_LENGTH
-from ci_gate.measure.in_locust.error_texts import MOST_TEXTS, OTHER_ERRORS, ErrorCounts, ErrorTexts
+from ci_gate.measure.in_locust.error_texts import MAX_TEXTS, OTHER_ERRORS, ErrorCounts, ErrorTexts
 
 LONG_ERRORS = """
 import gevent
@@ -33,7 +33,7 @@ def test_long_errors__are_counted_and_take_no_memory(run_locust):
     assert sizes[-1] - sizes[0] < 20 * 1024**2
     texts = Counter(recording.strings[number] for number in recording.samples["error"])
     assert sum(texts.values()) == 5000
-    assert texts[OTHER_ERRORS] == 5000 - MOST_TEXTS
+    assert texts[OTHER_ERRORS] == 5000 - MAX_TEXTS
     assert max(map(len, texts)) <= MAX_STRING_LENGTH
     (endpoint,) = recording.totals.endpoints
     assert (endpoint.requests, endpoint.failures) == (5000, 5000)
@@ -41,14 +41,14 @@ def test_long_errors__are_counted_and_take_no_memory(run_locust):
 
 def test_error_texts__known_ones_stay_themselves():
     texts = ErrorTexts()
-    first = [texts.shorten(f"{number}") for number in range(MOST_TEXTS)]
+    first = [texts.shorten(f"{number}") for number in range(MAX_TEXTS)]
     assert texts.shorten("new") == OTHER_ERRORS
     assert [texts.shorten(text) for text in first] == first
 
 
 def test_error_counts__every_time_is_counted():
     counts = ErrorCounts(lambda text: text.replace("secret", "***"))
-    for number in range(3 * MOST_TEXTS):
+    for number in range(3 * MAX_TEXTS):
         counts.add("Buyer" if number % 3 else "Visitor", ValueError(f"secret {number}"))
     counts.add("Visitor", ValueError("secret 0"))
     totals = counts.totals()
@@ -57,7 +57,7 @@ def test_error_counts__every_time_is_counted():
     by_subject = Counter()
     for total in totals:
         by_subject[total.subject] += total.count
-    assert by_subject == {"Buyer": 2 * MOST_TEXTS, "Visitor": MOST_TEXTS + 1}
+    assert by_subject == {"Buyer": 2 * MAX_TEXTS, "Visitor": MAX_TEXTS + 1}
     assert [total.error for total in totals].count(OTHER_ERRORS) == 2
     assert len(totals) == 102
 

@@ -13,7 +13,7 @@ import pytest
 from ci_gate.evidence.readings import MachineReading
 from ci_gate.evidence.recording import read_lines
 from ci_gate.measure.machine import MachineMeter, _Counters
-from ci_gate.service.environment import Placement
+from ci_gate.service.environment import ServiceContext
 from ci_gate.service.guard.process_group import read_stat
 from ci_gate.service.guard.watchdog import Watchdog
 from ci_gate.service.start import start_service
@@ -174,7 +174,7 @@ def test_host__is_of_the_same_time_for_both_sides(tmp_path):
 
 @pytest.mark.docker
 def test_container__its_quota_and_how_long_it_held_back(tmp_path):
-    placement = Placement(
+    placement = ServiceContext(
         side="head",
         repository=tmp_path,
         state_dir=tmp_path / "state",

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ci_gate.evidence.samples import ENDED_BY_CHECK, ENDED_WELL, NOT_HTTP
-from ci_gate.measure.in_locust.odd_events import MOST_BYTES, OddEvents, name_endpoint, show_error
+from ci_gate.measure.in_locust.odd_events import MAX_BYTES, OddEvents, name_endpoint, show_error
 from tests.measure.test_recorder import rows_of
 
 LIVED_S = 100.0
@@ -130,7 +130,7 @@ def test_length__any_kind_of_whole_number_is_read(events, value, length):
 
 @pytest.mark.parametrize(
     ("value", "length"),
-    [(10.5, 10), (-1, 0), (np.nan, 0), ("10", 0), (2**64, MOST_BYTES), (1e300, MOST_BYTES), (Hostile(), 0)],
+    [(10.5, 10), (-1, 0), (np.nan, 0), ("10", 0), (2**64, MAX_BYTES), (1e300, MAX_BYTES), (Hostile(), 0)],
 )
 def test_length__that_is_none_is_noted(events, value, length):
     got = read(events, response_length=value)

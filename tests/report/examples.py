@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ci_gate.judge.changes.approval import Approval, digest_loosening
+from ci_gate.judge.changes.rejudge import UnderBase
 from ci_gate.judge.changes.threshold_changes import ThresholdChange
-from ci_gate.judge.changes.under_base import UnderBase
 from ci_gate.report.comment import Report
 from tests.report.verdicts import (
     cause,
@@ -46,7 +46,7 @@ DEPLOYMENTS = scenario(
     ),
     findings=(
         finding(
-            "duplicates", "note", "scenario", "2 of 4,752 requests were sent twice by Locust", "nothing to do"
+            "duplicates", "info", "scenario", "2 of 4,752 requests were sent twice by Locust", "nothing to do"
         ),
     ),
     trend=STEADY,
@@ -60,7 +60,7 @@ APPROVALS = scenario(
     findings=(
         finding(
             "throttled",
-            "distrust",
+            "invalid",
             "GET /api/v1/approvals",
             "148 replies were 429 Too Many Requests (11.9 %)",
             "raise the limit per user for the load test's own users in the configuration of the service",
@@ -164,7 +164,7 @@ CHANGES = (
         setting="p50",
         old="500ms",
         new="20s",
-        effect="loosened",
+        direction="loosened",
         line=76,
     ),
     ThresholdChange(
@@ -173,7 +173,7 @@ CHANGES = (
         setting="p95",
         old="1s",
         new=None,
-        effect="loosened",
+        direction="loosened",
         line=None,
     ),
     ThresholdChange(
@@ -182,7 +182,7 @@ CHANGES = (
         setting="file .github/workflows/load-gate.yml",
         old="3f786850e387",
         new="89e6c98d9288",
-        effect="changed",
+        direction="changed",
         line=None,
     ),
     ThresholdChange(
@@ -191,7 +191,7 @@ CHANGES = (
         setting="p99",
         old=None,
         new="200ms",
-        effect="tightened",
+        direction="tightened",
         line=40,
     ),
 )
@@ -209,7 +209,7 @@ UNDER_BASE = (
 )
 
 
-DIGEST = digest_loosening(change for change in CHANGES if change.effect == "loosened")
+DIGEST = digest_loosening(change for change in CHANGES if change.direction == "loosened")
 
 
 def approval(*, is_given):
@@ -230,18 +230,16 @@ EXAMPLES = {
                 findings=(
                     finding(
                         "not-measured",
-                        "distrust",
+                        "invalid",
                         "scenario",
                         "the service did not start: [Errno 98] Address already in use",
-                        "mend what stopped the measurement, and run again",
+                        "fix what stopped the measurement, and run again",
                     ),
                 ),
             ),
             outcome="INVALID",
             findings=(
-                finding(
-                    "not-finished", "distrust", "run", "the run was interrupted", "run again, to the end"
-                ),
+                finding("not-finished", "invalid", "run", "the run was interrupted", "run again, to the end"),
             ),
         ),
         run_url=RUN_URL,

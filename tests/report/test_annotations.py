@@ -7,7 +7,7 @@ from hypothesis import given
 
 from ci_gate.report.annotations import clean_log_line, render_annotations
 from ci_gate.report.comment import Report
-from ci_gate.report.escape import LONGEST_NAME, LONGEST_TEXT, clean
+from ci_gate.report.escape import MAX_NAME_LENGTH, MAX_TEXT_LENGTH, clean
 from tests.report.examples import CHANGES, EXAMPLES, approval
 from tests.report.test_escape import hostile_text
 from tests.report.verdicts import change, duet, finding, limit, scenario, verdict
@@ -53,10 +53,10 @@ def test_default_limit__has_no_line_to_point_at():
 
 
 def test_finding__says_what_mends_it_but_a_note_is_no_error():
-    found = scenario(findings=[finding(), finding(effect="note")])
-    at_run = [finding("x", "distrust", "run", "interrupted"), finding(effect="note")]
+    found = scenario(findings=[finding(), finding(severity="info")])
+    at_run = [finding("x", "invalid", "run", "interrupted"), finding(severity="info")]
     (first, second) = map(parse, render_annotations(Report(verdict=verdict(found, findings=at_run))))
-    assert first == ({"title": "checkout: INVALID"}, "GET /a: a p99 takes 1,000. To mend it: run longer")
+    assert first == ({"title": "checkout: INVALID"}, "GET /a: a p99 takes 1,000. To fix it: run longer")
     assert second == ({"title": "INVALID"}, "run: interrupted")
 
 
@@ -102,8 +102,8 @@ def test_hostile_names__stay_in_one_command_and_read_as_they_are(name, message):
     for line in render_annotations(Report(verdict=verdict(broken))):
         properties, said = parse(line)
         assert set(properties) <= {"file", "line", "title"}
-        assert properties["title"].startswith(clean(f"{name}:", LONGEST_NAME)[:100])
-        assert len(said) <= LONGEST_TEXT
+        assert properties["title"].startswith(clean(f"{name}:", MAX_NAME_LENGTH)[:100])
+        assert len(said) <= MAX_TEXT_LENGTH
 
 
 def test_percent__reads_as_it_is():

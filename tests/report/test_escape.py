@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci_gate.report.escape import LONGEST_NAME, LONGEST_TEXT, clean, code_element, code_span, escape_markdown
+from ci_gate.report.escape import (
+    MAX_NAME_LENGTH,
+    MAX_TEXT_LENGTH,
+    clean,
+    code_element,
+    code_span,
+    escape_markdown,
+)
 from tests.report.github_text import find_references, render
 
 HOSTILE = (
@@ -84,7 +91,7 @@ def test_escape_markdown__shows_exactly_the_cleaned_text(text):
     rendered = render(f"x {escape_markdown(text)} y")
     assert rendered.tags == ["p"]
     assert find_references(rendered) == {}
-    assert _as_shown(f"x {escape_markdown(text)} y") == f"x {clean(text, LONGEST_TEXT)} y\n"
+    assert _as_shown(f"x {escape_markdown(text)} y") == f"x {clean(text, MAX_TEXT_LENGTH)} y\n"
 
 
 @given(hostile_text)
@@ -92,7 +99,7 @@ def test_code__shows_exactly_the_cleaned_name(text):
     for escape in (code_span, code_element):
         rendered = render(f"x {escape(text)} y")
         assert rendered.tags == ["p", "code"]
-        assert _as_shown(f"x {escape(text)} y") == f"x {clean(text, LONGEST_NAME)} y\n"
+        assert _as_shown(f"x {escape(text)} y") == f"x {clean(text, MAX_NAME_LENGTH)} y\n"
 
 
 @given(hostile_text)
@@ -130,10 +137,10 @@ def test_code_span__leaves_a_usual_name_as_it_is(name):
     ],
 )
 def test_clean__replaces_what_nobody_can_see(text, shown):
-    assert clean(text, LONGEST_NAME) == shown
+    assert clean(text, MAX_NAME_LENGTH) == shown
 
 
 @given(st.text())
 def test_clean__is_done_once(text):
-    once = clean(text, LONGEST_NAME)
-    assert clean(once, LONGEST_NAME) == once
+    once = clean(text, MAX_NAME_LENGTH)
+    assert clean(once, MAX_NAME_LENGTH) == once

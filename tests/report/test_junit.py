@@ -95,7 +95,7 @@ def test_limit__kept_passes_broken_fails_and_unproven_is_an_error():
 
 
 def test_finding__that_blocks_is_an_error_and_a_note_is_no_case():
-    found = [finding(), finding("slow-start", "note")]
+    found = [finding(), finding("slow-start", "info")]
     assert states(scenario("a", "INVALID", findings=found), outcome="INVALID") == {
         "all p95": "passed",
         "too-few: GET /a": "error",
@@ -104,7 +104,7 @@ def test_finding__that_blocks_is_an_error_and_a_note_is_no_case():
 
 def test_untrusted_measurement__has_neither_kept_nor_broken_limits():
     limits = [limit("GET /a"), limit("GET /b", outcome="breached")]
-    found = [finding("throttled", "distrust", "GET /a", "148 replies were 429")]
+    found = [finding("throttled", "invalid", "GET /a", "148 replies were 429")]
     one = scenario("a", "INVALID", limits=limits, findings=found, comparison=duet(change(outcome="pass")))
     text = render_junit(verdict(one, outcome="INVALID"))
     assert set(states_of(parse(text)).values()) == {"error"}
@@ -138,7 +138,7 @@ def test_tolerance__broken_is_a_failure():
 
 @pytest.mark.parametrize(("outcome", "state"), [("inconclusive", "skipped"), ("invalid", "error")])
 def test_comparison__with_a_side_in_doubt_is_not_green(outcome, state):
-    broken = finding("throttled", "distrust", "base: GET /a")
+    broken = finding("throttled", "invalid", "base: GET /a")
     compared = duet(change(outcome="pass"), outcome=outcome, findings=[broken])
     one = scenario("a", "INVALID" if outcome == "invalid" else "INCONCLUSIVE", comparison=compared)
     found = states(one, outcome=one.outcome)
@@ -162,7 +162,7 @@ def test_outcome__that_nothing_else_tells_is_told(outcome, blocks, state):
 
 
 def test_run__has_a_suite_of_its_own_findings():
-    found = [finding("run-not-finished", "distrust", "run"), finding("left-out", "note", "run")]
+    found = [finding("run-not-finished", "invalid", "run"), finding("left-out", "info", "run")]
     root = parse(render_junit(verdict(scenario("a"), outcome="INVALID", findings=found)))
     assert states_of(root[1]) == {"run-not-finished: run": "error"}
 
@@ -196,9 +196,9 @@ def test_control_characters__are_replaced_where_xml_has_no_way_to_write_them():
     name=st.one_of(hostile_text, st.text(st.characters())),
     text=st.one_of(hostile_text, st.text(st.characters())),
     outcome=st.sampled_from(["FAIL", "INVALID", "INCONCLUSIVE"]),
-    effect=st.sampled_from(["distrust", "unproven", "note"]),
+    severity=st.sampled_from(["invalid", "insufficient", "info"]),
 )
-def test_hostile_verdict__is_always_valid_and_never_all_green(name, text, outcome, effect):
+def test_hostile_verdict__is_always_valid_and_never_all_green(name, text, outcome, severity):
     compared = duet(
         change(name, text, outcome="pass"), not_compared=[not_compared(name, text)], findings=[finding(name)]
     )
@@ -207,7 +207,7 @@ def test_hostile_verdict__is_always_valid_and_never_all_green(name, text, outcom
         outcome,
         endpoints=[endpoint(name)],
         limits=[limit(name, text=text, metric=text or "p"), limit(name, metric=name or "p")],
-        findings=[finding(text, effect, name, text, name)],
+        findings=[finding(text, severity, name, text, name)],
         comparison=compared,
     )
     hostile = verdict(one, outcome=outcome, head=name, profile=text, started_at=name)

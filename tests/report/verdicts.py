@@ -64,9 +64,13 @@ def endpoint(name="all", requests=3600, *, failures=0, p50=42.0, p95=212.4, p99=
 
 
 def finding(
-    code="too-few", effect="unproven", subject="GET /a", message="a p99 takes 1,000", remedy="run longer"
+    code="too-few",
+    severity="insufficient",
+    subject="GET /a",
+    message="a p99 takes 1,000",
+    remedy="run longer",
 ):
-    return Finding(code=code, effect=effect, subject=subject, message=message, remedy=remedy)
+    return Finding(code=code, severity=severity, subject=subject, message=message, remedy=remedy)
 
 
 def change(endpoint="all", metric="p95", size=0.123, *, outcome="fail", tolerance=0.1, **more):
@@ -103,7 +107,7 @@ def duet(*changes, outcome="pass", not_compared=(), findings=()):
     return DuetVerdict(
         outcome=outcome,
         duration_s=60.0,
-        looks=1,
+        analyses=1,
         alpha=0.05,
         changes=changes,
         not_compared=tuple(not_compared),
@@ -145,7 +149,7 @@ def diagnosis(*causes, unknown=()):
 
 def verdict(*scenarios, outcome="PASS", findings=(), head=SHA, profile="pull_request", **more):
     values = {
-        "schema": 1,
+        "schema": 2,
         "ci_gate_version": "0.1.0",
         "blocks": outcome in {"FAIL", "INVALID"},
         "started_at": "2026-11-23T15:00:00Z",

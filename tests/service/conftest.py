@@ -7,7 +7,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from ci_gate.service.environment import Placement
+from ci_gate.service.environment import ServiceContext
 from ci_gate.service.guard.watchdog import Watchdog
 from tests.images import build, connect_engine, python_image
 from tests.service.services import APP
@@ -20,8 +20,8 @@ def watchdog() -> Iterator[Watchdog]:
 
 
 @pytest.fixture
-def placement(tmp_path: Path) -> Placement:
-    return Placement(
+def placement(tmp_path: Path) -> ServiceContext:
+    return ServiceContext(
         side="head",
         repository=tmp_path,
         state_dir=tmp_path / "state",

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from ci_gate.service.environment import Placement
+from ci_gate.service.environment import ServiceContext
 from ci_gate.service.guard.watchdog import Watchdog
 from ci_gate.service.start import start_service
 from ci_gate.thresholds import Position, Service
@@ -40,7 +40,7 @@ def main() -> None:
         memory_bytes=None,
         at=Position(line=1, column=1),
     )
-    placement = Placement(
+    placement = ServiceContext(
         side="head",
         repository=Path(folder),
         state_dir=Path(folder, "state"),

@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 
 from ci_gate.errors import BadInputError
-from ci_gate.service.environment import Placeholders, Placement, expand_env, expand_variables, reset_env
+from ci_gate.service.environment import Placeholders, ServiceContext, expand_env, expand_variables, reset_env
 from tests.service.services import make_service
 
 INSIDE = Placeholders(port=8123, url="http://127.0.0.1:8123", state="/var/state", side="base")
 
 
-def expand(placement: Placement, value: str, **environ: str) -> str:
+def expand(placement: ServiceContext, value: str, **environ: str) -> str:
     service = make_service("command", "serve", env=(("KEY", value),))
     return expand_env(service, replace(placement, environ=environ), INSIDE)["KEY"]
 

@@ -16,7 +16,7 @@ from ci_gate.github.api.transport import Transport
 if TYPE_CHECKING:
     from ci_gate.github.api.event import FinishedRun
 
-_MOST_NAMED: Final = 20
+_MAX_NAMED: Final = 20
 
 
 class Label(msgspec.Struct, frozen=True):
@@ -113,7 +113,7 @@ def _select(pulls: Iterable[PullRequest], run: FinishedRun) -> tuple[PullRequest
 
 def _get_named(transport: Transport, repository: str, run: FinishedRun) -> Iterator[PullRequest]:
     """Those that GitHub names beside the run; it may also name some of another repository."""
-    for number in run.pull_numbers[:_MOST_NAMED]:
+    for number in run.pull_numbers[:_MAX_NAMED]:
         with contextlib.suppress(RefusedError):
             yield get_pull(transport, repository, number)
 

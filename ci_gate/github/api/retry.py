@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 MAX_ATTEMPTS: Final = 6
-_LONGEST_BACKOFF_S: Final = 30.0
+_MAX_BACKOFF_S: Final = 30.0
 _SECONDARY_LIMIT_S: Final = 60.0
 _RATE_LIMIT_STATUSES: Final = frozenset({403, 429})
 _REQUEST_TIMEOUT: Final = 408
@@ -19,7 +19,7 @@ _FIRST_SERVER_ERROR: Final = 500
 
 def backoff_s(attempt: int, jitter: float) -> float:
     """Half of 2**attempt to all of it; ``attempt`` counts from 0, ``jitter`` is from 0 to 1."""
-    return float(min(_LONGEST_BACKOFF_S, 2**attempt)) * (0.5 + jitter / 2)
+    return float(min(_MAX_BACKOFF_S, 2**attempt)) * (0.5 + jitter / 2)
 
 
 def wait_before_retry(

@@ -1,4 +1,4 @@
-"""Does the gate really block a merge? Reads a repository's rules and workflows, and prints what to mend."""
+"""Does the gate really block a merge? Reads a repository's rules and workflows, and prints what to fix."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def run_doctor(
         tabulate(rows, headers=("", "what", "found", "what to do"), maxcolwidths=[None, None, _WIDTH, _WIDTH])
         + "\n"
     )
-    blocks = all(line.state != "MEND" for line in lines)
+    blocks = all(line.state != "FIX" for line in lines)
     verb = "blocks" if blocks else "does not block"
     out.write(f"\nThe gate {verb} merges into {clean_log_line(rules.branch)}.\n")
     return EXIT_PASS if blocks else EXIT_FAIL

@@ -17,15 +17,15 @@ _PINNED: Final = re.compile(r"@[0-9a-f]{40}$|^docker://.+@sha256:[0-9a-f]{64}$|^
 def examine_advisable(setup: Setup) -> tuple[Line, ...]:
     """Who may report the check, the comment, permissions, and what the workflows use."""
     looks = (
-        _look_at_source,
-        _look_at_comment,
-        _look_at_permissions,
-        _look_at_pins,
+        _check_source,
+        _check_comment,
+        _check_permissions,
+        _check_pins,
     )
     return tuple(line for look in looks for line in look(setup))
 
 
-def _look_at_source(setup: Setup) -> Iterator[Line]:
+def _check_source(setup: Setup) -> Iterator[Line]:
     check = setup.reported
     demanded = [each for each in setup.rules.checks if each.name == check]
     if not demanded:
@@ -39,7 +39,7 @@ def _look_at_source(setup: Setup) -> Iterator[Line]:
     yield Line(state="advice", subject="source of the check", found=found, to_do=to_do)
 
 
-def _look_at_comment(setup: Setup) -> Iterator[Line]:
+def _check_comment(setup: Setup) -> Iterator[Line]:
     names = {gate.workflow.name for gate in setup.gates}
     followers = [
         workflow
@@ -62,7 +62,7 @@ def _may_comment(workflow: Workflow, job: Job) -> bool:
     return "write" in {permissions.get(name) for name in ("pull-requests", "issues", "all")}
 
 
-def _look_at_permissions(setup: Setup) -> Iterator[Line]:
+def _check_permissions(setup: Setup) -> Iterator[Line]:
     open_ones = [workflow.path for workflow in setup.workflows if workflow.permissions != {}]
     found = f"{name_some(open_ones)} start with more than none" if open_ones else "all start with none"
     to_do = "begin with permissions: {} and give each job what it needs" if open_ones else ""
@@ -75,7 +75,7 @@ def _look_at_permissions(setup: Setup) -> Iterator[Line]:
         yield Line(state="advice", subject="fork safety", found=found, to_do=to_do)
 
 
-def _look_at_pins(setup: Setup) -> Iterator[Line]:
+def _check_pins(setup: Setup) -> Iterator[Line]:
     loose = [
         f"{workflow.path}:{action.line} {action.reference}"
         for workflow in setup.workflows

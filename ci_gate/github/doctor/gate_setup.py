@@ -22,14 +22,14 @@ NEEDED_PERMISSIONS: Final = {"actions": "read", "contents": "read", "pull-reques
 
 _DEFAULT_TYPES: Final = ("opened", "synchronize", "reopened")
 _FILTERS: Final = ("paths", "paths-ignore")
-_MOST_NAMES: Final = 5
+_MAX_NAMES: Final = 5
 
-State = Literal["ok", "MEND", "advice"]
+State = Literal["ok", "FIX", "advice"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One thing looked at. MEND: the gate does not block until it is mended. ``to_do`` is empty if ok."""
+    """One thing looked at. FIX: the gate does not block until it is fixed. ``to_do`` is empty if ok."""
 
     state: State
     subject: str
@@ -58,16 +58,16 @@ class Setup:
 
 
 def examine_blocking(setup: Setup) -> tuple[Line, ...]:
-    """Everything without which a merge is not blocked, in the order in which to mend it."""
+    """Everything without which a merge is not blocked, in the order in which to fix it."""
     return tuple(line for look in _LOOKS for line in look(setup))
 
 
-def _look_at_files(setup: Setup) -> Iterator[Line]:
+def _check_files(setup: Setup) -> Iterator[Line]:
     for problem in setup.problems:
-        yield Line(state="MEND", subject="workflow file", found=str(problem), to_do="mend the file")
+        yield Line(state="FIX", subject="workflow file", found=str(problem), to_do="fix the file")
 
 
-def _look_at_job(setup: Setup) -> Iterator[Line]:
+def _check_job(setup: Setup) -> Iterator[Line]:
     gates = setup.gates
     if len(gates) == 1:
         found = f"{gates[0].workflow.path}: job {gates[0].job.id}"
@@ -75,30 +75,30 @@ def _look_at_job(setup: Setup) -> Iterator[Line]:
         yield Line(state="ok", subject="gate job", found=found)
     elif len({gate.check for gate in gates}) > 1:
         found = f"several may be meant: {name_some([gate.check for gate in gates])}"
-        yield Line(state="MEND", subject="gate job", found=found, to_do="give --check the name of one")
+        yield Line(state="FIX", subject="gate job", found=found, to_do="give --check the name of one")
     elif gates:
         where = name_some([f"{gate.workflow.path}: {gate.job.id}" for gate in gates])
         to_do = "keep one: GitHub takes whichever of them ends well"
         found = f"several report {setup.reported}: {where}"
-        yield Line(state="MEND", subject="gate job", found=found, to_do=to_do)
+        yield Line(state="FIX", subject="gate job", found=found, to_do=to_do)
     else:
         known = name_some(name_checks(setup.workflows, setup.check))
         to_do = f"name the job that needs all others {setup.check}, or give --check its name"
         yield Line(
-            state="MEND",
+            state="FIX",
             subject="gate job",
             found=f"no job reports {setup.check} (known: {known})",
             to_do=to_do,
         )
 
 
-def _look_at_required_check(setup: Setup) -> Iterator[Line]:
+def _check_required_check(setup: Setup) -> Iterator[Line]:
     branch, check = setup.rules.branch, setup.reported
     demanded = [each for each in setup.rules.checks if each.name == check]
     if not demanded:
         others = name_some([each.name for each in setup.rules.checks])
         yield Line(
-            state="MEND",
+            state="FIX",
             subject="required check",
             found=f"{branch} does not require {check} (required: {others})",
             to_do=f"Settings, Rules, Rulesets: for {branch}, require the status check {check}",
@@ -107,17 +107,17 @@ def _look_at_required_check(setup: Setup) -> Iterator[Line]:
     yield Line(state="ok", subject="required check", found=f"{check}, by {demanded[0].demanded_by}")
 
 
-def _look_at_pull_requests(setup: Setup) -> Iterator[Line]:
+def _check_pull_requests(setup: Setup) -> Iterator[Line]:
     for workflow in (gate.workflow for gate in setup.gates[:1]):
         filters = workflow.triggers.get("pull_request")
         if filters is None:
             to_do = f"add pull_request to on: in {workflow.path}"
-            yield Line(state="MEND", subject="pull requests", found="do not start the workflow", to_do=to_do)
+            yield Line(state="FIX", subject="pull requests", found="do not start the workflow", to_do=to_do)
             continue
         wrong = _find_gaps(filters, setup.rules.branch)
         to_do = f"on.pull_request in {workflow.path}: types: [{', '.join(NEEDED_TYPES)}], and no other filter"
         yield (
-            Line(state="MEND", subject="pull requests", found="; ".join(wrong), to_do=to_do)
+            Line(state="FIX", subject="pull requests", found="; ".join(wrong), to_do=to_do)
             if wrong
             else Line(state="ok", subject="pull requests", found="all that may change the verdict start it")
         )
@@ -134,7 +134,7 @@ def _find_gaps(filters: Mapping[str, object], branch: str) -> list[str]:
     return gaps
 
 
-def _look_at_pushes(setup: Setup) -> Iterator[Line]:
+def _check_pushes(setup: Setup) -> Iterator[Line]:
     """A push has no base to be compared with, and GitHub takes its check for that of the pull request."""
     for workflow in (gate.workflow for gate in setup.gates[:1]):
         filters = workflow.triggers.get("push")
@@ -142,10 +142,10 @@ def _look_at_pushes(setup: Setup) -> Iterator[Line]:
             continue
         found = "start the workflow: green without a base, on the commit of a pull request"
         to_do = f"take push out of on: in {workflow.path}, or give it branches: [{setup.rules.branch}]"
-        yield Line(state="MEND", subject="pushes", found=found, to_do=to_do)
+        yield Line(state="FIX", subject="pushes", found=found, to_do=to_do)
 
 
-def _look_at_merge_queue(setup: Setup) -> Iterator[Line]:
+def _check_merge_queue(setup: Setup) -> Iterator[Line]:
     for workflow in (gate.workflow for gate in setup.gates[:1]):
         to_do = f"add merge_group to on: in {workflow.path}"
         filters = workflow.triggers.get("merge_group")
@@ -155,14 +155,14 @@ def _look_at_merge_queue(setup: Setup) -> Iterator[Line]:
         elif setup.rules.has_merge_queue:
             found = f"{setup.rules.branch} has one, and it does not start the workflow"
             to_do = f"take {name} out of on.merge_group in {workflow.path}" if name else to_do
-            yield Line(state="MEND", subject="merge queue", found=found, to_do=to_do)
+            yield Line(state="FIX", subject="merge queue", found=found, to_do=to_do)
         else:
             yield Line(
                 state="advice", subject="merge queue", found="not covered; none is set up", to_do=to_do
             )
 
 
-def _look_at_caller(setup: Setup) -> Iterator[Line]:
+def _check_caller(setup: Setup) -> Iterator[Line]:
     """A job that calls a workflow must always start, and grant what the jobs of that ask for."""
     for gate in setup.gates[:1]:
         if not gate.is_called:
@@ -171,7 +171,7 @@ def _look_at_caller(setup: Setup) -> Iterator[Line]:
         if gate.job.needs or (gate.job.condition and not _ALWAYS.match(gate.job.condition)):
             found = "it waits for other jobs, or for a condition"
             to_do = f"{where}: no needs: and no if:, for what is skipped reports nothing"
-            yield Line(state="MEND", subject="caller starts", found=found, to_do=to_do)
+            yield Line(state="FIX", subject="caller starts", found=found, to_do=to_do)
         else:
             yield Line(state="ok", subject="caller starts", found="with every event")
         granted = gate.job.permissions if gate.job.permissions is not None else gate.workflow.permissions
@@ -183,7 +183,7 @@ def _look_at_caller(setup: Setup) -> Iterator[Line]:
             to_do = (
                 f"{where}: permissions: {{{', '.join(f'{k}: {v}' for k, v in NEEDED_PERMISSIONS.items())}}}"
             )
-            yield Line(state="MEND", subject="caller grants", found=found, to_do=to_do)
+            yield Line(state="FIX", subject="caller grants", found=found, to_do=to_do)
         else:
             yield Line(state="ok", subject="caller grants", found="what the called jobs ask for")
 
@@ -195,21 +195,21 @@ def _grants(permissions: Mapping[str, str] | None, name: str) -> bool:
     return bool({permissions.get(name), permissions.get("all")} & {"read", "write"})
 
 
-def _look_at_condition(setup: Setup) -> Iterator[Line]:
+def _check_condition(setup: Setup) -> Iterator[Line]:
     """Of the job that has the steps. What is in another repository is not read: ci-gate tests its own."""
     for workflow, job in (gate.inside for gate in setup.gates[:1] if gate.inside):
         where = f"{workflow.path}: {job.id}"
         if not _ALWAYS.match(job.condition):
             found = f"if: {job.condition}" if job.condition else "no if:"
             to_do = f"{where}: if: always(), alone; a skipped check counts as passed"
-            yield Line(state="MEND", subject="gate always runs", found=found, to_do=to_do)
+            yield Line(state="FIX", subject="gate always runs", found=found, to_do=to_do)
         else:
             yield Line(state="ok", subject="gate always runs", found="if: always()")
         unseen = sorted({each.id for each in workflow.jobs} - _reach(workflow, job) - {job.id})
         if unseen:
             found = f"does not need {name_some(unseen)}"
             yield Line(
-                state="MEND", subject="gate sees all jobs", found=found, to_do=f"{where}: add to needs:"
+                state="FIX", subject="gate sees all jobs", found=found, to_do=f"{where}: add to needs:"
             )
         else:
             yield Line(state="ok", subject="gate sees all jobs", found="needs all others")
@@ -228,28 +228,28 @@ def _reach(workflow: Workflow, job: Job) -> set[str]:
     return reached
 
 
-def _look_at_tolerance(setup: Setup) -> Iterator[Line]:
+def _check_tolerance(setup: Setup) -> Iterator[Line]:
     for workflow, _ in (gate.inside for gate in setup.gates[:1] if gate.inside):
         tolerant = [job.id for job in workflow.jobs if job.goes_on_after_errors]
         found = f"continue-on-error in {name_some(tolerant)}" if tolerant else "no error is passed over"
         to_do = "take continue-on-error out" if tolerant else ""
-        yield Line(state="MEND" if tolerant else "ok", subject="errors count", found=found, to_do=to_do)
+        yield Line(state="FIX" if tolerant else "ok", subject="errors count", found=found, to_do=to_do)
 
 
 def name_some(names: list[str]) -> str:
     """The first few names, and how many more there are."""
-    shown = names[:_MOST_NAMES] + ([f"{len(names) - _MOST_NAMES} more"] if len(names) > _MOST_NAMES else [])
+    shown = names[:_MAX_NAMES] + ([f"{len(names) - _MAX_NAMES} more"] if len(names) > _MAX_NAMES else [])
     return ", ".join(shown) or "none"
 
 
 _LOOKS: Final[tuple[Callable[[Setup], Iterator[Line]], ...]] = (
-    _look_at_files,
-    _look_at_job,
-    _look_at_required_check,
-    _look_at_pull_requests,
-    _look_at_pushes,
-    _look_at_merge_queue,
-    _look_at_caller,
-    _look_at_condition,
-    _look_at_tolerance,
+    _check_files,
+    _check_job,
+    _check_required_check,
+    _check_pull_requests,
+    _check_pushes,
+    _check_merge_queue,
+    _check_caller,
+    _check_condition,
+    _check_tolerance,
 )

@@ -24,7 +24,7 @@ from ci_gate.evidence.readings import StrictValue
 from ci_gate.judge.capacity.load_step import Step
 from ci_gate.judge.capacity.step_windows import Estimate, draw_means, draw_scatter, estimate
 
-LEAST_LOADS: Final = 4
+MIN_LOADS: Final = 4
 """Two asymptotes need two numbers, and what they are worth needs two loads more."""
 
 FLAT_FROM: Final = 0.8
@@ -52,8 +52,8 @@ def find_knee(steps: Sequence[Step], generator: np.random.Generator) -> Knee | s
     """
     chosen = _before_the_fall(steps)
     loads = np.array([step.load for step in chosen])
-    if len(np.unique(loads)) < LEAST_LOADS:
-        return f"a knee takes {LEAST_LOADS} loads that were measured well; there were {len(np.unique(loads))}"
+    if len(np.unique(loads)) < MIN_LOADS:
+        return f"a knee takes {MIN_LOADS} loads that were measured well; there were {len(np.unique(loads))}"
     rates = np.array([step.rate_per_s for step in chosen])
     (load,), (per_load,) = _cross(loads, np.log(rates)[np.newaxis])
     drawn = np.log(draw_means([step.windows for step in chosen], generator)[0])
@@ -72,7 +72,7 @@ def locate_knee(steps: Sequence[Step]) -> float | None:
     """About where it is, without an interval; None for too few loads."""
     chosen = _before_the_fall(steps)
     loads = np.array([step.load for step in chosen])
-    if len(np.unique(loads)) < LEAST_LOADS:
+    if len(np.unique(loads)) < MIN_LOADS:
         return None
     return float(_cross(loads, np.log([[step.rate_per_s for step in chosen]]))[0][0])
 

@@ -12,7 +12,7 @@ from ci_gate.evidence.recording import Recording, RecordingPlan
 from ci_gate.judge.capacity.step_windows import StepWindow, cut_windows
 from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.summary import find_successes
-from ci_gate.judge.validity.findings import Finding, as_planned, make_case
+from ci_gate.judge.validity.findings import Finding, as_planned, make_rule_input
 from ci_gate.judge.validity.rules import check_validity
 from ci_gate.thresholds import Scenario
 
@@ -53,9 +53,9 @@ class Step(StrictValue, frozen=True):
         return tuple(limit for limit in self.limits if limit.outcome == "breached")
 
     @property
-    def distrust(self) -> tuple[Finding, ...]:
+    def invalid(self) -> tuple[Finding, ...]:
         """Why it is untrusted."""
-        return tuple(finding for finding in self.findings if finding.effect == "distrust")
+        return tuple(finding for finding in self.findings if finding.severity == "invalid")
 
     @property
     def is_measured(self) -> bool:
@@ -70,7 +70,7 @@ def judge_step(scenario: Scenario, plan: RecordingPlan, recording: Recording) ->
     much.
     """
     scenario = _with_load(scenario, plan)
-    case = make_case(scenario, plan, recording)
+    case = make_rule_input(scenario, plan, recording)
     steady, limits, findings = case.steady, case.limits, check_validity(case)
     success = find_successes(recording.samples, recording.strings, scenario.accept)
     windows = cut_windows(recording.samples, success, steady)
@@ -107,9 +107,9 @@ def _with_load(scenario: Scenario, plan: RecordingPlan) -> Scenario:
 
 
 def _outcome_of(limits: tuple[LimitResult, ...], findings: tuple[Finding, ...]) -> StepOutcome:
-    effects = {finding.effect for finding in findings}
-    if "distrust" in effects:
+    severities = {finding.severity for finding in findings}
+    if "invalid" in severities:
         return "untrusted"
     if any(limit.outcome == "breached" for limit in limits):
         return "breached"
-    return "unproven" if "unproven" in effects else "kept"
+    return "unproven" if "insufficient" in severities else "kept"

@@ -22,11 +22,11 @@ from ci_gate.evidence.readings import StrictValue
 from ci_gate.judge.capacity.load_step import Step
 from ci_gate.judge.capacity.step_windows import CONFIDENCE, Estimate, draw_means, draw_scatter, estimate
 
-LEAST_LOADS: Final = 5
+MIN_LOADS: Final = 5
 """Three parameters need three numbers, and what they are worth needs two loads more."""
 
 _PARAMETERS: Final = 3
-_FEWEST_IN_FLIGHT: Final = 1e-6
+_MIN_IN_FLIGHT: Final = 1e-6
 _ZERO_S: Final = 1e-12
 _REWEIGHTED: Final = 4
 _NEGLIGIBLE: Final = 0.01
@@ -75,10 +75,10 @@ def fit_scalability(
     chosen = sorted(
         (step for step in steps if step.is_measured), key=lambda step: (step.in_flight, step.name)
     )
-    if len({step.load for step in chosen}) < LEAST_LOADS:
-        return f"the law takes {LEAST_LOADS} loads that were measured well"
+    if len({step.load for step in chosen}) < MIN_LOADS:
+        return f"the law takes {MIN_LOADS} loads that were measured well"
     rates = np.array([step.rate_per_s for step in chosen])
-    in_flight = np.maximum([step.in_flight for step in chosen], _FEWEST_IN_FLIGHT)
+    in_flight = np.maximum([step.in_flight for step in chosen], _MIN_IN_FLIGHT)
     law = _fit(in_flight, rates)
     residuals = np.log(rates / _predict(in_flight, law))
     drawn_rates, drawn_in_flight = draw_means([step.windows for step in chosen], generator)
@@ -145,7 +145,7 @@ def _draw_curve(
     law: NDArray[np.float64], laws: NDArray[np.float64], steps: Sequence[Step], *, is_open: bool
 ) -> tuple[CurvePoint, ...]:
     """Within what was measured, evenly spaced on the scale of the loads, which are geometric."""
-    fewest, most = (max(step.in_flight, _FEWEST_IN_FLIGHT) for step in (steps[0], steps[-1]))
+    fewest, most = (max(step.in_flight, _MIN_IN_FLIGHT) for step in (steps[0], steps[-1]))
     in_flight = np.geomspace(fewest, most, _CURVE_POINTS)
     wait_s = float(np.median([(step.load - step.in_flight) / step.rate_per_s for step in steps]))
     return tuple(

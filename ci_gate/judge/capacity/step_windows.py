@@ -16,7 +16,7 @@ from ci_gate.evidence.readings import StrictValue
 from ci_gate.judge.summary import SteadyPhase
 
 WINDOW_S: Final = 1.0
-MOST_WINDOWS: Final = 3600
+MAX_WINDOWS: Final = 3600
 DRAWS: Final = 400
 CONFIDENCE: Final = 0.95
 
@@ -43,14 +43,14 @@ class StepWindow(StrictValue, frozen=True):
 def cut_windows(
     samples: NDArray[np.void], success: NDArray[np.bool_], steady: SteadyPhase
 ) -> tuple[StepWindow, ...]:
-    """Equal windows of about WINDOW_S, or MOST_WINDOWS longer ones.
+    """Equal windows of about WINDOW_S, or MAX_WINDOWS longer ones.
 
     ``samples`` are of the whole recording, ``success`` is aligned.
 
     Requests that began before the steady phase and ended in it count: at a steady load as many pass its
     begin as its end, and under overload those that end after it were not served in it.
     """
-    count = min(int(steady.duration_s / WINDOW_S), MOST_WINDOWS)
+    count = min(int(steady.duration_s / WINDOW_S), MAX_WINDOWS)
     if not count:
         return ()
     edges = np.linspace(steady.begin_s, steady.begin_s + steady.duration_s, count + 1)

@@ -12,11 +12,11 @@ from ci_gate.evidence.readings import StrictValue
 from ci_gate.judge.capacity.knee import locate_knee
 from ci_gate.judge.capacity.load_step import GENERATOR_CODES, Step
 
-MOST_STEPS: Final = 20
+MAX_STEPS: Final = 20
 STEPS_BEYOND: Final = 2
 """Steps in a row whose throughput does not grow, before the knee is taken to lie below them."""
 
-_LONGEST: Final = 5.0  # times the usual duration, for limits that take many samples
+_MAX: Final = 5.0  # times the usual duration, for limits that take many samples
 _SPARE: Final = 1.2
 _FINE_ENOUGH: Final = 1.2  # ratio of the loads between which a limit begins to break
 _KNEE_FINE_ENOUGH: Final = 1.5
@@ -63,11 +63,11 @@ def choose_next(steps: Sequence[Step], climb: Climb) -> NextStep | None:
     steps = sorted(steps, key=lambda step: step.name)
     if not steps:
         return NextStep(load=climb.lowest, duration_s=climb.duration_s, why="the lightest load")
-    if len(steps) >= MOST_STEPS or {finding.code for finding in steps[-1].findings} & _DOOMED:
+    if len(steps) >= MAX_STEPS or {finding.code for finding in steps[-1].findings} & _DOOMED:
         return None
     top = _climbed(steps)[-1]
     if top is steps[-1] and _may_be_chance(top) and not _is_repeated(steps, top.load):
-        why = f"again: [{top.distrust[0].code}]"
+        why = f"again: [{top.invalid[0].code}]"
         return NextStep(load=round(top.load), duration_s=climb.duration_s, why=why)
     if top.load < climb.highest and explain_end(steps) is None:
         load = min(math.ceil(top.load * climb.growth), climb.highest)
@@ -121,7 +121,7 @@ def _climbed(steps: Sequence[Step]) -> list[Step]:
 
 
 def _may_be_chance(step: Step) -> bool:
-    codes = {finding.code for finding in step.distrust}
+    codes = {finding.code for finding in step.invalid}
     return bool(codes) and codes <= _CHANCE
 
 
@@ -130,10 +130,10 @@ def _is_repeated(steps: Sequence[Step], load: float) -> bool:
 
 
 def _explain_distrust(step: Step) -> Ended:
-    generator = [finding for finding in step.distrust if finding.code in GENERATOR_CODES]
+    generator = [finding for finding in step.invalid if finding.code in GENERATOR_CODES]
     if generator:
         return Ended(by="generator", why=f"the load generator was at its end: {generator[0].message}")
-    return Ended(by="untrusted", why=f"[{step.distrust[0].code}] {step.distrust[0].message}")
+    return Ended(by="untrusted", why=f"[{step.invalid[0].code}] {step.invalid[0].message}")
 
 
 def _grows(before: Step, after: Step) -> bool:
@@ -201,5 +201,5 @@ def _plan(steps: Sequence[Step], load: int, climb: Climb, why: str) -> NextStep:
         if limit.metric[:1] == "p" and limit.samples:
             per_s = limit.samples / nearest.duration_s * min(load / nearest.load, 1.0)
             longest_s = max(longest_s, _SPARE * limit.needed / per_s)
-    duration_s = math.ceil(min(longest_s, _LONGEST * climb.duration_s))
+    duration_s = math.ceil(min(longest_s, _MAX * climb.duration_s))
     return NextStep(load=load, duration_s=float(duration_s), why=why)

@@ -9,7 +9,7 @@ from typing import Final, Literal
 import msgspec
 import numpy as np
 
-from ci_gate.errors import EXIT_PASS, EXIT_PROVES_NOTHING, EvidenceError
+from ci_gate.errors import EXIT_INVALID, EXIT_PASS, EvidenceError
 from ci_gate.evidence.readings import StrictValue
 from ci_gate.evidence.recording import HEAD, Recording, RecordingPlan, RunInfo
 from ci_gate.judge.capacity.knee import FLAT_FROM, Knee, find_knee
@@ -19,7 +19,7 @@ from ci_gate.judge.capacity.stepping import Ended, count_once, explain_end, find
 from ci_gate.judge.diagnosis.bottleneck import Diagnosis, diagnose, gather_circumstances
 from ci_gate.thresholds import Scenario, Thresholds
 
-CAPACITY_SCHEMA: Final = 1
+CAPACITY_SCHEMA: Final = 2
 _STEP_PREFIX: Final = "step-"
 
 
@@ -71,7 +71,7 @@ class CapacityVerdict(StrictValue, frozen=True):
     def exit_code(self) -> int:
         """Of a measurement, not of a gate: whatever the capacity is, to know it is success."""
         is_answer = self.largest_measured is not None and self.ended.by != "unfinished"
-        return EXIT_PASS if is_answer else EXIT_PROVES_NOTHING
+        return EXIT_PASS if is_answer else EXIT_INVALID
 
 
 def is_capacity(run: RunInfo) -> bool:

@@ -37,7 +37,7 @@ def judge_approval(changes: Iterable[ThresholdChange], prefix: str, labels: Iter
 
     The same set of loosened settings has the same label on every commit; any other set has another one.
     """
-    loosened = [change for change in changes if change.effect == "loosened"]
+    loosened = [change for change in changes if change.direction == "loosened"]
     label = f"{prefix}:{digest_loosening(loosened)}"
     given = sorted({each for each in labels if each.casefold().startswith(prefix.casefold())})
     is_given = label.casefold() in {each.casefold() for each in given}

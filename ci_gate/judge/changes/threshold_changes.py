@@ -14,10 +14,10 @@ from ci_gate.addresses import hide_credentials
 from ci_gate.thresholds import Limit, Profile, Scenario, Service, Thresholds
 from ci_gate.wording import count, format_exact
 
-Effect = Literal["loosened", "changed", "tightened"]
+Direction = Literal["loosened", "changed", "tightened"]
 """``changed``: whether it asks for more or less cannot be told, such as another locustfile."""
 
-_EFFECTS: Final[tuple[Effect, ...]] = ("loosened", "changed", "tightened")
+_DIRECTIONS: Final[tuple[Direction, ...]] = ("loosened", "changed", "tightened")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ class ThresholdChange:
     setting: str
     old: str | None
     new: str | None
-    effect: Effect
+    direction: Direction
     line: int | None
 
     @property
@@ -58,7 +58,7 @@ def compare_thresholds(
     before = {**_settings_of(old, new), **_file_settings(old_files or {})}
     after = {**_settings_of(new, old), **_file_settings(new_files or {})}
     changes = (_compare(key, before.get(key), after.get(key)) for key in sorted({*before, *after}))
-    return tuple(sorted(filter(None, changes), key=lambda change: _EFFECTS.index(change.effect)))
+    return tuple(sorted(filter(None, changes), key=lambda change: _DIRECTIONS.index(change.direction)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,13 +86,13 @@ def _compare(key: _Key, old: _Setting | None, new: _Setting | None) -> Threshold
         setting=setting,
         old=hide_credentials(old.text) if old else None,
         new=hide_credentials(new.text) if new else None,
-        effect=_EFFECTS[direction + 1],
+        direction=_DIRECTIONS[direction + 1],
         line=new.line if new else None,
     )
 
 
 def _direction(old: _Setting | None, new: _Setting | None) -> int | None:
-    """-1, 0 or 1 as in _EFFECTS; None for no change."""
+    """-1, 0 or 1 as in _DIRECTIONS; None for no change."""
     if old is None or new is None:
         return (new.presence if new else 0) - (old.presence if old else 0)
     if old.demand is None or new.demand is None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ci_gate.evidence.ranges import Count, Quantity, Share, Value
 from ci_gate.evidence.readings import StrictValue
-from ci_gate.judge.compare.family import holm_levels, weigh_endpoints
+from ci_gate.judge.compare.multiple_testing import holm_levels, weigh_endpoints
 from ci_gate.judge.compare.windows import (
     MIN_BLOCK_S,
     MIN_BLOCKS,
@@ -29,12 +29,12 @@ from ci_gate.wording import format_exact
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from ci_gate.judge.compare.looks import Look
+    from ci_gate.judge.compare.interim import InterimAnalysis
 
 POWER: Final = 0.8
 """Probability with which a change of the minimum detectable size is shown to be real."""
 
-_LARGEST_LOG: Final = 20.0  # a ratio beyond e**20 says no more, and would soon be no number
+_MAX_LOG: Final = 20.0  # a ratio beyond e**20 says no more, and would soon be no number
 
 Outcome = Literal["pass", "fail", "inconclusive"]
 
@@ -106,7 +106,7 @@ def compare(
     endpoints: Sequence[str],
     tolerances: Mapping[str, float],
     phase: Phase,
-    look: Look,
+    look: InterimAnalysis,
     alpha: float,
 ) -> Comparison:
     """Compare head with base on everything that started within ``phase``.
@@ -131,7 +131,7 @@ def compare(
     )
 
 
-def decide(comparison: Comparison, look: Look) -> Outcome | Literal["extend"]:
+def decide(comparison: Comparison, look: InterimAnalysis) -> Outcome | Literal["extend"]:
     """Fail on any breach; pass when nothing is left open; else go on to the next look, if there is one."""
     outcome = settle(comparison)
     return outcome if outcome != "inconclusive" or look.is_last else "extend"
@@ -172,7 +172,7 @@ class _Question:
             return self.base.ok.size, self.head.ok.size
         return int(self.base.ok.sum()), int(self.head.ok.sum())
 
-    def measure(self, phase: Phase, look: Look) -> Effect | NotCompared:
+    def measure(self, phase: Phase, look: InterimAnalysis) -> Effect | NotCompared:
         if min(self.samples) < self.needed:
             return self._lack("samples", look)
         if self.quantile is not None:
@@ -183,7 +183,7 @@ class _Question:
             return measure_rate(self.base, self.head, phase)
         return measure_share(self.base, self.head, phase, of_failures=self.metric == "failures")
 
-    def _lack(self, what: Literal["samples", "windows"], look: Look) -> NotCompared:
+    def _lack(self, what: Literal["samples", "windows"], look: InterimAnalysis) -> NotCompared:
         fewer, more = sorted(self.samples)
         may_come = fewer >= self.needed * look.share
         is_one_sided = more >= 2 * self.needed
@@ -221,7 +221,7 @@ def _judge(question: _Question, effect: Effect, level: float, alpha: float) -> C
     worse = -1 if question.metric in {"rate", "successes"} else 1
 
     def relative(size: float) -> float:
-        return size if is_share else float(np.expm1(min(size, _LARGEST_LOG)))
+        return size if is_share else float(np.expm1(min(size, _MAX_LOG)))
 
     half = effect.bound(level)
     change = Change(

@@ -14,11 +14,11 @@ from ci_gate.evidence.readings import StrictValue
 from ci_gate.evidence.recording import DUET_BASE, DUET_HEAD, Recording, RecordingPlan
 from ci_gate.evidence.samples import UNSENT, count_ids
 from ci_gate.judge.compare.comparison import Change, Comparison, NotCompared, compare, decide
-from ci_gate.judge.compare.looks import Look, plan_looks
+from ci_gate.judge.compare.interim import InterimAnalysis, plan_interim
 from ci_gate.judge.compare.windows import Phase, SideSamples
 from ci_gate.judge.log_ends import shorten_failure
 from ci_gate.judge.summary import SteadyPhase, select_steady_phase
-from ci_gate.judge.validity.findings import Finding, Rule, as_planned, make_case
+from ci_gate.judge.validity.findings import Finding, Rule, as_planned, make_rule_input
 from ci_gate.judge.validity.rules import RULES, check_validity
 from ci_gate.thresholds import Compare, Scenario
 
@@ -26,8 +26,14 @@ _NOT_OF_A_DUET: Final = {"phase-cut-short", "too-few-samples", "endpoint-never-c
 """A duet ends when its answer is clear, asks no limit, and says itself what it could not compare."""
 
 _OF_THE_GENERATOR: Final = {
-    *("generator-busy", "generator-late", "load-not-reached", "clock-jumped", "locust-ended-early"),
-    *("samples-disagree", "damaged-rows", "no-samples"),
+    "generator-busy",
+    "generator-late",
+    "load-not-reached",
+    "clock-jumped",
+    "locust-ended-early",
+    "samples-disagree",
+    "damaged-rows",
+    "no-samples",
 }
 """What a starved or broken generator shows on either side by chance; it says nothing of head."""
 
@@ -46,7 +52,7 @@ class DuetVerdict(StrictValue, frozen=True):
 
     outcome: DuetOutcome
     duration_s: Quantity
-    looks: Count
+    analyses: Count
     alpha: Share
     changes: tuple[Change, ...]
     not_compared: tuple[NotCompared, ...]
@@ -86,7 +92,7 @@ def judge_duet(
     is_begun = all(side.duration_s > 0 for side in sides)
     lasted_s = min(side.begin_s + side.duration_s for side in sides) - begin_s if is_begun else 0.0
     reached = [
-        look for look in plan_looks(settings.max_duration_s, settings.alpha) if look.duration_s <= lasted_s
+        look for look in plan_interim(settings.max_duration_s, settings.alpha) if look.duration_s <= lasted_s
     ]
     outcome: DuetOutcome = "inconclusive"
     comparison, seen = Comparison(changes=(), not_compared=()), 0
@@ -99,7 +105,7 @@ def judge_duet(
     return DuetVerdict(
         outcome=weigh(findings, outcome),
         duration_s=reached[seen - 1].duration_s if seen else max(lasted_s, 0.0),
-        looks=seen,
+        analyses=seen,
         alpha=settings.alpha,
         changes=comparison.changes,
         not_compared=comparison.not_compared,
@@ -113,7 +119,7 @@ def weigh(findings: tuple[Finding, ...], compared: DuetOutcome) -> DuetOutcome:
     A head that breaks down where base does not must not be excused by that; what was merely not shown does
     not take back what was.
     """
-    distrusted = [finding for finding in findings if finding.effect == "distrust"]
+    distrusted = [finding for finding in findings if finding.severity == "invalid"]
     of_base = {finding.code for finding in distrusted if finding.subject.startswith("base: ")}
     of_head = {finding.code for finding in distrusted if finding.subject.startswith("head: ")}
     if of_head - of_base - _OF_THE_GENERATOR:
@@ -124,18 +130,18 @@ def weigh(findings: tuple[Finding, ...], compared: DuetOutcome) -> DuetOutcome:
 
 
 def without_duet(settings: Compare, why: str) -> DuetVerdict:
-    """There is nothing to compare: a base that does not start must not keep out the change that mends it."""
+    """There is nothing to compare: a base that does not start must not keep out the change that fixes it."""
     finding = Finding(
         code=NOT_COMPARED,
-        effect="unproven",
+        severity="insufficient",
         subject="base and head",
         message=shorten_failure(why),
-        remedy="mend base, or what kept both from being measured together",
+        remedy="fix base, or what kept both from being measured together",
     )
     return DuetVerdict(
         outcome="inconclusive",
         duration_s=0.0,
-        looks=0,
+        analyses=0,
         alpha=settings.alpha,
         changes=(),
         not_compared=(),
@@ -144,7 +150,11 @@ def without_duet(settings: Compare, why: str) -> DuetVerdict:
 
 
 def compare_at(
-    look: Look, begin_s: float, sides: tuple[SteadyPhase, ...], scenario: Scenario, settings: Compare
+    look: InterimAnalysis,
+    begin_s: float,
+    sides: tuple[SteadyPhase, ...],
+    scenario: Scenario,
+    settings: Compare,
 ) -> Comparison:
     """The comparison on what both sides did in the first ``look.duration_s`` after ``begin_s``."""
     called = {side.strings[number] for side in sides for number in count_ids(side.samples["endpoint"])[0]}
@@ -181,10 +191,10 @@ def _check_side(
     rules: tuple[Rule, ...],
 ) -> tuple[Finding, ...]:
     limitless = dataclasses.replace(as_planned(scenario, plan), limits=())
-    case = make_case(limitless, plan, recording, steady)
+    case = make_rule_input(limitless, plan, recording, steady)
     findings = check_validity(case, tuple(rule for rule in rules if rule.code not in _NOT_OF_A_DUET))
     return tuple(
         msgspec.structs.replace(finding, subject=f"{name}: {finding.subject}")
         for finding in findings
-        if finding.effect != "note"
+        if finding.severity != "info"
     )

@@ -14,7 +14,16 @@ import msgspec
 from ci_gate.evidence.readings import StatementTotal, StrictValue
 from ci_gate.evidence.recording import DUET_HEAD, HEAD, Recording, RunInfo
 from ci_gate.judge.compare.duet import DuetVerdict
-from ci_gate.judge.diagnosis.breakdowns import (
+from ci_gate.judge.diagnosis.causes import (
+    Cause,
+    are_workers_busy,
+    find_cpu_limit,
+    find_resource,
+    is_generator_short,
+    is_short_of,
+)
+from ci_gate.judge.diagnosis.describe_resources import describe_most_called, describe_slowest
+from ci_gate.judge.diagnosis.failures import (
     are_timeouts_of_the_pool,
     find_endings,
     find_failing,
@@ -23,25 +32,16 @@ from ci_gate.judge.diagnosis.breakdowns import (
     find_unmeasured,
     select_failures,
 )
-from ci_gate.judge.diagnosis.causes import (
-    Cause,
-    are_workers_busy,
-    find_cpu_limit,
-    find_place,
-    is_generator_short,
-    is_short_of,
-)
-from ci_gate.judge.diagnosis.observation import Observed, ProbeWindow, observe_steady
+from ci_gate.judge.diagnosis.observation import ProbeWindow, ResourceUsage, observe_steady
 from ci_gate.judge.diagnosis.occupancy import locate
-from ci_gate.judge.diagnosis.place_numbers import describe_most_called, describe_slowest
 from ci_gate.judge.diagnosis.statements import count_statements, make_n_plus_one, subtract_first
 from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.summary import select_steady_phase
 from ci_gate.thresholds import Scenario, Thresholds
 
-LEAST_SHARE: Final = 0.2
+MIN_SHARE: Final = 0.2
 """Of the requests' time: what holds less of it is not what makes them slow."""
-MOST_REPLIES: Final = 0.5
+MAX_REPLIES: Final = 0.5
 """Where so many of them are errors, speed says nothing."""
 _OF_THE_DATABASE: Final = frozenset({"locks", "io", "database"})
 _OF_THE_SERVICE: Final = frozenset({"pool", "service"})
@@ -56,7 +56,7 @@ class Diagnosis(StrictValue, frozen=True):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Circumstances:
+class ScenarioContext:
     """What is known of a scenario beside its recordings; ``failure`` is why it was not measured."""
 
     scenario: Scenario
@@ -84,12 +84,12 @@ def gather_circumstances(
     limits: tuple[LimitResult, ...],
     comparison: DuetVerdict | None,
     names: Sequence[str] = (HEAD, DUET_HEAD),
-) -> Circumstances:
+) -> ScenarioContext:
     """What the run's own files say of one scenario, planned as the first of its recordings ``names``."""
     cores = run.host.get("cpus", "")
     plans = {plan.recording: plan for plan in run.recordings if plan.scenario == scenario.name}
     plan = next((plans[name] for name in names if name in plans), None)
-    return Circumstances(
+    return ScenarioContext(
         scenario=scenario,
         limits=limits,
         comparison=comparison,
@@ -100,28 +100,28 @@ def gather_circumstances(
     )
 
 
-def diagnose(circumstances: Circumstances, recordings: Mapping[str, Recording]) -> Diagnosis:
+def diagnose(circumstances: ScenarioContext, recordings: Mapping[str, Recording]) -> Diagnosis:
     """The causes of one scenario, by its recordings' names: head alone counts, or what it did beside base."""
     head = recordings.get(HEAD) or recordings.get(DUET_HEAD)
     if head is None:
         return Diagnosis(causes=tuple(find_unmeasured(circumstances.failure or "no evidence")), unknown=())
-    seen = observe_steady(head, circumstances.host_cores, circumstances.offered_per_s)
+    usage = observe_steady(head, circumstances.host_cores, circumstances.offered_per_s)
     breakdowns = tuple(find_endings(head)) or tuple(find_unmeasured(circumstances.failure))
     failures = () if breakdowns else _find_failures(circumstances.scenario, head)
-    hindering = [cause for cause in failures if (cause.share or 0.0) >= MOST_REPLIES]
-    is_slow = circumstances.is_too_slow or seen.is_stuck
+    hindering = [cause for cause in failures if (cause.share or 0.0) >= MAX_REPLIES]
+    is_slow = circumstances.is_too_slow or usage.is_stuck
     is_too_slow = is_slow and not hindering and not breakdowns
-    waits = _find_waits(seen, head, recordings, is_too_slow=is_too_slow)
+    waits = _find_waits(usage, head, recordings, is_too_slow=is_too_slow)
     others = [cause for cause in failures if cause not in hindering]
     ranked = sorted((*waits, *others), key=lambda cause: -(cause.share or 0.0))
     return Diagnosis(
         causes=(
             *breakdowns,
-            *find_full_memory(head, seen, circumstances.memory_bytes),
+            *find_full_memory(head, usage, circumstances.memory_bytes),
             *hindering,
             *ranked,
         ),
-        unknown=() if breakdowns else tuple(_name_unobserved(seen)),
+        unknown=() if breakdowns else tuple(_name_unobserved(usage)),
     )
 
 
@@ -132,41 +132,43 @@ def _find_failures(scenario: Scenario, head: Recording) -> tuple[Cause, ...]:
 
 
 def _find_waits(
-    seen: Observed, head: Recording, recordings: Mapping[str, Recording], *, is_too_slow: bool
+    usage: ResourceUsage, head: Recording, recordings: Mapping[str, Recording], *, is_too_slow: bool
 ) -> Iterator[Cause]:
     """Where the requests' time went, as far as it is for want of something, or makes them too slow."""
     spent = subtract_first(head)
-    places = list(_find_places(seen, spent, is_too_slow=is_too_slow))
+    places = list(_find_short_resources(usage, spent, is_too_slow=is_too_slow))
     left = 1.0
     counts = count_statements(recordings)
     if counts and counts.is_many_more and (places or is_too_slow):
-        extra = make_n_plus_one(counts, seen, spent)
+        extra = make_n_plus_one(counts, usage, spent)
         left -= extra.share or 0.0
         yield extra
     for cause in places:
         share = left * (cause.share or 0.0)
-        if left == 1.0 or share >= LEAST_SHARE:
+        if left == 1.0 or share >= MIN_SHARE:
             yield msgspec.structs.replace(cause, share=share)
 
 
-def _find_places(seen: Observed, spent: tuple[StatementTotal, ...], *, is_too_slow: bool) -> Iterator[Cause]:
-    cpu = find_cpu_limit(seen)
+def _find_short_resources(
+    usage: ResourceUsage, spent: tuple[StatementTotal, ...], *, is_too_slow: bool
+) -> Iterator[Cause]:
+    cpu = find_cpu_limit(usage)
     occupancy = locate(
-        seen,
+        usage,
         is_cpu_short=cpu is not None,
-        is_generator_short=is_generator_short(seen),
-        are_workers_busy=are_workers_busy(seen),
+        is_generator_short=is_generator_short(usage),
+        are_workers_busy=are_workers_busy(usage),
     )
     for name in occupancy.__slots__ if occupancy.total else ():
         number = getattr(occupancy, name)
-        is_short = is_short_of(name, seen, occupancy, cpu)
-        is_large = number >= LEAST_SHARE * occupancy.total
+        is_short = is_short_of(name, usage, occupancy, cpu)
+        is_large = number >= MIN_SHARE * occupancy.total
         # A generator at its limit makes every number wrong, however little of the time is its own.
         if (is_large and (is_short or is_too_slow)) or (name == "generator" and is_short):
-            place = find_place(name, seen, cpu)
+            place = find_resource(name, usage, cpu)
             numbers = [f"{number:,.1f} of {occupancy.total:,.1f} requests in flight, on average"]
-            numbers += place.describe(seen)
-            numbers += _describe_spent(name, seen, spent)
+            numbers += place.describe(usage)
+            numbers += _describe_spent(name, usage, spent)
             yield Cause(
                 code=place.code,
                 title=place.title,
@@ -176,23 +178,23 @@ def _find_places(seen: Observed, spent: tuple[StatementTotal, ...], *, is_too_sl
             )
 
 
-def _describe_spent(name: str, seen: Observed, spent: tuple[StatementTotal, ...]) -> Iterator[str]:
+def _describe_spent(name: str, usage: ResourceUsage, spent: tuple[StatementTotal, ...]) -> Iterator[str]:
     if name in _OF_THE_DATABASE:
         yield from describe_slowest(spent)
-    elif name in _OF_THE_SERVICE and (seen.statements_per_request or 0.0) >= _MANY_STATEMENTS:
+    elif name in _OF_THE_SERVICE and (usage.statements_per_request or 0.0) >= _MANY_STATEMENTS:
         yield from describe_most_called(spent)
 
 
-def _name_unobserved(seen: Observed) -> Iterator[str]:
-    if not seen.duration_s:
+def _name_unobserved(usage: ResourceUsage) -> Iterator[str]:
+    if not usage.duration_s:
         yield "where the requests' time went: the steady phase never began"
         return
-    if seen.service_cores is None:
+    if usage.service_cores is None:
         yield "the service's CPU: its processes could not be read"
-    if not seen.postgres.readings:
-        yield f"the database: {_explain_silence(seen.postgres, 'postgres')}"
-    if seen.service.mean("pool_in_use") is None:
-        yield f"the connection pool: {_explain_silence(seen.service, 'service')}"
+    if not usage.postgres.readings:
+        yield f"the database: {_explain_silence(usage.postgres, 'postgres')}"
+    if usage.service.mean("pool_in_use") is None:
+        yield f"the connection pool: {_explain_silence(usage.service, 'service')}"
 
 
 def _explain_silence(window: ProbeWindow, probe: str) -> str:

@@ -8,9 +8,7 @@ from typing import Final, Literal
 
 from ci_gate.evidence.ranges import Quantity
 from ci_gate.evidence.readings import StrictValue
-from ci_gate.judge.diagnosis.observation import Observed
-from ci_gate.judge.diagnosis.occupancy import Occupancy, count_pool_queue
-from ci_gate.judge.diagnosis.place_numbers import (
+from ci_gate.judge.diagnosis.describe_resources import (
     describe_cpu,
     describe_database,
     describe_generator,
@@ -20,11 +18,13 @@ from ci_gate.judge.diagnosis.place_numbers import (
     describe_pool,
     describe_workers,
 )
+from ci_gate.judge.diagnosis.observation import ResourceUsage
+from ci_gate.judge.diagnosis.occupancy import Occupancy, count_pool_queue
 
 FULL: Final = 0.9  # of a resource's capacity, on average
-LEAST_QUEUE: Final = 1.0  # requests, on average: hardly ever none
+MIN_QUEUE: Final = 1.0  # requests, on average: hardly ever none
 ONE_THREAD_CORES: Final = 1.5  # a process that uses more is not held by one thread
-MOST_THROTTLED: Final = 0.1  # of the quota's time
+MAX_THROTTLED: Final = 0.1  # of the quota's time
 LATE_S: Final = 0.1
 
 UNKNOWN: Final = "unknown"
@@ -48,146 +48,146 @@ class Cause(StrictValue, frozen=True):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Resource:
     """A place of `Occupancy` in words, and whether it is full; for the CPU, `is_short_of` says more."""
 
     code: str
     title: str
     next_step: str
-    is_full: Callable[[Observed], bool]
-    describe: Callable[[Observed], Iterator[str]]
+    is_full: Callable[[ResourceUsage], bool]
+    describe: Callable[[ResourceUsage], Iterator[str]]
 
 
-def find_cpu_limit(seen: Observed) -> CpuLimit | None:
+def find_cpu_limit(usage: ResourceUsage) -> CpuLimit | None:
     """Which limit is reached, if one is: the quota, one core by one thread, or what others leave of it."""
-    service, quota = seen.service_cores or 0.0, seen.quota_cores
-    if quota and (service >= FULL * quota or (seen.throttled_s or 0.0) >= MOST_THROTTLED * quota):
+    service, quota = usage.service_cores or 0.0, usage.quota_cores
+    if quota and (service >= FULL * quota or (usage.throttled_s or 0.0) >= MAX_THROTTLED * quota):
         return "cpu-quota"
-    if seen.host_cores and service >= FULL * seen.host_cores:
+    if usage.host_cores and service >= FULL * usage.host_cores:
         return "service-cpu"
-    return name_cpu(seen) if is_one_thread_busy(seen) else None
+    return name_cpu(usage) if is_one_thread_busy(usage) else None
 
 
-def name_cpu(seen: Observed) -> CpuLimit:
+def name_cpu(usage: ResourceUsage) -> CpuLimit:
     """Its own where it ran for longer than it waited, or would be short without the others too.
 
     That is where all that is offered takes more than a core.
     """
-    is_own = (seen.busiest_cores or 0.0) >= (seen.busiest_waited_cores or 0.0)
-    return "service-cpu" if is_own or (seen.cores_for_all_offered or 0.0) >= FULL else "host-cpu"
+    is_own = (usage.busiest_cores or 0.0) >= (usage.busiest_waited_cores or 0.0)
+    return "service-cpu" if is_own or (usage.cores_for_all_offered or 0.0) >= FULL else "host-cpu"
 
 
-def is_one_thread_busy(seen: Observed) -> bool:
+def is_one_thread_busy(usage: ResourceUsage) -> bool:
     """The busiest process runs on one core, or waits for one, all the time.
 
     Where waiting cannot be read: it has most of a core, and all cores of the machine are busy.
     """
-    busiest, waited = seen.busiest_cores or 0.0, seen.busiest_waited_cores
+    busiest, waited = usage.busiest_cores or 0.0, usage.busiest_waited_cores
     if busiest > ONE_THREAD_CORES:
         return False
     return busiest + (waited or 0.0) >= FULL or (
-        waited is None and busiest >= FULL / 2 and is_host_full(seen)
+        waited is None and busiest >= FULL / 2 and is_host_full(usage)
     )
 
 
-def is_host_full(seen: Observed) -> bool:
+def is_host_full(usage: ResourceUsage) -> bool:
     """All cores of this machine are busy."""
-    return bool(seen.host_cores) and (seen.host_used_cores or 0.0) >= FULL * (seen.host_cores or 0)
+    return bool(usage.host_cores) and (usage.host_used_cores or 0.0) >= FULL * (usage.host_cores or 0)
 
 
-def is_generator_short(seen: Observed) -> bool:
+def is_generator_short(usage: ResourceUsage) -> bool:
     """Locust needs a core for itself, or is late on average."""
-    return seen.generator_cores >= FULL or seen.generator_lag_s >= LATE_S
+    return usage.generator_cores >= FULL or usage.generator_lag_s >= LATE_S
 
 
-def are_workers_busy(seen: Observed) -> bool:
+def are_workers_busy(usage: ResourceUsage) -> bool:
     """All of them, on average."""
-    busy, workers = seen.service.mean("workers_busy") or 0.0, seen.service.mean("workers") or 0.0
+    busy, workers = usage.service.mean("workers_busy") or 0.0, usage.service.mean("workers") or 0.0
     return workers > 0 and busy >= FULL * workers
 
 
-def is_pool_full(seen: Observed) -> bool:
+def is_pool_full(usage: ResourceUsage) -> bool:
     """All connections are in use, and requests wait for one."""
-    size, in_use = seen.service.mean("pool_size") or 0.0, seen.service.mean("pool_in_use") or 0.0
-    return size > 0 and in_use >= FULL * size and count_pool_queue(seen) >= LEAST_QUEUE
+    size, in_use = usage.service.mean("pool_size") or 0.0, usage.service.mean("pool_in_use") or 0.0
+    return size > 0 and in_use >= FULL * size and count_pool_queue(usage) >= MIN_QUEUE
 
 
-def is_database_full(seen: Observed) -> bool:
+def is_database_full(usage: ResourceUsage) -> bool:
     """It works on as many statements as this machine has cores; those of another machine are not known."""
-    return seen.host_cores is not None and (seen.postgres.mean("on_cpu") or 0.0) >= FULL * seen.host_cores
+    return usage.host_cores is not None and (usage.postgres.mean("on_cpu") or 0.0) >= FULL * usage.host_cores
 
 
-def is_redis_full(seen: Observed) -> bool:
+def is_redis_full(usage: ResourceUsage) -> bool:
     """It runs commands in one thread."""
-    return (seen.redis.rate("cpu_s") or 0.0) >= FULL
+    return (usage.redis.rate("cpu_s") or 0.0) >= FULL
 
 
-def is_inside_observed(seen: Observed) -> bool:
+def is_inside_observed(usage: ResourceUsage) -> bool:
     """CPU, pool and database: enough to say that a wait is for none of them."""
-    has_pool = seen.service.mean("pool_in_use") is not None
-    return seen.service_cores is not None and has_pool and bool(seen.postgres.readings)
+    has_pool = usage.service.mean("pool_in_use") is not None
+    return usage.service_cores is not None and has_pool and bool(usage.postgres.readings)
 
 
-def find_place(name: str, seen: Observed, cpu: CpuLimit | None) -> Place:
+def find_resource(name: str, usage: ResourceUsage, cpu: CpuLimit | None) -> Resource:
     """The place of this name; the CPU and the outside are called by what was seen of them."""
     if name == "service":
-        return _CPU[cpu or name_cpu(seen)]
+        return _CPU[cpu or name_cpu(usage)]
     if name == "outside":
-        return next(place for place in _OUTSIDE if place.is_full(seen))
+        return next(place for place in _OUTSIDE if place.is_full(usage))
     return _PLACES[name]
 
 
-def is_short_of(name: str, seen: Observed, occupancy: Occupancy, cpu: CpuLimit | None) -> bool:
+def is_short_of(name: str, usage: ResourceUsage, occupancy: Occupancy, cpu: CpuLimit | None) -> bool:
     """Full, and at least one request waits for it on average.
 
     A machine that others use is no resource of the service: it explains what is too slow, no more.
     """
     if name == "service":
-        run_queue = occupancy.service - (seen.service_cores or 0.0)
-        return cpu in {"service-cpu", "cpu-quota"} and run_queue >= LEAST_QUEUE
+        run_queue = occupancy.service - (usage.service_cores or 0.0)
+        return cpu in {"service-cpu", "cpu-quota"} and run_queue >= MIN_QUEUE
     if name == "outside":
-        return is_redis_full(seen)
-    return _PLACES[name].is_full(seen)
+        return is_redis_full(usage)
+    return _PLACES[name].is_full(usage)
 
 
-_PLACES: Final[dict[str, Place]] = {
-    "pool": Place(
+_PLACES: Final[dict[str, Resource]] = {
+    "pool": Resource(
         code="connection-pool",
         title="connections of the pool, held while the database is idle",
         next_step="give connections back before calling other systems or computing; then raise its size",
         is_full=is_pool_full,
         describe=describe_pool,
     ),
-    "locks": Place(
+    "locks": Resource(
         code="lock-contention",
         title="locks in the database",
         next_step="find the row or table that all writers change (pg_blocking_pids); "
         "lock it last, and not across other work",
-        is_full=lambda seen: (seen.postgres.mean("waiting_lock") or 0.0) >= LEAST_QUEUE,
+        is_full=lambda usage: (usage.postgres.mean("waiting_lock") or 0.0) >= MIN_QUEUE,
         describe=describe_locks,
     ),
-    "io": Place(
+    "io": Resource(
         code="database-io",
         title="the database's storage",
         next_step="look for statements without an index; give the database more memory for its cache",
-        is_full=lambda seen: (seen.postgres.mean("waiting_io") or 0.0) >= LEAST_QUEUE,
+        is_full=lambda usage: (usage.postgres.mean("waiting_io") or 0.0) >= MIN_QUEUE,
         describe=describe_io,
     ),
-    "database": Place(
+    "database": Resource(
         code="database-cpu",
         title="the database at work on statements",
         next_step="EXPLAIN ANALYZE the slowest statements: an index, fewer rows, fewer statements",
         is_full=is_database_full,
         describe=describe_database,
     ),
-    "workers": Place(
+    "workers": Resource(
         code="workers",
         title="too few workers: all were busy, and mostly waited",
         next_step="run more worker processes or threads, or let each wait for less",
         is_full=are_workers_busy,
         describe=describe_workers,
     ),
-    "generator": Place(
+    "generator": Resource(
         code="generator",
         title="Locust itself: replies waited for it",
         next_step="give it a core of its own, or let the users' code do less per request",
@@ -195,22 +195,22 @@ _PLACES: Final[dict[str, Place]] = {
         describe=describe_generator,
     ),
 }
-_CPU: Final[dict[CpuLimit, Place]] = {
-    "service-cpu": Place(
+_CPU: Final[dict[CpuLimit, Resource]] = {
+    "service-cpu": Resource(
         code="service-cpu",
         title="the service's CPU",
         next_step="profile the service under this load; let it do less per request, or run more processes",
         is_full=lambda _seen: True,
         describe=describe_cpu,
     ),
-    "cpu-quota": Place(
+    "cpu-quota": Resource(
         code="cpu-quota",
         title="the CPU quota of the service's container",
         next_step="raise cpus, or profile the service under this load and let it do less per request",
         is_full=lambda _seen: True,
         describe=describe_cpu,
     ),
-    "host-cpu": Place(
+    "host-cpu": Resource(
         code="host-cpu",
         title="the CPU of this machine, most of which others than the service took",
         next_step="measure on more cores, or end what is no part of the test",
@@ -220,21 +220,21 @@ _CPU: Final[dict[CpuLimit, Place]] = {
 }
 # The first that fits: what is left is known to be outside only where everything inside was observed.
 _OUTSIDE: Final = (
-    Place(
+    Resource(
         code="redis-cpu",
         title="Redis: its one thread works all the time",
         next_step="look for long commands (SLOWLOG), and send fewer per request",
         is_full=is_redis_full,
         describe=describe_outside,
     ),
-    Place(
+    Resource(
         code="slow-dependency",
         title="something outside: the service's CPU, its connections and its database had little to do",
         next_step="measure the service's calls to other systems, and its own sleeps and locks",
         is_full=is_inside_observed,
         describe=describe_outside,
     ),
-    Place(
+    Resource(
         code=UNKNOWN,
         title="something that was not observed",
         next_step="probe what is listed as not observed",

@@ -47,7 +47,7 @@ class ProbeWindow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Observed:
+class ResourceUsage:
     """Means over the steady phase. CPU is in cores; None is what could not be read."""
 
     duration_s: float  # 0: the steady phase never began
@@ -114,7 +114,7 @@ def observe(
     end_s: float,
     host_cores: int | None = None,
     offered_per_s: float | None = None,
-) -> Observed:
+) -> ResourceUsage:
     """Everything that was read between two moments of a recording."""
     unsent = [number for number, text in enumerate(recording.strings) if text == UNSENT]
     samples = recording.samples
@@ -125,7 +125,7 @@ def observe(
     host = _mean(each.host_cpu_percent for each in machine)
     busiest = _mean(each.service_busiest_percent for each in machine)
     service = _mean(each.service_cpu_percent for each in machine)
-    return Observed(
+    return ResourceUsage(
         duration_s=end_s - begin_s if begin_s < end_s else 0.0,
         in_flight=count_in_flight(samples["start_s"], samples["response_ms"], begin_s, end_s),
         requests_per_s=float(sent.sum()) / (end_s - begin_s) if end_s > begin_s else 0.0,
@@ -147,7 +147,7 @@ def observe(
 
 def observe_steady(
     recording: Recording, host_cores: int | None = None, offered_per_s: float | None = None
-) -> Observed:
+) -> ResourceUsage:
     """`observe` in the steady phase; of nothing where it never began."""
     return observe(recording, *find_steady_bounds(recording), host_cores, offered_per_s)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from ci_gate.judge.diagnosis.observation import Observed
+from ci_gate.judge.diagnosis.observation import ResourceUsage
 
 _SESSION_STATES: Final = ("waiting_lock", "waiting_io", "on_cpu", "waiting_lwlock", "waiting_other")
 
@@ -42,17 +42,17 @@ class Occupancy:
 
 
 def locate(
-    seen: Observed, *, is_cpu_short: bool, is_generator_short: bool, are_workers_busy: bool
+    usage: ResourceUsage, *, is_cpu_short: bool, is_generator_short: bool, are_workers_busy: bool
 ) -> Occupancy:
     """Divide the requests in flight among the places.
 
     ``is_cpu_short`` says that who has nothing else to wait for waits for CPU; ``are_workers_busy`` that a
     request outside all workers waits for one of them.
     """
-    admitted = seen.service.mean("workers_busy") if are_workers_busy else None
-    inside = seen.in_flight if admitted is None else min(admitted, seen.in_flight)
-    placed = _locate_inside(seen, inside, is_cpu_short=is_cpu_short, is_generator_short=is_generator_short)
-    queue = seen.in_flight - inside
+    admitted = usage.service.mean("workers_busy") if are_workers_busy else None
+    inside = usage.in_flight if admitted is None else min(admitted, usage.in_flight)
+    placed = _locate_inside(usage, inside, is_cpu_short=is_cpu_short, is_generator_short=is_generator_short)
+    queue = usage.in_flight - inside
     if queue <= 0:
         return placed
     queued = placed.divide(queue) if placed.total else Occupancy(workers=queue)
@@ -62,27 +62,27 @@ def locate(
     return placed.add(replace(queued, outside=0.0, service=service, workers=queued.workers + freed))
 
 
-def count_in_pool(seen: Observed) -> float:
+def count_in_pool(usage: ResourceUsage) -> float:
     """Requests that hold a connection of the pool or wait for one."""
-    return (seen.service.mean("pool_in_use") or 0.0) + count_pool_queue(seen)
+    return (usage.service.mean("pool_in_use") or 0.0) + count_pool_queue(usage)
 
 
 def _locate_inside(
-    seen: Observed, total: float, *, is_cpu_short: bool, is_generator_short: bool
+    usage: ResourceUsage, total: float, *, is_cpu_short: bool, is_generator_short: bool
 ) -> Occupancy:
-    sessions = [seen.postgres.mean(state) or 0.0 for state in _SESSION_STATES]
-    held = seen.service.mean("pool_in_use")
+    sessions = [usage.postgres.mean(state) or 0.0 for state in _SESSION_STATES]
+    held = usage.service.mean("pool_in_use")
     if held is None:
-        held = sum(sessions) + (seen.postgres.mean("connections_idle_in_transaction") or 0.0)
+        held = sum(sessions) + (usage.postgres.mean("connections_idle_in_transaction") or 0.0)
     held = min(held, total)
     most = min(1.0, held / sum(sessions)) if sum(sessions) else 0.0
     lock, io, *working = (most * number for number in sessions)
-    queue = min(count_pool_queue(seen), total - held)
+    queue = min(count_pool_queue(usage), total - held)
     rest = total - held - queue
-    generator = min(rest, seen.requests_per_s * seen.generator_lag_s) if is_generator_short else 0.0
+    generator = min(rest, usage.requests_per_s * usage.generator_lag_s) if is_generator_short else 0.0
     rest -= generator
     idle = held - lock - io - sum(working)  # connections held while the database has nothing to do for them
-    cores = rest + idle if is_cpu_short else (seen.service_cores or 0.0) + (seen.waited_cores or 0.0)
+    cores = rest + idle if is_cpu_short else (usage.service_cores or 0.0) + (usage.waited_cores or 0.0)
     by_rest = min(rest, cores)
     by_idle = min(idle, cores - by_rest)
     holders = Occupancy(locks=lock, io=io, database=sum(working), service=by_idle, pool=idle - by_idle)
@@ -91,7 +91,7 @@ def _locate_inside(
     return holders.add(queued).add(others)
 
 
-def count_pool_queue(seen: Observed) -> float:
+def count_pool_queue(usage: ResourceUsage) -> float:
     """By the gauge; where there is none, by the time waited per second, which is the same (Little)."""
-    waiting = seen.service.mean("pool_waiting")
-    return waiting if waiting is not None else seen.service.rate("pool_wait_seconds") or 0.0
+    waiting = usage.service.mean("pool_waiting")
+    return waiting if waiting is not None else usage.service.rate("pool_wait_seconds") or 0.0

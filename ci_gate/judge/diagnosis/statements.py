@@ -11,9 +11,9 @@ import msgspec
 from ci_gate.evidence.readings import StatementTotal
 from ci_gate.evidence.recording import DUET_BASE, DUET_HEAD, Recording
 from ci_gate.judge.diagnosis.causes import Cause
-from ci_gate.judge.diagnosis.observation import Observed, observe_steady
+from ci_gate.judge.diagnosis.describe_resources import describe_most_called
+from ci_gate.judge.diagnosis.observation import ResourceUsage, observe_steady
 from ci_gate.judge.diagnosis.occupancy import count_in_pool
-from ci_gate.judge.diagnosis.place_numbers import describe_most_called
 
 _MANY_TIMES: Final = 2.0
 _MANY_MORE: Final = 1.0
@@ -46,9 +46,11 @@ def count_statements(recordings: Mapping[str, Recording]) -> StatementsPerReques
     return StatementsPerRequest(base=base, head=head) if base and head else None
 
 
-def make_n_plus_one(counts: StatementsPerRequest, seen: Observed, spent: tuple[StatementTotal, ...]) -> Cause:
+def make_n_plus_one(
+    counts: StatementsPerRequest, usage: ResourceUsage, spent: tuple[StatementTotal, ...]
+) -> Cause:
     """A request holds its connection for as long as its statements take, and others wait for it as long."""
-    in_pool = min(count_in_pool(seen) / seen.in_flight, 1.0) if seen.in_flight else 0.0
+    in_pool = min(count_in_pool(usage) / usage.in_flight, 1.0) if usage.in_flight else 0.0
     times = f"{counts.head / counts.base:,.1f} x"
     return Cause(
         code="n-plus-one",

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from ci_gate.judge.validity.run_findings import LEFT_OUT, note_left_out
-from ci_gate.judge.verdict import Verdict, distrust
+from ci_gate.judge.verdict import Verdict, mark_invalid
 from ci_gate.thresholds import Scenario, Thresholds
 
 
@@ -19,7 +19,9 @@ def demand_all(verdict: Verdict, thresholds: Thresholds, names: Sequence[str] = 
     wanted = [each for each in thresholds.scenarios if not names or each.name in names]
     lacking = [what for scenario in wanted for what in _find_lacking(scenario, verdict)]
     if lacking:
-        verdict = distrust(verdict, f"the verdict lacks what {thresholds.file} names: {', '.join(lacking)}")
+        verdict = mark_invalid(
+            verdict, f"the verdict lacks what {thresholds.file} names: {', '.join(lacking)}"
+        )
     left_out = [each.name for each in thresholds.scenarios if each not in wanted]
     if left_out and not _says_left_out(verdict):
         findings = (*verdict.findings, note_left_out(left_out))

@@ -73,7 +73,7 @@ def _find_scenario(name: str, verdicts: Sequence[Verdict]) -> ScenarioVerdict:
         findings=(
             Finding(
                 code=NOT_MEASURED,
-                effect="distrust",
+                severity="invalid",
                 subject="scenario",
                 message=message,
                 remedy="see the log of its job, and run again",
@@ -109,13 +109,13 @@ def _find_problems(
 
 
 def _distrust(code: str, message: str, remedy: str) -> Finding:
-    return Finding(code=code, effect="distrust", subject="run", message=message, remedy=remedy)
+    return Finding(code=code, severity="invalid", subject="run", message=message, remedy=remedy)
 
 
 def _note_not_compared(why: str) -> Finding:
     return Finding(
         code="nothing-compared",
-        effect="note",
+        severity="info",
         subject="run",
         message=f"nothing was compared with base, only limits were judged: {why}",
         remedy="compare again once base has what head has",

@@ -1,4 +1,4 @@
-"""Mistakes in what a run is to measure by, as a verdict: nothing can be measured until they are mended."""
+"""Mistakes in what a run is to measure by, as a verdict: nothing can be measured until they are fixed."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def _make_finding(problem: Problem) -> Finding:
     place = f"{problem.file}:{problem.line}:{problem.column}" if problem.line else problem.file
     return Finding(
         code=BAD_INPUT,
-        effect="distrust",
+        severity="invalid",
         subject=place or "plan",
         message=problem.message,
-        remedy=f"allowed is: {problem.allowed}" if problem.allowed else "mend it, and push again",
+        remedy=f"allowed is: {problem.allowed}" if problem.allowed else "fix it, and push again",
     )

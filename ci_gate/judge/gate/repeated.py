@@ -27,7 +27,7 @@ def explain_misfit(verdict: Verdict, occasion: Occasion, scenarios: Sequence[str
     if sorted(scenario.name for scenario in verdict.scenarios) != sorted(scenarios):
         return "it is on other scenarios"
     codes = [finding.code for scenario in verdict.scenarios for finding in scenario.findings]
-    if NOT_MEASURED in codes or any(finding.effect == "distrust" for finding in verdict.findings):
+    if NOT_MEASURED in codes or any(finding.severity == "invalid" for finding in verdict.findings):
         return "its measurement was not completed"
     return ""
 
@@ -46,7 +46,7 @@ def repeat_verdict(
         return merge_verdicts(scenarios, [verdict], jobs=jobs, unreadable=unreadable)
     note = Finding(
         code=_REPEATED,
-        effect="note",
+        severity="info",
         subject="run",
         message=f"measured by run {verdict.occasion.run_id}; nothing that is measured has changed since",
         remedy="run all jobs again, to measure again",

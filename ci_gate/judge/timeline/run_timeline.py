@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ci_gate.evidence.ranges import Count, Quantity, Version
 from ci_gate.evidence.readings import StrictValue
-from ci_gate.evidence.recording import TRIALS, Recording, RunInfo, decode_document
+from ci_gate.evidence.recording import RESET_CHECKS, Recording, RunInfo, decode_document
 from ci_gate.judge.summary import select_steady_phase
 from ci_gate.judge.timeline.timeline import Timeline, draw_timeline
 from ci_gate.thresholds import Accepted, Thresholds
@@ -20,7 +20,7 @@ TIMELINE_SCHEMA: Final = 1
 MAX_TIMELINE_BYTES: Final = 64 * 1024**2
 
 _BINS_PER_DECADE: Final = 20
-_LEAST_MS: Final = 1e-3  # finest response time that a logarithmic axis shows
+_MIN_MS: Final = 1e-3  # finest response time that a logarithmic axis shows
 
 
 class ScenarioTimeline(StrictValue, frozen=True):
@@ -49,7 +49,9 @@ def draw_timelines(
     drawn = []
     for name in dict.fromkeys(plan.scenario for plan in run.recordings):
         scenario = thresholds.scenario(name)
-        own = {side: each for (of, side), each in recordings.items() if of == name and side not in TRIALS}
+        own = {
+            side: each for (of, side), each in recordings.items() if of == name and side not in RESET_CHECKS
+        }
         if own:
             drawn.append(_draw_scenario(name, own, scenario.accept if scenario else ()))
     return RunTimeline(schema=TIMELINE_SCHEMA, scenarios=tuple(drawn))
@@ -66,7 +68,7 @@ def _draw_scenario(
         recordings={side: draw_timeline(recording, accept) for side, recording in recordings.items()},
         edges_ms=tuple(float(f"{edge:.5g}") for edge in edges_ms),
         counts={
-            side: tuple(np.histogram(np.maximum(values, _LEAST_MS), edges_ms)[0].tolist())
+            side: tuple(np.histogram(np.maximum(values, _MIN_MS), edges_ms)[0].tolist())
             for side, values in latencies.items()
         }
         if edges_ms.size
@@ -79,8 +81,8 @@ def _log_edges(latencies: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
     known = [values for values in latencies if values.size]
     if not known:
         return np.empty(0)
-    least = max(min(float(values.min()) for values in known), _LEAST_MS)
-    greatest = max(*(float(values.max()) for values in known), _LEAST_MS)
+    least = max(min(float(values.min()) for values in known), _MIN_MS)
+    greatest = max(*(float(values.max()) for values in known), _MIN_MS)
     first = np.floor(np.log10(least) * _BINS_PER_DECADE)
     last = np.floor(np.log10(greatest) * _BINS_PER_DECADE) + 1
     edges: NDArray[np.float64] = 10 ** (np.arange(first, last + 1) / _BINS_PER_DECADE)
@@ -95,5 +97,5 @@ def encode_timeline(timeline: RunTimeline) -> bytes:
 def decode_timeline(text: bytes) -> RunTimeline:
     """The reverse. Raises EvidenceError for anything but a timeline of this version."""
     return decode_document(
-        text, RunTimeline, name="timeline", schema=TIMELINE_SCHEMA, most_bytes=MAX_TIMELINE_BYTES
+        text, RunTimeline, name="timeline", schema=TIMELINE_SCHEMA, max_bytes=MAX_TIMELINE_BYTES
     )

@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ci_gate.evidence.ranges import LONGEST_RECORDING_S
+from ci_gate.evidence.ranges import MAX_RECORDING_S
 from ci_gate.evidence.recording import Recording
 
 
@@ -33,7 +33,7 @@ class Seconds:
         started = recording.mark("started")
         begin_s = started.wall_s if started else min(times_s, default=0.0)
         lasted_s = max(times_s, default=begin_s) - begin_s
-        return cls(begin_s=begin_s, count=int(min(np.ceil(lasted_s), LONGEST_RECORDING_S)))
+        return cls(begin_s=begin_s, count=int(min(np.ceil(lasted_s), MAX_RECORDING_S)))
 
     def index(self, times_s: NDArray[np.float64]) -> NDArray[np.intp]:
         """The second of each time; -1 for none."""
@@ -77,7 +77,7 @@ class Seconds:
         return placed
 
 
-def thin(values: NDArray[np.float64], span_s: int) -> NDArray[np.float64]:
+def decimate(values: NDArray[np.float64], span_s: int) -> NDArray[np.float64]:
     """Of each ``span_s`` seconds the least and the greatest, in the order in which they came."""
     if span_s == 1:
         return values
@@ -89,7 +89,7 @@ def thin(values: NDArray[np.float64], span_s: int) -> NDArray[np.float64]:
     return np.take_along_axis(rows, picked, axis=1).ravel()
 
 
-def grow(at: Sequence[float], values: Sequence[float | None]) -> list[float | None]:
+def rate_of(at: Sequence[float], values: Sequence[float | None]) -> list[float | None]:
     """By how much a counter grew per second since the reading before; None where it began anew."""
     known = np.array([np.nan if value is None else value for value in values])
     passed_s = np.maximum(np.diff(at), 1e-3)

@@ -1,6 +1,6 @@
 """One recording over time: what its charts are drawn from.
 
-A line has at most `MOST_POINTS` points: of a longer recording it keeps the least and the greatest second of
+A line has at most `MAX_POINTS` points: of a longer recording it keeps the least and the greatest second of
 each span, in the order in which they came, so that no peak and no stall is smoothed away.
 """
 
@@ -17,21 +17,26 @@ from ci_gate.evidence.readings import ProbeReading, StrictValue
 from ci_gate.evidence.recording import Recording
 from ci_gate.evidence.samples import count_ids
 from ci_gate.judge.summary import find_latencies, find_successes, name_status
-from ci_gate.judge.timeline.seconds import Seconds, grow, thin
+from ci_gate.judge.timeline.seconds import Seconds, decimate, rate_of
 from ci_gate.thresholds import Accepted
 
-MOST_POINTS: Final = 600
+MAX_POINTS: Final = 600
 
 _PHASES: Final = {"started": "ramp-up", "spawned": "warm-up", "steady": "steady", "stopping": "drain"}
-_MOST_LINES: Final = 8
+_MAX_LINES: Final = 8
 _PROBED: Final = {  # group -> probe and its values; of a counter, what it grew by in each second
     "pool": ("service", ("pool_size", "pool_in_use", "pool_waiting")),
     "workers": ("service", ("workers", "workers_busy", "in_progress")),
     "sessions": (
         "postgres",
         (
-            *("connections_active", "on_cpu", "waiting_lock", "waiting_lwlock", "waiting_io"),
-            *("connections_idle_in_transaction", "blocked"),
+            "connections_active",
+            "on_cpu",
+            "waiting_lock",
+            "waiting_lwlock",
+            "waiting_io",
+            "connections_idle_in_transaction",
+            "blocked",
         ),
     ),
     "redis": ("redis", ("commands", "blocked_clients")),
@@ -70,7 +75,7 @@ class Timeline(StrictValue, frozen=True):
 def draw_timeline(recording: Recording, accept: Iterable[Accepted]) -> Timeline:
     """One recording over time, finished or not."""
     seconds = Seconds.of(recording)
-    span_s = 1 if seconds.count <= MOST_POINTS else -(-2 * seconds.count // MOST_POINTS)
+    span_s = 1 if seconds.count <= MAX_POINTS else -(-2 * seconds.count // MAX_POINTS)
     groups = {
         **_draw_requests(seconds, recording, accept),
         **_draw_machine(seconds, recording),
@@ -82,7 +87,7 @@ def draw_timeline(recording: Recording, accept: Iterable[Accepted]) -> Timeline:
         time_s=_point_times(seconds.count, span_s),
         phases=_find_phases(recording, seconds),
         series={
-            group: {name: _to_values(thin(values, span_s)) for name, values in lines.items()}
+            group: {name: _to_values(decimate(values, span_s)) for name, values in lines.items()}
             for group, lines in groups.items()
             if lines
         },
@@ -100,7 +105,7 @@ def _draw_requests(seconds: Seconds, recording: Recording, accept: Iterable[Acce
     percentiles = seconds.quantiles(index[success], find_latencies(samples)[success], (0.5, 0.95, 0.99))
     failed = samples["status"][~success]
     statuses, counts = count_ids(failed)
-    most = statuses[np.argsort(-counts, kind="stable")[:_MOST_LINES]]
+    most = statuses[np.argsort(-counts, kind="stable")[:_MAX_LINES]]
     by_status = {name_status(status): seconds.counts(index[~success][failed == status]) for status in most}
     return {
         "rate": {
@@ -115,7 +120,7 @@ def _draw_requests(seconds: Seconds, recording: Recording, accept: Iterable[Acce
 def _draw_machine(seconds: Seconds, recording: Recording) -> dict[str, _Lines]:
     readings, machine = recording.readings, recording.machine
     at, machine_at = [each.wall_s for each in readings], [each.wall_s for each in machine]
-    names = sorted({name for each in readings for name in each.users})[:_MOST_LINES]
+    names = sorted({name for each in readings for name in each.users})[:_MAX_LINES]
     busiest = [each.service_busiest_percent for each in machine]
     cpu: _Readings = {
         "service": (machine_at, [each.service_cpu_percent for each in machine]),
@@ -151,7 +156,7 @@ def _draw_probes(seconds: Seconds, probes: Iterable[ProbeReading]) -> dict[str, 
         for name in names:
             at = [each.wall_s for each in own]
             values = [each.values.get(name) for each in own]
-            placed = seconds.place(at, grow(at, values) if name in _COUNTERS else values)
+            placed = seconds.place(at, rate_of(at, values) if name in _COUNTERS else values)
             if placed is not None:
                 drawn.setdefault(group, {})[name] = placed
     return drawn

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import Final
 
 from ci_gate.evidence.samples import ENDED_DAMAGED
-from ci_gate.judge.validity.findings import Case, Rule, Seen
+from ci_gate.judge.validity.findings import Rule, RuleInput, Violation
 
 _JUDGED: Final = frozenset({"response_time", "status_code"})
 
 
-def _find_odd(case: Case, *, judged: bool) -> Iterator[Seen]:
+def _find_odd(case: RuleInput, *, judged: bool) -> Iterator[Violation]:
     for odd in case.recording.totals.odd_values if case.recording.totals else ():
         if (odd.argument in _JUDGED) is judged:
             events = (
@@ -20,15 +20,15 @@ def _find_odd(case: Case, *, judged: bool) -> Iterator[Seen]:
             yield odd.endpoint, f"{events} {odd.argument} {odd.value}: taken as {odd.read_as}"
 
 
-def _find_unreadable_values(case: Case) -> Iterator[Seen]:
+def _find_unreadable_values(case: RuleInput) -> Iterator[Violation]:
     return _find_odd(case, judged=True)
 
 
-def _find_replaced_values(case: Case) -> Iterator[Seen]:
+def _find_replaced_values(case: RuleInput) -> Iterator[Violation]:
     return _find_odd(case, judged=False)
 
 
-def _find_damaged_rows(case: Case) -> Iterator[Seen]:
+def _find_damaged_rows(case: RuleInput) -> Iterator[Violation]:
     damaged = int((case.recording.samples["ending"] == ENDED_DAMAGED).sum())
     if damaged:
         yield "scenario", f"{damaged:,} of {len(case.recording.samples):,} rows of samples.bin cannot be read"
@@ -37,29 +37,29 @@ def _find_damaged_rows(case: Case) -> Iterator[Seen]:
 EVENT_RULES: Final = (
     Rule(
         code="damaged-rows",
-        effect="distrust",
+        severity="invalid",
         find=_find_damaged_rows,
         meaning="rows of samples.bin hold what no recorder writes: they were damaged, or changed",
-        limit="a single one",
+        threshold_text="any",
         remedy="measure again; if it comes again, look for a failing disk",
         relaxable=False,
     ),
     Rule(
         code="unreadable-values",
-        effect="distrust",
+        severity="invalid",
         find=_find_unreadable_values,
         meaning="request events of the scenario's own code brought a time or a status that is none; such a "
         "request counts as a failure",
-        limit="a single one",
+        threshold_text="any",
         remedy="fire events as Locust documents them: response_time in ms, status_code a number",
     ),
     Rule(
         code="values-replaced",
-        effect="note",
+        severity="info",
         find=_find_replaced_values,
         meaning="request events of the scenario's own code brought a start, length or name that is none, and "
         "that no limit asks for",
-        limit="a single one",
+        threshold_text="any",
         remedy="fire events as Locust documents them: start_time of time.time(), response_length a whole "
         "number, request_type and name texts",
     ),

@@ -144,7 +144,7 @@ def _class_rate(user_class: UserClass, tasks_per_s: float | None, endpoint: str)
 
 
 def _find_shell_syntax(thresholds: Thresholds) -> Iterator[Problem]:
-    """Not while the file is parsed: base's must stay readable, so that it can be mended."""
+    """Not while the file is parsed: base's must stay readable, so that it can be fixed."""
     service = thresholds.service
     command = service.target if service.kind == "command" else ""
     for key, text in (("command", command), ("before_each", service.before_each or "")):

@@ -16,11 +16,12 @@ from ci_gate.judge.log_ends import shorten_failure
 from ci_gate.judge.summary import EndpointSummary, SteadyPhase, select_steady_phase, summarise
 from ci_gate.thresholds import Scenario
 
-Effect = Literal["distrust", "unproven", "note"]
+Severity = Literal["invalid", "insufficient", "info"]
 """What a broken rule means for the verdict.
 
-``distrust``: the measurement itself is wrong, the run is INVALID whatever it shows. ``unproven``: something
-was not shown, the run is INVALID unless a breach says more. ``note``: worth knowing, changes no verdict.
+``invalid``: the measurement itself is wrong, the run is INVALID whatever it shows. ``insufficient``:
+something was not shown, the run is INVALID unless a breach says more. ``info``: worth knowing, changes no
+verdict.
 """
 
 
@@ -28,14 +29,14 @@ class Finding(StrictValue, frozen=True):
     """A statement about the run itself: what was seen, and what would fix it."""
 
     code: str
-    effect: Effect
+    severity: Severity
     subject: str  # an endpoint, a user class, or the scenario
     message: str
     remedy: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class RuleInput:
     """All that a rule may look at."""
 
     scenario: Scenario
@@ -52,12 +53,12 @@ class Case:
         return tuple(each for each in self.recording.readings if begin_s < each.wall_s < end_s)
 
 
-def make_case(
+def make_rule_input(
     scenario: Scenario, plan: RecordingPlan, recording: Recording, steady: SteadyPhase | None = None
-) -> Case:
+) -> RuleInput:
     """With each of the scenario's limits judged; ``steady`` is of the recording, where it is known."""
     steady = steady or select_steady_phase(recording, scenario.accept)
-    return Case(
+    return RuleInput(
         scenario=scenario,
         plan=plan,
         recording=recording,
@@ -75,23 +76,23 @@ def as_planned(scenario: Scenario, plan: RecordingPlan) -> Scenario:
     return dataclasses.replace(scenario, users=users)
 
 
-Seen = tuple[str, str]
+Violation = tuple[str, str]
 """Subject and message of one finding."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One validity rule: ``find`` yields a Seen for each time it is broken.
+    """One validity rule: ``find`` yields a Violation for each time it is broken.
 
-    ``limit`` says in words from where on. What is not ``relaxable`` holds in every scenario: without it there
-    is no measurement to speak of.
+    ``threshold_text`` says in words when it is broken. What is not ``relaxable`` holds in every scenario:
+    without it there is no measurement to speak of.
     """
 
     code: str
-    effect: Effect
-    find: Callable[[Case], Iterator[Seen]]
+    severity: Severity
+    find: Callable[[RuleInput], Iterator[Violation]]
     meaning: str
-    limit: str
+    threshold_text: str
     remedy: str
     relaxable: bool = True
 
@@ -99,10 +100,12 @@ class Rule:
 def not_measured(why: str, remedy: str) -> Finding:
     """Of a scenario of which there is no measurement, or no whole one."""
     message = shorten_failure(why)
-    return Finding(code="not-measured", effect="distrust", subject="scenario", message=message, remedy=remedy)
+    return Finding(
+        code="not-measured", severity="invalid", subject="scenario", message=message, remedy=remedy
+    )
 
 
 def relax(finding: Finding, reason: str) -> Finding:
     """The same as a note that says why it is one."""
     message = f"{finding.message}; relaxed in thresholds.yaml: {reason}"
-    return msgspec.structs.replace(finding, effect="note", message=message)
+    return msgspec.structs.replace(finding, severity="info", message=message)

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from ci_gate.evidence.samples import FLAG_HTML
 from ci_gate.judge.summary import find_successes
-from ci_gate.judge.validity.findings import Case, Rule, Seen
+from ci_gate.judge.validity.findings import Rule, RuleInput, Violation
 from ci_gate.wording import count
 
-_MOST_FAILURES: Final = 0.01
-_MOST: Final = 0.5
-_FEWEST_ALIKE: Final = 2
+_MAX_FAILURES: Final = 0.01
+_MAX: Final = 0.5
+_MIN_ALIKE: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,16 +44,16 @@ class _Replies:
     def is_of_a_site(self) -> bool:
         """Whether HTML is what most endpoints answer."""
         answers = self.good > 0
-        return bool((self.good_pages > _MOST * self.good)[answers].sum() > _MOST * answers.sum())
+        return bool((self.good_pages > _MAX * self.good)[answers].sum() > _MAX * answers.sum())
 
 
-def _find_html(case: Case) -> Iterator[Seen]:
+def _find_html(case: RuleInput) -> Iterator[Violation]:
     """HTML of an API that answers otherwise: from a proxy, a login, a debugger, a route that catches all."""
     replies = _count_replies(case)
     is_mixed = (replies.good_pages > 0) & ~replies.is_page
     found = is_mixed & replies.begins_otherwise
     if not replies.is_of_a_site:
-        is_failing = (replies.pages > 0) & (replies.pages >= _MOST_FAILURES * replies.bodies)
+        is_failing = (replies.pages > 0) & (replies.pages >= _MAX_FAILURES * replies.bodies)
         found |= is_mixed | (is_failing & ~replies.is_page)
     found |= replies.is_shared
     for number in np.flatnonzero(found):
@@ -65,7 +65,7 @@ def _find_html(case: Case) -> Iterator[Seen]:
         yield case.recording.strings[number], told
 
 
-def _find_pages(case: Case) -> Iterator[Seen]:
+def _find_pages(case: RuleInput) -> Iterator[Violation]:
     replies = _count_replies(case)
     if replies.is_of_a_site:
         return
@@ -75,7 +75,7 @@ def _find_pages(case: Case) -> Iterator[Seen]:
         yield case.recording.strings[number], f"{told}, beside {count(others, 'endpoint')} of something else"
 
 
-def _count_replies(case: Case) -> _Replies:
+def _count_replies(case: RuleInput) -> _Replies:
     samples, strings = case.recording.samples, case.recording.strings
     success = find_successes(samples, strings, case.scenario.accept)
     html, has_body = samples["flags"] & FLAG_HTML > 0, samples["body_crc"] > 0
@@ -97,7 +97,7 @@ def _count_replies(case: Case) -> _Replies:
         is_shared=np.zeros(len(strings), dtype=np.bool_),
     )
     # Where everything is HTML, the rule of the uniform body says as much.
-    if _FEWEST_ALIKE <= counted.is_page.sum() < (counted.good > 0).sum():
+    if _MIN_ALIKE <= counted.is_page.sum() < (counted.good > 0).sum():
         counted.is_shared[:] = _find_shared(counted, samples[success & html])
     return counted
 
@@ -114,28 +114,28 @@ def _find_shared(replies: _Replies, pages: NDArray[np.void]) -> NDArray[np.bool_
     is_one_page = len(bodies) == 1 and bool((is_constant == replies.is_page).all())
     if replies.is_of_a_site and not is_one_page:
         return np.zeros_like(is_constant)
-    is_shared: NDArray[np.bool_] = is_constant & np.isin(lowest, bodies[counts >= _FEWEST_ALIKE])
+    is_shared: NDArray[np.bool_] = is_constant & np.isin(lowest, bodies[counts >= _MIN_ALIKE])
     return is_shared
 
 
 HTML_RULES: Final = (
     Rule(
         code="html-replies",
-        effect="unproven",
+        severity="insufficient",
         find=_find_html,
         meaning="HTML from an endpoint that otherwise answers something else, or the same HTML from several",
-        limit=f"a single success, or from {_MOST_FAILURES:.0%} of an endpoint's replies on, in the ramp too; "
-        "not where all its successes are HTML that no other endpoint answers too. Where over "
-        f"{_MOST:.0%} of the endpoints answer HTML, only something else and then HTML, or one page for all",
+        threshold_text=f"any success, or {_MAX_FAILURES:.0%} or more of an endpoint's replies, in the ramp "
+        "too; not where all its successes are HTML that no other endpoint answers too. Where over "
+        f"{_MAX:.0%} of the endpoints answer HTML, only something else and then HTML, or one page for all",
         remedy="look at one reply: a proxy, a login page, a debugger or a catch-all route may have answered; "
         "if it is right, `relax: {html-replies: why it is right}`",
     ),
     Rule(
         code="page-beside-api",
-        effect="note",
+        severity="info",
         find=_find_pages,
         meaning="an endpoint answers HTML and nothing else, while most others answer something else",
-        limit="always",
+        threshold_text="always",
         remedy="nothing, if it is a page; else look at one reply: a login page or a catch-all route",
     ),
 )

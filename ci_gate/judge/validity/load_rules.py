@@ -15,24 +15,24 @@ from numpy.typing import NDArray
 
 from ci_gate.evidence.readings import Reading
 from ci_gate.evidence.samples import UNSENT
-from ci_gate.judge.validity.findings import Case, Rule, Seen
+from ci_gate.judge.validity.findings import Rule, RuleInput, Violation
 from ci_gate.wording import count
 
 _BUSY_CPU_PERCENT: Final = 90.0
-_MOST_BUSY_READINGS: Final = 0.1
-_LEAST_LAG_MS: Final = 100.0
+_MAX_BUSY_READINGS: Final = 0.1
+_MIN_LAG_MS: Final = 100.0
 _LAG_TO_LIMIT: Final = 0.5
-_MOST_TIME_LATE: Final = 0.15
+_MAX_TIME_LATE: Final = 0.15
 _BUSY_HOST_PERCENT: Final = 95.0
-_LEAST_RATIO: Final = 0.9
-_MOST_RATIO: Final = 1.1
+_MIN_RATIO: Final = 0.9
+_MAX_RATIO: Final = 1.1
 _DEVIATIONS: Final = 4.0
 
 
-def _find_busy_generator(case: Case) -> Iterator[Seen]:
+def _find_busy_generator(case: RuleInput) -> Iterator[Violation]:
     percents = [reading.cpu_percent for reading in case.steady_readings]
     busy = sum(percent >= _BUSY_CPU_PERCENT for percent in percents)
-    if busy > _MOST_BUSY_READINGS * len(percents):
+    if busy > _MAX_BUSY_READINGS * len(percents):
         said = (
             f"Locust used {np.median(percents):.0f} % of a core at the median, {max(percents):.0f} % at most"
         )
@@ -40,19 +40,19 @@ def _find_busy_generator(case: Case) -> Iterator[Seen]:
         yield "Locust", f"{said}; {_BUSY_CPU_PERCENT:.0f} % or more in {busy} of {readings}"
 
 
-def _find_late_generator(case: Case) -> Iterator[Seen]:
+def _find_late_generator(case: RuleInput) -> Iterator[Violation]:
     """How long the loop was late altogether, at least: a reading knows only its longest lateness."""
     bounds_ms = [limit.bound for limit in case.scenario.limits if limit.quantile is not None]
-    least_ms = max(_LEAST_LAG_MS, _LAG_TO_LIMIT * min(bounds_ms, default=0.0))
+    least_ms = max(_MIN_LAG_MS, _LAG_TO_LIMIT * min(bounds_ms, default=0.0))
     lags_ms = [reading.lag_ms for reading in _readings_in_reach(case)]
     late = [lag_ms for lag_ms in lags_ms if lag_ms >= least_ms]
     share = sum(late) / 1000 / case.steady.duration_s if case.steady.duration_s else 0.0
-    if share > _MOST_TIME_LATE:
+    if share > _MAX_TIME_LATE:
         said = f"Locust's event loop was late by {least_ms:.0f} ms or more in {count(len(late), 'reading')}"
         yield "Locust", f"{said}, {max(late):,.0f} ms at most, {share:.0%} of the steady phase altogether"
 
 
-def _readings_in_reach(case: Case) -> Iterator[Reading]:
+def _readings_in_reach(case: RuleInput) -> Iterator[Reading]:
     """Those of the steady phase, and one after it whose lateness is too long to have begun after it."""
     end_s = case.steady.begin_s + case.steady.duration_s
     for reading in case.recording.readings:
@@ -60,7 +60,7 @@ def _readings_in_reach(case: Case) -> Iterator[Reading]:
             yield reading
 
 
-def _find_busy_host(case: Case) -> Iterator[Seen]:
+def _find_busy_host(case: RuleInput) -> Iterator[Violation]:
     begin_s, end_s = case.steady.begin_s, case.steady.begin_s + case.steady.duration_s
     readings = [each for each in case.recording.machine if begin_s < each.wall_s < end_s]
     host = float(np.mean([reading.host_cpu_percent for reading in readings])) if readings else 0.0
@@ -71,7 +71,7 @@ def _find_busy_host(case: Case) -> Iterator[Seen]:
         yield "host", f"{told}; of one core, the service used {service:.0f} % and Locust {locust:.0f} %"
 
 
-def _find_missing_load(case: Case) -> Iterator[Seen]:
+def _find_missing_load(case: RuleInput) -> Iterator[Violation]:
     """Fewer requests than a class had time for: N / (wait + time in flight per request) a second.
 
     The time in flight is that within the phase, also of requests that were sent before it: while replies last
@@ -86,13 +86,13 @@ def _find_missing_load(case: Case) -> Iterator[Seen]:
             continue
         flight_s = _time_in_flight(case, user_class) / sent
         expected = case.steady.duration_s / (1 / offered_per_s + flight_s / users)
-        if sent < _LEAST_RATIO * expected - _DEVIATIONS * math.sqrt(expected):
+        if sent < _MIN_RATIO * expected - _DEVIATIONS * math.sqrt(expected):
             could = f"{count(users, 'user')} with {1000 * flight_s:,.0f} ms a reply had time for"
             most = count(round(expected), "request")
             yield user_class, f"{could} {most}, and sent {sent:,} ({sent / expected:.0%})"
 
 
-def _time_in_flight(case: Case, user_class: str) -> float:
+def _time_in_flight(case: RuleInput, user_class: str) -> float:
     """The seconds of the steady phase for which the users of a class waited for replies, added up."""
     samples = case.recording.samples[_of_class(case, user_class, case.recording.samples)]
     begin_s, end_s = case.steady.begin_s, case.steady.begin_s + case.steady.duration_s
@@ -100,7 +100,7 @@ def _time_in_flight(case: Case, user_class: str) -> float:
     return float(np.maximum(until_s - np.maximum(samples["start_s"], begin_s), 0.0).sum())
 
 
-def _find_unsent(case: Case) -> Iterator[Seen]:
+def _find_unsent(case: RuleInput) -> Iterator[Violation]:
     unsent = int(case.steady.rows_of(UNSENT).sum())
     if unsent:
         users, arrivals = sum(case.plan.users.values()), len(case.steady.samples)
@@ -108,13 +108,13 @@ def _find_unsent(case: Case) -> Iterator[Seen]:
         yield "scenario", f"{of_all} brought no request from the {count(users, 'user')}"
 
 
-def _find_impossible_load(case: Case) -> Iterator[Seen]:
+def _find_impossible_load(case: RuleInput) -> Iterator[Violation]:
     """More requests than the users could send if every reply came at once."""
     offered_per_s, sent = case.plan.offered_per_s, len(case.steady.samples)
     if offered_per_s is None or not case.steady.duration_s:
         return
     most, users = offered_per_s * case.steady.duration_s, sum(case.plan.users.values())
-    if sent > _MOST_RATIO * most + _DEVIATIONS * math.sqrt(most) + users:
+    if sent > _MAX_RATIO * most + _DEVIATIONS * math.sqrt(most) + users:
         rate_per_s = sent / case.steady.duration_s
         offer = count(users, "user offers", "users offer")
         yield (
@@ -123,7 +123,7 @@ def _find_impossible_load(case: Case) -> Iterator[Seen]:
         )
 
 
-def _of_class(case: Case, user_class: str, samples: NDArray[np.void]) -> NDArray[np.bool_]:
+def _of_class(case: RuleInput, user_class: str, samples: NDArray[np.void]) -> NDArray[np.bool_]:
     ids = [number for number, text in enumerate(case.steady.strings) if text == user_class]
     return np.isin(samples["user_class"], ids)
 
@@ -131,54 +131,55 @@ def _of_class(case: Case, user_class: str, samples: NDArray[np.void]) -> NDArray
 LOAD_RULES: Final = (
     Rule(
         code="generator-busy",
-        effect="distrust",
+        severity="invalid",
         find=_find_busy_generator,
         meaning="Locust ran out of CPU: less load than planned, and its own delay in every latency",
-        limit=f"{_BUSY_CPU_PERCENT:.0f} % of a core in over {_MOST_BUSY_READINGS:.0%} of the readings",
+        threshold_text=f"{_BUSY_CPU_PERCENT:.0f} % of a core in over {_MAX_BUSY_READINGS:.0%} of "
+        "the readings",
         remedy="fewer users per process, FastHttpUser instead of HttpUser, less work in tasks and checks",
     ),
     Rule(
         code="generator-late",
-        effect="distrust",
+        severity="invalid",
         find=_find_late_generator,
         meaning="Locust's event loop stood still: something in the scenario blocks it, or it got no CPU",
-        limit=f"late by {_LEAST_LAG_MS:.0f} ms, or {_LAG_TO_LIMIT:.0%} of the tightest latency limit if "
-        f"that is more, for over {_MOST_TIME_LATE:.0%} of the steady phase",
+        threshold_text=f"late by {_MIN_LAG_MS:.0f} ms, or {_LAG_TO_LIMIT:.0%} of the tightest latency limit "
+        f"if that is more, for over {_MAX_TIME_LATE:.0%} of the steady phase",
         remedy="take blocking calls and heavy work out of the scenario; keep other programs off the machine",
     ),
     Rule(
         code="host-busy",
-        effect="note",
+        severity="info",
         find=_find_busy_host,
         meaning="the machine had no CPU left: latencies hold what everything on it took from each other",
-        limit=f"{_BUSY_HOST_PERCENT:.0f} % of all CPUs on average",
+        threshold_text=f"{_BUSY_HOST_PERCENT:.0f} % of all CPUs on average",
         remedy="keep other programs off the machine, or take a larger one",
     ),
     Rule(
         code="load-not-reached",
-        effect="distrust",
+        severity="invalid",
         find=_find_missing_load,
         meaning="fewer requests than the wait times and the replies left time for (Little's law)",
-        limit=f"below {_LEAST_RATIO:.0%} less {_DEVIATIONS:.0f} standard deviations; where the source of the "
-        "tasks tells how many requests they make",
+        threshold_text=f"below {_MIN_RATIO:.0%} less {_DEVIATIONS:.0f} standard deviations; where the source "
+        "of the tasks tells how many requests they make",
         remedy="look for pauses and blocking calls in helpers of the scenario, and for a starved generator",
     ),
     Rule(
         code="arrivals-unsent",
-        effect="unproven",
+        severity="insufficient",
         find=_find_unsent,
         meaning="arrivals of an open workload without a request: no user was free, or the task made none",
-        limit="a single one",
+        threshold_text="any",
         remedy="more users than arrivals/s x the longest response time; or, if replies got slower and "
         "slower, a rate that the service can serve",
     ),
     Rule(
         code="load-impossible",
-        effect="distrust",
+        severity="invalid",
         find=_find_impossible_load,
         meaning="more requests than the users could send if every reply came at once (Little's law)",
-        limit=f"above {_MOST_RATIO:.0%} plus {_DEVIATIONS:.0f} standard deviations and one for each user; "
-        "where the wait time can be read",
+        threshold_text=f"above {_MAX_RATIO:.0%} plus {_DEVIATIONS:.0f} standard deviations and one for each "
+        "user; where the wait time can be read",
         remedy="requests were counted twice, or users do not wait as they say: report a bug in ci-gate",
     ),
 )

@@ -9,28 +9,28 @@ from typing import Final
 
 from ci_gate.evidence.readings import Redirects
 from ci_gate.evidence.samples import count_ids
-from ci_gate.judge.validity.findings import Case, Rule, Seen
+from ci_gate.judge.validity.findings import Rule, RuleInput, Violation
 
-_LEAST_REDIRECTED: Final = 0.01
-_FEWEST_PAGES: Final = 2
+_MIN_REDIRECTED: Final = 0.01
+_MIN_PAGES: Final = 2
 _READING: Final = ("GET ", "HEAD ")
 _SIGN_IN: Final = re.compile(r"\b(log|sign)[-_]?(in|on)\b|\bsessions?/new\b|\bsso\b", re.IGNORECASE)
 _SIGN_OUT: Final = re.compile(r"\b(log|sign)[-_]?(out|off)\b", re.IGNORECASE)
 
 
-def _find_ignored(case: Case) -> Iterator[Seen]:
+def _find_ignored(case: RuleInput) -> Iterator[Violation]:
     for setting in case.plan.unused:
         if not setting.replaced:
             yield "locustfile", f"{setting.what} is not used; it {setting.why}"
 
 
-def _find_replaced(case: Case) -> Iterator[Seen]:
+def _find_replaced(case: RuleInput) -> Iterator[Violation]:
     for setting in case.plan.unused:
         if setting.replaced:
             yield "locustfile", f"{setting.what} is not used: {setting.why}"
 
 
-def _find_own_verdict(case: Case) -> Iterator[Seen]:
+def _find_own_verdict(case: RuleInput) -> Iterator[Violation]:
     chosen = case.recording.totals.exit_code if case.recording.totals else None
     if chosen:
         last = (
@@ -39,7 +39,7 @@ def _find_own_verdict(case: Case) -> Iterator[Seen]:
         yield "locustfile", f"the locustfile set process_exit_code = {chosen.code}{last}"
 
 
-def _find_own_hosts(case: Case) -> Iterator[Seen]:
+def _find_own_hosts(case: RuleInput) -> Iterator[Violation]:
     for name, host in (case.recording.totals.own_hosts if case.recording.totals else {}).items():
         yield (
             name,
@@ -47,7 +47,7 @@ def _find_own_hosts(case: Case) -> Iterator[Seen]:
         )
 
 
-def _find_redirected(case: Case) -> Iterator[Seen]:
+def _find_redirected(case: RuleInput) -> Iterator[Violation]:
     """Several pages that were read and are one, or a login instead of what was asked for.
 
     That a change is answered by a redirect to its result is how the web works, and so is a slash more.
@@ -58,12 +58,12 @@ def _find_redirected(case: Case) -> Iterator[Seen]:
     }
     pages: dict[str, list[Redirects]] = {}
     for seen in case.recording.totals.redirects if case.recording.totals else ():
-        if seen.count >= _LEAST_REDIRECTED * requests.get(seen.endpoint, math.inf):
+        if seen.count >= _MIN_REDIRECTED * requests.get(seen.endpoint, math.inf):
             pages.setdefault(seen.page, []).append(seen)
     for page, group in pages.items():
         away = [each for each in group if not _is_about_signing(each.asked)]
         read = {each.asked.rstrip("/") for each in away if each.endpoint.startswith(_READING)}
-        if len(read) >= _FEWEST_PAGES or _SIGN_IN.search(page):
+        if len(read) >= _MIN_PAGES or _SIGN_IN.search(page):
             for each in away:
                 total = max(requests[each.endpoint], each.count)
                 told = f"{each.count:,} of {total:,} replies came from {page}, by redirects"
@@ -77,44 +77,44 @@ def _is_about_signing(path: str) -> bool:
 LOCUSTFILE_RULES: Final = (
     Rule(
         code="locustfile-ignored",
-        effect="distrust",
+        severity="invalid",
         find=_find_ignored,
         meaning="something that Locust would have used to choose what is sent was not used: a shape, tags, "
         "options in locust.conf or pyproject.toml",
-        limit="whatever would have changed which requests are sent",
+        threshold_text="whatever would have changed which requests are sent",
         remedy="take it out, or say in relax why the load is right without it",
     ),
     Rule(
         code="settings-replaced",
-        effect="note",
+        severity="info",
         find=_find_replaced,
         meaning="settings of Locust's own were not used, and change nothing: thresholds.yaml says the same",
-        limit="a single one",
+        threshold_text="any",
         remedy="take them away from where ci-gate runs",
     ),
     Rule(
         code="locustfile-failed",
-        effect="unproven",
+        severity="insufficient",
         find=_find_own_verdict,
         meaning="the locustfile itself says that the run failed: it set environment.process_exit_code",
-        limit="any exit code but 0",
-        remedy="mend what the locustfile checks; locust.log has all that it printed",
+        threshold_text="any exit code but 0",
+        remedy="fix what the locustfile checks; locust.log has all that it printed",
     ),
     Rule(
         code="redirected",
-        effect="unproven",
+        severity="insufficient",
         find=_find_redirected,
         meaning="replies came from another page than the one asked for: several pages were one and the same, "
         "or a login",
-        limit=f"from {_LEAST_REDIRECTED:.0%} of the requests of an endpoint on, in the steady phase",
+        threshold_text=f"{_MIN_REDIRECTED:.0%} or more of the requests of an endpoint, in the steady phase",
         remedy="check in on_start that the login worked, and let the scenario call the page that answers",
     ),
     Rule(
         code="own-host",
-        effect="note",
+        severity="info",
         find=_find_own_hosts,
         meaning="users that are no HTTP users kept the host of their class: a URL is of no use to them",
-        limit="a class with a host that is no URL of http or https",
+        threshold_text="a class with a host that is no URL of http or https",
         remedy="make sure that it is the service under test, or what stands beside it",
     ),
 )

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from ci_gate.judge.validity.findings import Case, Rule, Seen
+from ci_gate.judge.validity.findings import Rule, RuleInput, Violation
 from ci_gate.wording import count
 
-_LEAST_SHARE_READ: Final = 0.5
+_MIN_SHARE_READ: Final = 0.5
 
 
-def _find_failed_probes(case: Case) -> Iterator[Seen]:
+def _find_failed_probes(case: RuleInput) -> Iterator[Violation]:
     """A probe leaves a reading at its first beat, so that none that was to run is missing here.
 
     What counts are the seconds that were read: one that fails is asked less often.
@@ -25,7 +25,7 @@ def _find_failed_probes(case: Case) -> Iterator[Seen]:
             if reading.probe == name and case.steady.begin_s < reading.wall_s < end_s
         ]
         read = sum(not reading.error for reading in steady)
-        if duration_s and read < _LEAST_SHARE_READ * duration_s:
+        if duration_s and read < _MIN_SHARE_READ * duration_s:
             errors = [reading.error for reading in case.recording.probes if reading.probe == name]
             last = next(filter(None, reversed(errors)), "")
             why = f"the last error: {last}" if last else "replies took too long"
@@ -38,10 +38,10 @@ def _find_failed_probes(case: Case) -> Iterator[Seen]:
 PROBE_RULES: Final = (
     Rule(
         code="probe-failed",
-        effect="note",
+        severity="info",
         find=_find_failed_probes,
         meaning="a server that thresholds.yaml asks to probe could not be read: the diagnosis lacks it",
-        limit=f"read in fewer than {_LEAST_SHARE_READ:.0%} of the seconds of the steady phase",
+        threshold_text=f"read in fewer than {_MIN_SHARE_READ:.0%} of the seconds of the steady phase",
         remedy="try its address under probes in thresholds.yaml from where ci-gate runs; see probes.log",
     ),
 )

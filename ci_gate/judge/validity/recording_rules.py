@@ -23,17 +23,17 @@ from ci_gate.evidence.samples import (
 )
 from ci_gate.judge.summary import name_status
 from ci_gate.judge.texts import tell_errors
-from ci_gate.judge.validity.findings import Case, Rule, Seen
+from ci_gate.judge.validity.findings import Rule, RuleInput, Violation
 from ci_gate.wording import count, format_exact
 
-_MOST_TASK_ERRORS: Final = 0.01
-_MOST_ENDPOINTS: Final = 200
-_FEWEST_TO_JUDGE_NAMES: Final = 20
-_MOST_CALLED_ONCE: Final = 0.5
+_MAX_TASK_ERRORS: Final = 0.01
+_MAX_ENDPOINTS: Final = 200
+_MIN_TO_JUDGE_NAMES: Final = 20
+_MAX_CALLED_ONCE: Final = 0.5
 _EXAMPLES: Final = 3
 
 
-def _find_disagreement(case: Case) -> Iterator[Seen]:
+def _find_disagreement(case: RuleInput) -> Iterator[Violation]:
     """Against the recorder's own count, which is exact, and against Locust's, which only loses.
 
     A scenario may reset Locust's statistics, or end an event before Locust hears it: less there says nothing.
@@ -60,7 +60,7 @@ def _find_disagreement(case: Case) -> Iterator[Seen]:
             yield endpoint, f"{told} Locust counted {counted[0]:,} with {counted[1]:,}"
 
 
-def _add_up(case: Case, totals: Iterable[EndpointTotal]) -> dict[str, tuple[int, int]]:
+def _add_up(case: RuleInput, totals: Iterable[EndpointTotal]) -> dict[str, tuple[int, int]]:
     """Requests and failures by the endpoint's name as the samples have it."""
     known = set(case.recording.strings)
     added: dict[str, tuple[int, int]] = {}
@@ -73,7 +73,7 @@ def _add_up(case: Case, totals: Iterable[EndpointTotal]) -> dict[str, tuple[int,
     return added
 
 
-def _find_unreported(case: Case) -> Iterator[Seen]:
+def _find_unreported(case: RuleInput) -> Iterator[Violation]:
     samples, strings = case.recording.samples, case.recording.strings
     unreported = samples[samples["ending"] == ENDED_UNREPORTED]
     for number, places in group_rows(unreported["endpoint"]):
@@ -89,7 +89,7 @@ def _find_unreported(case: Case) -> Iterator[Seen]:
         yield endpoint, f"{taken} and never reported ({told}); {left}"
 
 
-def _find_never_ended(case: Case) -> Iterator[Seen]:
+def _find_never_ended(case: RuleInput) -> Iterator[Violation]:
     for endpoint, times in _count_endpoints(case, case.recording.samples["ending"] == ENDED_NEVER).items():
         if endpoint != UNSENT:
             were = count(times, "request was", "requests were")
@@ -97,7 +97,7 @@ def _find_never_ended(case: Case) -> Iterator[Seen]:
             yield endpoint, f"{were} still without a reply {waited}, and counted as failed"
 
 
-def _find_listener_errors(case: Case) -> Iterator[Seen]:
+def _find_listener_errors(case: RuleInput) -> Iterator[Violation]:
     totals = case.recording.totals
     if totals and totals.listener_errors:
         often = f"the scenario's own event listeners raised {count(totals.listener_errors, 'time')}"
@@ -105,20 +105,20 @@ def _find_listener_errors(case: Case) -> Iterator[Seen]:
         yield "locustfile", f"{often}{told}"
 
 
-def _find_task_errors(case: Case) -> Iterator[Seen]:
+def _find_task_errors(case: RuleInput) -> Iterator[Violation]:
     errors = case.recording.totals.task_errors if case.recording.totals else ()
     raised, requests = sum(error.count for error in errors), len(case.recording.samples)
-    if raised and raised >= _MOST_TASK_ERRORS * requests:
+    if raised and raised >= _MAX_TASK_ERRORS * requests:
         subject = max(errors, key=lambda error: error.count).subject
         often = f"{count(raised, 'task')} ended by an exception, beside {count(requests, 'request')}"
         yield subject, f"{often}; {tell_errors(errors)}"
 
 
-def _find_explosion(case: Case) -> Iterator[Seen]:
+def _find_explosion(case: RuleInput) -> Iterator[Violation]:
     numbers, counts = count_ids(case.steady.samples["endpoint"])
     once = int((counts == 1).sum())
-    mostly_once = len(counts) > _FEWEST_TO_JUDGE_NAMES and once > _MOST_CALLED_ONCE * len(counts)
-    if len(counts) > _MOST_ENDPOINTS or mostly_once:
+    mostly_once = len(counts) > _MIN_TO_JUDGE_NAMES and once > _MAX_CALLED_ONCE * len(counts)
+    if len(counts) > _MAX_ENDPOINTS or mostly_once:
         unnamed = (case.steady.strings[number] for number in numbers)
         names = islice((name for name in unnamed if name not in case.scenario.endpoints), _EXAMPLES)
         yield (
@@ -127,7 +127,7 @@ def _find_explosion(case: Case) -> Iterator[Seen]:
         )
 
 
-def _count_endpoints(case: Case, rows: np.ndarray) -> Counter[str]:
+def _count_endpoints(case: RuleInput, rows: np.ndarray) -> Counter[str]:
     numbers, counts = count_ids(case.recording.samples["endpoint"][rows])
     counted: Counter[str] = Counter()
     for number, times in zip(numbers.tolist(), counts.tolist(), strict=True):
@@ -135,7 +135,7 @@ def _count_endpoints(case: Case, rows: np.ndarray) -> Counter[str]:
     return counted
 
 
-def _find_other_hosts(case: Case) -> Iterator[Seen]:
+def _find_other_hosts(case: RuleInput) -> Iterator[Violation]:
     for endpoint, host in (case.recording.totals.other_hosts if case.recording.totals else {}).items():
         yield endpoint, f"answered by {host}, which is not the service under test"
 
@@ -143,62 +143,63 @@ def _find_other_hosts(case: Case) -> Iterator[Seen]:
 RECORDING_RULES: Final = (
     Rule(
         code="other-host",
-        effect="distrust",
+        severity="invalid",
         find=_find_other_hosts,
         meaning="another server than the service under test answered requests, by itself or after a redirect",
-        limit="a single request",
-        remedy='let the scenario call paths, not whole URLs: self.client.get("/items"); mend where the '
+        threshold_text="any request",
+        remedy='let the scenario call paths, not whole URLs: self.client.get("/items"); fix where the '
         "service redirects to",
     ),
     Rule(
         code="samples-disagree",
-        effect="distrust",
+        severity="invalid",
         find=_find_disagreement,
         meaning="the samples lack a request that was heard, or that Locust counted, or have one more",
-        limit="a single request or failure of any endpoint; less in Locust's statistics is a reset of them",
+        threshold_text="any request or failure of any endpoint; less in Locust's statistics is a reset of "
+        "them",
         remedy="look for a full disk, and for code that counts in Locust's statistics without an event; then "
         "report a bug in ci-gate",
         relaxable=False,
     ),
     Rule(
         code="unreported-replies",
-        effect="distrust",
+        severity="invalid",
         find=_find_unreported,
         meaning="replies that the scenario took with catch_response=True and never reported",
-        limit="a single one",
+        threshold_text="any",
         remedy="write `with self.client.get(..., catch_response=True) as reply:`, and let no exception out",
     ),
     Rule(
         code="never-ended",
-        effect="note",
+        severity="info",
         find=_find_never_ended,
         meaning="requests that had no reply when the run was over",
-        limit="a single one",
+        threshold_text="any",
         remedy="give requests a time-out in the scenario, or find what the service waits for",
     ),
     Rule(
         code="listener-errors",
-        effect="distrust",
+        severity="invalid",
         find=_find_listener_errors,
         meaning="the scenario's own event listeners raised exceptions",
-        limit="a single one",
-        remedy="mend the listener; locust.log has the traceback",
+        threshold_text="any",
+        remedy="fix the listener; locust.log has the traceback",
     ),
     Rule(
         code="task-errors",
-        effect="distrust",
+        severity="invalid",
         find=_find_task_errors,
         meaning="tasks of the scenario ended by an exception instead of running to their end",
-        limit=f"from {_MOST_TASK_ERRORS:.0%} of the requests on",
-        remedy="mend the scenario: a reply that is not as expected is to be reported with failure()",
+        threshold_text=f"{_MAX_TASK_ERRORS:.0%} or more of the requests",
+        remedy="fix the scenario: a reply that is not as expected is to be reported with failure()",
     ),
     Rule(
         code="endpoint-explosion",
-        effect="unproven",
+        severity="insufficient",
         find=_find_explosion,
         meaning="requests without a name: each path counts as an endpoint of its own, and none can be judged",
-        limit=f"over {_MOST_ENDPOINTS} endpoints, or over {_FEWEST_TO_JUDGE_NAMES} of which over "
-        f"{_MOST_CALLED_ONCE:.0%} were called once",
+        threshold_text=f"over {_MAX_ENDPOINTS} endpoints, or over {_MIN_TO_JUDGE_NAMES} of which over "
+        f"{_MAX_CALLED_ONCE:.0%} were called once",
         remedy='give requests with ids in their path a name: `self.client.get(path, name="/items/{id}")`',
     ),
 )

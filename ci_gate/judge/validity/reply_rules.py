@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ci_gate.evidence.samples import FLAG_RETRY_AFTER, UNSENT, count_ids, group_rows
 from ci_gate.judge.summary import find_error_statuses, name_status
-from ci_gate.judge.validity.findings import Case, Rule, Seen
+from ci_gate.judge.validity.findings import Rule, RuleInput, Violation
 from ci_gate.judge.validity.html_replies import HTML_RULES
 from ci_gate.thresholds import ALL_ENDPOINTS
 from ci_gate.wording import count
@@ -19,18 +19,18 @@ _FIRST_ERROR_STATUS: Final = 400
 _TOO_MANY_REQUESTS: Final = 429
 _THROTTLING_WITH_RETRY_AFTER: Final = (403, 503)
 _NO_PERMISSION: Final = (401, 403)
-_MOST_REFUSED: Final = 0.01
-_FEWEST_SAME_BODIES: Final = 10
+_MAX_REFUSED: Final = 0.01
+_MIN_SAME_BODIES: Final = 10
 
 
-def _find_uncalled(case: Case) -> Iterator[Seen]:
+def _find_uncalled(case: RuleInput) -> Iterator[Violation]:
     called = {case.steady.strings[number] for number in count_ids(case.steady.samples["endpoint"])[0]}
     for endpoint in case.scenario.endpoints:
         if endpoint not in called:
             yield endpoint, "never called in the steady phase"
 
 
-def _find_never_successful(case: Case) -> Iterator[Seen]:
+def _find_never_successful(case: RuleInput) -> Iterator[Violation]:
     samples, success = case.steady.samples, case.steady.success
     good = _tally(case, samples, success)
     succeeded = {UNSENT, *(case.recording.strings[number] for number in np.flatnonzero(good))}
@@ -41,7 +41,7 @@ def _find_never_successful(case: Case) -> Iterator[Seen]:
             yield endpoint, f"not one success in {count(sum(statuses.values()), 'request')} ({told})"
 
 
-def _find_only_accepted_errors(case: Case) -> Iterator[Seen]:
+def _find_only_accepted_errors(case: RuleInput) -> Iterator[Violation]:
     samples, success = case.steady.samples, case.steady.success
     good = _tally(case, samples, success & ~find_error_statuses(samples["status"]))
     accepted = _tally(case, samples, success)
@@ -51,7 +51,7 @@ def _find_only_accepted_errors(case: Case) -> Iterator[Seen]:
         yield case.recording.strings[number], f"{what} that accept lists ({_name_all(statuses)})"
 
 
-def _find_too_few(case: Case) -> Iterator[Seen]:
+def _find_too_few(case: RuleInput) -> Iterator[Violation]:
     for limit in case.limits:
         of_all = limit.endpoint == ALL_ENDPOINTS and len(case.steady.samples)
         if limit.outcome == "unproven" and (limit.samples or of_all):
@@ -61,7 +61,7 @@ def _find_too_few(case: Case) -> Iterator[Seen]:
             yield limit.endpoint, told
 
 
-def _find_unaccepted_statuses(case: Case) -> Iterator[Seen]:
+def _find_unaccepted_statuses(case: RuleInput) -> Iterator[Violation]:
     accepted = {entry.endpoint: entry.statuses for entry in case.scenario.accept}
     for summary in case.summaries:
         if summary.endpoint == ALL_ENDPOINTS:
@@ -72,7 +72,7 @@ def _find_unaccepted_statuses(case: Case) -> Iterator[Seen]:
                 yield summary.endpoint, f"status {status} x {times:,} of {summary.requests:,} is not accepted"
 
 
-def _find_throttled(case: Case) -> Iterator[Seen]:
+def _find_throttled(case: RuleInput) -> Iterator[Violation]:
     """In the ramp too: a throttled login decides what every later request is."""
     samples = case.recording.samples
     told_to_wait = (samples["flags"] & FLAG_RETRY_AFTER > 0) & np.isin(
@@ -82,14 +82,14 @@ def _find_throttled(case: Case) -> Iterator[Seen]:
     yield from _find_share(case, throttled, "throttled", least=0.0)
 
 
-def _find_refused(case: Case) -> Iterator[Seen]:
+def _find_refused(case: RuleInput) -> Iterator[Violation]:
     samples = case.recording.samples
     waiting = samples["flags"] & FLAG_RETRY_AFTER > 0  # that is throttling
     refused = np.isin(samples["status"], _NO_PERMISSION) & ~waiting & _not_accepted(case)
-    yield from _find_share(case, refused, "refused", least=_MOST_REFUSED)
+    yield from _find_share(case, refused, "refused", least=_MAX_REFUSED)
 
 
-def _find_share(case: Case, bad: NDArray[np.bool_], what: str, *, least: float) -> Iterator[Seen]:
+def _find_share(case: RuleInput, bad: NDArray[np.bool_], what: str, *, least: float) -> Iterator[Violation]:
     """Endpoints of the whole recording of whose requests the share ``least`` or more is bad."""
     samples = case.recording.samples
     counts, totals = _tally(case, samples, bad), _tally(case, samples, np.ones_like(bad))
@@ -98,18 +98,18 @@ def _find_share(case: Case, bad: NDArray[np.bool_], what: str, *, least: float) 
         yield case.recording.strings[number], f"{were} ({_name_all(statuses)})"
 
 
-def _find_uniform_body(case: Case) -> Iterator[Seen]:
+def _find_uniform_body(case: RuleInput) -> Iterator[Violation]:
     samples, bodies = case.steady.samples, case.steady.samples["body_crc"]
     replies = bodies > 0
     same, endpoints = int(replies.sum()), count_ids(samples["endpoint"][replies])[0]
-    if same < _FEWEST_SAME_BODIES or len(endpoints) == 1:
+    if same < _MIN_SAME_BODIES or len(endpoints) == 1:
         return
     if (bodies[replies] == bodies[replies][0]).all():
         said = f"{same:,} replies of {len(endpoints):,} endpoints, and every one has the same body"
         yield "scenario", f"{said} ({int(samples['bytes'][replies].mean()):,} bytes)"
 
 
-def _tally(case: Case, samples: NDArray[np.void], rows: NDArray[np.bool_]) -> NDArray[np.intp]:
+def _tally(case: RuleInput, samples: NDArray[np.void], rows: NDArray[np.bool_]) -> NDArray[np.intp]:
     """How many of ``rows`` each text has as its endpoint, by the text's number."""
     return np.bincount(samples["endpoint"][rows], minlength=len(case.recording.strings))
 
@@ -133,7 +133,7 @@ def _of(some: int, total: int, noun: str) -> str:
     return f"{some:,} of {count(int(total), noun)} {'was' if some == 1 else 'were'}"
 
 
-def _not_accepted(case: Case) -> NDArray[np.bool_]:
+def _not_accepted(case: RuleInput) -> NDArray[np.bool_]:
     """Which samples of the whole recording have a status that accept does not list."""
     samples = case.recording.samples
     accepted = np.zeros(len(samples), dtype=np.bool_)
@@ -146,70 +146,71 @@ def _not_accepted(case: Case) -> NDArray[np.bool_]:
 REPLY_RULES: Final = (
     Rule(
         code="endpoint-never-called",
-        effect="unproven",
+        severity="insufficient",
         find=_find_uncalled,
         meaning="an endpoint that thresholds.yaml names was never called",
-        limit="always",
+        threshold_text="always",
         remedy="name it as the locustfile does (METHOD and name=), or run longer",
         relaxable=False,
     ),
     Rule(
         code="endpoint-never-succeeded",
-        effect="unproven",
+        severity="insufficient",
         find=_find_never_successful,
         meaning="an endpoint was called and never once succeeded",
-        limit="always",
-        remedy="mend the service or the scenario; if the status is right, list it under accept",
+        threshold_text="always",
+        remedy="fix the service or the scenario; if the status is right, list it under accept",
         relaxable=False,
     ),
     Rule(
         code="only-accepted-errors",
-        effect="unproven",
+        severity="insufficient",
         find=_find_only_accepted_errors,
         meaning="an endpoint never answered below 400: all its successes are errors that accept lists",
-        limit="always",
+        threshold_text="always",
         remedy="let the scenario ask for what exists; accept is for errors beside real successes",
     ),
     Rule(
         code="too-few-samples",
-        effect="unproven",
+        severity="insufficient",
         find=_find_too_few,
         meaning="a limit was asked of too few requests",
-        limit="n(1-q) below 10: 20 for p50, 200 for p95, 1,000 for p99; 10 requests for the other metrics",
+        threshold_text="n(1-q) below 10: 20 for p50, 200 for p95, 1,000 for p99; 10 requests for the other "
+        "metrics",
         remedy="a longer profile, more users, or a lower percentile; `ci-gate check` says how long it takes",
         relaxable=False,
     ),
     Rule(
         code="status-not-accepted",
-        effect="note",
+        severity="info",
         find=_find_unaccepted_statuses,
         meaning="error statuses that count as failures",
-        limit="a single one",
+        threshold_text="any",
         remedy="if such a reply is right, list it under accept for this endpoint",
     ),
     Rule(
         code="throttled",
-        effect="distrust",
+        severity="invalid",
         find=_find_throttled,
         meaning="the service refused requests as too many: 429, or 403 or 503 with Retry-After",
-        limit="a single one that accept does not list, in the ramp too",
+        threshold_text="any that accept does not list, in the ramp too",
         remedy="configure the service under test for this load (exempt no users in its code), or accept the "
         "status",
     ),
     Rule(
         code="auth-failing",
-        effect="distrust",
+        severity="invalid",
         find=_find_refused,
         meaning="requests were refused for lack of a login or a permission (401, 403)",
-        limit=f"from {_MOST_REFUSED:.0%} of the requests of an endpoint on, in the ramp too",
+        threshold_text=f"{_MAX_REFUSED:.0%} or more of the requests of an endpoint, in the ramp too",
         remedy="check in on_start that the login worked, and send its token; or accept the status",
     ),
     Rule(
         code="uniform-body",
-        effect="distrust",
+        severity="invalid",
         find=_find_uniform_body,
         meaning="every reply has the same body: an error page, a stub, a catch-all route",
-        limit=f"all of {_FEWEST_SAME_BODIES} or more replies of two or more endpoints",
+        threshold_text=f"all of {_MIN_SAME_BODIES} or more replies of two or more endpoints",
         remedy="look at one reply; check in the scenario that the reply is what was asked for",
     ),
     *HTML_RULES,

@@ -9,13 +9,13 @@ from typing import Final
 from ci_gate.evidence.samples import count_ids
 from ci_gate.judge.validity.causality import put_causes_first
 from ci_gate.judge.validity.event_rules import EVENT_RULES
-from ci_gate.judge.validity.findings import Case, Finding, Rule, Seen, relax
-from ci_gate.judge.validity.left_over import LEFT_OVER
+from ci_gate.judge.validity.findings import Finding, Rule, RuleInput, Violation, relax
 from ci_gate.judge.validity.load_rules import LOAD_RULES
 from ci_gate.judge.validity.locustfile_rules import LOCUSTFILE_RULES
 from ci_gate.judge.validity.probe_rules import PROBE_RULES
 from ci_gate.judge.validity.recording_rules import RECORDING_RULES
 from ci_gate.judge.validity.reply_rules import REPLY_RULES
+from ci_gate.judge.validity.reset_check import LEFT_OVER
 from ci_gate.judge.validity.run_rules import RUN_RULES
 
 RULES: Final = (
@@ -28,23 +28,23 @@ RULES: Final = (
     *PROBE_RULES,
 )
 
-MOST_ALIKE: Final = 5
+MAX_ALIKE: Final = 5
 """Findings of one rule on what thresholds.yaml does not name; more are one line. Requests without a name can
 break a rule for each of fifty thousand endpoints."""
 
-MOST_NAMED: Final = 1000
+MAX_NAMED: Final = 1000
 """Findings of one rule on endpoints that thresholds.yaml names, so that a verdict stays readable."""
 
 _EXAMPLES: Final = 3
 
 RELAXABLE: Final = (
-    *(rule.code for rule in RULES if rule.relaxable and rule.effect != "note"),
+    *(rule.code for rule in RULES if rule.relaxable and rule.severity != "info"),
     LEFT_OVER,
 )
 """What ``relax`` may name. The others hold always: without them there is no measurement to speak of."""
 
 
-def check_validity(case: Case, rules: tuple[Rule, ...] = RULES) -> tuple[Finding, ...]:
+def check_validity(case: RuleInput, rules: tuple[Rule, ...] = RULES) -> tuple[Finding, ...]:
     """Apply every rule. One that the scenario relaxes is a note that says why.
 
     Causes come before consequences; of one rule, endpoints that thresholds.yaml names come first, then those
@@ -59,7 +59,7 @@ def check_validity(case: Case, rules: tuple[Rule, ...] = RULES) -> tuple[Finding
     )
 
 
-def _count_requests(case: Case) -> Counter[str]:
+def _count_requests(case: RuleInput) -> Counter[str]:
     """By endpoint, in the whole recording: a login is called in the ramp alone."""
     counted: Counter[str] = Counter()
     numbers, counts = count_ids(case.recording.samples["endpoint"])
@@ -68,20 +68,20 @@ def _count_requests(case: Case) -> Counter[str]:
     return counted
 
 
-def _apply(rule: Rule, case: Case, requests: Counter[str]) -> Iterator[Finding]:
+def _apply(rule: Rule, case: RuleInput, requests: Counter[str]) -> Iterator[Finding]:
     seen = sorted(rule.find(case), key=lambda each: -requests[each[0]])
     wanted = {*case.scenario.endpoints}
     named = [each for each in seen if each[0] in wanted]
-    others = [*named[MOST_NAMED:], *(each for each in seen if each[0] not in wanted)]
-    for subject, message in (*named[:MOST_NAMED], *_fold(others)):
+    others = [*named[MAX_NAMED:], *(each for each in seen if each[0] not in wanted)]
+    for subject, message in (*named[:MAX_NAMED], *_fold(others)):
         yield Finding(
-            code=rule.code, effect=rule.effect, subject=subject, message=message, remedy=rule.remedy
+            code=rule.code, severity=rule.severity, subject=subject, message=message, remedy=rule.remedy
         )
 
 
-def _fold(seen: list[Seen]) -> list[Seen]:
+def _fold(seen: list[Violation]) -> list[Violation]:
     """The same, or the first of too many, with how many more there are."""
-    if len(seen) <= MOST_ALIKE:
+    if len(seen) <= MAX_ALIKE:
         return seen
     (subject, message), *others = seen
     examples = ", ".join(dict.fromkeys(name for name, _ in others[:_EXAMPLES]))

@@ -19,7 +19,7 @@ def find_in_run(thresholds: Thresholds, run: RunInfo) -> Iterator[Finding]:
     if not run.recordings:
         yield Finding(
             code="nothing-measured",
-            effect="distrust",
+            severity="invalid",
             subject="run",
             message="the run planned no scenario at all",
             remedy="measure again",
@@ -29,7 +29,7 @@ def find_in_run(thresholds: Thresholds, run: RunInfo) -> Iterator[Finding]:
         if scenario and (difference := _differs(scenario, plan)):
             yield Finding(
                 code="other-load",
-                effect="distrust",
+                severity="invalid",
                 subject=plan.scenario,
                 message=f"the evidence was measured with other {difference} than these thresholds ask for",
                 remedy="measure again with these thresholds",
@@ -39,7 +39,7 @@ def find_in_run(thresholds: Thresholds, run: RunInfo) -> Iterator[Finding]:
         if "base" in run.git and plan.recording == HEAD and plan.scenario not in compared:
             yield Finding(
                 code="not-compared",
-                effect="note",
+                severity="info",
                 subject=plan.scenario,
                 message="not compared with base: the scenario has no regression tolerance",
                 remedy="say under regression how much worse than base head may be",
@@ -54,16 +54,16 @@ def _find_end(run: RunInfo) -> Iterator[Finding]:
     if run.failed is not None:
         yield Finding(
             code="run-failed",
-            effect="distrust",
+            severity="invalid",
             subject="run",
             message=f"the run failed before its end: {run.failed}",
-            remedy="mend what failed, and run again",
+            remedy="fix what failed, and run again",
         )
     elif run.interrupted or run.ended_at is None:
         how = "was interrupted" if run.interrupted else "did not end: ci-gate is still running, or was killed"
         yield Finding(
             code="run-not-finished",
-            effect="distrust",
+            severity="invalid",
             subject="run",
             message=f"the run {how}",
             remedy="run again, to the end",
@@ -74,7 +74,7 @@ def note_left_out(names: Sequence[str]) -> Finding:
     """The scenarios of thresholds.yaml that the run was not for."""
     return Finding(
         code=LEFT_OUT,
-        effect="note",
+        severity="info",
         subject="run",
         message=f"not run: {', '.join(names)}",
         remedy="run without --scenario",

@@ -13,35 +13,35 @@ from ci_gate.evidence.readings import Mark, Reading
 from ci_gate.evidence.samples import count_ids
 from ci_gate.judge.log_ends import tell_end
 from ci_gate.judge.texts import tell_errors
-from ci_gate.judge.validity.findings import Case, Rule, Seen
+from ci_gate.judge.validity.findings import Rule, RuleInput, Violation
 from ci_gate.wording import format_exact
 
-_LEAST_SHARE_OF_PHASE: Final = 0.95
+_MIN_SHARE_OF_PHASE: Final = 0.95
 _CLOCK_JUMP_S: Final = 0.5
 
 
-def _find_early_end(case: Case) -> Iterator[Seen]:
+def _find_early_end(case: RuleInput) -> Iterator[Violation]:
     if case.recording.mark("ended") is None:
         last = case.recording.marks[-1].name if case.recording.marks else "before the start"
         end = tell_end("locust.log", case.recording.log_ends.get("locust.log", ()))
         yield "Locust", f"Locust did not end by itself; the last phase it reached was: {last}{end}"
 
 
-def _find_short_phase(case: Case) -> Iterator[Seen]:
+def _find_short_phase(case: RuleInput) -> Iterator[Violation]:
     planned_s, measured_s = case.plan.duration_s, case.steady.duration_s
-    if measured_s < _LEAST_SHARE_OF_PHASE * planned_s:
+    if measured_s < _MIN_SHARE_OF_PHASE * planned_s:
         planned = f"of the planned {format_exact(planned_s)} s"
         yield "scenario", f"the steady phase lasted {measured_s:.1f} s {planned}"
 
 
-def _find_no_samples(case: Case) -> Iterator[Seen]:
+def _find_no_samples(case: RuleInput) -> Iterator[Violation]:
     if not len(case.steady.samples):
         outside, waiting = len(case.recording.samples), int(_find_in_flight(case).sum())
         but = f"; {waiting:,} sent earlier were still without a reply when it began" if waiting else ""
         yield "scenario", f"no request was sent in the steady phase ({outside:,} before or after it){but}"
 
 
-def _find_failed_starts(case: Case) -> Iterator[Seen]:
+def _find_failed_starts(case: RuleInput) -> Iterator[Violation]:
     failures = case.recording.totals.start_failures if case.recording.totals else ()
     for user_class in dict.fromkeys(failure.subject for failure in failures):
         own = [failure for failure in failures if failure.subject == user_class]
@@ -49,7 +49,7 @@ def _find_failed_starts(case: Case) -> Iterator[Seen]:
         yield user_class, f"{died}: {tell_errors(own)}"
 
 
-def _find_missing_users(case: Case) -> Iterator[Seen]:
+def _find_missing_users(case: RuleInput) -> Iterator[Violation]:
     if case.recording.mark("spawn_timeout") or case.recording.mark("no_users"):
         users = case.scenario.user_count
         who = f"not all {users:,} users ever" if users > 1 else "the only user never"
@@ -61,7 +61,7 @@ def _find_missing_users(case: Case) -> Iterator[Seen]:
             yield user.user_class, f"{fewest} of {user.count} {user.user_class} at the lowest point"
 
 
-def _find_wrong_users(case: Case) -> Iterator[Seen]:
+def _find_wrong_users(case: RuleInput) -> Iterator[Violation]:
     planned = {user.user_class for user in case.scenario.users}
     ran = {name for reading in case.recording.readings for name in reading.users}
     for name in sorted(ran - planned):
@@ -73,11 +73,11 @@ def _find_wrong_users(case: Case) -> Iterator[Seen]:
         yield name, f"{name} made no request in the steady phase{but}"
 
 
-def _classes_in(case: Case, samples: NDArray[np.void]) -> set[str]:
+def _classes_in(case: RuleInput, samples: NDArray[np.void]) -> set[str]:
     return {case.recording.strings[number] for number in count_ids(samples["user_class"])[0]}
 
 
-def _find_in_flight(case: Case) -> NDArray[np.bool_]:
+def _find_in_flight(case: RuleInput) -> NDArray[np.bool_]:
     """The requests that were on their way when the steady phase began."""
     samples, begin_s = case.recording.samples, case.steady.begin_s
     is_waiting: NDArray[np.bool_] = (samples["start_s"] < begin_s) & (
@@ -86,7 +86,7 @@ def _find_in_flight(case: Case) -> NDArray[np.bool_]:
     return is_waiting
 
 
-def _find_service_end(case: Case) -> Iterator[Seen]:
+def _find_service_end(case: RuleInput) -> Iterator[Violation]:
     down = [reading for reading in case.recording.machine if not reading.service_alive]
     if down:
         started = case.recording.marks[0].wall_s if case.recording.marks else down[0].wall_s
@@ -94,13 +94,13 @@ def _find_service_end(case: Case) -> Iterator[Seen]:
         yield "service", f"the service had ended {down[0].wall_s - started:.0f} s after the load began{end}"
 
 
-def _find_service_restart(case: Case) -> Iterator[Seen]:
+def _find_service_restart(case: RuleInput) -> Iterator[Violation]:
     counts = [each.service_restarts for each in case.recording.machine if each.service_restarts is not None]
     if counts and max(counts) > counts[0]:
         yield "service", f"the service was started again {max(counts) - counts[0]} x while it was under load"
 
 
-def _find_clock_jump(case: Case) -> Iterator[Seen]:
+def _find_clock_jump(case: RuleInput) -> Iterator[Violation]:
     """A clock that is slewed moves by 0.5 ms a second at most; what is larger was set, or slept."""
     points: list[Mark | Reading] = [*case.recording.marks, *case.recording.readings]
     points.sort(key=lambda point: point.monotonic_s)
@@ -114,79 +114,79 @@ def _find_clock_jump(case: Case) -> Iterator[Seen]:
 RUN_RULES: Final = (
     Rule(
         code="locust-ended-early",
-        effect="distrust",
+        severity="invalid",
         find=_find_early_end,
         meaning="Locust crashed, was killed or hung",
-        limit="always",
+        threshold_text="always",
         remedy="read locust.log in the evidence folder",
         relaxable=False,
     ),
     Rule(
         code="phase-cut-short",
-        effect="distrust",
+        severity="invalid",
         find=_find_short_phase,
         meaning="the steady phase is shorter than the profile says",
-        limit=f"below {_LEAST_SHARE_OF_PHASE:.0%} of its duration",
+        threshold_text=f"below {_MIN_SHARE_OF_PHASE:.0%} of its duration",
         remedy="see the other findings for what ended it; then run again",
         relaxable=False,
     ),
     Rule(
         code="no-samples",
-        effect="distrust",
+        severity="invalid",
         find=_find_no_samples,
         meaning="no request in the steady phase",
-        limit="always",
+        threshold_text="always",
         remedy="run the locustfile by hand against the service; see locust.log; where replies last longer "
         "than the phase, find out why, or run longer",
         relaxable=False,
     ),
     Rule(
         code="start-failed",
-        effect="distrust",
+        severity="invalid",
         find=_find_failed_starts,
         meaning="users died in on_start",
-        limit="a single one",
-        remedy="mend what on_start does (often the login), or the service behind it",
+        threshold_text="any",
+        remedy="fix what on_start does (often the login), or the service behind it",
     ),
     Rule(
         code="users-missing",
-        effect="distrust",
+        severity="invalid",
         find=_find_missing_users,
         meaning="fewer users than the scenario says were running in the steady phase",
-        limit="a single one, at any reading",
+        threshold_text="any, at any reading",
         remedy="see locust.log for why users end; a user must never leave by an exception",
     ),
     Rule(
         code="wrong-users",
-        effect="distrust",
+        severity="invalid",
         find=_find_wrong_users,
         meaning="a class ran that the scenario does not name, or a named one made no request",
-        limit="always",
+        threshold_text="always",
         remedy="name the classes under users, and give each of them a task that makes requests; where "
         "replies last longer than the phase, find out why, or run longer",
     ),
     Rule(
         code="service-ended",
-        effect="distrust",
+        severity="invalid",
         find=_find_service_end,
         meaning="the service ended while it was under load",
-        limit="always",
+        threshold_text="always",
         remedy="read service.log in the evidence folder",
     ),
     Rule(
         code="service-restarted",
-        effect="distrust",
+        severity="invalid",
         find=_find_service_restart,
         meaning="something started the service again while it was under load",
-        limit="always, where it can be read (containers)",
+        threshold_text="always, where it can be read (containers)",
         remedy="read service.log for why it ended: a restart hides a crash, and loses what was in memory",
     ),
     Rule(
         code="clock-jumped",
-        effect="distrust",
+        severity="invalid",
         find=_find_clock_jump,
         meaning="the wall clock was set, or the machine slept",
-        limit=f"more than {format_exact(_CLOCK_JUMP_S)} s between two readings",
+        threshold_text=f"more than {format_exact(_CLOCK_JUMP_S)} s between two readings",
         remedy="run again on a machine whose clock is only slewed, and that is not suspended",
     ),
 )

@@ -10,13 +10,13 @@ from ci_gate.evidence.readings import ErrorCount
 from ci_gate.evidence.samples import storable
 from ci_gate.measure.in_locust.odd_events import show_error
 
-MOST_TEXTS: Final = 1_000
+MAX_TEXTS: Final = 1_000
 OTHER_ERRORS: Final = "(other errors)"
 _KEPT_COUNTS: Final = 100
 
 
 class ErrorTexts:
-    """Shortens texts, and takes all that are new after the first MOST_TEXTS for one."""
+    """Shortens texts, and takes all that are new after the first MAX_TEXTS for one."""
 
     def __init__(self) -> None:
         self._known: set[str] = set()
@@ -25,7 +25,7 @@ class ErrorTexts:
         """``text`` as evidence keeps it, or OTHER_ERRORS."""
         short = storable(text)
         if short not in self._known:
-            if len(self._known) >= MOST_TEXTS:
+            if len(self._known) >= MAX_TEXTS:
                 return OTHER_ERRORS
             self._known.add(short)
         return short

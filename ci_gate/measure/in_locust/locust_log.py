@@ -12,12 +12,12 @@ from typing import Any
 import locust.stats
 
 from ci_gate.evidence.samples import MAX_STRING_LENGTH
-from ci_gate.measure.in_locust.error_texts import MOST_TEXTS, ErrorTexts
+from ci_gate.measure.in_locust.error_texts import MAX_TEXTS, ErrorTexts
 from ci_gate.measure.in_locust.odd_events import show_error
 
 _OURS = frozenset({"locust", "ci_gate", "__main__"})
-_MOST_TEXTS = 1000
-_LONGEST = 10_000
+_MAX_TEXTS = 1000
+_MAX = 10_000
 _SUMMARIES = ("print_stats", "print_percentile_stats", "print_error_report")
 
 
@@ -44,8 +44,8 @@ class ListenerErrors(logging.Handler):
             return
         self.count += 1
         name = str(getattr(listener, "__name__", "a listener"))
-        key = name, f"{_tell(exception, values.get('kwargs') or {})[:_LONGEST]}, in {name}"
-        if key in self.texts or len(self.texts) < _MOST_TEXTS:
+        key = name, f"{_tell(exception, values.get('kwargs') or {})[:_MAX]}, in {name}"
+        if key in self.texts or len(self.texts) < _MAX_TEXTS:
             self.texts[key] += 1
 
 
@@ -80,7 +80,7 @@ def bound_errors() -> None:
     @functools.wraps(log_error)
     def bounded(stats: Any, method: str, name: str, error: Any) -> None:
         text = error if isinstance(error, str) else show_error(error)
-        if len(text) > MAX_STRING_LENGTH or len(stats.errors) >= MOST_TEXTS:
+        if len(text) > MAX_STRING_LENGTH or len(stats.errors) >= MAX_TEXTS:
             error = texts.shorten(text)
         log_error(stats, method, name, error)
 

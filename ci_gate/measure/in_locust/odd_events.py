@@ -18,8 +18,8 @@ from ci_gate.evidence.readings import OddValue
 from ci_gate.evidence.samples import NOT_HTTP, storable
 
 CLOCK_SLACK_S: Final = 1.0
-MOST_BYTES: Final = 2**63 - 1
-_MOST_KINDS: Final = 100
+MAX_BYTES: Final = 2**63 - 1
+_MAX_KINDS: Final = 100
 _OTHERS: Final = "(other endpoints)"
 _SHOWN: Final = 100
 _NO_STATUS: Final = object()
@@ -70,7 +70,7 @@ class OddEvents:
             start_s = now_s - response_ms / 1000
             if start_time is not None and _read_number(start_time) != 0:
                 self._note(endpoint, "start_time", start_time, "when the event was fired")
-        length = _read_whole(0 if response_length is None else response_length, MOST_BYTES)
+        length = _read_whole(0 if response_length is None else response_length, MAX_BYTES)
         if length is None:
             length = max(0, math.floor(_read_number(response_length) or 0))
             self._note(endpoint, "response_length", response_length, str(length))
@@ -81,7 +81,7 @@ class OddEvents:
         return ReadEvent(
             start_s=start_s,
             response_ms=response_ms,
-            length=min(length, MOST_BYTES),
+            length=min(length, MAX_BYTES),
             status=NOT_HTTP if code is None else code,
             unread=unread,
         )
@@ -97,7 +97,7 @@ class OddEvents:
     def _note(self, endpoint: str, argument: str, value: object, read_as: str) -> str:
         shown = self._clean(show_value(value))
         key = (self._clean(endpoint), argument)
-        if key not in self._seen and len(self._seen) >= _MOST_KINDS:
+        if key not in self._seen and len(self._seen) >= _MAX_KINDS:
             key = (_OTHERS, argument)
         self._seen.setdefault(key, [shown, read_as, 0])[2] += 1
         return f"{argument} {shown} cannot be read"

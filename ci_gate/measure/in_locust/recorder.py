@@ -43,7 +43,7 @@ from ci_gate.measure.in_locust.arrivals import Arrivals, take_intended
 from ci_gate.measure.in_locust.bodies import Bodies
 from ci_gate.measure.in_locust.error_texts import ErrorTexts
 from ci_gate.measure.in_locust.locust_log import bound_errors, make_summaries_harmless
-from ci_gate.measure.in_locust.odd_events import CLOCK_SLACK_S, MOST_BYTES, OddEvents, is_failure, show_error
+from ci_gate.measure.in_locust.odd_events import CLOCK_SLACK_S, MAX_BYTES, OddEvents, is_failure, show_error
 from ci_gate.measure.in_locust.phases import Conductor
 from ci_gate.measure.in_locust.printed import filter_output, print_whatever_comes
 from ci_gate.measure.in_locust.rows import Rows
@@ -116,7 +116,7 @@ class Recorder:
                     type(response_time) is type(start_s) is float
                     and type(status) is type(response_length) is int
                     and (response_time >= 0 and began_s <= start_s <= now_s + CLOCK_SLACK_S - took_s)
-                    and (0 <= status <= NOT_HTTP and 0 <= response_length <= MOST_BYTES)
+                    and (0 <= status <= NOT_HTTP and 0 <= response_length <= MAX_BYTES)
                 )
             except Exception:  # noqa: BLE001 - a scenario's own client may put in anything, of any class
                 is_plain = False

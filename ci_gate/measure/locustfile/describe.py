@@ -19,7 +19,7 @@ from locust import User
 from locust.user import wait_time
 from locust.util.load_locustfile import load_locustfile
 
-from ci_gate.evidence.ranges import LONGEST_S
+from ci_gate.evidence.ranges import MAX_SPAN_S
 from ci_gate.evidence.readings import encode_json
 from ci_gate.evidence.workload import Task, UserClass, Wait, Workload
 from ci_gate.measure.in_locust.printed import print_whatever_comes
@@ -91,7 +91,7 @@ def _describe_wait(user_class: type[User]) -> Wait | None:
     if not inspect.isfunction(function) or function.__code__ not in _CODES:
         return None
     numbers = inspect.getclosurevars(function).nonlocals
-    if not all(isinstance(number, int | float) and 0 <= number <= LONGEST_S for number in numbers.values()):
+    if not all(isinstance(number, int | float) and 0 <= number <= MAX_SPAN_S for number in numbers.values()):
         return None
     return _CODES[function.__code__](**numbers)
 

@@ -35,7 +35,11 @@ class MetricsPageProbe:
         self._session.headers.update({"Accept": "text/plain;version=0.0.4", "Connection": "close"})
 
     def read(self) -> dict[str, float]:
-        sums = sum_metrics(self._fetch(), set(self._metrics.values()))
+        try:
+            page = self._fetch()
+        finally:
+            self.disconnect()  # the server is about to close it: a second request on it may have no answer
+        sums = sum_metrics(page, set(self._metrics.values()))
         values = {role: sums[metric] for role, metric in self._metrics.items() if metric in sums}
         if not values:
             raise ValueError(f"the page has none of {', '.join(self._metrics.values())}")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, Literal, Protocol
 
 from ci_gate.addresses import credentials_of
-from ci_gate.evidence.ranges import MOST
+from ci_gate.evidence.ranges import MAX_NUMBER
 from ci_gate.evidence.readings import ProbeReading
 from ci_gate.evidence.recording import LineWriter
 from ci_gate.measure.probes.secrets import redact
@@ -18,7 +18,7 @@ from ci_gate.measure.probes.targets import ProbeTargets
 from ci_gate.wording import format_number
 
 INTERVAL_S: Final = 1.0
-_LONGEST_BACK_OFF: Final = 8  # intervals
+_MAX_BACK_OFF: Final = 8  # intervals
 _END_TIMEOUT_S: Final = 3.0
 
 ProbeName = Literal["postgres", "redis", "service"]
@@ -90,9 +90,9 @@ def _secret_of(targets: ProbeTargets) -> str:
 def _check_range(values: dict[str, float]) -> dict[str, float]:
     """The same. Raises ValueError for one that could not be read back."""
     for name, value in values.items():
-        if not abs(value) <= MOST:  # nor is this true of what is no number
+        if not abs(value) <= MAX_NUMBER:  # nor is this true of what is no number
             raise ValueError(
-                f"{name} is {format_number(value)}, which is no value from {-MOST:,.0f} to {MOST:,.0f}"
+                f"{name} is {format_number(value)}, and not from {-MAX_NUMBER:,.0f} to {MAX_NUMBER:,.0f}"
             )
     return values
 
@@ -142,7 +142,7 @@ class Prober:
             reading = self._read()
             self._lines.write(reading)
             failures = failures + 1 if reading.error else 0
-            pause = min(2 ** max(failures - 1, 0), _LONGEST_BACK_OFF)
+            pause = min(2 ** max(failures - 1, 0), _MAX_BACK_OFF)
             due_s = max(due_s + pause * INTERVAL_S, time.monotonic())  # a missed beat is not caught up
 
     def _read(self) -> ProbeReading:

@@ -145,7 +145,7 @@ def _advise_on_scenario(scenario: ScenarioVerdict, href: str) -> Iterator[Senten
 
 
 def _group_by_remedy(scenario: ScenarioVerdict) -> dict[str, list[str]]:
-    """The subjects of the findings that block, each once, by what would mend them."""
+    """The subjects of the findings that block, each once, by what would fix them."""
     subjects: dict[str, list[str]] = {}
     findings = (*scenario.findings, *(scenario.comparison.findings if scenario.comparison else ()))
     for remedy, subject in dict.fromkeys((each.remedy, each.subject) for each in list_blocking(findings)):

@@ -12,8 +12,8 @@ from ci_gate.judge.timeline.timeline import Timeline
 from ci_gate.judge.verdict import ScenarioVerdict
 from ci_gate.report.cells import format_ms, format_rate, format_share
 from ci_gate.report.html.chart import Chart, Mark, Values
+from ci_gate.report.html.chart_style import CHART_STYLES, draw_lines, draw_phases
 from ci_gate.report.html.figure import Figure, count_figures, steady_values
-from ci_gate.report.html.looks import LOOKS, draw_lines, draw_phases
 from ci_gate.report.html.sides import draw_distribution, draw_duet
 from ci_gate.thresholds import ALL_ENDPOINTS
 from ci_gate.wording import count, format_number
@@ -30,7 +30,7 @@ def make_figures(scenario: ScenarioVerdict, timeline: ScenarioTimeline, key: str
 
 
 def _draw_groups(scenario: ScenarioVerdict, timeline: Timeline, key: str) -> Iterator[Figure]:
-    for group, look in LOOKS.items():
+    for group, look in CHART_STYLES.items():
         series = timeline.series.get(group, {})
         if not any(value is not None for values in series.values() for value in values):
             continue
@@ -81,7 +81,7 @@ def _summarise(
         )
         worst = max(steady.get("p99", ()), default=None)
         return f"{shown} over the steady phase; the p99 of its worst second is {format_ms(worst)}."
-    look = LOOKS[group]
+    look = CHART_STYLES[group]
     parts = [
         f"{look.names.get(name, (name, ''))[0]} up to {format_number(max(values))}"
         for name, values in steady.items()

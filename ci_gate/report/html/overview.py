@@ -19,7 +19,7 @@ from ci_gate.report.reasons import list_blocking
 from ci_gate.wording import count
 
 _SEVERITY: Final[tuple[Outcome, ...]] = ("FAIL", "INVALID", "INCONCLUSIVE", "PASS")
-_FEWEST_FOR_A_TREND: Final = 2
+_MIN_FOR_A_TREND: Final = 2
 _TO_THE_MINUTE: Final = len("2026-11-23T15:00")
 
 
@@ -64,7 +64,7 @@ def render_overview(runs: Sequence[OverviewRun]) -> str:
     trends = tuple(
         _draw_trend(name, each, f"t{number}")
         for number, (name, each) in enumerate(measured.items())
-        if len(each) >= _FEWEST_FOR_A_TREND
+        if len(each) >= _MIN_FOR_A_TREND
     )
     every = [each for row in measured.values() for each in row]
     every.sort(key=lambda each: (each.run.verdict.started_at, each.run.name), reverse=True)

@@ -27,7 +27,7 @@ from ci_gate.report.html.tables import (
 from ci_gate.report.reproduction import list_commands
 from ci_gate.wording import count
 
-MOST_REASONS: Final = 8
+MAX_REASONS: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +59,8 @@ def render_html(report: Report, timeline: RunTimeline | None) -> str:
         charts=[figure.chart for section in sections for figure in section.figures],
         report=report,
         headline=summarise_in_a_sentence(report),
-        reasons=reasons[:MOST_REASONS],
-        more_reasons=max(len(reasons) - MOST_REASONS, 0),
+        reasons=reasons[:MAX_REASONS],
+        more_reasons=max(len(reasons) - MAX_REASONS, 0),
         score=_make_score(report),
         advice=advise(report),
         scenarios=make_scenario_table(report.verdict.scenarios),

@@ -10,8 +10,8 @@ from ci_gate.judge.timeline.run_timeline import ScenarioTimeline
 from ci_gate.judge.timeline.timeline import Timeline
 from ci_gate.report.cells import format_ms
 from ci_gate.report.html.chart import Chart, Colour, Line, Values
+from ci_gate.report.html.chart_style import draw_phases
 from ci_gate.report.html.figure import Figure, count_figures
-from ci_gate.report.html.looks import draw_phases
 from ci_gate.report.html.table import Cell, Column, Table
 from ci_gate.wording import format_exact
 

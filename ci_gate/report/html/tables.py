@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from ci_gate.judge.changes.rejudge import UnderBase
 from ci_gate.judge.changes.threshold_changes import ThresholdChange
-from ci_gate.judge.changes.under_base import UnderBase
 from ci_gate.judge.compare.comparison import Change
 from ci_gate.judge.compare.duet import DuetVerdict
 from ci_gate.judge.limits import LimitResult
@@ -123,7 +123,7 @@ def _limit_row(limit: LimitResult) -> tuple[Cell, ...]:
 
 def make_change_table(duet: DuetVerdict) -> Table:
     """A row for each comparison, broken tolerances first."""
-    titles = ("base", "head", "change", "interval", "tolerance", "could see")
+    titles = ("base", "head", "change", "interval", "tolerance", "detectable")
     columns = (
         *(Column(title=title) for title in ("endpoint", "metric", "outcome")),
         *number_columns(*titles),
@@ -145,11 +145,11 @@ def _change_row(change: Change, cells: tuple[str, ...]) -> tuple[Cell, ...]:
 
 def make_threshold_table(changes: Iterable[ThresholdChange]) -> Table:
     """What an edit of thresholds.yaml asks for."""
-    columns = tuple(Column(title=title) for title in ("setting", "effect", "base", "head", "where"))
+    columns = tuple(Column(title=title) for title in ("setting", "direction", "base", "head", "where"))
     rows = tuple(
         (
             Cell(change.setting, kind="code"),
-            Cell(change.effect, kind="loosened" if change.effect == "loosened" else ""),
+            Cell(change.direction, kind="loosened" if change.direction == "loosened" else ""),
             Cell(change.old or NOTHING),
             Cell(change.new or NOTHING),
             Cell(" ".join(name for name in (change.scenario, change.endpoint) if name) or "everywhere"),

@@ -31,7 +31,7 @@ from ci_gate.thresholds.yaml.nodes import (
     resolve_plain,
 )
 
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 """Keys and list indices from the root to a value."""
 
 
@@ -53,19 +53,19 @@ class YamlSource:
 
     file: str
     data: Any
-    key_at: Mapping[Path, Position]
-    value_at: Mapping[Path, Position]
+    key_at: Mapping[KeyPath, Position]
+    value_at: Mapping[KeyPath, Position]
     problems: tuple[Problem, ...]
 
-    def position(self, path: Path) -> Position:
+    def position(self, path: KeyPath) -> Position:
         """Of the key where the path ends in one, else of the value."""
         return self.key_at.get(path) or self.value_at[path]
 
-    def problem(self, path: Path, message: str, allowed: str = "") -> Problem:
+    def problem(self, path: KeyPath, message: str, allowed: str = "") -> Problem:
         """A Problem that points at the key (or list item) of ``path``."""
         return self._problem_at(self.position(path), message, allowed)
 
-    def value_problem(self, path: Path, message: str, allowed: str = "") -> Problem:
+    def value_problem(self, path: KeyPath, message: str, allowed: str = "") -> Problem:
         """A Problem that points at the value of ``path``."""
         return self._problem_at(self.value_at[path], message, allowed)
 
@@ -75,7 +75,7 @@ class YamlSource:
     def root(self) -> Section:
         return Section(source=self, path=())
 
-    def without(self, paths: set[Path]) -> YamlSource:
+    def without(self, paths: set[KeyPath]) -> YamlSource:
         """The same source with None for the values at ``paths``."""
         return replace(self, data=_blank(self.data, (), paths))
 
@@ -85,7 +85,7 @@ class Section:
     """One mapping of a source. A path that leads to no mapping is an empty section."""
 
     source: YamlSource
-    path: Path
+    path: KeyPath
 
     @property
     def at(self) -> Position:
@@ -151,15 +151,15 @@ class _Conversion:
     """Nodes -> plain data, with every alias written out, and what is gathered on the way."""
 
     def __init__(self, file: str) -> None:
-        self.key_at: dict[Path, Position] = {}
-        self.value_at: dict[Path, Position] = {}
+        self.key_at: dict[KeyPath, Position] = {}
+        self.value_at: dict[KeyPath, Position] = {}
         self.problems: list[Problem] = []
         self._file = file
         self._nodes = 0
         self._characters = 0
         self._open: set[int] = set()
 
-    def convert(self, node: yaml.Node, path: Path) -> Any:  # noqa: ANN401  plain data of any kind
+    def convert(self, node: yaml.Node, path: KeyPath) -> Any:  # noqa: ANN401  plain data of any kind
         self.value_at[path] = _position(node)
         self._nodes += 1
         self._check_cap(
@@ -179,10 +179,10 @@ class _Conversion:
         self._open.remove(id(node))
         return data
 
-    def _sequence(self, node: yaml.Node, path: Path) -> list[Any]:
+    def _sequence(self, node: yaml.Node, path: KeyPath) -> list[Any]:
         return [self.convert(item, (*path, index)) for index, item in enumerate(node.value)]
 
-    def _mapping(self, node: yaml.Node, path: Path) -> dict[str, Any]:
+    def _mapping(self, node: yaml.Node, path: KeyPath) -> dict[str, Any]:
         data: dict[str, Any] = {}
         for key_node, value_node in node.value:
             key = self._key(key_node)
@@ -245,7 +245,7 @@ def _position(node: yaml.Node) -> Position:
     return Position(line=node.start_mark.line + 1, column=node.start_mark.column + 1)
 
 
-def _blank(value: Any, path: Path, paths: set[Path]) -> Any:  # noqa: ANN401  plain data of any kind
+def _blank(value: Any, path: KeyPath, paths: set[KeyPath]) -> Any:  # noqa: ANN401  plain data of any kind
     if path in paths:
         return None
     if isinstance(value, dict):

@@ -37,6 +37,10 @@ class Pages(BaseHTTPRequestHandler):
             match self.path:
                 case "/metrics":
                     self.answer(200, PAGE)
+                case "/closed-late":
+                    self.answer(200, PAGE)
+                    self.wfile.flush()
+                    time.sleep(0.2)
                 case "/moved":
                     self.send_response(302)
                     self.send_header("Location", "/metrics")
@@ -126,6 +130,12 @@ def test_page__a_metric_that_is_missing_is_left_out_and_noted_once(server):
     )
     assert [probe.read(), probe.read()] == [{"pool_in_use": 4}] * 2
     assert notes == ["service: the page has no shop_pool_sise (pool_size) so far"]
+
+
+def test_page__is_never_asked_for_on_a_connection_that_the_server_is_closing(server):
+    url = f"http://127.0.0.1:{server.server_port}/closed-late"
+    probe = MetricsPageProbe(url, (("pool_in_use", "shop_pool_in_use"),), pytest.fail)
+    assert [probe.read(), probe.read()] == [{"pool_in_use": 4}] * 2
 
 
 @pytest.mark.parametrize(

@@ -80,11 +80,24 @@ def test_idle_database__only_the_probe_is_there_and_does_not_count(url, open_pro
     probe.read()
     values = probe.read()
     assert list(values) == [
-        *("connections_active", "connections_idle", "connections_idle_in_transaction"),
-        *("connections_total", "max_connections"),
-        *("on_cpu", "waiting_lock", "waiting_lwlock", "waiting_io", "waiting_client", "waiting_other"),
-        *("blocked", "longest_transaction_s"),
-        *("commits", "rollbacks", "deadlocks", "blocks_read", "blocks_hit"),
+        "connections_active",
+        "connections_idle",
+        "connections_idle_in_transaction",
+        "connections_total",
+        "max_connections",
+        "on_cpu",
+        "waiting_lock",
+        "waiting_lwlock",
+        "waiting_io",
+        "waiting_client",
+        "waiting_other",
+        "blocked",
+        "longest_transaction_s",
+        "commits",
+        "rollbacks",
+        "deadlocks",
+        "blocks_read",
+        "blocks_hit",
     ]
     gauges = list(values)[:13]
     assert {name: values[name] for name in gauges} == dict.fromkeys(gauges, 0) | {"max_connections": 200}

@@ -6,7 +6,7 @@ import pytest
 
 from ci_gate.errors import BadInputError
 from ci_gate.measure.probes import ProbeTargets, resolve_targets
-from ci_gate.service.environment import Placeholders, Placement
+from ci_gate.service.environment import Placeholders, ServiceContext
 from ci_gate.service.log import ServiceLog
 from ci_gate.service.running import RunningService
 from ci_gate.thresholds import MetricsPage, Position, Probes
@@ -18,7 +18,7 @@ def resolve(side="head", environ=None, **probes):
     log = Path("service.log")
     service = RunningService(
         service=make_service("command", "serve"),
-        placement=Placement(
+        placement=ServiceContext(
             side=side, repository=Path(), state_dir=Path("state"), log_path=log, environ=environ or {}
         ),
         url="http://127.0.0.1:8123",

@@ -48,7 +48,7 @@ def make_run(*scenarios, changes=(), names=None) -> tuple[Report, RunTimeline]:
                 plans.append(plan)
                 recordings[name, plan.recording] = make_recording(plan, **sides[plan.recording])
     info = RunInfo(
-        schema=1,
+        schema=2,
         ci_gate_version="0.1.0",
         profile="pull_request",
         started_at="2026-11-23T15:00:00+00:00",

@@ -21,7 +21,7 @@ from ci_gate.judge.timeline.timeline import PhaseSpan, Timeline
 from ci_gate.report.comment import Report
 from ci_gate.report.html.advice import advise, describe_excess, explain, find_tightest
 from ci_gate.report.html.overview import OverviewRun, render_overview
-from ci_gate.report.html.report import MOST_REASONS, render_html
+from ci_gate.report.html.report import MAX_REASONS, render_html
 from tests.report.examples import BURST, DEPLOYMENTS, DIGEST, EXAMPLES, REGRESSED, UNCLEAR
 from tests.report.test_escape import hostile_text
 from tests.report.verdicts import change, duet, endpoint, finding, limit, scenario, verdict
@@ -157,7 +157,7 @@ def test_many_reasons__are_counted():
     page = text_of(
         render_html(Report(verdict=verdict(scenario("a", "FAIL", limits=limits), outcome="FAIL")), None)
     )
-    assert f"and {30 - MOST_REASONS} more, in the sections below" in page
+    assert f"and {30 - MAX_REASONS} more, in the sections below" in page
 
 
 def test_advice__is_what_the_diagnosis_says_next():
@@ -177,7 +177,7 @@ def test_advice__on_findings_is_their_remedy_each_once():
 
 
 def test_advice__begins_with_the_cause_and_joins_what_one_remedy_mends():
-    few = [finding(subject=f"GET /{name}", effect="unproven", remedy="run longer") for name in "abc"]
+    few = [finding(subject=f"GET /{name}", severity="insufficient", remedy="run longer") for name in "abc"]
     failed = msgspec.structs.replace(scenario("a", "FAIL", findings=few), diagnosis=DIAGNOSIS)
     cause, rest = advise(Report(verdict=verdict(failed, outcome="FAIL")))
     assert cause.text.startswith("the connection pool is too small")
@@ -239,7 +239,7 @@ def test_duet__is_drawn_on_one_clock():
 
 
 def test_findings_about_the_run__are_told_notes_too():
-    note = finding("scenarios-left-out", "note", "run", "not run: checkout", "nothing to do")
+    note = finding("scenarios-left-out", "info", "run", "not run: checkout", "nothing to do")
     page = text_of(render_html(Report(verdict=verdict(findings=[note])), None))
     assert "Findings about the run run not run: checkout" in page
     assert "Findings about the run" not in text_of(render_html(Report(verdict=verdict()), None))

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from ci_gate.judge.validity.left_over import find_left_over
+from ci_gate.judge.validity.reset_check import find_reset_differences
 from ci_gate.judge.verdict import decode_verdict
 from ci_gate.thresholds import parse_thresholds
 from tests.conftest import SITE, THRESHOLDS
@@ -46,7 +46,7 @@ def test_trials__in_a_run(repository, call, tmp_path, reset, outcome, codes):
     assert scenario.outcome == outcome, table
     assert codes <= {finding.code for finding in scenario.findings}
     recorded = {plan["recording"] for plan in json.loads((out / "run.json").read_text())["recordings"]}
-    assert recorded == {"head", "trial-first", "trial-second"}
+    assert recorded == {"head", "reset-check-1", "reset-check-2"}
 
 
 A, B = 2, 3
@@ -56,14 +56,14 @@ BROKEN_B = [make_rows(A, [1.0] * 3), make_rows(B, [1.0] * 3, status=429)]
 
 def find(first, second, text=THRESHOLDS):
     (scenario,) = parse_thresholds(text, "thresholds.yaml").scenarios
-    return find_left_over(scenario, make_recording(*first), make_recording(*second))
+    return find_reset_differences(scenario, make_recording(*first), make_recording(*second))
 
 
 def test_left_over__only_what_changed_between_the_probes():
     assert find(GOOD, GOOD) == ()
     assert find(BROKEN_B, BROKEN_B) == ()
     (finding,) = find(GOOD, BROKEN_B)
-    assert (finding.subject, finding.effect) == ("POST /b", "distrust")
+    assert (finding.subject, finding.severity) == ("POST /b", "invalid")
     assert [found.subject for found in find(BROKEN_B, GOOD)] == ["POST /b"]
 
 
@@ -74,5 +74,5 @@ def test_left_over__an_endpoint_that_only_one_probe_called_says_nothing():
 def test_left_over__relaxed_is_a_note_with_the_reason():
     text = THRESHOLDS.replace("    limits:", "    relax: {state-left-over: orders are final}\n    limits:")
     (finding,) = find(GOOD, BROKEN_B, text)
-    assert finding.effect == "note"
+    assert finding.severity == "info"
     assert "orders are final" in finding.message

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ci_gate.judge.changes.under_base import judge_under_base
+from ci_gate.judge.changes.rejudge import judge_under_base
 from ci_gate.thresholds import parse_thresholds
 from tests.report.verdicts import change, duet, endpoint, finding, limit, scenario, verdict
 
@@ -86,9 +86,9 @@ def test_share__that_equals_its_bound_keeps_it(text, failures, requests):
             assert outcomes(run, thresholds) == [("checkout", expected, "PASS")]
 
 
-@pytest.mark.parametrize(("effect", "expected"), [("distrust", "INVALID"), ("note", "PASS")])
-def test_distrusted_run__is_invalid_under_any_thresholds(effect, expected):
-    run = verdict(scenario("checkout", findings=[finding(effect=effect)]))
+@pytest.mark.parametrize(("severity", "expected"), [("invalid", "INVALID"), ("info", "PASS")])
+def test_distrusted_run__is_invalid_under_any_thresholds(severity, expected):
+    run = verdict(scenario("checkout", findings=[finding(severity=severity)]))
     assert outcomes(run, base(checkout={"all": {"p50": "1s"}})) == [("checkout", expected, "PASS")]
 
 

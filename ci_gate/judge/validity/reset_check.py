@@ -12,11 +12,11 @@ from ci_gate.judge.validity.findings import Finding, relax
 from ci_gate.thresholds import Scenario
 
 LEFT_OVER: Final = "state-left-over"
-_FEWEST: Final = 3  # requests of an endpoint; one or two may fail by chance
+_MIN_REPLIES: Final = 3  # requests of an endpoint; one or two may fail by chance
 
 
-def find_left_over(scenario: Scenario, first: Recording, second: Recording) -> tuple[Finding, ...]:
-    """A finding per endpoint that always succeeds in one trial and never in the other, with FEWEST each."""
+def find_reset_differences(scenario: Scenario, first: Recording, second: Recording) -> tuple[Finding, ...]:
+    """A finding per endpoint that always succeeds in one trial and never in the other, with MIN each."""
     before, after = _success_shares(scenario, first), _success_shares(scenario, second)
     changed = [name for name in before if {before[name], after.get(name)} == {0.0, 1.0}]
     return tuple(_make_findings(scenario, changed, before, after))
@@ -32,7 +32,7 @@ def _make_findings(
         )
         finding = Finding(
             code=LEFT_OVER,
-            effect="distrust",
+            severity="invalid",
             subject=endpoint,
             message=told,
             remedy="let before_each also reset what the first trial left: rows, caches, counters",
@@ -47,5 +47,5 @@ def _success_shares(scenario: Scenario, recording: Recording) -> dict[str, float
     return {
         recording.strings[number]: float(success[rows].mean())
         for number, rows in group_rows(samples["endpoint"])
-        if len(rows) >= _FEWEST
+        if len(rows) >= _MIN_REPLIES
     }

@@ -61,7 +61,7 @@ def _judge_scenario(name: str, run: ScenarioVerdict | None, base: Scenario | Non
 
 
 def _outcome(run: ScenarioVerdict | None, *, breached: bool, proven: bool) -> Outcome:
-    if run is None or any(finding.effect == "distrust" for finding in run.findings):
+    if run is None or any(finding.severity == "invalid" for finding in run.findings):
         return "INVALID"
     if breached:
         return "FAIL"

@@ -8,11 +8,11 @@ from typing import Final
 import numpy as np
 
 SPENDING_EXPONENT: Final = 2.0
-MIN_LOOK_S: Final = 30.0
+MIN_INTERIM_S: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class InterimAnalysis:
     """A planned moment of decision: after ``duration_s`` of steady load, with ``alpha`` of the budget."""
 
     duration_s: float
@@ -21,18 +21,18 @@ class Look:
     is_last: bool
 
 
-def plan_looks(max_duration_s: float, alpha: float, count: int = 3) -> tuple[Look, ...]:
-    """At most ``count`` equally spaced looks, none before `MIN_LOOK_S` of load (unless there is only one).
+def plan_interim(max_duration_s: float, alpha: float, count: int = 3) -> tuple[InterimAnalysis, ...]:
+    """At most ``count`` equally spaced analyses; a single one, or none before `MIN_INTERIM_S` of load.
 
-    Look k of K spends alpha((k/K)^rho - ((k-1)/K)^rho), the power family of Kim and DeMets (1987), rho =
-    `SPENDING_EXPONENT`. Each is spent in full (Bonferroni), so that nothing is assumed about how looks depend
-    on each other.
+    Analysis k of K spends alpha((k/K)^rho - ((k-1)/K)^rho), the power family of Kim and DeMets (1987), rho =
+    `SPENDING_EXPONENT`. Each is spent in full (Bonferroni), so that nothing is assumed about how analyses
+    depend on each other.
     """
-    count = max(1, min(count, int(max_duration_s / MIN_LOOK_S)))
+    count = max(1, min(count, int(max_duration_s / MIN_INTERIM_S)))
     shares = np.arange(count + 1) / count
     spent = np.diff(alpha * shares**SPENDING_EXPONENT)
     return tuple(
-        Look(
+        InterimAnalysis(
             duration_s=max_duration_s * float(shares[k + 1]),
             alpha=float(spent[k]),
             share=float(shares[k + 1]),

@@ -11,7 +11,7 @@ from ci_gate.report.html.chart import COLOURS, Colour, Line, Span, Values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class ChartStyle:
     """How a group of series is drawn; ``names`` are label and colour of those that have their own."""
 
     title: str
@@ -22,27 +22,27 @@ class Look:
     filled: frozenset[str] = frozenset()
 
 
-LOOKS: Final = {
-    "rate": Look(
+CHART_STYLES: Final = {
+    "rate": ChartStyle(
         title="Rate",
         y_label="per second",
         names={"successes": ("successes", "good"), "failures": ("failures", "bad")},
         dashed=frozenset({"failures"}),
         filled=frozenset({"successes", "failures"}),
     ),
-    "latency": Look(
+    "latency": ChartStyle(
         title="Response time",
         y_label="ms, logarithmic",
         names={"p50": ("p50", "teal"), "p95": ("p95", "blue"), "p99": ("p99", "purple")},
     ),
-    "failures": Look(
+    "failures": ChartStyle(
         title="Failures by status",
         y_label="per second",
         names={},
         colours=("bad", "orange", "purple", "pink", "blue", "grey"),
     ),
-    "users": Look(title="Users", y_label="running", names={}),
-    "cpu": Look(
+    "users": ChartStyle(title="Users", y_label="running", names={}),
+    "cpu": ChartStyle(
         title="CPU",
         y_label="% of one core; host: % of all",
         names={
@@ -53,12 +53,12 @@ LOOKS: Final = {
         },
         dashed=frozenset({"host", "busiest process of it"}),
     ),
-    "memory": Look(
+    "memory": ChartStyle(
         title="Memory",
         y_label="MiB",
         names={"service": ("service", "blue"), "generator": ("generator (Locust)", "orange")},
     ),
-    "pool": Look(
+    "pool": ChartStyle(
         title="Connection pool",
         y_label="connections; waiting: requests",
         names={
@@ -69,7 +69,7 @@ LOOKS: Final = {
         dashed=frozenset({"pool_size"}),
         filled=frozenset({"pool_in_use", "pool_waiting"}),
     ),
-    "workers": Look(
+    "workers": ChartStyle(
         title="Workers",
         y_label="workers; in progress: requests",
         names={
@@ -79,7 +79,7 @@ LOOKS: Final = {
         },
         dashed=frozenset({"workers"}),
     ),
-    "sessions": Look(
+    "sessions": ChartStyle(
         title="Database sessions",
         y_label="sessions",
         names={
@@ -93,7 +93,7 @@ LOOKS: Final = {
         },
         dashed=frozenset({"connections_idle_in_transaction", "blocked"}),
     ),
-    "redis": Look(
+    "redis": ChartStyle(
         title="Redis",
         y_label="commands per second; blocked: clients",
         names={"commands": ("commands", "blue"), "blocked_clients": ("blocked clients", "bad")},
@@ -101,7 +101,7 @@ LOOKS: Final = {
 }
 
 
-def draw_lines(look: Look, series: Mapping[str, Values]) -> Iterator[Line]:
+def draw_lines(look: ChartStyle, series: Mapping[str, Values]) -> Iterator[Line]:
     """A line for each series; those without a look of their own get the next colour."""
     for index, (name, values) in enumerate(series.items()):
         label, colour = look.names.get(name, (name, look.colours[index % len(look.colours)]))

@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from ci_gate.evidence.recording import Recording
 from ci_gate.evidence.samples import FLAG_RETRY_AFTER, UNSENT, count_ids
 from ci_gate.judge.diagnosis.causes import Cause
-from ci_gate.judge.diagnosis.observation import Observed, find_window
+from ci_gate.judge.diagnosis.observation import ResourceUsage, find_window
 from ci_gate.judge.log_ends import shorten_failure
 from ci_gate.judge.summary import SteadyPhase, find_error_statuses, find_successes, name_status
 from ci_gate.thresholds import ALL_ENDPOINTS, Scenario
 from ci_gate.wording import count
 
 _NEAR_LIMIT: Final = 0.95
-_MOST_NAMED: Final = 3
-_MOST: Final = 0.5
+_MAX_NAMED: Final = 3
+_MAX: Final = 0.5
 _TOO_MANY_REQUESTS: Final = 429
 _THROTTLING_WITH_RETRY_AFTER: Final = (403, 503)
 
@@ -117,11 +117,11 @@ def find_endings(recording: Recording) -> Iterator[Cause]:
     )
 
 
-def find_full_memory(recording: Recording, seen: Observed, limit_bytes: int | None) -> Iterator[Cause]:
+def find_full_memory(recording: Recording, usage: ResourceUsage, limit_bytes: int | None) -> Iterator[Cause]:
     """The service's memory came near its limit, or Redis threw keys away to stay within its own."""
     machine = sorted(recording.machine, key=lambda each: each.wall_s)
     used = [each.service_memory_bytes for each in machine if each.service_memory_bytes is not None]
-    evicted = seen.redis.rate("evicted_keys") or 0.0
+    evicted = usage.redis.rate("evicted_keys") or 0.0
     numbers = []
     if limit_bytes and used and max(used) >= _NEAR_LIMIT * limit_bytes:
         numbers.append(f"the service used {_mib(max(used))} of {_mib(limit_bytes)}, {_mib(used[0])} at first")
@@ -177,7 +177,7 @@ def are_timeouts_of_the_pool(recording: Recording) -> bool:
     Both are counted over the whole recording: a request that waited is answered long after it was sent.
     """
     errors = int(_is_server_error(recording.samples["status"]).sum())
-    return errors > 0 and find_window(recording, "service").rise("pool_timeouts") >= _MOST * errors
+    return errors > 0 and find_window(recording, "service").rise("pool_timeouts") >= _MAX * errors
 
 
 def _is_server_error(status: NDArray[np.unsignedinteger]) -> NDArray[np.bool_]:
@@ -226,7 +226,7 @@ def _count_failures(failures: Failures, rows: NDArray[np.bool_]) -> Iterator[str
 def _count(column: NDArray[np.unsignedinteger]) -> list[tuple[int, int]]:
     """The most frequent ids, each with how often it occurs."""
     ids, counts = count_ids(column)
-    return sorted(zip(ids.tolist(), counts.tolist(), strict=True), key=lambda pair: -pair[1])[:_MOST_NAMED]
+    return sorted(zip(ids.tolist(), counts.tolist(), strict=True), key=lambda pair: -pair[1])[:_MAX_NAMED]
 
 
 def _mib(size: int) -> str:
