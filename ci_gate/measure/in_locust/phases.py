@@ -26,8 +26,8 @@ from ci_gate.measure.in_locust.error_texts import ErrorCounts
 from ci_gate.measure.in_locust.generator import GeneratorMeter
 from ci_gate.measure.in_locust.locust_log import ListenerErrors
 from ci_gate.measure.in_locust.odd_events import name_endpoint, show_value
-from ci_gate.measure.in_locust.printed import LastWords
 from ci_gate.measure.locustfile.own_hosts import keep_own_host
+from ci_gate.measure.locustfile.printed import LastWords
 
 if TYPE_CHECKING:
     from locust.env import Environment

@@ -45,7 +45,6 @@ from ci_gate.measure.in_locust.error_texts import ErrorTexts
 from ci_gate.measure.in_locust.locust_log import bound_errors, make_summaries_harmless
 from ci_gate.measure.in_locust.odd_events import CLOCK_SLACK_S, MAX_BYTES, OddEvents, is_failure, show_error
 from ci_gate.measure.in_locust.phases import Conductor
-from ci_gate.measure.in_locust.printed import filter_output, print_whatever_comes
 from ci_gate.measure.in_locust.rows import Rows
 from ci_gate.measure.in_locust.schedule import Schedule
 from ci_gate.measure.in_locust.unreported import (
@@ -53,6 +52,7 @@ from ci_gate.measure.in_locust.unreported import (
     UnreportedRequest,
     find_waiting_requests,
 )
+from ci_gate.measure.locustfile.printed import filter_output, print_whatever_comes
 from ci_gate.measure.locustfile.unused import take_own_variables
 
 

@@ -22,8 +22,8 @@ from locust.util.load_locustfile import load_locustfile
 from ci_gate.evidence.ranges import MAX_SPAN_S
 from ci_gate.evidence.readings import encode_json
 from ci_gate.evidence.workload import Task, UserClass, Wait, Workload
-from ci_gate.measure.in_locust.printed import print_whatever_comes
 from ci_gate.measure.locustfile.own_hosts import find_own_host
+from ci_gate.measure.locustfile.printed import print_whatever_comes
 from ci_gate.measure.locustfile.task_calls import count_fewest, find_endpoints
 from ci_gate.measure.locustfile.unused import find_unused, take_own_variables
 

@@ -37,10 +37,6 @@ class Pages(BaseHTTPRequestHandler):
             match self.path:
                 case "/metrics":
                     self.answer(200, PAGE)
-                case "/closed-late":
-                    self.answer(200, PAGE)
-                    self.wfile.flush()
-                    time.sleep(0.2)
                 case "/moved":
                     self.send_response(302)
                     self.send_header("Location", "/metrics")
@@ -72,6 +68,7 @@ class Pages(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+        time.sleep(self.server.closes_after_s)
 
     def log_message(self, *_args):
         pass
@@ -80,7 +77,7 @@ class Pages(BaseHTTPRequestHandler):
 @pytest.fixture
 def server():
     with ThreadingHTTPServer(("127.0.0.1", 0), Pages) as server:
-        server.closing, server.accepted = threading.Event(), []
+        server.closing, server.accepted, server.closes_after_s = threading.Event(), [], 0.0
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         yield server
@@ -133,7 +130,8 @@ def test_page__a_metric_that_is_missing_is_left_out_and_noted_once(server):
 
 
 def test_page__is_never_asked_for_on_a_connection_that_the_server_is_closing(server):
-    url = f"http://127.0.0.1:{server.server_port}/closed-late"
+    server.closes_after_s = 0.2
+    url = f"http://127.0.0.1:{server.server_port}/metrics"
     probe = MetricsPageProbe(url, (("pool_in_use", "shop_pool_in_use"),), pytest.fail)
     assert [probe.read(), probe.read()] == [{"pool_in_use": 4}] * 2
 
