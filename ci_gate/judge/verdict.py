@@ -34,7 +34,6 @@ from ci_gate.judge.outcomes import (
     worst,
 )
 from ci_gate.judge.summary import EndpointSummary
-from ci_gate.judge.trend import Trend, find_trend
 from ci_gate.judge.validity.causality import put_causes_first
 from ci_gate.judge.validity.findings import Finding, Rule, make_rule_input, not_measured
 from ci_gate.judge.validity.reset_check import find_reset_differences
@@ -58,7 +57,6 @@ class ScenarioVerdict(StrictValue, frozen=True):
     findings: tuple[Finding, ...]
     comparison: DuetVerdict | None = None  # None: not compared with base
     diagnosis: Diagnosis | None = None  # changes no outcome
-    trend: Trend | None = None  # None: the steady phase was too short for one
 
     @property
     def breaches(self) -> tuple[LimitResult, ...]:
@@ -134,7 +132,6 @@ def judge_scenario(
         endpoints=case.summaries,
         limits=case.limits,
         findings=findings,
-        trend=find_trend(case.steady),
     )
 
 

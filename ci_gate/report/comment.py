@@ -29,7 +29,6 @@ from ci_gate.report.document import Rank, make_table, render_within
 from ci_gate.report.escape import MAX_NAME_LENGTH, clean, code_span, escape_markdown
 from ci_gate.report.reasons import make_reasons, make_run_findings
 from ci_gate.report.reproduction import make_reproduction
-from ci_gate.report.sparkline import make_trends
 from ci_gate.wording import count
 
 MAX_COMMENT_BYTES: Final = 65_000  # GitHub refuses a comment of more than 65,536 characters
@@ -82,7 +81,6 @@ def render_report(report: Report, max_bytes: int) -> str:
         ),
         *(make_reasons(scenario) for scenario in scenarios),
         make_run_findings(report.verdict),
-        make_trends(scenarios),
         *(make_change_pieces(report.changes, report.under_base) if report.changes else ()),
         *make_diagnoses(scenarios),
         *make_limit_pieces(scenarios),

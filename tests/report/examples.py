@@ -16,18 +16,10 @@ from tests.report.verdicts import (
     limit,
     not_compared,
     scenario,
-    trend,
     verdict,
 )
 
 RUN_URL = "https://github.com/shop/shop/actions/runs/42"
-
-STEADY = trend([91.0 + 3 * (number % 4) for number in range(24)], [78.4 + number % 3 for number in range(24)])
-COLLAPSING = trend(
-    [420.0 * 1.2**number for number in range(22)] + [None, None],
-    [96.0 - 4.3 * number for number in range(22)] + [0.0, 0.0],
-)
-SHORT = trend([38.0, 41.0, 55.0], [18.0, 18.4, 18.2], slice_s=1.0)
 
 DEPLOYMENTS = scenario(
     "concurrent-deployments",
@@ -49,7 +41,6 @@ DEPLOYMENTS = scenario(
             "duplicates", "info", "scenario", "2 of 4,752 requests were sent twice by Locust", "nothing to do"
         ),
     ),
-    trend=STEADY,
 )
 APPROVALS = scenario(
     "cab-approvals",
@@ -66,7 +57,6 @@ APPROVALS = scenario(
             "raise the limit per user for the load test's own users in the configuration of the service",
         ),
     ),
-    trend=SHORT,
     diagnosis=diagnosis(
         cause(
             "throttle",
@@ -101,7 +91,6 @@ BURST = scenario(
         limit(metric="failures", measured=0.7255, text="2%", outcome="breached", line=76),
         limit("POST /api/v1/deployments", "p95", 25_100.0, "1s", outcome="breached", line=77),
     ),
-    trend=COLLAPSING,
     diagnosis=diagnosis(
         cause(numbers=("5.0 of 5 connections of the pool were in use", "912.3 requests waited for one")),
         cause("lock-contention", 0.21, title="locks in the database", numbers=("1.1 sessions waited",)),
@@ -145,7 +134,6 @@ HOSTILE_NAMES = scenario(
             remedy="<script>alert(1)</script> | see www.evil.example",
         ),
     ),
-    trend=trend([None] * 24, [0.0] * 24),
     diagnosis=diagnosis(
         cause(
             "`@octocat`|",

@@ -10,7 +10,6 @@ from ci_gate.judge.diagnosis.bottleneck import Diagnosis
 from ci_gate.judge.diagnosis.causes import Cause
 from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.summary import EndpointSummary
-from ci_gate.judge.trend import Trend
 from ci_gate.judge.validity.findings import Finding
 from ci_gate.judge.verdict import ScenarioVerdict, Verdict
 
@@ -126,10 +125,6 @@ def scenario(name="checkout", outcome="PASS", *, endpoints=None, limits=None, fi
         findings=tuple(findings),
         **more,
     )
-
-
-def trend(p95_ms, rate_per_s, *, slice_s=2.5):
-    return Trend(slice_s=slice_s, p95_ms=tuple(p95_ms), rate_per_s=tuple(rate_per_s))
 
 
 def cause(code="connection-pool", share=0.94, *, title=None, numbers=None, **more):
