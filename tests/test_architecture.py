@@ -6,6 +6,7 @@ docs/architecture.md draws it.
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -143,3 +144,15 @@ def test_size__is_far_from_what_nobody_reads_at_once(path):
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert (node.end_lineno or 0) - node.lineno + 1 <= 60, f"{node.name} is too long"
+
+
+def test_document__draws_every_room_and_only_arrows_that_are_allowed():
+    page = (PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    (picture,) = re.findall(r"```mermaid\n(.*?)```", page, re.DOTALL)
+    rooms = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert {*re.findall(r"<b>(\w+)</b>", picture)} == rooms
+    for room, targets in re.findall(r"^ +(\w+)\[.*\] --> (.*)$", picture, re.MULTILINE):
+        assert {*targets.split(" & ")} <= MAY_IMPORT[room]
+    for path in re.findall(r"`([a-z_/]+/[a-z_]+(?:\.py|\.json)?)`", page):
+        found = [*PACKAGE.glob(path), *PACKAGE.glob(f"*/{path}"), *PACKAGE.parent.glob(path)]
+        assert found, f"{path} is nowhere"
