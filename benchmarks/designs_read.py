@@ -94,7 +94,7 @@ def read_turn(recorded: Recorded, spans: Sequence[Span], design: str, turn: int)
     cell = recorded.cell
     base, head = (pick(recorded.phases, cell.endpoint, spans, side) for side in SIDES)
     wanted = list(QUANTILES.values())
-    of_base, of_head = (np.quantile(side.response_ms, wanted) for side in (base, head))
+    of_base, of_head = (np.quantile(side.latency_ms, wanted) for side in (base, head))
     return Reading(
         cell=cell.name,
         noise=recorded.noisy,
@@ -103,7 +103,7 @@ def read_turn(recorded: Recorded, spans: Sequence[Span], design: str, turn: int)
         design=design,
         turn=turn,
         seconds=sum(span.end_s - span.start_s for span in spans),
-        samples=(base.ok.size, head.ok.size),
+        samples=(base.success.size, head.success.size),
         base_ms=dict(zip(QUANTILES, of_base.tolist(), strict=True)),
         changes=dict(zip(QUANTILES, (of_head / of_base - 1).tolist(), strict=True)),
         paired=read_paired(base, head, spans[0]) if design in {DUET, MIRRORED} else {},
@@ -137,14 +137,14 @@ def pick(phases: dict[str, SteadyPhase], endpoint: str, spans: Sequence[Span], s
     start_s = np.concatenate(starts)
     return SideSamples(
         endpoint=np.zeros(start_s.size, dtype=np.intp),
-        start_s=start_s,
-        response_ms=np.concatenate(times),
-        ok=np.ones(start_s.size, dtype=np.bool_),
+        intended_s=start_s,
+        latency_ms=np.concatenate(times),
+        success=np.ones(start_s.size, dtype=np.bool_),
     )
 
 
 def read_paired(base: SideSamples, head: SideSamples, span: Span) -> dict[str, float]:
     """The gate's estimates, of one span in which both sides ran."""
-    phase = Phase(start_s=span.start_s, end_s=span.end_s)
+    phase = Phase(begin_s=span.start_s, end_s=span.end_s)
     effects = {metric: measure_percentile(base, head, q, phase) for metric, q in QUANTILES.items()}
     return {metric: float(np.expm1(effect.estimate)) for metric, effect in effects.items() if effect}

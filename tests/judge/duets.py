@@ -48,7 +48,7 @@ HOSTILE = Noise(side_sd=0.15, side_memory=0.5, side_burst_every_s=30.0)
 
 
 def phase(duration_s: float) -> Phase:
-    return Phase(start_s=START_S, end_s=START_S + duration_s)
+    return Phase(begin_s=START_S, end_s=START_S + duration_s)
 
 
 def simulate(
@@ -88,15 +88,15 @@ def side(
     """Successes only; ``start_s`` counts from the start of the phase."""
     return SideSamples(
         endpoint=endpoint,
-        start_s=START_S + start_s,
-        response_ms=response_ms,
-        ok=np.ones(endpoint.size, dtype=bool),
+        intended_s=START_S + start_s,
+        latency_ms=response_ms,
+        success=np.ones(endpoint.size, dtype=bool),
     )
 
 
 def change_response(samples: SideSamples, change: Callable[[NDArray, NDArray], NDArray]) -> SideSamples:
     """``change`` maps seconds since the start of the phase, and response times, to new response times."""
-    return replace(samples, response_ms=change(samples.start_s - START_S, samples.response_ms))
+    return replace(samples, latency_ms=change(samples.intended_s - START_S, samples.latency_ms))
 
 
 def load_minutes(name: str) -> list[Duet]:
@@ -114,9 +114,9 @@ def load_minutes(name: str) -> list[Duet]:
 
 def cut(duet: Duet, start_s: float, end_s: float, *, move_to_s: float = 0.0, swap: bool = False) -> Duet:
     """The part of a duet between two times, moved to begin at ``move_to_s``."""
-    span = Phase(start_s=START_S + start_s, end_s=START_S + end_s)
+    span = Phase(begin_s=START_S + start_s, end_s=START_S + end_s)
     parts = [samples.within(span) for samples in duet]
-    moved = [replace(part, start_s=part.start_s - start_s + move_to_s) for part in parts]
+    moved = [replace(part, intended_s=part.intended_s - start_s + move_to_s) for part in parts]
     return tuple(reversed(moved)) if swap else tuple(moved)
 
 
@@ -127,9 +127,9 @@ def join(*duets: Duet) -> Duet:
 def _concatenate(parts: list[SideSamples]) -> SideSamples:
     return SideSamples(
         endpoint=np.concatenate([part.endpoint for part in parts]),
-        start_s=np.concatenate([part.start_s for part in parts]),
-        response_ms=np.concatenate([part.response_ms for part in parts]),
-        ok=np.concatenate([part.ok for part in parts]),
+        intended_s=np.concatenate([part.intended_s for part in parts]),
+        latency_ms=np.concatenate([part.latency_ms for part in parts]),
+        success=np.concatenate([part.success for part in parts]),
     )
 
 

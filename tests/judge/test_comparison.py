@@ -57,17 +57,17 @@ def duet(seed=1, duration_s=60.0, noise=QUIET, **options):
 
 
 def fail_some(samples: SideSamples, share: float, seed=3) -> SideSamples:
-    return replace(samples, ok=np.random.default_rng(seed).random(samples.ok.size) >= share)
+    return replace(samples, success=np.random.default_rng(seed).random(samples.success.size) >= share)
 
 
-def even_load(response_ms: float, *, per_second=20, duration_s=60) -> SideSamples:
+def even_load(latency_ms: float, *, per_second=20, duration_s=60) -> SideSamples:
     """Every request alike, at even distances."""
     count = per_second * duration_s
     return SideSamples(
         endpoint=np.zeros(count, dtype=int),
-        start_s=START_S + (np.arange(count) + 0.5) / per_second,
-        response_ms=np.full(count, response_ms),
-        ok=np.ones(count, dtype=bool),
+        intended_s=START_S + (np.arange(count) + 0.5) / per_second,
+        latency_ms=np.full(count, latency_ms),
+        success=np.ones(count, dtype=bool),
     )
 
 
@@ -97,7 +97,7 @@ def test_comparison__swapping_the_sides_mirrors_it(seed, slower, failing):
 def test_comparison__sample_order_does_not_matter():
     base, head = duet(noise=HOSTILE)
     head = fail_some(head, 0.02)
-    order = np.random.default_rng(5).permutation(head.ok.size)
+    order = np.random.default_rng(5).permutation(head.success.size)
     assert compared(base, head.pick(order)) == compared(base, head)
 
 
@@ -105,7 +105,7 @@ def test_comparison__sample_order_does_not_matter():
 def test_comparison__the_unit_of_time_does_not_matter(factor):
     base, head = duet(noise=HOSTILE)
     plain = compared(base, head).changes
-    scaled = compared(*(replace(s, response_ms=s.response_ms * factor) for s in (base, head))).changes
+    scaled = compared(*(replace(s, latency_ms=s.latency_ms * factor) for s in (base, head))).changes
     for one, other in zip(plain, scaled, strict=True):
         assert (one.change, one.low, one.high, one.p_value) == pytest.approx(
             (other.change, other.low, other.high, other.p_value), rel=1e-9
@@ -116,19 +116,21 @@ def test_comparison__the_unit_of_time_does_not_matter(factor):
 
 def test_comparison__requests_outside_the_phase_do_not_count():
     base, head = duet(duration_s=90.0)
-    outside = head.start_s >= START_S + 60
-    spoilt = replace(head, response_ms=np.where(outside, 1e6, head.response_ms), ok=head.ok & ~outside)
+    outside = head.intended_s >= START_S + 60
+    spoilt = replace(
+        head, latency_ms=np.where(outside, 1e6, head.latency_ms), success=head.success & ~outside
+    )
     assert compared(base, spoilt) == compared(base, head)
 
 
 def test_comparison__base_and_head_are_the_plain_figures():
     base, head = duet()
     comparison = compared(base, head)
-    assert change_of(comparison, "p95").base == np.quantile(base.response_ms, 0.95)
-    assert change_of(comparison, "p95").head == np.quantile(head.response_ms, 0.95)
-    mine = base.response_ms[base.endpoint == 2]
+    assert change_of(comparison, "p95").base == np.quantile(base.latency_ms, 0.95)
+    assert change_of(comparison, "p95").head == np.quantile(head.latency_ms, 0.95)
+    mine = base.latency_ms[base.endpoint == 2]
     assert change_of(comparison, "p50", ENDPOINTS[2]).base == np.quantile(mine, 0.5)
-    assert change_of(comparison, "rate").base == base.ok.size / 60
+    assert change_of(comparison, "rate").base == base.success.size / 60
 
 
 # What is asked
@@ -217,7 +219,7 @@ def test_mde__adds_the_power_of_four_in_five_to_the_interval():
 
 def test_outcome__a_lower_rate_is_worse_and_a_higher_one_is_not():
     base, head = duet()
-    fewer = head.pick(np.random.default_rng(2).random(head.ok.size) < 0.7)
+    fewer = head.pick(np.random.default_rng(2).random(head.success.size) < 0.7)
     slower = change_of(compared(base, fewer), "rate")
     assert slower.outcome == "fail"
     assert slower.change == pytest.approx(-0.3, abs=0.05)
@@ -227,8 +229,8 @@ def test_outcome__a_lower_rate_is_worse_and_a_higher_one_is_not():
 
 def slump(samples: SideSamples, from_s: float, *, seed: int) -> SideSamples:
     """Loses most requests of ten seconds."""
-    within = (samples.start_s >= START_S + from_s) & (samples.start_s < START_S + from_s + 10)
-    return samples.pick(~within | (np.random.default_rng(seed).random(samples.ok.size) < 0.2))
+    within = (samples.intended_s >= START_S + from_s) & (samples.intended_s < START_S + from_s + 10)
+    return samples.pick(~within | (np.random.default_rng(seed).random(samples.success.size) < 0.2))
 
 
 def test_rate__what_slows_both_sides_at_once_does_not_blur_it():
@@ -260,7 +262,7 @@ def test_trimmed_mean__of_single_windows_is_tukeys_and_mclaughlins():
 
 
 def test_windows__that_are_empty_in_the_same_place_leave_as_many_batches_as_blocks():
-    base, head = (s.pick((s.start_s - START_S) % 5 < 1) for s in duet(duration_s=120.0))
+    base, head = (s.pick((s.intended_s - START_S) % 5 < 1) for s in duet(duration_s=120.0))
     effect = measure_percentile(base, head, 0.5, phase(120.0))
     assert effect.windows == 120
     assert effect.df == 15  # 24 - 2 * 4 - 1, a window in each block
@@ -272,13 +274,13 @@ def test_windows__that_are_empty_in_the_same_place_leave_as_many_batches_as_bloc
 def test_failures__none_on_either_side_is_no_change():
     change = change_of(compared(*duet()), "failures")
     assert (change.base, change.head, change.change, change.p_value) == (0, 0, 0, 0.5)
-    assert change.low == -change.high < -1 / duet()[0].ok.size
+    assert change.low == -change.high < -1 / duet()[0].success.size
     assert change.outcome == "pass"
 
 
 def outage(samples: SideSamples, from_s: float) -> SideSamples:
-    at_s = samples.start_s - START_S
-    return replace(samples, ok=(at_s < from_s) | (at_s >= from_s + 5))
+    at_s = samples.intended_s - START_S
+    return replace(samples, success=(at_s < from_s) | (at_s >= from_s + 5))
 
 
 def test_failures__an_outage_of_both_sides_at_once_does_not_blur_it():
@@ -300,14 +302,14 @@ def test_failures__none_against_many_fails_and_many_against_none_passes():
 
 def test_failures__a_single_one_is_no_change():
     base, head = duet()
-    one = replace(head, ok=np.arange(head.ok.size) != 7)
+    one = replace(head, success=np.arange(head.success.size) != 7)
     change = change_of(compared(base, one, tolerances={"failures": 0.0}), "failures")
     assert (change.outcome, change.is_real) == ("inconclusive", False)
 
 
 def test_failures__all_requests_failing_fails_and_says_that_percentiles_were_not_compared():
     base, head = duet()
-    comparison = compared(base, replace(head, ok=np.zeros_like(head.ok)))
+    comparison = compared(base, replace(head, success=np.zeros_like(head.success)))
     assert change_of(comparison, "failures").change == 1
     assert missing_of(comparison, "p50").outcome == "inconclusive"
     assert missing_of(comparison, "rate").head_samples == 0
@@ -316,8 +318,8 @@ def test_failures__all_requests_failing_fails_and_says_that_percentiles_were_not
 
 def test_failures__do_not_count_in_percentiles():
     base, head = duet()
-    failed = np.random.default_rng(1).random(head.ok.size) < 0.3
-    slow_failures = replace(head, ok=~failed, response_ms=np.where(failed, 30_000, head.response_ms))
+    failed = np.random.default_rng(1).random(head.success.size) < 0.3
+    slow_failures = replace(head, success=~failed, latency_ms=np.where(failed, 30_000, head.latency_ms))
     assert change_of(compared(base, slow_failures), "p95").outcome == "pass"
 
 
@@ -337,7 +339,7 @@ def test_missing__a_percentile_without_enough_successes_is_named_not_dropped():
     base, head = duet(duration_s=20.0)
     comparison = compared(base, head, tolerances={"p50": 0.3, "p99": 0.2}, duration_s=20.0)
     missing = missing_of(comparison, "p99")
-    assert (missing.lacking, missing.needed, missing.base_samples) == ("samples", 1000, base.ok.size)
+    assert (missing.lacking, missing.needed, missing.base_samples) == ("samples", 1000, base.success.size)
     assert missing.outcome == decide(comparison, LAST) == "inconclusive"
     assert change_of(comparison, "p50").outcome == "pass"
 
@@ -345,8 +347,8 @@ def test_missing__a_percentile_without_enough_successes_is_named_not_dropped():
 @pytest.mark.parametrize(("metric", "needed"), [("p50", 20), ("p90", 100), ("p95", 200), ("p99", 1000)])
 def test_missing__exactly_the_successes_needed_are_enough_and_one_less_is_not(metric, needed):
     enough = even_load(5.0, per_second=needed, duration_s=60)
-    enough = enough.pick(np.arange(enough.ok.size) % 60 == 0)
-    assert enough.ok.size == needed
+    enough = enough.pick(np.arange(enough.success.size) % 60 == 0)
+    assert enough.success.size == needed
     tolerances = {metric: 0.1}
     assert len(compared(enough, enough, tolerances=tolerances, endpoints=()).changes) == 1
     short = enough.pick(np.arange(needed) > 0)
@@ -357,7 +359,7 @@ def test_missing__exactly_the_successes_needed_are_enough_and_one_less_is_not(me
 
 def rare(samples: SideSamples, every: int) -> SideSamples:
     """Keeps few requests of the third endpoint."""
-    return samples.pick((samples.endpoint != 2) | (np.arange(samples.ok.size) % every == 0))
+    return samples.pick((samples.endpoint != 2) | (np.arange(samples.success.size) % every == 0))
 
 
 def test_missing__an_endpoint_too_rare_on_both_sides_does_not_keep_a_run_from_passing():
@@ -385,11 +387,11 @@ def test_missing__one_side_without_an_endpoint_is_inconclusive():
 
 def test_missing__sides_that_were_never_called_at_the_same_time_are_not_compared():
     base, head = duet()
-    early = base.pick(base.start_s < START_S + 37)
-    late = head.pick(head.start_s >= START_S + 23)  # in common: 14 windows of the median, but 6 blocks
+    early = base.pick(base.intended_s < START_S + 37)
+    late = head.pick(head.intended_s >= START_S + 23)  # in common: 14 windows of the median, but 6 blocks
     missing = missing_of(compared(early, late), "p50")
     assert (missing.lacking, missing.outcome) == ("windows", "inconclusive")
-    later = head.pick(head.start_s >= START_S + 5)
+    later = head.pick(head.intended_s >= START_S + 5)
     assert change_of(compared(early, later), "p50")
 
 
@@ -413,8 +415,8 @@ def test_extreme_times__stay_finite_and_survive_json():
 
 def test_extreme_spread__leaves_no_bound_infinite():
     base = even_load(1.0, duration_s=20)
-    second = np.arange(base.ok.size) // 20
-    head = replace(base, response_ms=np.where(second // 2 % 2, 1e9, 1e-3))
+    second = np.arange(base.success.size) // 20
+    head = replace(base, latency_ms=np.where(second // 2 % 2, 1e9, 1e-3))
     comparison = compared(
         base, head, duration_s=20.0, alpha=1e-9, look=replace(LAST, alpha=1e-9), endpoints=()
     )
@@ -430,9 +432,9 @@ def test_extreme_spread__leaves_no_bound_infinite():
 def test_stalls__that_leave_most_seconds_alone_are_found_in_the_tail(every_s, outcome):
     base, head = duet(duration_s=120.0)
 
-    def stall(at_s, response_ms):
+    def stall(at_s, latency_ms):
         into_s = at_s % every_s
-        return np.where(into_s < 0.75, response_ms + (0.75 - into_s) * 1000, response_ms)
+        return np.where(into_s < 0.75, latency_ms + (0.75 - into_s) * 1000, latency_ms)
 
     comparison = compared(base, change_response(head, stall), duration_s=120.0)
     assert change_of(comparison, "p95").outcome == outcome

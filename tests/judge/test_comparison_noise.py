@@ -57,7 +57,7 @@ def run(duet, duration_s, *, tolerances=HALF, alpha=0.01):
 
 def significant_by_request(duet, alpha) -> bool:
     """The test that takes requests for independent, at the same corrected level as ours."""
-    base, head = (samples.response_ms for samples in duet)
+    base, head = (samples.latency_ms for samples in duet)
     return stats.mannwhitneyu(head, base, alternative="greater").pvalue < alpha / 14
 
 

@@ -169,8 +169,8 @@ class _Question:
     def samples(self) -> tuple[int, int]:
         """Successes of base and head; all requests where the metric is a share."""
         if self.metric in {"failures", "successes"}:
-            return self.base.ok.size, self.head.ok.size
-        return int(self.base.ok.sum()), int(self.head.ok.sum())
+            return self.base.success.size, self.head.success.size
+        return int(self.base.success.sum()), int(self.head.success.sum())
 
     def measure(self, phase: Phase, look: InterimAnalysis) -> Effect | NotCompared:
         if min(self.samples) < self.needed:

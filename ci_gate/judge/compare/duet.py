@@ -165,7 +165,7 @@ def compare_at(
         head,
         endpoints=names,
         tolerances={tolerance.metric: tolerance.ratio for tolerance in scenario.regression},
-        phase=Phase(start_s=begin_s, end_s=begin_s + look.duration_s),
+        phase=Phase(begin_s=begin_s, end_s=begin_s + look.duration_s),
         look=look,
         alpha=settings.alpha,
     )
@@ -176,9 +176,9 @@ def _side_samples(steady: SteadyPhase, names: list[str]) -> SideSamples:
     code_of = np.array([code_by_name.get(text, len(names)) for text in steady.strings], dtype=np.intp)
     return SideSamples(
         endpoint=code_of[steady.samples["endpoint"]],
-        start_s=np.ascontiguousarray(steady.samples["intended_s"]),
-        response_ms=steady.latency_ms,
-        ok=steady.success,
+        intended_s=np.ascontiguousarray(steady.samples["intended_s"]),
+        latency_ms=steady.latency_ms,
+        success=steady.success,
     )
 
 

@@ -39,21 +39,21 @@ _CLOCK_MS = 1e-3  # finest response time a clock tells from 0, whose logarithm t
 class SideSamples:
     """Requests of one side in any order; four arrays of one length.
 
-    ``endpoint`` holds codes that index the endpoints' names, ``start_s`` Unix seconds, ``ok`` success.
+    ``endpoint`` holds codes that index the endpoints' names, ``intended_s`` Unix seconds.
     """
 
     endpoint: NDArray[np.integer]
-    start_s: NDArray[np.float64]
-    response_ms: NDArray[np.float64]
-    ok: NDArray[np.bool_]
+    intended_s: NDArray[np.float64]
+    latency_ms: NDArray[np.float64]
+    success: NDArray[np.bool_]
 
     def pick(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> SideSamples:
         """Those of a mask, or those at these places."""
         return SideSamples(
             endpoint=self.endpoint[rows],
-            start_s=self.start_s[rows],
-            response_ms=self.response_ms[rows],
-            ok=self.ok[rows],
+            intended_s=self.intended_s[rows],
+            latency_ms=self.latency_ms[rows],
+            success=self.success[rows],
         )
 
     def split(self, count: int) -> Iterator[SideSamples]:
@@ -63,24 +63,24 @@ class SideSamples:
         return (self.pick(rows_by_code.get(code, nothing)) for code in range(count))
 
     def within(self, phase: Phase) -> SideSamples:
-        """The requests that started in the phase."""
-        return self.pick((self.start_s >= phase.start_s) & (self.start_s < phase.end_s))
+        """The requests that were due in the phase."""
+        return self.pick((self.intended_s >= phase.begin_s) & (self.intended_s < phase.end_s))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phase:
     """The wall-clock span in which both sides were under steady load, in Unix seconds."""
 
-    start_s: float
+    begin_s: float
     end_s: float
 
     @property
     def most_blocks(self) -> int:
-        return min(BLOCKS, int((self.end_s - self.start_s) / MIN_BLOCK_S))
+        return min(BLOCKS, int((self.end_s - self.begin_s) / MIN_BLOCK_S))
 
     def indices(self, times_s: NDArray[np.float64], count: int) -> NDArray[np.intp]:
         """Which of ``count`` equal windows each time of the phase falls into."""
-        share = (times_s - self.start_s) / (self.end_s - self.start_s)
+        share = (times_s - self.begin_s) / (self.end_s - self.begin_s)
         return np.minimum((share * count).astype(np.intp), count - 1)  # share may round up to 1
 
     def counts(self, times_s: NDArray[np.float64], count: int) -> NDArray[np.int64]:
@@ -117,13 +117,15 @@ def measure_percentile(base: SideSamples, head: SideSamples, quantile: float, ph
 
     Both sides need `needed_samples` of the quantile; None where too few windows have requests of both.
     """
-    sides = base.pick(base.ok), head.pick(head.ok)
-    beyond = round(min(side.ok.size for side in sides) * (1 - quantile), 6)  # 100 * (1 - 0.9) is 9.99...8
+    sides = base.pick(base.success), head.pick(head.success)
+    beyond = round(
+        min(side.success.size for side in sides) * (1 - quantile), 6
+    )  # 100 * (1 - 0.9) is 9.99...8
     blocks = min(phase.most_blocks, int(beyond))
     # The shorter the windows, the more alike what both sides lived through. But a tail may be made of rare
     # events, which are trimmed away unless a good part of the windows has one; and a window without a request
     # beyond the quantile knows little of it.
-    most = int(min((phase.end_s - phase.start_s) / MIN_WINDOW_S, beyond) / blocks)
+    most = int(min((phase.end_s - phase.begin_s) / MIN_WINDOW_S, beyond) / blocks)
     per_block = max(1, min(max(2, round(10 * (1 - quantile))), most))
     logs = [_window_log_quantiles(side, quantile, phase, blocks * per_block) for side in sides]
     differences = logs[1] - logs[0]
@@ -133,7 +135,7 @@ def measure_percentile(base: SideSamples, head: SideSamples, quantile: float, ph
         return None
     in_batch = max(1, int(known.sum()) // known_blocks)  # a batch spans a block also where windows are empty
     estimate, error, df = _trimmed_mean(differences[known], in_batch)
-    plain = [float(np.quantile(side.response_ms, quantile)) for side in sides]
+    plain = [float(np.quantile(side.latency_ms, quantile)) for side in sides]
     return Effect(
         base=plain[0], head=plain[1], estimate=estimate, error=error, df=df, windows=blocks * per_block
     )
@@ -142,10 +144,10 @@ def measure_percentile(base: SideSamples, head: SideSamples, quantile: float, ph
 def measure_rate(base: SideSamples, head: SideSamples, phase: Phase) -> Effect:
     """Log of the ratio of successes; both sides need some."""
     blocks = phase.most_blocks
-    per_block = [phase.counts(side.start_s[side.ok], blocks) for side in (base, head)]
+    per_block = [phase.counts(side.intended_s[side.success], blocks) for side in (base, head)]
     total = [int(counts.sum()) for counts in per_block]
     influence = per_block[1] / total[1] - per_block[0] / total[0]
-    duration_s = phase.end_s - phase.start_s
+    duration_s = phase.end_s - phase.begin_s
     return Effect(
         base=total[0] / duration_s,
         head=total[1] / duration_s,
@@ -163,8 +165,8 @@ def measure_share(base: SideSamples, head: SideSamples, phase: Phase, *, of_fail
     any failure still have an interval.
     """
     blocks = phase.most_blocks
-    requests = [phase.counts(side.start_s, blocks) for side in (base, head)]
-    hits = [phase.counts(side.start_s[side.ok != of_failures], blocks) for side in (base, head)]
+    requests = [phase.counts(side.intended_s, blocks) for side in (base, head)]
+    hits = [phase.counts(side.intended_s[side.success != of_failures], blocks) for side in (base, head)]
     size = [int(counts.sum()) for counts in requests]
     share = [float(counts.sum() / n) for counts, n in zip(hits, size, strict=True)]
     residual = [(hits[i] - share[i] * requests[i]) / size[i] for i in (0, 1)]
@@ -185,10 +187,10 @@ def _window_log_quantiles(
     side: SideSamples, quantile: float, phase: Phase, count: int
 ) -> NDArray[np.float64]:
     """NaN where the window has no request."""
-    index = phase.indices(side.start_s, count)
+    index = phase.indices(side.intended_s, count)
     order = np.argsort(index, kind="stable")
     edges = np.searchsorted(index[order], np.arange(count + 1))
-    values = side.response_ms[order]
+    values = side.latency_ms[order]
     quantiles = [
         np.quantile(values[low:high], quantile) if high > low else np.nan for low, high in pairwise(edges)
     ]
