@@ -20,7 +20,6 @@ import msgspec
 import numpy as np
 
 from benchmarks.judge_many import write_evidence
-from ci_gate.cli.run import judge_folder
 from ci_gate.evidence.readings import MachineReading, ProbeReading
 from ci_gate.evidence.recording import (
     DUET_BASE,
@@ -31,6 +30,7 @@ from ci_gate.evidence.recording import (
     write_json,
 )
 from ci_gate.report.files import REPORT_FILE, TIMELINE_FILE, write_reports
+from ci_gate.run.judging import judge_folder
 from tests.browser import running_chromium
 
 BEGIN_S = 1_000_000_000

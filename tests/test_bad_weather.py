@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ci_gate.cli.run import judge_folder
 from ci_gate.errors import GateError
 from ci_gate.judge.verdict import Verdict, decode_verdict, encode_verdict
+from ci_gate.run.judging import judge_folder
 from tests.servers import skip_or_fail
 from tests.steady import await_steady
 

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ci_gate.cli.run import conclude_capacity, judge_folder
 from ci_gate.errors import GateError
 from ci_gate.evidence.readings import ProbeReading, StatementReading, StatementTotal
 from ci_gate.evidence.recording import (
@@ -32,6 +31,7 @@ from ci_gate.measure.live import RecordingTail
 from ci_gate.report.csv import export_rows
 from ci_gate.report.files import write_reports
 from ci_gate.report.terminal import render_terminal
+from ci_gate.run.judging import judge_capacity_folder, judge_folder
 from ci_gate.run.progress import describe
 from tests.judge.capacity_steps import KNEE, draw_steps
 from tests.judge.evidence_notation import draw
@@ -134,7 +134,7 @@ def steps(tmp_path_factory):
     write_json(folder / "run.json", run)
     for plan in run.recordings:
         write_recording(recording_folder(folder, plan), recordings[plan.scenario, plan.recording])
-    assert conclude_capacity(folder, None) == 0
+    assert judge_capacity_folder(folder, None).exit_code == 0
     return folder
 
 
@@ -265,7 +265,7 @@ def test_any_number__is_refused_or_judged(evidence, name, change):
     name=st.sampled_from(["run.json", *(f"shop/step-002/{name}" for name in OF_A_RECORDING)]), change=CHANGES
 )
 def test_any_number_of_a_step__is_refused_or_judged(steps, name, change):
-    is_judged(steps, name, change, lambda folder: conclude_capacity(folder, None))
+    is_judged(steps, name, change, lambda folder: judge_capacity_folder(folder, None))
 
 
 @pytest.mark.parametrize("text", ["1" * 400, "-1", "1e308"])
@@ -283,4 +283,4 @@ def test_a_number_out_of_range__is_refused(evidence, text):
 
 def test_numbers_as_written__are_judged(evidence, steps):
     judge_and_show(evidence)
-    assert conclude_capacity(steps, None) == 0
+    assert judge_capacity_folder(steps, None).exit_code == 0

@@ -10,8 +10,9 @@ from typing import Final
 import click
 
 from ci_gate.cli.options import make_options
-from ci_gate.cli.run import conclude_capacity, thresholds_option
+from ci_gate.cli.run import print_capacity, thresholds_option
 from ci_gate.run.capacity import measure_capacity, plan_climb
+from ci_gate.run.judging import judge_capacity_folder
 from ci_gate.run.progress import ProgressPrinter
 from ci_gate.thresholds.quantities import parse_duration_s
 from ci_gate.wording import format_exact
@@ -102,4 +103,4 @@ def capacity(  # noqa: PLR0913 - one parameter for each option
     profile = dataclasses.replace(request.profile, duration_s=duration_s, warmup_s=warmup_s)
     request = dataclasses.replace(request, profile=profile)
     measure_capacity(request, climb, ProgressPrinter(sys.stderr, quiet=quiet))
-    return conclude_capacity(request.out, request.thresholds)
+    return print_capacity(judge_capacity_folder(request.out, request.thresholds), request.out)

@@ -9,19 +9,19 @@ import click
 
 from ci_gate.cli.options import check_workloads, make_options, read_thresholds
 from ci_gate.errors import EXIT_PASS
-from ci_gate.evidence.recording import Recording, RunInfo, read_recordings, read_run
-from ci_gate.judge.capacity.verdict import encode_capacity, is_capacity, judge_capacity
-from ci_gate.judge.timeline.run_timeline import RunTimeline, draw_timelines
+from ci_gate.evidence.recording import read_run
+from ci_gate.judge.capacity.verdict import CapacityVerdict, is_capacity
+from ci_gate.judge.timeline.run_timeline import RunTimeline
 from ci_gate.judge.validity.feasibility import find_unprovable, list_unused, offered_rate
-from ci_gate.judge.verdict import Verdict, judge
+from ci_gate.judge.verdict import Verdict
 from ci_gate.report.capacity import render_capacity
 from ci_gate.report.files import write_reports
-from ci_gate.report.html.capacity import render_capacity_html
 from ci_gate.report.terminal import render_terminal
 from ci_gate.run.calibrate import calibrate as calibrate_scenarios
+from ci_gate.run.judging import judge_capacity_folder, judge_folder
 from ci_gate.run.progress import ProgressPrinter
 from ci_gate.run.scenarios import run_scenarios
-from ci_gate.thresholds import ALL_ENDPOINTS, Thresholds, parse_thresholds
+from ci_gate.thresholds import ALL_ENDPOINTS
 from ci_gate.thresholds.scaffold import scaffold
 from ci_gate.wording import count
 
@@ -149,32 +149,15 @@ def judge_command(evidence: Path, thresholds_file: Path | None) -> int:
     """
     thresholds = read_thresholds(thresholds_file) if thresholds_file else None
     if is_capacity(read_run(evidence)):
-        return conclude_capacity(evidence, thresholds)
+        return print_capacity(judge_capacity_folder(evidence, thresholds), evidence)
     return _conclude(*judge_folder(evidence, thresholds), evidence)
 
 
-def conclude_capacity(folder: Path, thresholds: Thresholds | None) -> int:
-    """Judge the steps of `ci-gate capacity`, by their own thresholds if None; write and print the result."""
-    verdict = judge_capacity(*_read_evidence(folder, thresholds))
-    (folder / "capacity.json").write_bytes(encode_capacity(verdict))
-    (folder / "capacity.html").write_text(render_capacity_html(verdict), encoding="utf-8")
+def print_capacity(verdict: CapacityVerdict, folder: Path) -> int:
+    """Prints what the steps in ``folder`` showed and where it is written; returns the exit code."""
     click.echo(render_capacity(verdict))
     click.echo(f"evidence, capacity.json and capacity.html: {folder}")
     return verdict.exit_code
-
-
-def judge_folder(folder: Path, thresholds: Thresholds | None) -> tuple[Verdict, RunTimeline]:
-    """Judge evidence, by its own thresholds if None. Raises EvidenceError and BadInputError."""
-    evidence = _read_evidence(folder, thresholds)
-    return judge(*evidence), draw_timelines(*evidence)
-
-
-def _read_evidence(
-    folder: Path, thresholds: Thresholds | None
-) -> tuple[Thresholds, RunInfo, dict[tuple[str, str], Recording]]:
-    info = read_run(folder)
-    thresholds = thresholds or parse_thresholds(info.thresholds_text, info.thresholds_file)
-    return thresholds, info, read_recordings(folder, info)
 
 
 def _conclude(verdict: Verdict, timeline: RunTimeline, folder: Path) -> int:
