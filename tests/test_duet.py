@@ -103,9 +103,9 @@ def test_duet__a_broken_base_is_inconclusive_so_that_it_can_be_mended(versions, 
     code, scenario, said = run(call, repository, tmp_path / "out")
     assert code == 0, said
     assert scenario.outcome == "INCONCLUSIVE"
-    findings = {(finding.code, finding.subject) for finding in scenario.comparison.findings}
-    assert ("endpoint-never-succeeded", "base: GET /ok") in findings
-    assert not [subject for _, subject in findings if subject.startswith("head")]
+    findings = {(each.code, each.side, each.subject) for each in scenario.comparison.findings}
+    assert ("endpoint-never-succeeded", "base", "GET /ok") in findings
+    assert "head" not in {side for _, side, _ in findings}
 
 
 def test_duet__a_base_that_does_not_start_is_inconclusive_too(versions, repository, call, tmp_path):

@@ -54,7 +54,7 @@ def _annotate_finding(finding: Finding) -> str:
     """At its place, where its subject is one."""
     place = _PLACE.fullmatch(finding.subject) if finding.code == BAD_INPUT else None
     if place is None:
-        return _format_error("INVALID", f"{finding.subject}: {finding.message}", "", None)
+        return _format_error("INVALID", f"{finding.about}: {finding.message}", "", None)
     words = f"{finding.message}. To fix it: {finding.remedy}"
     return _format_error("INVALID", words, place[1], int(place[2]), int(place[3]))
 
@@ -78,7 +78,7 @@ def _annotate_broken(scenario: ScenarioVerdict, file: str) -> Iterator[str]:
 
 def _annotate_findings(scenario: ScenarioVerdict) -> Iterator[str]:
     for finding in list_blocking(scenario.findings):
-        words = f"{finding.subject}: {finding.message}. To fix it: {finding.remedy}"
+        words = f"{finding.about}: {finding.message}. To fix it: {finding.remedy}"
         yield _format_error(f"{scenario.name}: INVALID", words, "", None)
 
 

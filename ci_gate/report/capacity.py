@@ -100,7 +100,7 @@ def tell(verdict: CapacityVerdict) -> Iterator[tuple[str, str]]:
             if (step.load, finding.code) not in said:
                 said.add((step.load, finding.code))
                 where = f"not trusted at {_load(verdict, step)}"
-                yield where, f"[{finding.code}] {finding.subject}: {finding.message} -> {finding.remedy}"
+                yield where, f"[{finding.code}] {finding.about}: {finding.message} -> {finding.remedy}"
 
 
 def _make_row(step: Step, most: float, slowest: float) -> tuple[str, ...]:

@@ -141,7 +141,7 @@ def _explain_nothing(findings: Sequence[Finding]) -> str:
     mistakes = [finding for finding in blocking if finding.code == BAD_INPUT]
     if len(mistakes) > 1:
         return f"nothing was measured, for {len(mistakes):,} mistakes, the first at {mistakes[0].subject}"
-    return f"{blocking[0].subject}: {blocking[0].message}" if mistakes else blocking[0].message
+    return f"{blocking[0].about}: {blocking[0].message}" if mistakes else blocking[0].message
 
 
 def _name_those(scenarios: Sequence[ScenarioVerdict], outcome: str) -> str:

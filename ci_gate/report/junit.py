@@ -142,7 +142,7 @@ def _name_comparison(asked: Change | NotCompared) -> str:
 
 def _describe_finding(finding: Finding, state: _State) -> _Case:
     return _Case(
-        name=f"{finding.code}: {finding.subject}",
+        name=f"{finding.code}: {finding.about}",
         said=finding.message,
         state=state,
         kind=finding.code,

@@ -88,7 +88,7 @@ def list_blocking(findings: Sequence[Finding]) -> list[Finding]:
 
 def describe_finding(finding: Finding) -> str:
     """One finding as Markdown, with what would fix it unless it is a note."""
-    said = f"{code_span(finding.subject)}: {escape_markdown(finding.message)}"
+    said = f"{code_span(finding.about)}: {escape_markdown(finding.message)}"
     if finding.severity == "info":
         return f"💬 {said}"
     return f"🚫 {said}. *To fix it:* {escape_markdown(finding.remedy)}."

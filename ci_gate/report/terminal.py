@@ -101,4 +101,4 @@ def _explain(scenario: ScenarioVerdict) -> Iterator[str]:
 def _describe(finding: Finding, of_blocking: str = "INVALID") -> str:
     label = "note   " if finding.severity == "info" else of_blocking
     remedy = "" if finding.severity == "info" else f"\n          -> {finding.remedy}"
-    return f"  {label} [{finding.code}] {finding.subject}: {finding.message}{remedy}"
+    return f"  {label} [{finding.code}] {finding.about}: {finding.message}{remedy}"

@@ -133,7 +133,7 @@ def _judge_round(
     compared = [(each.name, each.comparison) for each in verdict.scenarios if each.comparison]
     for name, duet in compared:
         for finding in duet.findings:
-            progress.say(f"{request.out.name} {name}: {finding.subject}: {finding.message}")
+            progress.say(f"{request.out.name} {name}: {finding.about}: {finding.message}")
     return [each for each in compared if all(found.code != NOT_COMPARED for found in each[1].findings)]
 
 

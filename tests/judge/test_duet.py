@@ -9,12 +9,13 @@ import pytest
 from ci_gate.evidence.readings import MachineReading
 from ci_gate.evidence.samples import ENDED_NEVER, UNSENT
 from ci_gate.evidence.workload import Workload
-from ci_gate.judge.compare.duet import judge_duet
+from ci_gate.judge.compare.duet import judge_duet, weigh
 from ci_gate.judge.verdict import decode_verdict, encode_verdict
 from ci_gate.run.plan import plan_duet
 from ci_gate.thresholds import Compare, parse_thresholds
 from tests.judge.recordings import BEGIN_S, make_recording, make_rows
 from tests.judge.test_verdict import judge_two
+from tests.report.verdicts import finding
 
 TEXT = """
 schema: 1
@@ -127,6 +128,17 @@ def judge(base, head):
 def test_duet__findings_on_its_sides(base, head, outcome):
     judged = judge(record("base", **base), record("head", **head))
     assert judged.outcome == outcome, [finding.message for finding in judged.findings]
+
+
+@pytest.mark.parametrize(("side", "outcome"), [("base", "inconclusive"), ("head", "invalid")])
+def test_finding__says_its_side_by_a_field_and_not_by_its_text(side, outcome):
+    found = finding("throttled", "invalid", "head: GET /a", side=side)
+    assert weigh((found,), "pass") == outcome
+    assert found.about == f"{side}: head: GET /a"
+    judged = judge(
+        record("base", throttled=50 * (side == "base")), record("head", throttled=50 * (side == "head"))
+    )
+    assert {(each.side, each.subject) for each in judged.findings} == {(side, "GET /a")}
 
 
 def test_duet__arrivals_without_a_request_are_failures_of_all_and_no_endpoint():

@@ -138,7 +138,7 @@ def test_tolerance__broken_is_a_failure():
 
 @pytest.mark.parametrize(("outcome", "state"), [("inconclusive", "skipped"), ("invalid", "error")])
 def test_comparison__with_a_side_in_doubt_is_not_green(outcome, state):
-    broken = finding("throttled", "invalid", "base: GET /a")
+    broken = finding("throttled", "invalid", "GET /a", side="base")
     compared = duet(change(outcome="pass"), outcome=outcome, findings=[broken])
     one = scenario("a", "INVALID" if outcome == "invalid" else "INCONCLUSIVE", comparison=compared)
     found = states(one, outcome=one.outcome)

@@ -68,8 +68,9 @@ def finding(
     subject="GET /a",
     message="a p99 takes 1,000",
     remedy="run longer",
+    side="",
 ):
-    return Finding(code=code, severity=severity, subject=subject, message=message, remedy=remedy)
+    return Finding(code=code, severity=severity, subject=subject, message=message, remedy=remedy, side=side)
 
 
 def change(endpoint="all", metric="p95", size=0.123, *, outcome="fail", tolerance=0.1, **more):

@@ -40,6 +40,8 @@ _OF_THE_GENERATOR: Final = {
 NOT_COMPARED: Final = "not-compared"
 """The code of the one finding of a comparison that was never measured."""
 
+_SIDES: Final[tuple[Literal["base", "head"], ...]] = ("base", "head")
+
 DuetOutcome = Literal["pass", "fail", "inconclusive", "invalid"]
 
 
@@ -85,8 +87,8 @@ def judge_duet(
     sides = tuple(select_steady_phase(recording, scenario.accept) for recording in recordings)
     findings = tuple(
         finding
-        for name, plan, recording, steady in zip(("base", "head"), plans, recordings, sides, strict=True)
-        for finding in _check_side(name, scenario, plan, recording, steady, rules)
+        for side, plan, recording, steady in zip(_SIDES, plans, recordings, sides, strict=True)
+        for finding in _check_side(side, scenario, plan, recording, steady, rules)
     )
     begin_s = max(side.begin_s for side in sides)
     is_begun = all(side.duration_s > 0 for side in sides)
@@ -120,8 +122,8 @@ def weigh(findings: tuple[Finding, ...], compared: DuetOutcome) -> DuetOutcome:
     not take back what was.
     """
     distrusted = [finding for finding in findings if finding.severity == "invalid"]
-    of_base = {finding.code for finding in distrusted if finding.subject.startswith("base: ")}
-    of_head = {finding.code for finding in distrusted if finding.subject.startswith("head: ")}
+    of_base = {finding.code for finding in distrusted if finding.side == "base"}
+    of_head = {finding.code for finding in distrusted if finding.side == "head"}
     if of_head - of_base - _OF_THE_GENERATOR:
         return "invalid"
     if distrusted or (findings and compared != "fail"):
@@ -183,7 +185,7 @@ def _side_samples(steady: SteadyPhase, names: list[str]) -> SideSamples:
 
 
 def _check_side(
-    name: str,
+    side: Literal["base", "head"],
     scenario: Scenario,
     plan: RecordingPlan,
     recording: Recording,
@@ -194,7 +196,5 @@ def _check_side(
     case = make_rule_input(limitless, plan, recording, steady)
     findings = check_validity(case, tuple(rule for rule in rules if rule.code not in _NOT_OF_A_DUET))
     return tuple(
-        msgspec.structs.replace(finding, subject=f"{name}: {finding.subject}")
-        for finding in findings
-        if finding.severity != "info"
+        msgspec.structs.replace(finding, side=side) for finding in findings if finding.severity != "info"
     )

@@ -25,14 +25,20 @@ verdict.
 """
 
 
-class Finding(StrictValue, frozen=True):
-    """A statement about the run itself: what was seen, and what would fix it."""
+class Finding(StrictValue, frozen=True, omit_defaults=True):
+    """A statement about the run itself: what was observed, and what would fix it."""
 
     code: str
     severity: Severity
     subject: str  # an endpoint, a user class, or the scenario
     message: str
     remedy: str
+    side: Literal["", "base", "head"] = ""  # of a comparison; empty where it is of none
+
+    @property
+    def about(self) -> str:
+        """The subject with its side, as reports name it: ``base: GET /items``."""
+        return f"{self.side}: {self.subject}" if self.side else self.subject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,7 +34,7 @@ def explain(scenario: ScenarioVerdict) -> tuple[Sentence, ...]:
     """Why a scenario did not pass, the most telling first; nothing for one that did."""
     broken = (*_explain_limits(scenario), *_explain_comparison(scenario))
     findings = tuple(
-        Sentence(subject=finding.subject, text=finding.message, kind="invalid")
+        Sentence(subject=finding.about, text=finding.message, kind="invalid")
         for finding in list_blocking(scenario.findings)
     )
     return put_reasons(scenario, broken, findings)
@@ -57,7 +57,7 @@ def _explain_comparison(scenario: ScenarioVerdict) -> Iterator[Sentence]:
             unseen = f"; less than {change.mde * 100:.1f} % could not be seen"
             yield Sentence(subject=subject, text=text + unseen, kind="inconclusive")
     for finding in list_blocking(scenario.comparison.findings):
-        yield Sentence(subject=finding.subject, text=finding.message, kind="inconclusive")
+        yield Sentence(subject=finding.about, text=finding.message, kind="inconclusive")
 
 
 def _describe_change(change: Change) -> str:
@@ -115,7 +115,7 @@ def _advise_on_changes(report: Report) -> Iterator[Sentence]:
 
 def _advise_on_verdict(verdict: Verdict) -> Iterator[Sentence]:
     for finding in list_blocking(verdict.findings):
-        yield Sentence(subject=finding.subject, text=finding.remedy)
+        yield Sentence(subject=finding.about, text=finding.remedy)
     for number, scenario in enumerate(verdict.scenarios):
         yield from _advise_on_scenario(scenario, f"#s{number}")
     if verdict.outcome == "PASS":
@@ -148,6 +148,6 @@ def _group_by_remedy(scenario: ScenarioVerdict) -> dict[str, list[str]]:
     """The subjects of the findings that block, each once, by what would fix them."""
     subjects: dict[str, list[str]] = {}
     findings = (*scenario.findings, *(scenario.comparison.findings if scenario.comparison else ()))
-    for remedy, subject in dict.fromkeys((each.remedy, each.subject) for each in list_blocking(findings)):
+    for remedy, subject in dict.fromkeys((each.remedy, each.about) for each in list_blocking(findings)):
         subjects.setdefault(remedy, []).append(subject)
     return subjects
