@@ -16,7 +16,7 @@ from benchmarks.power import judge_piece, with_tolerances
 from ci_gate.evidence.readings import StrictValue
 from ci_gate.evidence.recording import Recording, read_recording
 from ci_gate.judge.compare.windows import Phase, SideSamples, measure_percentile
-from ci_gate.judge.summary import SteadyPhase, select_steady_phase
+from ci_gate.judge.steady import SteadyPhase, select_steady_phase
 from ci_gate.thresholds import Scenario, Thresholds
 
 QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}

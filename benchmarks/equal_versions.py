@@ -20,7 +20,7 @@ from benchmarks.pairs import find_scenario, load_thresholds, run_pairs
 from ci_gate.judge.compare.comparison import decide
 from ci_gate.judge.compare.duet import compare_at
 from ci_gate.judge.compare.interim import InterimAnalysis
-from ci_gate.judge.summary import select_steady_phase
+from ci_gate.judge.steady import select_steady_phase
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ from ci_gate.evidence.recording import (
     write_json,
 )
 from ci_gate.evidence.samples import MAGIC, SAMPLE_DTYPE, SampleWriter
-from ci_gate.judge.summary import find_successes
+from ci_gate.judge.steady import find_successes
 from ci_gate.judge.timeline.run_timeline import decode_timeline, encode_timeline
 from ci_gate.judge.verdict import decode_verdict, encode_verdict
 from ci_gate.measure.live import RecordingTail

@@ -25,7 +25,7 @@ from ci_gate.evidence.samples import (
     NOT_HTTP,
     SampleWriter,
 )
-from ci_gate.judge.summary import find_successes, select_steady_phase
+from ci_gate.judge.steady import find_successes, select_steady_phase
 from ci_gate.report.csv import COLUMNS, export_rows, keep_text
 from ci_gate.thresholds import parse_thresholds
 from tests.judge.recordings import BEGIN_S, DURATION_S, make_recording, make_rows

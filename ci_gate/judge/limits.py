@@ -9,7 +9,7 @@ from typing import Literal
 from ci_gate.evidence.ranges import Count, Quantity
 from ci_gate.evidence.readings import StrictValue
 from ci_gate.judge.quantiles import compute_quantile, count_needed
-from ci_gate.judge.summary import SteadyPhase
+from ci_gate.judge.steady import SteadyPhase
 from ci_gate.thresholds import Limit
 
 

@@ -19,7 +19,7 @@ from ci_gate.evidence.samples import (
     ENDED_WITHOUT_REPLY,
     NOT_HTTP,
 )
-from ci_gate.judge.summary import find_latencies, find_steady_bounds, find_successes
+from ci_gate.judge.steady import find_latencies, find_steady_bounds, find_successes
 from ci_gate.thresholds import Accepted
 
 COLUMNS: Final = {

@@ -24,7 +24,7 @@ from ci_gate.evidence.recording import (
 from ci_gate.judge.compare.comparison import decide
 from ci_gate.judge.compare.duet import compare_at
 from ci_gate.judge.compare.interim import InterimAnalysis, plan_interim
-from ci_gate.judge.summary import find_successes, select_steady_phase
+from ci_gate.judge.steady import find_successes, select_steady_phase
 from ci_gate.measure.live import RecordingTail
 from ci_gate.measure.load_run import Job, record
 from ci_gate.measure.probes import NO_PROBES, resolve_targets

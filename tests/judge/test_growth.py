@@ -11,7 +11,8 @@ import pytest
 
 from ci_gate.judge.compare.duet import compare_at
 from ci_gate.judge.compare.interim import plan_interim
-from ci_gate.judge.summary import select_steady_phase, summarise
+from ci_gate.judge.steady import select_steady_phase
+from ci_gate.judge.summary import summarise
 from ci_gate.judge.validity.findings import make_rule_input
 from ci_gate.judge.validity.reset_check import find_reset_differences
 from ci_gate.judge.validity.rules import check_validity

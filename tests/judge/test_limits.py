@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci_gate.judge.limits import judge_limit
-from ci_gate.judge.summary import select_steady_phase
+from ci_gate.judge.steady import select_steady_phase
 from ci_gate.thresholds import Limit, Position
 from ci_gate.thresholds.quantities import parse_share
 from tests.judge.recordings import make_recording, make_rows

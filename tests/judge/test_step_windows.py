@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from ci_gate.judge.capacity.step_windows import StepWindow, cut_windows, draw_means, draw_scatter, estimate
-from ci_gate.judge.summary import SteadyPhase, select_steady_phase
+from ci_gate.judge.steady import SteadyPhase, select_steady_phase
 from tests.judge.recordings import BEGIN_S, DURATION_S, make_recording, make_rows
 
 

@@ -13,7 +13,8 @@ from ci_gate.evidence.samples import (
     ENDED_WITHOUT_REPLY,
     NOT_HTTP,
 )
-from ci_gate.judge.summary import MAX_ENDPOINTS, select_steady_phase, summarise
+from ci_gate.judge.steady import select_steady_phase
+from ci_gate.judge.summary import MAX_ENDPOINTS, summarise
 from ci_gate.thresholds import Accepted, Position
 from tests.judge.recordings import BEGIN_S, DURATION_S, make_recording, make_rows
 

@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci_gate.evidence.samples import ENDED_NEVER, UNSENT
-from ci_gate.judge.summary import select_steady_phase, summarise
+from ci_gate.judge.steady import select_steady_phase
+from ci_gate.judge.summary import summarise
 from ci_gate.measure.in_locust.schedule import Schedule
 from tests.conftest import SERVICE
 from tests.servers import free_port

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from ci_gate.evidence.samples import UNSENT
-from ci_gate.judge.summary import select_steady_phase
+from ci_gate.judge.steady import select_steady_phase
 
 FAMILY = """
     import abc, pathlib

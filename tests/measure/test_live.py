@@ -7,7 +7,7 @@ import functools
 import pytest
 
 from ci_gate.evidence.samples import ENDED_BY_CHECK, ENDED_WELL, SampleWriter
-from ci_gate.judge.summary import find_successes
+from ci_gate.judge.steady import find_successes
 from ci_gate.measure.live import RecordingTail
 from ci_gate.thresholds import Accepted, Position
 

@@ -11,7 +11,7 @@ from ci_gate.evidence.readings import StrictValue
 from ci_gate.evidence.recording import Recording, RecordingPlan
 from ci_gate.judge.capacity.step_windows import StepWindow, cut_windows
 from ci_gate.judge.limits import LimitResult
-from ci_gate.judge.summary import find_successes
+from ci_gate.judge.steady import find_successes
 from ci_gate.judge.validity.findings import Finding, as_planned, make_rule_input
 from ci_gate.judge.validity.rules import check_validity
 from ci_gate.thresholds import Scenario

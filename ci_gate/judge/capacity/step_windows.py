@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ci_gate.evidence.readings import StrictValue
-from ci_gate.judge.summary import SteadyPhase
+from ci_gate.judge.steady import SteadyPhase
 
 WINDOW_S: Final = 1.0
 MAX_WINDOWS: Final = 3600

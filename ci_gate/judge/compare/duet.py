@@ -17,7 +17,7 @@ from ci_gate.judge.compare.comparison import Change, Comparison, NotCompared, co
 from ci_gate.judge.compare.interim import InterimAnalysis, plan_interim
 from ci_gate.judge.compare.windows import Phase, SideSamples
 from ci_gate.judge.log_ends import shorten_failure
-from ci_gate.judge.summary import SteadyPhase, select_steady_phase
+from ci_gate.judge.steady import SteadyPhase, select_steady_phase
 from ci_gate.judge.validity.findings import Finding, Rule, as_planned, make_rule_input
 from ci_gate.judge.validity.rules import RULES, check_validity
 from ci_gate.thresholds import Compare, Scenario

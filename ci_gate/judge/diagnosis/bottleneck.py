@@ -36,7 +36,7 @@ from ci_gate.judge.diagnosis.observation import ProbeWindow, ResourceUsage, obse
 from ci_gate.judge.diagnosis.occupancy import locate
 from ci_gate.judge.diagnosis.statements import count_statements, make_n_plus_one, subtract_first
 from ci_gate.judge.limits import LimitResult
-from ci_gate.judge.summary import select_steady_phase
+from ci_gate.judge.steady import select_steady_phase
 from ci_gate.thresholds import Scenario, Thresholds
 
 MIN_SHARE: Final = 0.2

@@ -14,7 +14,8 @@ from ci_gate.evidence.samples import FLAG_RETRY_AFTER, UNSENT, count_ids
 from ci_gate.judge.diagnosis.causes import Cause
 from ci_gate.judge.diagnosis.observation import ResourceUsage, find_window
 from ci_gate.judge.log_ends import shorten_failure
-from ci_gate.judge.summary import SteadyPhase, find_error_statuses, find_successes, name_status
+from ci_gate.judge.steady import SteadyPhase, find_error_statuses, find_successes
+from ci_gate.judge.summary import name_status
 from ci_gate.thresholds import ALL_ENDPOINTS, Scenario
 from ci_gate.wording import count
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ci_gate.evidence.readings import ProbeReading
 from ci_gate.evidence.recording import Recording
 from ci_gate.evidence.samples import UNSENT
-from ci_gate.judge.summary import find_steady_bounds
+from ci_gate.judge.steady import find_steady_bounds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ci_gate.evidence.ranges import Count, Quantity, Version
 from ci_gate.evidence.readings import StrictValue
 from ci_gate.evidence.recording import RESET_CHECKS, Recording, RunInfo, decode_document
-from ci_gate.judge.summary import select_steady_phase
+from ci_gate.judge.steady import select_steady_phase
 from ci_gate.judge.timeline.timeline import Timeline, draw_timeline
 from ci_gate.thresholds import Accepted, Thresholds
 

@@ -16,7 +16,8 @@ from ci_gate.evidence.ranges import Count, Drawn, Moment, Span, Value
 from ci_gate.evidence.readings import ProbeReading, StrictValue
 from ci_gate.evidence.recording import Recording
 from ci_gate.evidence.samples import count_ids
-from ci_gate.judge.summary import find_latencies, find_successes, name_status
+from ci_gate.judge.steady import find_latencies, find_successes
+from ci_gate.judge.summary import name_status
 from ci_gate.judge.timeline.seconds import Seconds, decimate, rate_of
 from ci_gate.thresholds import Accepted
 

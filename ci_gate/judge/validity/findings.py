@@ -13,7 +13,8 @@ from ci_gate.evidence.readings import Reading, StrictValue
 from ci_gate.evidence.recording import Recording, RecordingPlan
 from ci_gate.judge.limits import LimitResult, judge_limit
 from ci_gate.judge.log_ends import shorten_failure
-from ci_gate.judge.summary import EndpointSummary, SteadyPhase, select_steady_phase, summarise
+from ci_gate.judge.steady import SteadyPhase, select_steady_phase
+from ci_gate.judge.summary import EndpointSummary, summarise
 from ci_gate.thresholds import Scenario
 
 Severity = Literal["invalid", "insufficient", "info"]

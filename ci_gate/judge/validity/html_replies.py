@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ci_gate.evidence.samples import FLAG_HTML
-from ci_gate.judge.summary import find_successes
+from ci_gate.judge.steady import find_successes
 from ci_gate.judge.validity.findings import Rule, RuleInput, Violation
 from ci_gate.wording import count
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ci_gate.evidence.samples import FLAG_RETRY_AFTER, UNSENT, count_ids, group_rows
-from ci_gate.judge.summary import find_error_statuses, name_status
+from ci_gate.judge.steady import find_error_statuses
+from ci_gate.judge.summary import name_status
 from ci_gate.judge.validity.findings import Rule, RuleInput, Violation
 from ci_gate.judge.validity.html_replies import HTML_RULES
 from ci_gate.thresholds import ALL_ENDPOINTS

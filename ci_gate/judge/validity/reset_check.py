@@ -7,7 +7,7 @@ from typing import Final
 
 from ci_gate.evidence.recording import Recording
 from ci_gate.evidence.samples import group_rows
-from ci_gate.judge.summary import find_successes
+from ci_gate.judge.steady import find_successes
 from ci_gate.judge.validity.findings import Finding, relax
 from ci_gate.thresholds import Scenario
 
