@@ -162,8 +162,8 @@ def _import(archive: Path) -> None:
 
 
 def _pip_index() -> str:
-    """Empty for pip's default."""
-    pip = [sys.executable, "-m", "pip", "config", "get", "global.index-url"]
+    """Empty for pip's default. A virtual environment may have no pip; the Python that it is of has one."""
+    pip = [getattr(sys, "_base_executable", sys.executable), "-m", "pip", "config", "get", "global.index-url"]
     asked = subprocess.run(pip, capture_output=True, text=True, check=False)
     return asked.stdout.strip() if asked.returncode == 0 else ""
 

@@ -10,12 +10,12 @@ from tests.images import _has, _locked, build, connect_engine, python_image
 ROOT = Path(__file__).parents[2]
 
 # Steps print as they go: the client gives up on one that is silent for long.
-# What pip finds installed, it does not look for: the jobs need no network, and are told to use none.
+# What uv and pip find installed, they do not look for: the jobs need no network, and are told to use none.
 LOCKED = """\
 FROM {base}
-COPY requirements.lock /requirements.lock
-RUN python3 -m pip install --no-cache-dir --progress-bar off --require-hashes --requirement /requirements.lock
-ENV PIP_NO_INDEX=1 PIP_NO_BUILD_ISOLATION=0
+COPY requirements.lock uv.lock /
+RUN python3 -m pip install --no-cache-dir --progress-bar off --require-hashes -r requirements.lock -r uv.lock
+ENV PIP_NO_INDEX=1 PIP_NO_BUILD_ISOLATION=0 UV_OFFLINE=1
 """
 RUNNER = """\
 FROM {base}
@@ -50,8 +50,8 @@ class Images:
     """Tags of images that stand in for those that a hosted runner has or pulls."""
 
     def __init__(self) -> None:
-        lock = (ROOT / "requirements.lock").read_text()
-        self.locked = _build("locked", LOCKED, python_image(), {"requirements.lock": lock})
+        locks = {lock.name: lock.read_text() for lock in (ROOT / "requirements.lock", ROOT / ".ci/uv.lock")}
+        self.locked = _build("locked", LOCKED, python_image(), locks)
         self.runner = _build("runner", RUNNER, self.locked, {})
         self.postgres = _build("postgres", POSTGRES, self.runner, {"entry.sh": POSTGRES_ENTRY})
         self.redis = _build("redis", REDIS, self.runner, {})
