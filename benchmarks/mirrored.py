@@ -23,7 +23,7 @@ from ci_gate.evidence.recording import Recording, read_lines, read_recording, wr
 from ci_gate.measure.load_run import locust_command
 from ci_gate.service.guard.watchdog import Watchdog
 from ci_gate.service.log import open_log
-from ci_gate.service.process import GuardedProcess, start_process
+from ci_gate.service.process import Command, GuardedProcess, start_process
 
 HEADERS = ("scenario", "endpoint", "pairs", "same status", "otherwise", "same content")
 
@@ -40,14 +40,14 @@ def start_mirrored(
     at = command.index("ci_gate.measure.in_locust.recorder")
     words = [*command[:at], "benchmarks.mirrored_locust", command[at + 1], *urls, *command[at + 2 :]]
     words += ["--by-position"] * by_position
-    with start_process(
-        tuple(word for word in words if word != "-P"),  # the benchmarks are not installed
+    guarded = Command(
+        words=tuple(word for word in words if word != "-P"),  # the benchmarks are not installed
         env=service_environment(),
         cwd=REPOSITORY,
         log=open_log(folder / "locust.log"),
-        watchdog=watchdog,
         grace_s=5.0,
-    ) as process:
+    )
+    with start_process(guarded, watchdog) as process:
         yield process
 
 

@@ -132,7 +132,7 @@ def test_round__without_its_recordings_is_said_and_not_counted(tmp_path):
         plan_duet(scenario, thresholds.profiles[0], workload, thresholds.compare) for scenario in scenarios
     ]
     info = make_run(thresholds, recordings=tuple(plan for duet in duets for plan in duet))
-    request = RunOptions(
+    options = RunOptions(
         thresholds=thresholds,
         profile=thresholds.profiles[0],
         scenarios=scenarios,
@@ -143,29 +143,29 @@ def test_round__without_its_recordings_is_said_and_not_counted(tmp_path):
         base="itself",
         seed=1,
     )
-    said = io.StringIO()
-    assert _judge_round(request, info, ProgressPrinter(said)) == []
-    lines = said.getvalue().splitlines()
+    output = io.StringIO()
+    assert _judge_round(options, info, ProgressPrinter(output)) == []
+    lines = output.getvalue().splitlines()
     assert lines == [
         f"003 {scenario.name}: base and head: base and head were to be compared, and were not measured"
         for scenario in scenarios
     ]
-    damaged = recording_folder(request.out, info.recordings[0])
+    damaged = recording_folder(options.out, info.recordings[0])
     damaged.mkdir(parents=True)
     (damaged / "samples.bin").write_bytes(b"no samples at all")
-    assert _judge_round(request, info, ProgressPrinter(said)) == []
-    assert "is no file of samples" in said.getvalue()
+    assert _judge_round(options, info, ProgressPrinter(output)) == []
+    assert "is no file of samples" in output.getvalue()
 
 
 def test_calibrate__tells_what_it_has_if_interrupted():
-    said = io.StringIO()
+    output = io.StringIO()
     compared = [("checkout", duet(change("all", "p50", 0.02, outcome="pass", mde=0.03)))]
-    with pytest.raises(KeyboardInterrupt), _told_if_interrupted(compared, 3, ProgressPrinter(said)):
+    with pytest.raises(KeyboardInterrupt), _told_if_interrupted(compared, 3, ProgressPrinter(output)):
         raise KeyboardInterrupt
-    rows, counts = rows_of(said.getvalue().rstrip())
+    rows, counts = rows_of(output.getvalue().rstrip())
     assert rows[0][:3] == ["checkout", "all", "p50"]
     assert counts == "1 comparison: 1 pass, 0 inconclusive, 0 fail, 0 invalid; 2 of 3 not measured"
-    with pytest.raises(KeyboardInterrupt), _told_if_interrupted([], 3, ProgressPrinter(said)):
+    with pytest.raises(KeyboardInterrupt), _told_if_interrupted([], 3, ProgressPrinter(output)):
         raise KeyboardInterrupt
 
 

@@ -35,7 +35,7 @@ def side(text=THRESHOLDS, **digests):
 
 
 @pytest.mark.parametrize(
-    ("happened", "request_", "has_token", "expected"),
+    ("happened", "values", "has_token", "expected"),
     [
         (event(head_sha="a"), {}, True, {"summary", "annotations", "comment"}),
         (event(head_sha="a"), {"status": "load"}, True, {"summary", "annotations", "comment", "status"}),
@@ -45,9 +45,9 @@ def side(text=THRESHOLDS, **digests):
         (event(finished=RUN), {"status": "load"}, True, {"summary", "comment", "status"}),
     ],
 )
-def test_actions__follow_from_the_event(happened, request_, has_token, expected):
-    request = PublishOptions(thresholds_file="t.yaml", **request_)
-    assert plan_actions(happened, request, has_token=has_token) == expected
+def test_actions__follow_from_the_event(happened, values, has_token, expected):
+    options = PublishOptions(thresholds_file="t.yaml", **values)
+    assert plan_actions(happened, options, has_token=has_token) == expected
 
 
 def report(*, base=None, head=None, labels=(), p95=212.4):

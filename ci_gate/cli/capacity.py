@@ -95,12 +95,12 @@ def capacity(  # noqa: PLR0913 - one parameter for each option
     capacity.html stay in --out; `ci-gate judge` judges them again, without load. Ctrl-C ends everything
     cleanly; what was measured until then stays readable.
     """
-    request = make_options(thresholds_file, (scenario,), profile_name, base=None, out=out)
+    options = make_options(thresholds_file, (scenario,), profile_name, base=None, out=out)
     climb = plan_climb(
-        request.scenarios[0], lowest=lowest, highest=highest, growth=growth, duration_s=duration_s
+        options.scenarios[0], lowest=lowest, highest=highest, growth=growth, duration_s=duration_s
     )
-    warmup_s = max(request.profile.warmup_s, _MIN_WARMUP_S)
-    profile = dataclasses.replace(request.profile, duration_s=duration_s, warmup_s=warmup_s)
-    request = dataclasses.replace(request, profile=profile)
-    measure_capacity(request, climb, ProgressPrinter(sys.stderr, quiet=quiet))
-    return print_capacity(judge_capacity_folder(request.out, request.thresholds), request.out)
+    warmup_s = max(options.profile.warmup_s, _MIN_WARMUP_S)
+    profile = dataclasses.replace(options.profile, duration_s=duration_s, warmup_s=warmup_s)
+    options = dataclasses.replace(options, profile=profile)
+    measure_capacity(options, climb, ProgressPrinter(sys.stderr, quiet=quiet))
+    return print_capacity(judge_capacity_folder(options.out, options.thresholds), options.out)

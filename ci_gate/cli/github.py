@@ -36,7 +36,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--status", default="", help="Also set a commit status of this name.")
 @click.option("--author", default="", help="Who writes the comment.  [default: whom the token belongs to]")
 @click.option("--key", default="load-gate", show_default=True, help="Tells this gate's comment from others.")
-def publish_command(**options: object) -> int:
+def publish_command(**values: object) -> int:
     """Say what VERDICT (a verdict.json) says where people look, from inside a GitHub workflow.
 
     Writes the job summary and annotations, keeps one comment on the pull request up to date, and ends with
@@ -44,9 +44,9 @@ def publish_command(**options: object) -> int:
     In a workflow_run job, without VERDICT, it publishes the artifact of the run that ended, believing it
     nothing but its figures.
     """
-    request = PublishOptions(**options)  # type: ignore[arg-type]  # the options are named as its fields are
+    options = PublishOptions(**values)  # type: ignore[arg-type]  # the options are named as its fields are
     with connect() as transport:
-        return publish(request, environ=os.environ, transport=transport, out=sys.stdout)
+        return publish(options, environ=os.environ, transport=transport, out=sys.stdout)
 
 
 @click.command("doctor", short_help="Does the gate really block merges here?")

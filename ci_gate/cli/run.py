@@ -64,7 +64,7 @@ def check(thresholds_file: Path) -> int:
     workloads = check_workloads(thresholds, thresholds_file.parent)
     for scenario in thresholds.scenarios:
         offered = offered_rate(scenario, workloads[scenario.locustfile], ALL_ENDPOINTS)
-        rate = "a rate that cannot be told before" if offered is None else f"at most {offered:,.1f}/s"
+        rate = "a rate that is not known before the run" if offered is None else f"at most {offered:,.1f}/s"
         users = count(scenario.user_count, "user offers", "users offer")
         click.echo(f"{scenario.name}: {users} {rate}; {count(len(scenario.limits), 'limit')}")
         for line in list_unused(scenario, workloads[scenario.locustfile]):
@@ -104,15 +104,15 @@ def run(  # noqa: PLR0913 - one parameter for each option
     Evidence, verdict.json and the reports (report.html, report.md, junit.xml) stay in --out. Ctrl-C ends
     everything cleanly; what was measured until then stays readable.
     """
-    request = make_options(thresholds_file, names, profile_name, base=base, out=out, image=image, users=users)
+    options = make_options(thresholds_file, names, profile_name, base=base, out=out, image=image, users=users)
     progress = ProgressPrinter(sys.stderr, quiet=quiet)
-    for unprovable in find_unprovable(request.thresholds, request.workloads):
+    for unprovable in find_unprovable(options.thresholds, options.workloads):
         if unprovable.profile == profile_name and unprovable.scenario in {
-            each.name for each in request.scenarios
+            each.name for each in options.scenarios
         }:
             progress.say(f"this run cannot pass: {unprovable}")
-    run_scenarios(request, progress)
-    return _conclude(*judge_folder(request.out, request.thresholds), request.out)
+    run_scenarios(options, progress)
+    return _conclude(*judge_folder(options.out, options.thresholds), options.out)
 
 
 @click.command(short_help="Compare the service with itself: the noise floor here.")
@@ -127,10 +127,10 @@ def calibrate(
     """Compare the service with itself, as a pull request without a change would be.
 
     Prints, per metric, how many of the comparisons called equal versions worse (a false alarm), how much the
-    measured change scatters, and the smallest worsening that a comparison on this machine could have seen.
+    measured change scatters, and the smallest worsening that is detectable on this machine.
     """
-    request = make_options(thresholds_file, names, profile_name, base=None, out=out)
-    click.echo(calibrate_scenarios(request, runs, ProgressPrinter(sys.stderr)))
+    options = make_options(thresholds_file, names, profile_name, base=None, out=out)
+    click.echo(calibrate_scenarios(options, runs, ProgressPrinter(sys.stderr)))
     return EXIT_PASS
 
 

@@ -39,15 +39,15 @@ def find_deciding(
         files, _ = list_folder("")
         digests |= {path: each for path, each in files.items() if path.endswith(_OF_SCENARIOS_AT_THE_ROOT)}
     waiting = deque((folder, "") for folder in (WORKFLOWS, ACTIONS, *sorted(beside - {_ROOT})))
-    seen: set[str] = set()
+    listed: set[str] = set()
     while waiting:
         folder, digest = waiting.popleft()
-        if folder in seen or posixpath.basename(folder) in _NOT_SOURCE:
+        if folder in listed or posixpath.basename(folder) in _NOT_SOURCE:
             continue
-        if most_lists is not None and len(seen) >= most_lists:
+        if most_lists is not None and len(listed) >= most_lists:
             digests[f"{folder}/"] = digest
             continue
-        seen.add(folder)
+        listed.add(folder)
         files, folders = list_folder(folder)
         digests |= files
         waiting.extend(folders.items())

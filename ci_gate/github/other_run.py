@@ -46,7 +46,7 @@ _ENDINGS: Final = {
 class OtherRun:
     """The run that ended, where it is read, and who is told what goes wrong beside it."""
 
-    request: PublishOptions
+    options: PublishOptions
     run: FinishedRun
     repository: str
     transport: Transport
@@ -76,10 +76,10 @@ class OtherRun:
                 message=f"no verdict for {self.run.head_sha[:12]}: the run {ended}, and {error}",
                 remedy="see the log of the run, and run it again",
             )
-            return make_empty_verdict(self.request.thresholds_file, ci_gate.__version__, finding)
+            return make_empty_verdict(self.options.thresholds_file, ci_gate.__version__, finding)
 
     def _download_verdict(self) -> Verdict:
-        name = self.request.artifact
+        name = self.options.artifact
         files = download_artifact(self.transport, self.repository, self.run.run_id, name)
         if VERDICT_FILE not in files:
             raise EvidenceError(f"artifact {name} holds no {VERDICT_FILE}")
@@ -90,15 +90,15 @@ class OtherRun:
 
         What it says only tells those apart that GitHub names.
         """
-        said = verdict.occasion.pull_number if verdict.occasion else 0
-        found = next((pull for pull in pulls if pull.number == said), None)
+        number = verdict.occasion.pull_number if verdict.occasion else 0
+        found = next((pull for pull in pulls if pull.number == number), None)
         if found is not None:
             return found
         if len(pulls) > 1:
             numbers = " and ".join(f"#{pull.number}" for pull in pulls)
             return NoPullRequest(why=f"{numbers} have this head, and the run does not say for which it was")
-        if said and self._is_of_same_branch(said):
-            return NoPullRequest(why=f"the run was for #{said}, which is not open")
+        if number and self._is_of_same_branch(number):
+            return NoPullRequest(why=f"the run was for #{number}, which is not open")
         return pulls[0]
 
     def _is_of_same_branch(self, number: int) -> bool:
@@ -110,7 +110,7 @@ class OtherRun:
 
     def _judge(self, pull: PullRequest, verdict: Verdict) -> Report:
         base_ref, head_ref = find_sides(self.transport, self.repository, pull)
-        file = self.request.thresholds_file
+        file = self.options.thresholds_file
         head: ThresholdFiles | None = None
         try:
             head = fetch_side(self.transport, self.repository, file, head_ref)
@@ -118,8 +118,8 @@ class OtherRun:
         except (BadInputError, EvidenceError) as error:
             verdict = add_mistakes(verdict, list_problems(error, file))
         if verdict.scenarios:
-            verdict = mark_contradiction(verdict, head, self.request.scenarios)
-            verdict = self._distrust_occasion(verdict, pull)
+            verdict = mark_contradiction(verdict, head, self.options.scenarios)
+            verdict = self._check_occasion(verdict, pull)
         verdict, base = try_base(verdict, lambda: fetch_side(self.transport, self.repository, file, base_ref))
         report = make_report(
             verdict,
@@ -131,7 +131,7 @@ class OtherRun:
         )
         return self._compare_with_check(report) if verdict.scenarios else report
 
-    def _distrust_occasion(self, verdict: Verdict, pull: PullRequest) -> Verdict:
+    def _check_occasion(self, verdict: Verdict, pull: PullRequest) -> Verdict:
         occasion = verdict.occasion
         if occasion is None:
             return verdict
@@ -146,7 +146,7 @@ class OtherRun:
 
     def _compare_with_check(self, report: Report) -> Report:
         """A verdict beside a check that ended otherwise is of an earlier attempt, or of something else."""
-        check = self.request.check
+        check = self.options.check
         try:
             conclusions = list_conclusions(self.transport, self.repository, self.run, check)
         except RefusedError as error:

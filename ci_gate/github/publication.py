@@ -48,7 +48,7 @@ class PublishOptions:
     key: str = "load-gate"
 
 
-def plan_actions(event: Event, request: PublishOptions, *, has_token: bool) -> frozenset[Action]:
+def plan_actions(event: Event, options: PublishOptions, *, has_token: bool) -> frozenset[Action]:
     """What to do for an event.
 
     Annotations belong to the run that measured. Only a pull request can be commented on; only a commit of
@@ -58,8 +58,8 @@ def plan_actions(event: Event, request: PublishOptions, *, has_token: bool) -> f
     if event.finished is None:
         actions.add("annotations")
     if has_token and (event.head_sha or event.finished is not None):
-        actions |= {"comment"} if request.comment else set()
-        actions |= {"status"} if request.status else set()
+        actions |= {"comment"} if options.comment else set()
+        actions |= {"status"} if options.status else set()
     return frozenset(actions)
 
 

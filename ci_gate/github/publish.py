@@ -50,7 +50,7 @@ _MAX_EVENT_BYTES: Final = 32 * 1024**2
 
 
 def publish(
-    request: PublishOptions, *, environ: Mapping[str, str], transport: Transport | None, out: TextIO
+    options: PublishOptions, *, environ: Mapping[str, str], transport: Transport | None, out: TextIO
 ) -> int:
     """Publish, and return the exit code: of the check, or 0 for another run's verdict.
 
@@ -58,7 +58,7 @@ def publish(
     run's verdict GitHubError.
     """
     event = read_event(environ, _read_payload(environ))
-    edge = _Edge(request=request, event=event, environ=environ, transport=transport, out=out)
+    edge = _Edge(options=options, event=event, environ=environ, transport=transport, out=out)
     return edge.publish_other_run() if event.name == "workflow_run" else edge.publish_own_run()
 
 
@@ -66,7 +66,7 @@ def publish(
 class _Edge:
     """Reads, asks and writes; what it decides is decided by the functions above."""
 
-    request: PublishOptions
+    options: PublishOptions
     event: Event
     environ: Mapping[str, str]
     transport: Transport | None
@@ -74,7 +74,7 @@ class _Edge:
 
     def publish_own_run(self) -> int:
         verdict, head = self._read_own_verdict()
-        actions = plan_actions(self.event, self.request, has_token=self.transport is not None)
+        actions = plan_actions(self.event, self.options, has_token=self.transport is not None)
         pull = self._get_pull()
         verdict = mark_other_base(verdict, pull.base.ref) if pull is not None else verdict
         verdict, base = try_base(verdict, self._read_base)
@@ -86,8 +86,8 @@ class _Edge:
             run_url=self.event.run_url,
             head_sha=self.event.head_sha,
         )
-        if self.request.verdict_file is not None:
-            self._write_reports(report, self.request.verdict_file.parent)
+        if self.options.verdict_file is not None:
+            self._write_reports(report, self.options.verdict_file.parent)
         self._write_summary(report)
         for line in render_annotations(report) if "annotations" in actions else ():
             write_command(self.out, line)
@@ -100,16 +100,16 @@ class _Edge:
 
     def _read_own_verdict(self) -> tuple[Verdict, ThresholdFiles | None]:
         """With head's thresholds, None where there are none that can be read: then it is INVALID."""
-        file = self.request.thresholds_file
+        file = self.options.thresholds_file
         try:
-            head = read_side(self.request.repository, file)
+            head = read_side(self.options.repository, file)
         except (BadInputError, EvidenceError) as error:
-            path = self.request.verdict_file
+            path = self.options.verdict_file
             verdict = make_empty_verdict(file, ci_gate.__version__)
             if path is not None and path.exists():
                 verdict = decode_verdict(_read_verdict(path))
             return add_mistakes(verdict, list_problems(error, file)), None
-        verdict = decode_verdict(_read_verdict(self.request.verdict_file))
+        verdict = decode_verdict(_read_verdict(self.options.verdict_file))
         if head is None or not verdict.scenarios:
             return verdict, head
         return demand_all(verdict, head.thresholds, list_measured(verdict)), head
@@ -134,7 +134,7 @@ class _Edge:
             self._say("nothing to comment on: the run waits for somebody to approve it")
             return EXIT_PASS
         other = OtherRun(
-            request=self.request,
+            options=self.options,
             run=run,
             repository=self.event.repository,
             transport=transport,
@@ -146,7 +146,7 @@ class _Edge:
             return EXIT_PASS
         pull, report = found
         self._write_summary(report)
-        actions = plan_actions(self.event, self.request, has_token=True)
+        actions = plan_actions(self.event, self.options, has_token=True)
         failures = self._say_on_github(report, pull, actions)
         if failures:
             raise failures[0]
@@ -169,8 +169,8 @@ class _Edge:
         return self.event.labels if is_reviewed else None
 
     def _read_base(self) -> ThresholdFiles | None:
-        base = self.request.base
-        return None if base is None else read_side(base, self.request.thresholds_file)
+        base = self.options.base
+        return None if base is None else read_side(base, self.options.thresholds_file)
 
     def _write_summary(self, report: Report) -> None:
         if path := self.environ.get("GITHUB_STEP_SUMMARY"):
@@ -197,9 +197,9 @@ class _Edge:
     def _comment(self, report: Report, pull: PullRequest) -> None:
         if self.transport is None:
             return
-        author = self.request.author or find_author(self.transport)
+        author = self.options.author or find_author(self.transport)
         text = render_report(report, MAX_COMMENT_BYTES)
-        marker = make_marker(self.request.key)
+        marker = make_marker(self.options.key)
         done = upsert_comment(
             self.transport, self.event.repository, pull.number, text, marker=marker, author=author
         )
@@ -211,7 +211,7 @@ class _Edge:
         if self.transport is None:
             return
         status = Status(
-            context=self.request.status,
+            context=self.options.status,
             state="success" if exit_code_of(report) == EXIT_PASS else "failure",
             description=summarise_in_a_sentence(report),
             target_url=report.run_url or None,

@@ -37,8 +37,8 @@ def read_side(repository: Path, file: str) -> ThresholdFiles | None:
     """
     path = repository / file
     if path.is_symlink() and not (path.is_file() and _is_inside(path, repository)):
-        said = f"{file} is a symbolic link that leads to no file of the repository"
-        raise EvidenceError(f"{said}: a plain file is allowed, or a link to one in the repository")
+        message = f"{file} is a symbolic link that leads to no file of the repository"
+        raise EvidenceError(f"{message}: a plain file is allowed, or a link to one in the repository")
     if not path.is_file():
         return None
     thresholds = _parse(path.read_bytes(), file)

@@ -18,7 +18,7 @@ from ci_gate.measure.machine import MachineMeter
 from ci_gate.measure.probes import NO_PROBES, ProbeTargets, run_probes
 from ci_gate.service.guard.watchdog import Watchdog
 from ci_gate.service.log import open_log
-from ci_gate.service.process import GuardedProcess, start_process
+from ci_gate.service.process import Command, GuardedProcess, start_process
 from ci_gate.service.running import RunningService
 from ci_gate.wording import format_exact
 
@@ -95,14 +95,14 @@ def _prepare(job: Job, stack: contextlib.ExitStack) -> MachineMeter:
 def _start_locust(
     job: Job, *, repository: Path, environ: Mapping[str, str], watchdog: Watchdog
 ) -> contextlib.AbstractContextManager[GuardedProcess]:
-    return start_process(
-        locust_command(job.plan, job.folder.resolve(), hide_credentials(job.service.url)),
+    command = Command(
+        words=locust_command(job.plan, job.folder.resolve(), hide_credentials(job.service.url)),
         env={**environ, HOST_VARIABLE: job.service.url},
         cwd=repository,
         log=open_log(job.folder / "locust.log"),
-        watchdog=watchdog,
         grace_s=_INTERRUPT_GRACE_S,
     )
+    return start_process(command, watchdog)
 
 
 def locust_command(plan: RecordingPlan, folder: Path, host: str) -> tuple[str, ...]:

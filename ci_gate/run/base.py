@@ -63,12 +63,12 @@ def open_base(
         if own.kind == "url":
             raise _url_and_revision(base)
         paths = PathMap(head=head, base=worktree, head_folder=repository.resolve(), base_folder=folder)
-        seen = paths.see_environ(environ)
+        own_environ = paths.see_environ(environ)
         yield BaseVersion(
             name=f"{base} ({commit[:12]})",
-            service=_see_service(own, paths, seen),
+            service=_see_service(own, paths, own_environ),
             repository=folder,
-            environ=seen,
+            environ=own_environ,
         )
 
 

@@ -66,10 +66,10 @@ class PathMap:
             words = shlex.split(command)
         except ValueError:
             return command  # told where it is started
-        seen = [self.see_value(word, where) for word in words]
-        if seen and "/" not in seen[0] and (found := shutil.which(seen[0], path=path)):
-            self._map(Path(found), f"{where} ({seen[0]})", strict=True)
-        return command if seen == words else shlex.join(seen)
+        mapped = [self.see_value(word, where) for word in words]
+        if mapped and "/" not in mapped[0] and (found := shutil.which(mapped[0], path=path)):
+            self._map(Path(found), f"{where} ({mapped[0]})", strict=True)
+        return command if mapped == words else shlex.join(mapped)
 
     def _map_list(self, value: str, where: str, *, strict: bool) -> str:
         return os.pathsep.join(

@@ -27,29 +27,29 @@ HEADERS = ("scenario", "endpoint", "metric", "runs", "false alarms", "standard d
 _OUTCOMES: Final[tuple[DuetOutcome, ...]] = ("pass", "inconclusive", "fail", "invalid")
 
 
-def calibrate(request: RunOptions, runs: int, progress: ProgressPrinter) -> str:
+def calibrate(options: RunOptions, runs: int, progress: ProgressPrinter) -> str:
     """Compare the service with itself ``runs`` times per scenario, exactly as a pull request would be.
 
     Returns what `summarise_comparisons` says; if interrupted, ``progress`` says it of the rounds so far. Each
-    round is a folder in ``request.out`` that can be judged again. Raises UsageError where no scenario has a
+    round is a folder in ``options.out`` that can be judged again. Raises UsageError where no scenario has a
     tolerance, OutsideError where nothing could be measured.
     """
-    scenarios = tuple(scenario for scenario in request.scenarios if scenario.regression)
+    scenarios = tuple(scenario for scenario in options.scenarios if scenario.regression)
     if not scenarios:
         raise UsageError(
-            f"{request.thresholds.file}: no regression tolerance, so there is nothing to compare"
+            f"{options.thresholds.file}: no regression tolerance, so there is nothing to compare"
         )
-    make_folder(request.out)
+    make_folder(options.out)
     planned = runs * len(scenarios)
     compared: list[tuple[str, DuetVerdict]] = []
     with Watchdog() as watchdog, _told_if_interrupted(compared, planned, progress):
         for number in range(runs):
             once = dataclasses.replace(
-                request,
+                options,
                 scenarios=scenarios,
-                out=request.out / f"{number + 1:03d}",
+                out=options.out / f"{number + 1:03d}",
                 base="itself",
-                seed=request.seed + number,
+                seed=options.seed + number,
             )
             info = _measure_round(once, watchdog, progress)
             compared += _judge_round(once, info, progress)
@@ -77,7 +77,7 @@ def summarise_comparisons(compared: Sequence[tuple[str, DuetVerdict]], planned: 
     """A table and a count of the comparisons, each with its scenario's name.
 
     Per metric: how many comparisons called equal versions worse, the standard deviation of the measured
-    change, and the median of what each could have seen. ``planned`` is how many comparisons there should be.
+    change, and the median of what was detectable. ``planned`` is how many comparisons there should be.
     """
     names = dict.fromkeys(name for name, _ in compared)
     rows = [row for name in names for row in _summarise(name, [duet for of, duet in compared if of == name])]
@@ -89,24 +89,24 @@ def summarise_comparisons(compared: Sequence[tuple[str, DuetVerdict]], planned: 
     return f"{table}\n\n{count(len(compared), 'comparison')}: {counts}{unmeasured}"
 
 
-def _measure_round(request: RunOptions, watchdog: Watchdog, progress: ProgressPrinter) -> RunInfo:
+def _measure_round(options: RunOptions, watchdog: Watchdog, progress: ProgressPrinter) -> RunInfo:
     """One duet of each scenario; a service that fails one does not stop the others."""
-    planned = plan_run(request)
+    planned = plan_run(options)
     duets = tuple(plan for plan in planned.recordings if plan.recording in {DUET_BASE, DUET_HEAD})
     info = msgspec.structs.replace(planned, recordings=duets)
-    request.out.mkdir(parents=True)
-    write_json(request.out / "run.json", info)
+    options.out.mkdir(parents=True)
+    write_json(options.out / "run.json", info)
     itself = BaseVersion(
         name="itself",
-        service=request.thresholds.service,
-        repository=request.repository,
-        environ=request.environ,
+        service=options.thresholds.service,
+        repository=options.repository,
+        environ=options.environ,
     )
-    session = Session(request=request, info=info, watchdog=watchdog, progress=progress, base=itself)
+    session = Session(options=options, info=info, watchdog=watchdog, progress=progress, base=itself)
     failures: dict[str, str] = {}
     ended_by: BaseException | None = None
     try:
-        for scenario in request.scenarios:
+        for scenario in options.scenarios:
             plans = session.plans_of(scenario)
             try:
                 run_duet(session, scenario, itself, (plans[DUET_BASE], plans[DUET_HEAD]))
@@ -117,23 +117,23 @@ def _measure_round(request: RunOptions, watchdog: Watchdog, progress: ProgressPr
         raise
     finally:
         info = end_run(info, failures, ended_by)
-        write_json(request.out / "run.json", info)
+        write_json(options.out / "run.json", info)
     return info
 
 
 def _judge_round(
-    request: RunOptions, info: RunInfo, progress: ProgressPrinter
+    options: RunOptions, info: RunInfo, progress: ProgressPrinter
 ) -> list[tuple[str, DuetVerdict]]:
     """What was compared, as `ci-gate judge` of the round's folder sees it; what was not is said."""
     try:
-        verdict = judge(request.thresholds, info, read_recordings(request.out, info))
+        verdict = judge(options.thresholds, info, read_recordings(options.out, info))
     except EvidenceError as error:
         progress.say(str(error))
         return []
     compared = [(each.name, each.comparison) for each in verdict.scenarios if each.comparison]
     for name, duet in compared:
         for finding in duet.findings:
-            progress.say(f"{request.out.name} {name}: {finding.about}: {finding.message}")
+            progress.say(f"{options.out.name} {name}: {finding.about}: {finding.message}")
     return [each for each in compared if all(found.code != NOT_COMPARED for found in each[1].findings)]
 
 

@@ -48,16 +48,16 @@ def plan_climb(
     return Climb(lowest=lowest, highest=highest, least=least, growth=growth, duration_s=duration_s)
 
 
-def measure_capacity(request: RunOptions, climb: Climb, progress: ProgressPrinter) -> None:
-    """Measure the request's one scenario step by step, until `choose_next` has nothing left to learn.
+def measure_capacity(options: RunOptions, climb: Climb, progress: ProgressPrinter) -> None:
+    """Measure the one scenario of the options step by step, until `choose_next` has nothing left to learn.
 
     The service is started and reset once, as it would meet a rising load. run.json names each step before it
     begins, so that whatever ends this, what was measured can be judged. Raises ServiceError where the service
     does not start, OutsideError where evidence cannot be written.
     """
-    make_folder(request.out)
-    info = msgspec.structs.replace(plan_run(request), recordings=())
-    ladder = _Ladder(request, info, progress)
+    make_folder(options.out)
+    info = msgspec.structs.replace(plan_run(options), recordings=())
+    ladder = _Ladder(options, info, progress)
     ladder.write_info()
     ended_by: BaseException | None = None
     try:
@@ -74,26 +74,26 @@ def measure_capacity(request: RunOptions, climb: Climb, progress: ProgressPrinte
 class _Ladder:
     """The steps so far, and the run.json that says what they are."""
 
-    def __init__(self, request: RunOptions, info: RunInfo, progress: ProgressPrinter) -> None:
+    def __init__(self, options: RunOptions, info: RunInfo, progress: ProgressPrinter) -> None:
         self.info = info
-        self._request = request
-        self._scenario = request.scenarios[0]
+        self._options = options
+        self._scenario = options.scenarios[0]
         self._progress = progress
         self._steps: list[Step] = []
 
     def write_info(self) -> None:
-        write_json(self._request.out / "run.json", self.info)
+        write_json(self._options.out / "run.json", self.info)
 
     def climb(self, climb: Climb) -> None:
-        request, upcoming = self._request, choose_next((), climb)
+        options, upcoming = self._options, choose_next((), climb)
         if upcoming is None:
             return
         with Watchdog() as watchdog:
             session = Session(
-                request=request, info=self.info, watchdog=watchdog, progress=self._progress, base=None
+                options=options, info=self.info, watchdog=watchdog, progress=self._progress, base=None
             )
             first = self._plan(upcoming)
-            with started(session, request.thresholds.service, request.repository, "head", first) as job:
+            with started(session, options.thresholds.service, options.repository, "head", first) as job:
                 while upcoming:
                     self._measure(session, job, upcoming)
                     upcoming = choose_next(self._steps, climb)
@@ -106,7 +106,7 @@ class _Ladder:
         ramp_s = sum(plan.users.values()) / plan.spawn_rate + plan.ramp_s
         what = f"{plan.scenario}: step {len(self._steps) + 1}, {load} ({upcoming.why})"
         self._progress.start(what, ramp_s + plan.warmup_s + plan.duration_s)
-        folder = recording_folder(self._request.out, plan)
+        folder = recording_folder(self._options.out, plan)
         record_alone(session, dataclasses.replace(job, plan=plan, folder=folder))
         step = judge_step(self._scenario, plan, read_recording(folder))
         self._progress.say(f"  {describe_step(step)}")
@@ -114,7 +114,7 @@ class _Ladder:
 
     def _plan(self, upcoming: NextStep) -> RecordingPlan:
         """The scenario at another load, with as long a ramp as its own, or a shorter one."""
-        scenario, request = self._scenario, self._request
+        scenario, options = self._scenario, self._options
         factor = upcoming.load / (scenario.arrivals_per_s or scenario.user_count)
         more = max(factor, 1.0)
         total = upcoming.load if scenario.arrivals_per_s is None else math.ceil(scenario.user_count * more)
@@ -126,7 +126,7 @@ class _Ladder:
             arrivals_per_s=None if scenario.arrivals_per_s is None else float(upcoming.load),
         )
         number = len(self._steps) + 1
-        profile = dataclasses.replace(request.profile, duration_s=upcoming.duration_s)
-        workload = request.workloads[scenario.locustfile]
-        plan = plan_recording(scaled, profile, workload, request.seed + number)
+        profile = dataclasses.replace(options.profile, duration_s=upcoming.duration_s)
+        workload = options.workloads[scenario.locustfile]
+        plan = plan_recording(scaled, profile, workload, options.seed + number)
         return msgspec.structs.replace(plan, recording=STEP.format(number))

@@ -27,7 +27,7 @@ _REMEDIES: Final = (
 
 
 def run_git(repository: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """What git said, whatever its exit code. Raises OutsideError where it cannot be run or does not end."""
+    """What git answered, with any exit code. Raises OutsideError where it cannot be run or does not end."""
     kept = {name: value for name, value in os.environ.items() if name not in _OTHER_REPOSITORY}
     try:
         return subprocess.run(
@@ -97,8 +97,8 @@ def find_parents(commit: str, repository: Path) -> tuple[str, ...]:
 
 
 def _explain(repository: Path, arguments: Sequence[str], done: subprocess.CompletedProcess[str]) -> str:
-    said = done.stderr.encode("utf-8", "replace").decode().strip() or f"exit status {done.returncode}"
-    remedy = next((remedy for sign, remedy in _REMEDIES if sign in said.casefold()), "")
-    told = f"\nto fix it: {remedy.format(repository=repository)}" if remedy else ""
+    message = done.stderr.encode("utf-8", "replace").decode().strip() or f"exit status {done.returncode}"
+    remedy = next((remedy for sign, remedy in _REMEDIES if sign in message.casefold()), "")
+    hint = f"\nto fix it: {remedy.format(repository=repository)}" if remedy else ""
     command = next(argument for argument in arguments if re.fullmatch(r"[a-z][a-z-]*", argument))
-    return f"git {command}: {said}{told}"
+    return f"git {command}: {message}{hint}"

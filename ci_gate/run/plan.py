@@ -122,31 +122,31 @@ def plan_reset_checks(
     return [msgspec.structs.replace(plan, recording=name) for name in RESET_CHECKS]
 
 
-def plan_run(request: RunOptions) -> RunInfo:
+def plan_run(options: RunOptions) -> RunInfo:
     """run.json as it stands before the first scenario."""
     plans: list[RecordingPlan] = []
-    for scenario in request.scenarios:
-        workload = request.workloads[scenario.locustfile]
-        plans.append(plan_recording(scenario, request.profile, workload, request.seed))
-        if request.thresholds.service.before_each:
-            plans += plan_reset_checks(scenario, request.profile, workload, request.seed)
-        if request.base and scenario.regression:
-            plans += plan_duet(scenario, request.profile, workload, request.thresholds.compare, request.seed)
+    for scenario in options.scenarios:
+        workload = options.workloads[scenario.locustfile]
+        plans.append(plan_recording(scenario, options.profile, workload, options.seed))
+        if options.thresholds.service.before_each:
+            plans += plan_reset_checks(scenario, options.profile, workload, options.seed)
+        if options.base and scenario.regression:
+            plans += plan_duet(scenario, options.profile, workload, options.thresholds.compare, options.seed)
     return RunInfo(
         schema=RUN_SCHEMA,
         ci_gate_version=ci_gate.__version__,
-        profile=request.profile.name,
+        profile=options.profile.name,
         started_at=now(),
         ended_at=None,
         interrupted=False,
-        thresholds_file=request.thresholds.file,
-        thresholds_text=hide_credentials(request.thresholds.text),
+        thresholds_file=options.thresholds.file,
+        thresholds_text=hide_credentials(options.thresholds.text),
         recordings=tuple(plans),
         failures={},
         host=_describe_host(),
         versions={"python": platform.python_version(), "locust": version("locust")},
-        git=_describe_git(request),
-        options=dict(request.options),
+        git=_describe_git(options),
+        options=dict(options.options),
     )
 
 
@@ -165,11 +165,11 @@ def _describe_host() -> dict[str, str]:
     }
 
 
-def _describe_git(request: RunOptions) -> dict[str, str]:
-    base = {"base": hide_credentials(request.base)} if request.base else {}
+def _describe_git(options: RunOptions) -> dict[str, str]:
+    base = {"base": hide_credentials(options.base)} if options.base else {}
     if shutil.which("git") is None:
         return base
-    head = run_git(request.repository, "rev-parse", "HEAD")
+    head = run_git(options.repository, "rev-parse", "HEAD")
     return {**base, "head": head.stdout.strip()} if head.returncode == 0 else base
 
 

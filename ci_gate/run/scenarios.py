@@ -38,14 +38,16 @@ from ci_gate.service.start import start_service
 from ci_gate.thresholds import Scenario, Service
 from ci_gate.wording import count
 
-_SETTLE_S = 2.0  # requests sent before a look are awaited this long; the verdict is made on all of them
+_SETTLE_S = (
+    2.0  # requests sent before an interim analysis are awaited this long; the verdict is made on all of them
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """What every measurement of a run shares."""
 
-    request: RunOptions
+    options: RunOptions
     info: RunInfo
     watchdog: Watchdog
     progress: ProgressPrinter
@@ -56,24 +58,24 @@ class Session:
         return {plan.recording: plan for plan in self.info.recordings if plan.scenario == scenario.name}
 
 
-def run_scenarios(request: RunOptions, progress: ProgressPrinter) -> RunInfo:
+def run_scenarios(options: RunOptions, progress: ProgressPrinter) -> RunInfo:
     """Measure every scenario in turn; a service that fails one does not stop the others.
 
     Writes run.json before the first and after the last. An interrupt or a failure of the run itself ends
     everything, is noted in run.json, and goes on up.
     Raises OutsideError where evidence cannot be written, UsageError for an unknown base.
     """
-    info = plan_run(request)
-    make_folder(request.out)
-    write_json(request.out / "run.json", info)
+    info = plan_run(options)
+    make_folder(options.out)
+    write_json(options.out / "run.json", info)
     failures: dict[str, str] = {}
     ended_by: BaseException | None = None
     try:
         with contextlib.ExitStack() as stack:
             watchdog = stack.enter_context(Watchdog())
-            base = _open_base(stack, request, watchdog)
-            session = Session(request=request, info=info, watchdog=watchdog, progress=progress, base=base)
-            for scenario in request.scenarios:
+            base = _open_base(stack, options, watchdog)
+            session = Session(options=options, info=info, watchdog=watchdog, progress=progress, base=base)
+            for scenario in options.scenarios:
                 _run_scenario(session, scenario, failures)
     except BaseException as error:
         ended_by = error
@@ -81,19 +83,19 @@ def run_scenarios(request: RunOptions, progress: ProgressPrinter) -> RunInfo:
     finally:
         progress.finish()
         info = end_run(info, failures, ended_by)
-        write_json(request.out / "run.json", info)
+        write_json(options.out / "run.json", info)
     return info
 
 
 def _open_base(
-    stack: contextlib.ExitStack, request: RunOptions, watchdog: Watchdog
+    stack: contextlib.ExitStack, options: RunOptions, watchdog: Watchdog
 ) -> BaseVersion | BaseError | None:
     """None where none is asked for. A base that cannot be made is no reason not to judge head."""
-    if not request.base:
+    if not options.base:
         return None
     try:
         return stack.enter_context(
-            open_base(request.base, request.thresholds, request.repository, request.environ, watchdog)
+            open_base(options.base, options.thresholds, options.repository, options.environ, watchdog)
         )
     except BaseError as error:
         return error
@@ -122,8 +124,8 @@ def _run_scenario(session: Session, scenario: Scenario, failures: dict[str, str]
 
 
 def _run_reset_check(session: Session, plan: RecordingPlan) -> None:
-    request = session.request
-    with started(session, request.thresholds.service, request.repository, "head", plan) as job:
+    options = session.options
+    with started(session, options.thresholds.service, options.repository, "head", plan) as job:
         _record(session, (job,), lambda: False)
 
 
@@ -131,8 +133,8 @@ def _run_alone(session: Session, scenario: Scenario, plan: RecordingPlan) -> Non
     ramp_s = scenario.user_count / scenario.spawn_rate + scenario.ramp_s
     what = f"{scenario.name}: {count(scenario.user_count, 'user')}"
     session.progress.start(what, ramp_s + plan.warmup_s + plan.duration_s)
-    request = session.request
-    with started(session, request.thresholds.service, request.repository, "head", plan) as job:
+    options = session.options
+    with started(session, options.thresholds.service, options.repository, "head", plan) as job:
         record_alone(session, job)
 
 
@@ -149,7 +151,7 @@ def record_alone(session: Session, job: Job) -> None:
 
 def _follow(session: Session, job: Job) -> RecordingTail:
     """How the job goes, counted as the verdict will count."""
-    scenario = session.request.thresholds.scenario(job.plan.scenario)
+    scenario = session.options.thresholds.scenario(job.plan.scenario)
     accept = scenario.accept if scenario else ()
     return RecordingTail(job.folder, lambda rows, texts: find_successes(rows, texts, accept))
 
@@ -158,9 +160,9 @@ def run_duet(
     session: Session, scenario: Scenario, base: BaseVersion, plans: tuple[RecordingPlan, RecordingPlan]
 ) -> None:
     """Load base and head at the same time until the comparison is decided or its budget is used up."""
-    settings = session.request.thresholds.compare_scenario
+    settings = session.options.thresholds.compare_scenario
     session.progress.start(f"{scenario.name}: head against {base.name}", settings.max_duration_s)
-    head_service, repository = session.request.thresholds.service, session.request.repository
+    head_service, repository = session.options.thresholds.service, session.options.repository
     with contextlib.ExitStack() as stack:
         try:
             starting = started(session, base.service, base.repository, "base", plans[0], base.environ)
@@ -171,31 +173,31 @@ def run_duet(
         watch = DuetWatch(session, scenario, (base_job, head_job))
         jobs = [base_job, head_job]
         random.Random(plans[0].seed).shuffle(jobs)  # noqa: S311 - neither side shall always be the first
-        _record(session, tuple(jobs), watch.look)
+        _record(session, tuple(jobs), watch.check)
 
 
 def _record(session: Session, jobs: tuple[Job, ...], on_second: Callable[[], bool]) -> None:
     record(
         jobs,
-        repository=session.request.repository,
-        environ=session.request.environ,
+        repository=session.options.repository,
+        environ=session.options.environ,
         watchdog=session.watchdog,
         on_second=on_second,
     )
 
 
 class DuetWatch:
-    """Follows a duet and ends it at the first planned look whose answer is clear, in either direction."""
+    """Follows a duet and ends it at the first interim analysis whose answer is clear, in either direction."""
 
     def __init__(self, session: Session, scenario: Scenario, jobs: tuple[Job, Job]) -> None:
         self._session = session
         self._scenario = scenario
         self._jobs = jobs
         self._tails = tuple(_follow(session, job) for job in jobs)
-        self._settings = session.request.thresholds.compare_scenario
-        self._looks = list(plan_interim(self._settings.max_duration_s, self._settings.alpha))
+        self._settings = session.options.thresholds.compare_scenario
+        self._interim = list(plan_interim(self._settings.max_duration_s, self._settings.alpha))
 
-    def look(self) -> bool:
+    def check(self) -> bool:
         """Show progress; True once the comparison is decided."""
         base, head = (tail.read() for tail in self._tails)
         paces = f"base{describe_pace(base)}; head{describe_pace(head)}"
@@ -203,17 +205,17 @@ class DuetWatch:
             f"{self._scenario.name}: {head.phase}, {count(head.users, 'user')} each, {paces}"
         )
         lasted_s = min(tail.steady_for_s for tail in self._tails) - _SETTLE_S
-        if not self._looks or lasted_s < self._looks[0].duration_s:
+        if not self._interim or lasted_s < self._interim[0].duration_s:
             return False
-        return self._decide(self._looks.pop(0))
+        return self._decide(self._interim.pop(0))
 
-    def _decide(self, look: InterimAnalysis) -> bool:
+    def _decide(self, interim: InterimAnalysis) -> bool:
         sides = tuple(
             select_steady_phase(read_recording(job.folder), self._scenario.accept) for job in self._jobs
         )
         begin_s = max(side.begin_s for side in sides)
-        decision = decide(compare_at(look, begin_s, sides, self._scenario, self._settings), look)
-        self._session.progress.say(f"  after {look.duration_s:.0f} s: {decision}")
+        decision = decide(compare_at(interim, begin_s, sides, self._scenario, self._settings), interim)
+        self._session.progress.say(f"  after {interim.duration_s:.0f} s: {decision}")
         return decision != "extend"
 
 
@@ -226,24 +228,24 @@ def started(
     plan: RecordingPlan,
     environ: Mapping[str, str] | None = None,
 ) -> Iterator[Job]:
-    """A fresh service with fresh state, ready for load; ``environ`` is the request's unless given."""
-    request = session.request
-    folder = recording_folder(request.out, plan)
+    """A fresh service with fresh state, ready for load; ``environ`` is the run's unless given."""
+    options = session.options
+    folder = recording_folder(options.out, plan)
     with session.watchdog.temporary_folder("ci-gate-state-") as state:
         placement = ServiceContext(
             side=side,
             repository=repository,
             state_dir=state,
             log_path=folder / "service.log",
-            environ=request.environ if environ is None else environ,
-            thresholds_file=request.thresholds.file,
+            environ=options.environ if environ is None else environ,
+            thresholds_file=options.thresholds.file,
         )
         with start_service(
             service, placement, watchdog=session.watchdog, on_progress=session.progress.say
         ) as running:
             run_before_each(running, watchdog=session.watchdog)
             is_reset_check = plan.recording in RESET_CHECKS
-            probes = NO_PROBES if is_reset_check else resolve_targets(request.thresholds.probes, running)
+            probes = NO_PROBES if is_reset_check else resolve_targets(options.thresholds.probes, running)
             for line in probes.off:
                 session.progress.say(line)
             yield Job(plan=plan, folder=folder, service=running, probes=probes)

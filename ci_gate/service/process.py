@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import uuid
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ci_gate.errors import BadInputError, OutsideError, Problem, ServiceError
@@ -31,8 +32,26 @@ START_TIMEOUT_S = 30.0
 """How long a keeper may take to start, on a machine that has no time for it."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """What to run, without a shell. Both its outputs are appended to the log.
+
+    After SIGTERM it has ``grace_s`` seconds until SIGKILL.
+    """
+
+    words: tuple[str, ...]
+    env: Mapping[str, str]
+    cwd: Path
+    log: ServiceLog
+    grace_s: float
+
+    def __str__(self) -> str:
+        """As it would be typed in a shell."""
+        return shlex.join(self.words)
+
+
 class GuardedProcess:
-    """A command under its keeper (`ci_gate.service.guard.keeper`), which tells of its start and its end.
+    """A command under its keeper (`ci_gate.service.guard.keeper`), which reports its start and its end.
 
     The keeper is not reaped before all below it has ended, so its number stays its own.
     """
@@ -42,10 +61,10 @@ class GuardedProcess:
         self._keeper = keeper
         self._reports = reports
         self._status: int | None = None
-        told = self._read_report(START_TIMEOUT_S) or {}
-        if "pid" not in told:
-            raise OSError(None, told.get("refused", "its keeper did not start it"))
-        self.pid = int(told["pid"])
+        report = self._read_report(START_TIMEOUT_S) or {}
+        if "pid" not in report:
+            raise OSError(None, report.get("refused", "its keeper did not start it"))
+        self.pid = int(report["pid"])
 
     def process_ids(self) -> tuple[int, ...]:
         """The living processes of the command and all that descend from it."""
@@ -63,8 +82,8 @@ class GuardedProcess:
 
     def wait(self, timeout_s: float) -> int | None:
         """The exit status, or None if it still runs after ``timeout_s``."""
-        if self._status is None and self._reports >= 0 and (told := self._read_report(timeout_s)):
-            self._status = int(told["status"])
+        if self._status is None and self._reports >= 0 and (report := self._read_report(timeout_s)):
+            self._status = int(report["status"])
         return self._status
 
     def close(self) -> None:
@@ -84,7 +103,7 @@ class GuardedProcess:
         return 0
 
     def _read_report(self, timeout_s: float) -> dict[str, Any] | None:
-        """The next thing that the keeper tells, None if it tells nothing in time."""
+        """The keeper's next report, None if there is none in time."""
         if not select.select([self._reports], [], [], timeout_s)[0]:
             return None
         line = b""
@@ -100,33 +119,18 @@ class GuardedProcess:
 
 
 @contextlib.contextmanager
-def start_process(
-    words: tuple[str, ...],
-    *,
-    env: Mapping[str, str],
-    cwd: Path,
-    log: ServiceLog,
-    watchdog: Watchdog,
-    grace_s: float,
-) -> Iterator[GuardedProcess]:
-    """Runs ``words`` without a shell, both outputs appended to the log; leaving it ends all below it.
+def start_process(command: Command, watchdog: Watchdog) -> Iterator[GuardedProcess]:
+    """The running command; leaving the context ends it and all below it.
 
     The log is kept within bounds. Raises ServiceError if it cannot be started, and OutsideError if something
     of it cannot be ended.
     """
-    with keep_bounded(log), _start_guarded(words, env, cwd, log, watchdog, grace_s) as process:
+    with keep_bounded(command.log), _start_guarded(command, watchdog) as process:
         yield process
 
 
 @contextlib.contextmanager
-def _start_guarded(
-    words: tuple[str, ...],
-    env: Mapping[str, str],
-    cwd: Path,
-    log: ServiceLog,
-    watchdog: Watchdog,
-    grace_s: float,
-) -> Iterator[GuardedProcess]:
+def _start_guarded(command: Command, watchdog: Watchdog) -> Iterator[GuardedProcess]:
     mark = uuid.uuid4().hex
     guards = [watchdog.guard_marked(mark)]
     group = ProcessGroup(mark=mark)
@@ -134,16 +138,16 @@ def _start_guarded(
     process: GuardedProcess | None = None
     reports, report = os.pipe()
     try:
-        with _explained(words, cwd):
-            keeper = _start_keeper(mark, report, cwd=cwd, log=log)
+        with _explained(command):
+            keeper = _start_keeper(mark, report, command)
             stat = read_stat(keeper.pid)
             group = ProcessGroup(mark=mark, pgid=keeper.pid, started=stat.started if stat else None)
             guards.append(watchdog.guard_process_group(keeper.pid))
-            _hand_over(keeper, words, {**env, MARK_VARIABLE: mark})
+            _hand_over(keeper, command, mark)
             process = GuardedProcess(keeper, reports)
         yield process
     finally:
-        left = end_groups(group, grace_s=grace_s)
+        left = end_groups(group, grace_s=command.grace_s)
         # A start that was interrupted may still be forking: its guard stays, and the watchdog looks again.
         if keeper is not None and not left:
             keeper.wait()
@@ -152,15 +156,15 @@ def _start_guarded(
             process.close()
         os.close(reports)
     if left:
-        raise OutsideError(f"processes {', '.join(map(str, left))} of `{shlex.join(words)}` survive SIGKILL")
+        raise OutsideError(f"processes {', '.join(map(str, left))} of `{command}` survive SIGKILL")
 
 
 @contextlib.contextmanager
-def _explained(words: tuple[str, ...], cwd: Path) -> Iterator[None]:
+def _explained(command: Command) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ServiceError(f"cannot start `{shlex.join(words)}` in {cwd}: {error.strerror}") from error
+        raise ServiceError(f"cannot start `{command}` in {command.cwd}: {error.strerror}") from error
 
 
 def split_command(text: str, *, service: Service, placement: ServiceContext, key: str) -> tuple[str, ...]:
@@ -185,10 +189,10 @@ def describe_status(status: int) -> str:
     return f"killed by signal {-status}"
 
 
-def _start_keeper(mark: str, report: int, *, cwd: Path, log: ServiceLog) -> subprocess.Popen[bytes]:
+def _start_keeper(mark: str, report: int, command: Command) -> subprocess.Popen[bytes]:
     """Closes ``report`` on this side: what is read from it then ends when the keeper does."""
     try:
-        with log.path.open("ab") as output:
+        with command.log.path.open("ab") as output:
             return subprocess.Popen(
                 # Neither the command nor its environment may say which modules the keeper imports.
                 [sys.executable, "-I", "-S", keeper_program.__file__, str(report)],
@@ -196,7 +200,7 @@ def _start_keeper(mark: str, report: int, *, cwd: Path, log: ServiceLog) -> subp
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, MARK_VARIABLE: mark},
-                cwd=cwd,
+                cwd=command.cwd,
                 start_new_session=True,
                 pass_fds=[report],
             )
@@ -204,10 +208,12 @@ def _start_keeper(mark: str, report: int, *, cwd: Path, log: ServiceLog) -> subp
         os.close(report)
 
 
-def _hand_over(process: subprocess.Popen[bytes], words: tuple[str, ...], env: Mapping[str, str]) -> None:
+def _hand_over(process: subprocess.Popen[bytes], command: Command, mark: str) -> None:
     if process.stdin is not None:
         with contextlib.suppress(BrokenPipeError), process.stdin as stdin:
-            stdin.write(json.dumps({"words": words, "env": dict(env)}).encode())
+            stdin.write(
+                json.dumps({"words": command.words, "env": {**command.env, MARK_VARIABLE: mark}}).encode()
+            )
 
 
 def _problem(service: Service, placement: ServiceContext, message: str) -> Problem:

@@ -10,7 +10,7 @@ from ci_gate.service.container import GuardedContainer
 from ci_gate.service.environment import reset_env
 from ci_gate.service.log import ServiceLog, open_log
 from ci_gate.service.log_bound import keep_bounded
-from ci_gate.service.process import describe_status, split_command, start_process
+from ci_gate.service.process import Command, describe_status, split_command, start_process
 from ci_gate.thresholds.commands import explain_no_shell
 from ci_gate.wording import format_exact
 
@@ -55,12 +55,11 @@ def run_before_each(
 def _run(
     running: RunningService, words: tuple[str, ...], log: ServiceLog, watchdog: Watchdog, timeout_s: float
 ) -> int | None:
-    told = reset_env(running.inside)
+    variables = reset_env(running.inside)
     if isinstance(running.runtime, GuardedContainer):
         with keep_bounded(log):
-            return running.runtime.run_inside(words, told, timeout_s, log)
-    env = {**running.placement.environ, **dict(running.env), **told}
-    with start_process(
-        words, env=env, cwd=running.placement.repository, log=log, watchdog=watchdog, grace_s=1.0
-    ) as process:
+            return running.runtime.run_inside(words, variables, timeout_s, log)
+    env = {**running.placement.environ, **dict(running.env), **variables}
+    command = Command(words=words, env=env, cwd=running.placement.repository, log=log, grace_s=1.0)
+    with start_process(command, watchdog) as process:
         return process.wait(timeout_s)

@@ -16,7 +16,7 @@ from ci_gate.service.environment import Placeholders, expand_env, expand_variabl
 from ci_gate.service.image import build_image, connect_docker, find_image
 from ci_gate.service.log import open_log
 from ci_gate.service.log_bound import keep_bounded
-from ci_gate.service.process import split_command, start_process
+from ci_gate.service.process import Command, split_command, start_process
 from ci_gate.service.ready import await_ready, probe_http
 from ci_gate.service.running import RunningService
 from ci_gate.thresholds.commands import explain_no_shell
@@ -112,16 +112,14 @@ def _start_on_port(start: _Start, port: int, log: ServiceLog, stack: contextlib.
     inside = Placeholders(port=port, url=f"http://127.0.0.1:{port}", state=state, side=placement.side)
     env = expand_env(service, placement, inside)
     words = split_command(service.target, service=service, placement=placement, key="command")
-    process = stack.enter_context(
-        start_process(
-            tuple(inside.fill(word) for word in words),
-            env={**placement.environ, **env},
-            cwd=placement.repository,
-            log=log,
-            watchdog=start.watchdog,
-            grace_s=start.grace_s,
-        )
+    command = Command(
+        words=tuple(inside.fill(word) for word in words),
+        env={**placement.environ, **env},
+        cwd=placement.repository,
+        log=log,
+        grace_s=start.grace_s,
     )
+    process = stack.enter_context(start_process(command, start.watchdog))
     return _await_running(start, inside.url, process, log=log, inside=inside, env=env)
 
 

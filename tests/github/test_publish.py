@@ -55,7 +55,7 @@ class Job:
             "GITHUB_STEP_SUMMARY": str(self.summary),
         }
 
-    def publish(self, event, payload, **request):
+    def publish(self, event, payload, **options):
         (self.folder / "event.json").write_text(json.dumps(payload))
         environ = self.environ | {
             "GITHUB_EVENT_NAME": event,
@@ -66,7 +66,7 @@ class Job:
         try:
             with open_transport(environ, self.clock.patience(), _open_session) as transport:
                 return publish(
-                    PublishOptions(**{"thresholds_file": FILE, "repository": self.head} | request),
+                    PublishOptions(**{"thresholds_file": FILE, "repository": self.head} | options),
                     environ=environ,
                     transport=transport,
                     out=out,
@@ -75,17 +75,17 @@ class Job:
             self.log = out.getvalue()
 
     def own_run(
-        self, content=None, *, head=THRESHOLDS, base=None, event="pull_request", payload=None, **request
+        self, content=None, *, head=THRESHOLDS, base=None, event="pull_request", payload=None, **options
     ):
         """Publish as the job that measured; ``base`` is the text of base's thresholds.yaml."""
         write_files(self.head, files(head))
         (self.head / "verdict.json").write_bytes(content or run_verdict())
         if base is not None:
-            request["base"] = write_files(self.folder / "base", files(base))
+            options["base"] = write_files(self.folder / "base", files(base))
         payload = payload or {
             "pull_request": {"number": 7, "head": {"sha": SHA, "ref": "topic", "repo": None}, "labels": []}
         }
-        return self.publish(event, payload, verdict_file=self.head / "verdict.json", **request)
+        return self.publish(event, payload, verdict_file=self.head / "verdict.json", **options)
 
     def other_run(
         self,
@@ -96,7 +96,7 @@ class Job:
         conclusion="success",
         run_attempt=1,
         head_repository=FORK,
-        **request,
+        **options,
     ):
         """Publish as the job that follows the run of a fork; no ``members``: it left no artifact."""
         members = {"verdict.json": run_verdict()} if members is None else members
@@ -113,7 +113,7 @@ class Job:
             "run_attempt": run_attempt,
             "html_url": "https://github.example/shop/shop/actions/runs/99",
         }
-        return self.publish("workflow_run", {"workflow_run": run}, **request)
+        return self.publish("workflow_run", {"workflow_run": run}, **options)
 
     @property
     def comments(self):
@@ -305,9 +305,9 @@ def test_edited_locustfile__is_shown_and_needs_no_approval(job):
     assert job.own_run(head=THRESHOLDS, base=THRESHOLDS) == 0
     assert "Threshold changes" not in job.comments[0]
     (job.folder / "base/load/checkout.py").write_bytes(b"other")
-    request = {"verdict_file": job.head / "verdict.json", "base": job.folder / "base"}
+    options = {"verdict_file": job.head / "verdict.json", "base": job.folder / "base"}
     payload = {"pull_request": {"number": 7, "head": {"sha": SHA, "ref": "topic"}, "labels": []}}
-    assert job.publish("pull_request", payload, **request) == 0
+    assert job.publish("pull_request", payload, **options) == 0
     assert "`file load/checkout.py`" in job.comments[0]
 
 

@@ -55,7 +55,7 @@ def _read_members(opened: zipfile.ZipFile) -> dict[str, bytes]:
     return files
 
 
-def _check_member(member: zipfile.ZipInfo, seen: dict[str, bytes]) -> None:
+def _check_member(member: zipfile.ZipInfo, members: dict[str, bytes]) -> None:
     name, mode = member.filename, member.external_attr >> 16
     parts = name.split("/")
     # zipfile cuts a name at a NUL and turns backslashes round only on some systems: look at the raw one.
@@ -67,5 +67,5 @@ def _check_member(member: zipfile.ZipInfo, seen: dict[str, bytes]) -> None:
         raise EvidenceError(f"the artifact holds {name!a}, which is no plain file")
     if member.flag_bits & _ENCRYPTED or member.compress_type not in _METHODS:
         raise EvidenceError(f"the artifact holds {name!a}, packed in a way that is not read")
-    if name.casefold() in {other.casefold() for other in seen}:
+    if name.casefold() in {other.casefold() for other in members}:
         raise EvidenceError(f"the artifact holds {name!a} twice")

@@ -1,4 +1,4 @@
-"""What GitHub answered: a reply to read, or an error that says what was asked and what was said."""
+"""What GitHub answered: a reply to read, or an error that names the request and the answer."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _T = TypeVar("_T")
 
 
 class GitHubError(OutsideError):
-    """What was asked of GitHub, and what it said. ``status`` is None where no reply came."""
+    """The request to GitHub and its answer. ``status`` is None where no reply came."""
 
-    def __init__(self, asked: str, said: str, status: int | None = None) -> None:
+    def __init__(self, asked: str, message: str, status: int | None = None) -> None:
         self.status = status
-        super().__init__(f"{asked}: {said}")
+        super().__init__(f"{asked}: {message}")
 
 
 class TooLargeError(GitHubError):
@@ -53,7 +53,7 @@ class _ErrorBody(msgspec.Struct):
 
 
 def read_message(content: bytes) -> str:
-    """What GitHub says of an error, on one line."""
+    """GitHub's message about an error, on one line."""
     try:
         message = msgspec.json.decode(content, type=_ErrorBody).message
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

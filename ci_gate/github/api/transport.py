@@ -131,7 +131,7 @@ class Transport:
             if isinstance(outcome, Reply):
                 return outcome
             if outcome.may_be_done and request.method == "POST":
-                raise MaybeDoneError(request.asked, outcome.said, outcome.error.status)
+                raise MaybeDoneError(request.asked, outcome.message, outcome.error.status)
             if outcome.wait_s is None or attempt == MAX_ATTEMPTS - 1:
                 raise outcome.error
             self._wait(outcome.wait_s, outcome.error)
@@ -153,9 +153,9 @@ class Transport:
                 content = self._read_bounded(response, request)
         except requests.RequestException as error:
             never_sent = isinstance(error, requests.ConnectTimeout) or "NewConnectionError" in repr(error)
-            said = f"no reply: {type(error).__name__}"
+            message = f"no reply: {type(error).__name__}"
             wait_s = backoff_s(attempt, self._patience.jitter())
-            return _Failure(GitHubError(request.asked, said), said, wait_s, may_be_done=not never_sent)
+            return _Failure(GitHubError(request.asked, message), message, wait_s, may_be_done=not never_sent)
         if response.status_code < _FIRST_REDIRECT:
             next_url = response.links.get("next", {}).get("url")
             return Reply(status=response.status_code, content=content, next_url=next_url)
@@ -163,21 +163,21 @@ class Transport:
 
     def _explain(self, response: requests.Response, content: bytes, asked: str, attempt: int) -> _Failure:
         status = response.status_code
-        message = read_message(content)
-        said = f"HTTP {status} {message or response.reason}"
+        reason = read_message(content)
+        message = f"HTTP {status} {reason or response.reason}"
         wait_s = None
         if status >= _FIRST_ERROR:
             wait_s = wait_before_retry(
                 status,
                 {name.lower(): value for name, value in response.headers.items()},
-                message,
+                reason,
                 attempt=attempt,
                 now_s=self._patience.wall_s(),
                 jitter=self._patience.jitter(),
             )
         kind = RefusedError if wait_s is None and status in {401, 403, 404} else GitHubError
         may_be_done = status >= _FIRST_SERVER_ERROR
-        return _Failure(kind(asked, said, status), said, wait_s, may_be_done=may_be_done)
+        return _Failure(kind(asked, message, status), message, wait_s, may_be_done=may_be_done)
 
     def _read_bounded(self, response: requests.Response, request: _Request) -> bytes:
         content = bytearray()
@@ -231,7 +231,7 @@ class _Failure:
     """``wait_s`` is None where asking again is of no use."""
 
     error: GitHubError
-    said: str
+    message: str
     wait_s: float | None
     may_be_done: bool
 
