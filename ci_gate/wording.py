@@ -6,6 +6,8 @@ from decimal import Decimal
 from typing import Final
 
 DIGITS: Final = 3
+NOTHING: Final = "-"
+"""What stands for a figure that there is not."""
 _MIN: Final = 0.0001
 
 

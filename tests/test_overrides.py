@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci_gate.errors import UsageError
-from ci_gate.thresholds import parse_thresholds
+from ci_gate.thresholds import RATE, parse_thresholds
 from ci_gate.thresholds.overrides import replace_image, replace_users, share_users
 
 TEXT = """\
@@ -51,7 +51,7 @@ def users(thresholds, name):
 
 
 def rates(thresholds):
-    return [limit.text for each in thresholds.scenarios for limit in each.limits if limit.metric == "rate"]
+    return [limit.text for each in thresholds.scenarios for limit in each.limits if limit.metric == RATE]
 
 
 def test_users__keep_their_proportion():
@@ -195,7 +195,7 @@ def lower(scenario, total):
     share = Fraction(total, scenario.user_count) if scenario.arrivals_per_s is None else 1
     for limit in scenario.limits:
         exact = limit.exact_bound * share
-        if limit.metric != "rate" or share >= 1:
+        if limit.metric != RATE or share >= 1:
             yield limit
         else:
             step = 10**3 if exact >= Fraction(1, 10**3) else 10**6

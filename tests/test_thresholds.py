@@ -17,6 +17,7 @@ from ci_gate.thresholds import (
     Service,
     Tolerance,
     UserCount,
+    metric_of,
     parse_thresholds,
 )
 
@@ -30,7 +31,7 @@ def parse(name):
 
 def limits_of(text):
     (scenario,) = parse_thresholds(text, "t.yaml").scenarios
-    return {(limit.endpoint, limit.metric): limit for limit in scenario.limits}
+    return {(limit.endpoint, limit.metric.name): limit for limit in scenario.limits}
 
 
 def at(line, column):
@@ -62,8 +63,8 @@ def test_minimal_file__gets_the_defaults():
     (burst,) = thresholds.scenarios
     assert (burst.accept, burst.expected, burst.regression) == ((), (), ())
     assert burst.limits == (
-        Limit(endpoint="GET /", metric="p95", bound=300.0, text="300ms", at=at(12, 15)),
-        Limit(endpoint="all", metric="failures", bound=0.01, text="1%", at=None),
+        Limit(endpoint="GET /", metric=metric_of("p95"), bound=300.0, text="300ms", at=at(12, 15)),
+        Limit(endpoint="all", metric=metric_of("failures"), bound=0.01, text="1%", at=None),
     )
 
 
@@ -125,18 +126,18 @@ def test_every_key__of_a_scenario_is_read():
         Relaxed(code="html-replies", reason='GET /a/{id} is a page: "ünï"', at=at(38, 7)),
     )
     assert scenario.limits == (
-        Limit(endpoint="all", metric="p0.1", bound=1.0, text="1ms", at=at(31, 13)),
-        Limit(endpoint="all", metric="p50", bound=200.0, text="0.2s", at=at(31, 24)),
-        Limit(endpoint="all", metric="p99.999", bound=60_000.0, text="1m", at=at(31, 35)),
-        Limit(endpoint="all", metric="successes", bound=0.999, text="99.9%", at=at(31, 48)),
-        Limit(endpoint="all", metric="rate", bound=0.5, text="0.5/s", at=at(31, 66)),
-        Limit(endpoint="GET /a/{id}", metric="failures", bound=0.0, text="0%", at=at(32, 21)),
+        Limit(endpoint="all", metric=metric_of("p0.1"), bound=1.0, text="1ms", at=at(31, 13)),
+        Limit(endpoint="all", metric=metric_of("p50"), bound=200.0, text="0.2s", at=at(31, 24)),
+        Limit(endpoint="all", metric=metric_of("p99.999"), bound=60_000.0, text="1m", at=at(31, 35)),
+        Limit(endpoint="all", metric=metric_of("successes"), bound=0.999, text="99.9%", at=at(31, 48)),
+        Limit(endpoint="all", metric=metric_of("rate"), bound=0.5, text="0.5/s", at=at(31, 66)),
+        Limit(endpoint="GET /a/{id}", metric=metric_of("failures"), bound=0.0, text="0%", at=at(32, 21)),
     )
     assert scenario.regression == (
-        Tolerance(metric="p50", ratio=1.5, at=at(33, 18)),
-        Tolerance(metric="p99.9", ratio=0.0, at=at(33, 29)),
-        Tolerance(metric="failures", ratio=0.1, at=at(33, 40)),
-        Tolerance(metric="rate", ratio=0.055, at=at(33, 55)),
+        Tolerance(metric=metric_of("p50"), ratio=1.5, at=at(33, 18)),
+        Tolerance(metric=metric_of("p99.9"), ratio=0.0, at=at(33, 29)),
+        Tolerance(metric=metric_of("failures"), ratio=0.1, at=at(33, 40)),
+        Tolerance(metric=metric_of("rate"), ratio=0.055, at=at(33, 55)),
     )
 
 
@@ -145,7 +146,7 @@ def test_example_of_the_design__is_read():
     assert [profile.name for profile in thresholds.profiles] == ["quick", "pull_request", "full"]
     (scenario,) = thresholds.scenarios
     assert scenario.endpoints == ("POST /api/v1/deployments", "GET /api/v1/deployments/{id}")
-    assert {(limit.endpoint, limit.metric): limit.bound for limit in scenario.limits} == {
+    assert {(limit.endpoint, limit.metric.name): limit.bound for limit in scenario.limits} == {
         ("all", "p50"): 200.0,
         ("all", "p99"): 500.0,
         ("all", "failures"): 0.01,
@@ -189,14 +190,6 @@ def test_default_failures__stay_where_all_has_none(line):
     assert (limit.bound, limit.text, limit.at) == (0.01, "1%", None)
 
 
-@pytest.mark.parametrize(
-    ("metric", "quantile"), [("p50", 0.5), ("p99.9", 0.999), ("p0.1", 0.001), ("p95", 0.95)]
-)
-def test_quantile__is_the_nearest_float(metric, quantile):
-    limit = Limit(endpoint="all", metric=metric, bound=1.0, text="1ms", at=None)
-    assert limit.quantile == quantile
-
-
 def test_one_problem__reads_as_a_line_that_editors_link():
     with pytest.raises(BadInputError) as caught:
         parse_thresholds(MINIMAL.replace("300ms", "300"), "load/thresholds.yaml")
@@ -221,7 +214,7 @@ def test_values_at_their_borders__are_read():
     (scenario,) = thresholds.scenarios
     assert len(scenario.name) == 64
     assert scenario.user_count == 1_000_000
-    assert [limit.metric for limit in scenario.limits] == ["p99.999", "successes", "failures"]
+    assert [limit.metric.name for limit in scenario.limits] == ["p99.999", "successes", "failures"]
 
 
 def test_names__find_their_profile_and_scenario():
@@ -229,13 +222,6 @@ def test_names__find_their_profile_and_scenario():
     assert thresholds.profile("quick") is thresholds.profiles[0]
     assert thresholds.scenario("second") is thresholds.scenarios[1]
     assert thresholds.profile("second") is thresholds.scenario("quick") is None
-
-
-@pytest.mark.parametrize(
-    ("metric", "is_floor"), [("rate", True), ("successes", True), ("failures", False), ("p50", False)]
-)
-def test_direction__follows_from_the_metric(metric, is_floor):
-    assert Limit(endpoint="all", metric=metric, bound=1.0, text="1", at=None).is_floor is is_floor
 
 
 def test_windows_line_ends__change_nothing_but_the_hash():

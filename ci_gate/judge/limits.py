@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
@@ -10,7 +11,8 @@ from ci_gate.evidence.ranges import Count, Quantity
 from ci_gate.evidence.readings import StrictValue
 from ci_gate.judge.quantiles import compute_quantile, count_needed
 from ci_gate.judge.steady import SteadyPhase
-from ci_gate.thresholds import Limit
+from ci_gate.judge.summary import EndpointSummary
+from ci_gate.thresholds import FAILURES, RATE, SUCCESSES, Limit, Metric, metric_of
 
 
 class LimitResult(StrictValue, frozen=True):
@@ -25,11 +27,18 @@ class LimitResult(StrictValue, frozen=True):
     bound: Quantity
     text: str
     line: Count | None
-    is_floor: bool
     measured: Quantity | None
     samples: Count
     needed: Count
     outcome: Literal["kept", "breached", "unproven"]
+
+    def __post_init__(self) -> None:
+        metric_of(self.metric)
+
+    @property
+    def is_floor(self) -> bool:
+        """Whether less than the bound breaks it."""
+        return metric_of(self.metric).is_floor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,33 +52,50 @@ class Figure:
     samples: int
 
 
-def judge_limit(limit: Limit, steady: SteadyPhase) -> LimitResult:
-    """Compare one limit with the steady phase; equality keeps a limit."""
-    rows = steady.rows_of(limit.endpoint)
-    successes = steady.latency_ms[rows & steady.success]
-    if limit.quantile is not None:
-        measured = compute_quantile(successes, limit.quantile)
-        return judge_figure(limit, Figure(measured=measured, samples=len(successes)))
-    requests = int(rows.sum())
-    if not requests or not steady.duration_s:
-        return judge_figure(limit, Figure(measured=None, samples=requests))
-    if limit.metric == "rate":
-        return judge_figure(limit, Figure(measured=len(successes) / steady.duration_s, samples=requests))
-    counted = len(successes) if limit.metric == "successes" else requests - len(successes)
-    return judge_figure(limit, Figure(measured=Fraction(counted, requests), samples=requests))
+def judge_limit(limit: Limit, steady: SteadyPhase, summaries: Iterable[EndpointSummary]) -> LimitResult:
+    """Compare one limit with the steady phase, of which there are ``summaries``; equality keeps a limit."""
+    row = find_row(summaries, limit.endpoint)
+    if row is None:
+        return judge_figure(limit, Figure(measured=None, samples=0))
+    return judge_figure(limit, read_figure(limit.metric, row) or _measure_percentile(limit, steady))
+
+
+def find_row(summaries: Iterable[EndpointSummary], endpoint: str) -> EndpointSummary | None:
+    """The endpoint's row of the table, None where it has none."""
+    return next((row for row in summaries if row.endpoint == endpoint), None)
+
+
+def read_figure(metric: Metric, row: EndpointSummary) -> Figure | None:
+    """The metric's figure in a row of the endpoints' table; None for a percentile that the table has not."""
+    if metric.quantile is not None:
+        shown = {"p50": row.p50_ms, "p95": row.p95_ms, "p99": row.p99_ms}
+        name = metric.name
+        return Figure(measured=shown[name], samples=row.successes) if name in shown else None
+    if not row.requests:
+        return Figure(measured=None, samples=0)
+    if metric == RATE:
+        return Figure(measured=row.rate_per_s, samples=row.requests)
+    counts = {FAILURES: row.failures, SUCCESSES: row.successes}
+    return Figure(measured=Fraction(counts[metric], row.requests), samples=row.requests)
+
+
+def _measure_percentile(limit: Limit, steady: SteadyPhase) -> Figure:
+    successes = steady.latency_ms[steady.rows_of(limit.endpoint) & steady.success]
+    quantile = limit.metric.quantile
+    measured = None if quantile is None else compute_quantile(successes, quantile)
+    return Figure(measured=measured, samples=len(successes))
 
 
 def judge_figure(limit: Limit, figure: Figure) -> LimitResult:
     """Compare one limit with what was measured, wherever that comes from."""
-    needed = count_needed(limit.quantile)
+    needed = count_needed(limit.metric.quantile)
     measured = figure.measured
     return LimitResult(
         endpoint=limit.endpoint,
-        metric=limit.metric,
+        metric=limit.metric.name,
         bound=limit.bound,
         text=limit.text,
         line=limit.at.line if limit.at else None,
-        is_floor=limit.is_floor,
         measured=None if measured is None else float(measured),
         samples=figure.samples,
         needed=needed,
@@ -81,5 +107,4 @@ def _compare(limit: Limit, measured: float | Fraction | None) -> Literal["kept",
     if measured is None:
         return "unproven"
     bound = limit.exact_bound if isinstance(measured, Fraction) else limit.bound
-    kept = measured >= bound if limit.is_floor else measured <= bound
-    return "kept" if kept else "breached"
+    return "breached" if limit.metric.breaks(measured, bound) else "kept"

@@ -10,9 +10,10 @@ import msgspec
 from ci_gate.judge.compare.comparison import Change, Comparison, settle
 from ci_gate.judge.compare.duet import DuetOutcome, DuetVerdict, weigh
 from ci_gate.judge.compare.worsening import judge_change
-from ci_gate.judge.limits import LimitResult
+from ci_gate.judge.limits import LimitResult, find_row, read_figure
 from ci_gate.judge.summary import EndpointSummary
 from ci_gate.judge.validity.findings import Finding
+from ci_gate.thresholds import metric_of
 
 Outcome = Literal["PASS", "FAIL", "INVALID", "INCONCLUSIVE"]
 
@@ -66,11 +67,13 @@ def judge_result(limit: LimitResult, endpoints: tuple[EndpointSummary, ...]) -> 
     """The limit, unless its figures say worse than its outcome: then with what they say."""
     if limit.outcome != "kept":
         return limit
-    row = next((row for row in endpoints if row.endpoint == limit.endpoint), None)
-    figures = (limit.measured, *([_read_row(limit.metric, row)] if row else []))
-    if limit.measured is None or limit.samples < limit.needed:
+    row = find_row(endpoints, limit.endpoint)
+    figure = read_figure(metric_of(limit.metric), row) if row else None
+    measured = (limit.measured, figure.measured if figure else None)
+    samples = min(limit.samples, figure.samples) if figure else limit.samples
+    if limit.measured is None or samples < limit.needed:
         return msgspec.structs.replace(limit, outcome="unproven")
-    if any(_breaks(limit, figure) for figure in figures if figure is not None):
+    if any(_breaks(limit, float(value)) for value in measured if value is not None):
         return msgspec.structs.replace(limit, outcome="breached")
     return limit
 
@@ -89,13 +92,5 @@ def _judge_change(change: Change) -> Change:
 
 
 def _breaks(limit: LimitResult, figure: float) -> bool:
-    is_floor = limit.metric in {"rate", "successes"}
-    beyond = limit.bound - figure if is_floor else figure - limit.bound
-    return beyond > _ROUNDING * max(limit.bound, 1.0)
-
-
-def _read_row(metric: str, row: EndpointSummary) -> float | None:
-    """The figure of the endpoints' table that this metric is, None where it has none."""
-    figures = {"p50": row.p50_ms, "p95": row.p95_ms, "p99": row.p99_ms, "failures": row.failure_share}
-    counted = {"rate": row.rate_per_s, "successes": row.successes / row.requests if row.requests else None}
-    return {**figures, **counted}.get(metric)
+    worsening = metric_of(limit.metric).worse * (figure - limit.bound)
+    return worsening > _ROUNDING * max(limit.bound, 1.0)

@@ -9,9 +9,10 @@ from typing import Final
 from ci_gate.judge.compare.comparison import Change, NotCompared
 from ci_gate.judge.compare.duet import NOT_COMPARED, DuetVerdict
 from ci_gate.judge.compare.worsening import exceeds
-from ci_gate.report.cells import NOTHING, format_ms, format_percent, format_rate, format_share
+from ci_gate.report.cells import format_percent
 from ci_gate.report.escape import MAX_NAME_LENGTH, clean
-from ci_gate.thresholds import ALL_ENDPOINTS
+from ci_gate.thresholds import ALL_ENDPOINTS, metric_of
+from ci_gate.wording import NOTHING
 
 CHANGE_HEADERS: Final = (
     "",
@@ -37,9 +38,7 @@ def summarise_duet(duet: DuetVerdict | None) -> str:
     total = [change for change in duet.changes if change.endpoint == ALL_ENDPOINTS]
     if not total:
         return "not compared"
-    worst = max(
-        total, key=lambda each: (each.outcome == "fail", each.metric[:1] == "p", _share_of_tolerance(each))
-    )
+    worst = max(total, key=_rank)
     return f"{worst.metric} {format_change(worst)} ({format_interval(worst)})"
 
 
@@ -50,8 +49,8 @@ def change_rows(duet: DuetVerdict) -> Iterator[tuple[str, ...]]:
             OUTCOME_WORDS[change.outcome],
             change.endpoint,
             change.metric,
-            _format_side(change, change.base),
-            _format_side(change, change.head),
+            metric_of(change.metric).unit.format(change.base),
+            metric_of(change.metric).unit.format(change.head),
             format_change(change),
             format_interval(change),
             format_percent(change.tolerance),
@@ -95,7 +94,7 @@ def format_change(change: Change) -> str:
     sizes = [f"{change.change * 100:+.{digits}f}" for digits in range(1, _MAX_DIGITS)]
     tell = (size for size in sizes if exceeds(change.metric, float(size) / 100, change.tolerance))
     shown = next(tell, sizes[0]) if change.outcome == "fail" else sizes[0]
-    return f"{shown} {'pp' if change.metric in _SHARES else '%'}"
+    return f"{shown} {'pp' if metric_of(change.metric).is_share else '%'}"
 
 
 def format_interval(change: Change) -> str:
@@ -103,18 +102,11 @@ def format_interval(change: Change) -> str:
     return f"{change.low * 100:+.1f} to {change.high * 100:+.1f}"
 
 
-_SHARES: Final = frozenset({"failures", "successes"})
-
-
-def _share_of_tolerance(change: Change) -> float:
-    worsening = -change.change if change.metric in {"rate", "successes"} else change.change
-    return worsening / change.tolerance if change.tolerance else worsening
-
-
-def _format_side(change: Change, value: float) -> str:
-    if change.metric == "rate":
-        return format_rate(value)
-    return format_share(value) if change.metric in _SHARES else format_ms(value)
+def _rank(change: Change) -> tuple[bool, bool, float]:
+    metric = metric_of(change.metric)
+    worsening = metric.worse * change.change
+    of_tolerance = worsening / change.tolerance if change.tolerance else worsening
+    return change.outcome == "fail", metric.is_percentile, of_tolerance
 
 
 def explain_all_missing(duet: DuetVerdict) -> Iterator[str]:

@@ -10,10 +10,10 @@ from ci_gate.judge.changes.approval import Approval
 from ci_gate.judge.changes.rejudge import UnderBase
 from ci_gate.judge.changes.threshold_changes import ThresholdChange
 from ci_gate.report.against_base import format_change
-from ci_gate.report.cells import NOTHING, format_bound, format_measured
+from ci_gate.report.cells import format_bound, format_measured
 from ci_gate.report.document import Piece, Rank, make_table
 from ci_gate.report.escape import code_span
-from ci_gate.wording import count
+from ci_gate.wording import NOTHING, count
 
 OUTCOMES: Final = {"PASS": "✅", "FAIL": "❌", "INVALID": "🚫", "INCONCLUSIVE": "❔"}
 _SYMBOLS: Final = {"loosened": "⚠️", "changed": "🔁", "tightened": "🔒"}

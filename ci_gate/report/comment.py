@@ -14,7 +14,7 @@ from ci_gate.judge.outcomes import Outcome
 from ci_gate.judge.validity.findings import Finding
 from ci_gate.judge.verdict import ScenarioVerdict, Verdict
 from ci_gate.report.against_base import find_missing, summarise_duet
-from ci_gate.report.cells import NOTHING, format_share
+from ci_gate.report.cells import format_share
 from ci_gate.report.changes import OUTCOMES, explain_approval, make_change_pieces
 from ci_gate.report.detail import (
     format_figures,
@@ -29,7 +29,7 @@ from ci_gate.report.document import Rank, make_table, render_within
 from ci_gate.report.escape import MAX_NAME_LENGTH, clean, code_span, escape_markdown
 from ci_gate.report.reasons import make_reasons, make_run_findings
 from ci_gate.report.reproduction import make_reproduction
-from ci_gate.wording import count
+from ci_gate.wording import NOTHING, count
 
 MAX_COMMENT_BYTES: Final = 65_000  # GitHub refuses a comment of more than 65,536 characters
 MAX_SUMMARY_BYTES: Final = 1_000_000  # GitHub drops a job summary of more than 1 MiB

@@ -9,9 +9,10 @@ from tabulate import tabulate
 from ci_gate.judge.validity.findings import Finding
 from ci_gate.judge.verdict import ScenarioVerdict, Verdict
 from ci_gate.report.against_base import describe_duet, explain_duet, find_missing, summarise_duet
-from ci_gate.report.cells import NOTHING, format_bound, format_measured, format_ms, format_rate, format_share
+from ci_gate.report.cells import format_bound, format_measured, format_ms, format_rate, format_share
 from ci_gate.report.diagnosis import explain_in_terminal
 from ci_gate.report.reasons import put_reasons
+from ci_gate.wording import NOTHING
 
 HEADERS = (
     "scenario",

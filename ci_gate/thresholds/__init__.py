@@ -1,5 +1,6 @@
 """thresholds.yaml: parsed into frozen values, or refused with every Problem at once."""
 
+from ci_gate.thresholds.metrics import FAILURES, RATE, SUCCESSES, Metric, metric_of
 from ci_gate.thresholds.parse import parse_thresholds
 from ci_gate.thresholds.shape import schema_text
 from ci_gate.thresholds.values import (
@@ -19,7 +20,6 @@ from ci_gate.thresholds.values import (
     Thresholds,
     Tolerance,
     UserCount,
-    quantile_of,
 )
 from ci_gate.thresholds.yaml.source import Position
 
@@ -28,9 +28,13 @@ __all__ = [
     "DEFAULT_FAILURES",
     "DEFAULT_LOOSENING_LABEL",
     "DEFAULT_PORT",
+    "FAILURES",
+    "RATE",
+    "SUCCESSES",
     "Accepted",
     "Compare",
     "Limit",
+    "Metric",
     "MetricsPage",
     "Position",
     "Probes",
@@ -41,7 +45,7 @@ __all__ = [
     "Thresholds",
     "Tolerance",
     "UserCount",
+    "metric_of",
     "parse_thresholds",
-    "quantile_of",
     "schema_text",
 ]

@@ -13,7 +13,7 @@ from typing import Any, Final
 import yaml
 
 from ci_gate.errors import UsageError
-from ci_gate.thresholds import Limit, Scenario, Thresholds, parse_thresholds
+from ci_gate.thresholds import RATE, Limit, Scenario, Thresholds, parse_thresholds
 from ci_gate.thresholds.yaml.source import KeyPath, read_yaml
 
 _Edit = tuple[int, int, str]
@@ -67,8 +67,8 @@ def _find_edits(scenario: Scenario, total: int) -> Iterator[tuple[KeyPath, int |
     share = Fraction(total, scenario.user_count)
     if share < 1 and scenario.arrivals_per_s is None:
         for limit in scenario.limits:
-            if limit.metric == "rate":
-                yield (*place, "limits", limit.endpoint, "rate"), _lower(limit, share)
+            if limit.metric == RATE:
+                yield (*place, "limits", limit.endpoint, RATE.name), _lower(limit, share)
 
 
 def _lower(floor: Limit, share: Fraction) -> str:

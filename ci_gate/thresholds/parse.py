@@ -12,9 +12,9 @@ from typing import Literal
 
 from ci_gate.addresses import hide_credentials
 from ci_gate.errors import BadInputError
+from ci_gate.thresholds.metrics import FAILURES, SUCCESSES, Metric, metric_of
 from ci_gate.thresholds.quantities import (
     parse_bytes,
-    parse_duration_ms,
     parse_duration_s,
     parse_percentage,
     parse_rate_per_s,
@@ -41,7 +41,7 @@ from ci_gate.thresholds.values import (
     Tolerance,
     UserCount,
 )
-from ci_gate.thresholds.yaml.source import Section, read_yaml
+from ci_gate.thresholds.yaml.source import Position, Section, read_yaml
 
 
 def parse_thresholds(text: str, file: str) -> Thresholds:
@@ -141,8 +141,8 @@ def _scenario(scenario: Section) -> Scenario:
         relax=tuple(Relaxed(code=code, reason=reason, at=at) for code, reason, at in scenario.items("relax")),
         limits=tuple(_limits(scenario.section("limits"))),
         regression=tuple(
-            Tolerance(metric=metric, ratio=parse_percentage(text), at=at)
-            for metric, text, at in scenario.items("regression")
+            Tolerance(metric=metric_of(name), ratio=parse_percentage(text), at=at)
+            for name, text, at in scenario.items("regression")
         ),
         compare_load=parse_share(scenario.get("compare_load", DEFAULT_COMPARE_LOAD)),
         at=scenario.at,
@@ -151,14 +151,11 @@ def _scenario(scenario: Section) -> Scenario:
 
 def _limits(limits: Section) -> Iterator[Limit]:
     for endpoint in limits.data:
-        for metric, text, at in limits.items(endpoint):
-            yield Limit(endpoint=endpoint, metric=metric, bound=_bound(metric, text), text=text, at=at)
-    if not {"failures", "successes"} & set(limits.section(ALL_ENDPOINTS).data):
-        bound = _bound("failures", DEFAULT_FAILURES)
-        yield Limit(endpoint=ALL_ENDPOINTS, metric="failures", bound=bound, text=DEFAULT_FAILURES, at=None)
+        for name, text, at in limits.items(endpoint):
+            yield _limit(endpoint, metric_of(name), text, at)
+    if not {FAILURES.name, SUCCESSES.name} & set(limits.section(ALL_ENDPOINTS).data):
+        yield _limit(ALL_ENDPOINTS, FAILURES, DEFAULT_FAILURES, None)
 
 
-def _bound(metric: str, text: str) -> float:
-    if metric == "rate":
-        return parse_rate_per_s(text)
-    return parse_share(text) if metric in {"failures", "successes"} else parse_duration_ms(text)
+def _limit(endpoint: str, metric: Metric, text: str, at: Position | None) -> Limit:
+    return Limit(endpoint=endpoint, metric=metric, bound=metric.unit.parse(text), text=text, at=at)

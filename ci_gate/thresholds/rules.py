@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 from ci_gate.errors import Problem
+from ci_gate.thresholds.metrics import FAILURES, SUCCESSES
 from ci_gate.thresholds.quantities import parse_bytes, parse_duration_s, parse_share
 from ci_gate.thresholds.yaml.nodes import quote
 from ci_gate.thresholds.yaml.source import KeyPath, Section
@@ -188,11 +189,11 @@ def _check_repetitions(scenario: Section) -> Iterator[Problem]:
 
 def _check_failures_against_successes(scenario: Section) -> Iterator[Problem]:
     for bounds in scenario.sections("limits"):
-        failures, successes = bounds.get("failures"), bounds.get("successes")
+        failures, successes = bounds.get(FAILURES.name), bounds.get(SUCCESSES.name)
         if failures is None or successes is None:
             continue
         if not math.isclose(parse_share(failures) + parse_share(successes), 1):
-            later = max(("failures", "successes"), key=list(bounds.data).index)
+            later = max((FAILURES.name, SUCCESSES.name), key=list(bounds.data).index)
             message = f"failures {failures} and successes {successes} contradict each other"
             allowed = "one of them, or two that add up to 100%"
             yield bounds.problem(later, message, allowed)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
 from fractions import Fraction
 from typing import Literal
 
+from ci_gate.thresholds.metrics import Metric
 from ci_gate.thresholds.yaml.source import Position
 
 ALL_ENDPOINTS = "all"
@@ -25,11 +25,6 @@ DEFAULT_LOOSENING_LABEL = "thresholds-approved"
 """The label that approves a loosening where base's thresholds.yaml names none."""
 
 
-def quantile_of(metric: str) -> float | None:
-    """0.99 for p99; None where the metric is no percentile."""
-    return float(Decimal(metric[1:]) / 100) if metric[0] == "p" else None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
     """An absolute ceiling or floor on head.
@@ -40,20 +35,10 @@ class Limit:
     """
 
     endpoint: str
-    metric: str  # "p50", "p99.9", "failures", "successes" or "rate"
+    metric: Metric
     bound: float
     text: str
     at: Position | None
-
-    @property
-    def is_floor(self) -> bool:
-        """True where a measured value below the bound is the breach."""
-        return self.metric in {"rate", "successes"}
-
-    @property
-    def quantile(self) -> float | None:
-        """0.99 for p99; None where the metric is no percentile."""
-        return quantile_of(self.metric)
 
     @property
     def exact_bound(self) -> Fraction:
@@ -65,7 +50,7 @@ class Limit:
 class Tolerance:
     """How much worse head may be than base: 0.1 is 10 %."""
 
-    metric: str
+    metric: Metric
     ratio: float
     at: Position
 

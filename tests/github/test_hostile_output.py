@@ -32,17 +32,17 @@ def assert_harmless(*texts):
 
 
 def hostile_verdict(**more):
-    """Every text of it is hostile."""
+    """Every text of it is hostile but the metrics: a verdict of an unknown one is refused."""
     cause = diagnosis().causes
     one = scenario(
         f"checkout{EVIL}",
         "FAIL",
         endpoints=[endpoint(EVIL, statuses={EVIL: 1}), endpoint("all")],
-        limits=[limit(EVIL, f"p95{EVIL}", 400.0, EVIL, bound=300.0, outcome="breached")],
+        limits=[limit(EVIL, "p95", 400.0, EVIL, bound=300.0, outcome="breached")],
         findings=[finding(EVIL, "invalid", EVIL, EVIL, EVIL), finding(EVIL, "info", EVIL, EVIL, EVIL)],
         comparison=duet(
-            change(EVIL, f"p50{EVIL}"),
-            not_compared=[not_compared(EVIL, EVIL, outcome="inconclusive")],
+            change(EVIL, "p50"),
+            not_compared=[not_compared(EVIL, outcome="inconclusive")],
             findings=[finding(EVIL, "insufficient", EVIL, EVIL, EVIL)],
             outcome="fail",
         ),

@@ -142,7 +142,6 @@ def make_limit(metric="p95", outcome="breached"):
         bound=200.0,
         text="200ms",
         line=6,
-        is_floor=metric == "rate",
         measured=500.0,
         samples=1000,
         needed=200,

@@ -94,7 +94,6 @@ def make_limit(metric="p99", *, measured=100.0, bound=200.0, samples=1000, neede
         bound=bound,
         text=f"{bound:g}ms",
         line=1,
-        is_floor=False,
         measured=measured,
         samples=samples,
         needed=needed,

@@ -27,7 +27,7 @@ from ci_gate.judge.diagnosis.bottleneck import MIN_SHARE, Diagnosis
 from ci_gate.judge.diagnosis.causes import UNKNOWN
 from ci_gate.judge.diagnosis.observation import ProbeWindow, count_in_flight, observe
 from ci_gate.judge.diagnosis.occupancy import locate
-from ci_gate.thresholds import parse_thresholds
+from ci_gate.thresholds import SUCCESSES, parse_thresholds
 from tests.judge.bottleneck_notation import (
     FULL_POOL,
     IDLE_DATABASE,
@@ -286,7 +286,7 @@ def test_failing_replies__are_named_by_their_kind(status, words, title):
 def test_failing_replies__are_allowed_as_successes_say(limits, codes_):
     text = THRESHOLDS.replace("p95: 200ms", f"p95: 200ms, {limits}")
     scenario = parse_thresholds(text, "t").scenarios[0]
-    assert scenario.limits[1].metric == "successes"
+    assert scenario.limits[1].metric == SUCCESSES
     assert codes(diagnose_head(make_replies(50, 500), is_slow=False, scenario=scenario)) == codes_
 
 

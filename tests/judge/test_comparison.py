@@ -79,12 +79,10 @@ def even_load(latency_ms: float, *, per_second=20, duration_s=60) -> SideSamples
 def test_comparison__swapping_the_sides_mirrors_it(seed, slower, failing):
     base, head = duet(seed, noise=HOSTILE, slower=slower)
     head = fail_some(head, failing)
-    tolerances = TOLERANCES | {"successes": 0.01}
-    there = compared(base, head, tolerances=tolerances).changes
-    back = compared(head, base, tolerances=tolerances).changes
-    assert len(there) == len(back) == 17
+    there, back = compared(base, head).changes, compared(head, base).changes
+    assert len(there) == len(back) == 13
     for one, other in zip(there, back, strict=True):
-        is_share = one.metric in {"failures", "successes"}
+        is_share = one.metric == "failures"
         assert (one.base, one.head) == (other.head, other.base)
         assert (one.windows, one.is_real) == (other.windows, other.is_real)
         assert one.p_value == pytest.approx(other.p_value, rel=1e-6)
@@ -321,15 +319,6 @@ def test_failures__do_not_count_in_percentiles():
     failed = np.random.default_rng(1).random(head.success.size) < 0.3
     slow_failures = replace(head, success=~failed, latency_ms=np.where(failed, 30_000, head.latency_ms))
     assert change_of(compared(base, slow_failures), "p95").outcome == "pass"
-
-
-def test_successes__fewer_of_them_are_worse():
-    base, head = duet()
-    tolerances = {"successes": 0.01}
-    change = change_of(compared(base, fail_some(head, 0.05), tolerances=tolerances), "successes")
-    assert (change.outcome, change.base) == ("fail", 1)
-    assert change.change < -0.01
-    assert change_of(compared(base, head, tolerances=tolerances), "successes").outcome == "pass"
 
 
 # Too few samples

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from ci_gate.judge.limits import judge_limit
 from ci_gate.judge.steady import select_steady_phase
-from ci_gate.thresholds import Limit, Position
+from ci_gate.judge.summary import summarise
+from ci_gate.thresholds import Limit, Position, metric_of
 from ci_gate.thresholds.quantities import parse_share
 from tests.judge.recordings import make_recording, make_rows
 
@@ -16,8 +17,10 @@ A = 2
 
 
 def judge(metric, bound, *rows, endpoint="all"):
-    limit = Limit(endpoint=endpoint, metric=metric, bound=bound, text="", at=Position(line=7, column=1))
-    return judge_limit(limit, select_steady_phase(make_recording(*rows), ()))
+    at = Position(line=7, column=1)
+    limit = Limit(endpoint=endpoint, metric=metric_of(metric), bound=bound, text="", at=at)
+    steady = select_steady_phase(make_recording(*rows), ())
+    return judge_limit(limit, steady, summarise(steady))
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def read(*scenarios, **more):
         (scenario(limits=[BROKEN]), "FAIL"),
         (scenario(limits=[limit(measured=350.0)]), "INVALID"),
         (scenario(limits=[limit(measured=200.0)], endpoints=[endpoint(p95=350.0)]), "INVALID"),
-        (scenario(limits=[limit(metric="rate", measured=10.0, text="50/s", is_floor=False)]), "INVALID"),
+        (scenario(limits=[limit(metric="rate", measured=10.0, text="50/s")]), "INVALID"),
         (scenario(limits=[limit(measured=None)]), "INVALID"),
         (scenario(limits=[limit(samples=199)]), "INVALID"),
         (scenario(limits=[limit(outcome="unproven")]), "INVALID"),

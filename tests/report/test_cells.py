@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from ci_gate.report.against_base import format_change
 from ci_gate.report.annotations import render_annotations
-from ci_gate.report.cells import format_measured, format_number, format_share
+from ci_gate.report.cells import format_measured, format_share
 from ci_gate.report.comment import Report, render_report
 from ci_gate.report.html.report import render_html
 from ci_gate.report.junit import render_junit
 from ci_gate.report.terminal import render_terminal
+from ci_gate.wording import format_number
 from tests.report.verdicts import change, endpoint, limit, scenario, verdict
 
 BOUNDS = {"p95": ("ms", 1.0), "failures": ("%", 0.01), "successes": ("%", 0.01), "rate": ("/s", 1.0)}

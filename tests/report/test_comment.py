@@ -264,11 +264,11 @@ def test_hostile_verdict__is_always_within_the_size_with_whole_tables(name, subj
         subject,
         "FAIL",
         endpoints=rows,
-        limits=[limit(name, outcome="breached", text=subject, metric=name or "p")] * count,
+        limits=[limit(name, outcome="breached", text=subject)] * count,
         findings=[finding(subject, subject=name, message=subject, remedy=name)] * count,
         comparison=duet(
-            *[change(name, subject)] * count,
-            not_compared=[not_compared(subject, name)] * count,
+            *[change(name)] * count,
+            not_compared=[not_compared(subject)] * count,
             findings=[finding(name, message=subject)],
         ),
         diagnosis=diagnosis(

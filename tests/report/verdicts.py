@@ -28,7 +28,6 @@ def read_bound(text):
 def limit(endpoint="all", metric="p95", measured=212.4, text="300ms", *, outcome="kept", line=12, **more):
     values = {
         "bound": read_bound(text),
-        "is_floor": metric in {"rate", "successes"},
         "samples": 3600,
         "needed": 200,
     }

@@ -14,7 +14,7 @@ from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.steady import find_successes
 from ci_gate.judge.validity.findings import Finding, as_planned, make_rule_input
 from ci_gate.judge.validity.rules import check_validity
-from ci_gate.thresholds import Scenario
+from ci_gate.thresholds import RATE, Scenario
 
 StepOutcome = Literal["kept", "breached", "unproven", "untrusted"]
 
@@ -102,7 +102,7 @@ def load_of(plan: RecordingPlan) -> float:
 
 
 def _with_load(scenario: Scenario, plan: RecordingPlan) -> Scenario:
-    limits = tuple(limit for limit in scenario.limits if limit.metric != "rate")
+    limits = tuple(limit for limit in scenario.limits if limit.metric != RATE)
     return dataclasses.replace(as_planned(scenario, plan), limits=limits, arrivals_per_s=plan.arrivals_per_s)
 
 

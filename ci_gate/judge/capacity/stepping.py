@@ -11,6 +11,7 @@ from typing import Final, Literal
 from ci_gate.evidence.readings import StrictValue
 from ci_gate.judge.capacity.knee import locate_knee
 from ci_gate.judge.capacity.load_step import GENERATOR_CODES, Step
+from ci_gate.thresholds import metric_of
 
 MAX_STEPS: Final = 20
 STEPS_BEYOND: Final = 2
@@ -83,7 +84,7 @@ def explain_end(steps: Sequence[Step]) -> Ended | None:
     top = climbed[-1]
     if top.outcome == "untrusted":
         return _explain_distrust(top)
-    if any(limit.metric in {"failures", "successes"} for limit in top.breaches):
+    if any(metric_of(limit.metric).is_share for limit in top.breaches):
         return Ended(by="failures", why=f"{100 * (top.failure_share or 0.0):.1f} % of all requests failed")
     beyond = list(pairwise(step for step in count_once(climbed) if step.outcome != "untrusted"))
     beyond = beyond[-STEPS_BEYOND:]
@@ -198,7 +199,7 @@ def _plan(steps: Sequence[Step], load: int, climb: Climb, why: str) -> NextStep:
     nearest = min(steps, key=lambda step: abs(math.log(step.load / load)))
     longest_s = climb.duration_s
     for limit in nearest.limits:
-        if limit.metric[:1] == "p" and limit.samples:
+        if metric_of(limit.metric).is_percentile and limit.samples:
             per_s = limit.samples / nearest.duration_s * min(load / nearest.load, 1.0)
             longest_s = max(longest_s, _SPARE * limit.needed / per_s)
     duration_s = math.ceil(min(longest_s, _MAX * climb.duration_s))

@@ -10,11 +10,10 @@ from fractions import Fraction
 
 from ci_gate.judge.compare.comparison import Change
 from ci_gate.judge.compare.worsening import exceeds
-from ci_gate.judge.limits import Figure, LimitResult, judge_figure
+from ci_gate.judge.limits import Figure, LimitResult, find_row, judge_figure, read_figure
 from ci_gate.judge.outcomes import Outcome
-from ci_gate.judge.summary import EndpointSummary
 from ci_gate.judge.verdict import ScenarioVerdict, Verdict
-from ci_gate.thresholds import Limit, Scenario, Thresholds
+from ci_gate.thresholds import Limit, Scenario, Thresholds, metric_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +69,7 @@ def _outcome(run: ScenarioVerdict | None, *, breached: bool, proven: bool) -> Ou
 
 def _find_worse(run: ScenarioVerdict, base: Scenario) -> Iterator[Change]:
     """Changes that are real and beyond the tolerance."""
-    tolerances = {tolerance.metric: tolerance.ratio for tolerance in base.regression}
+    tolerances = {tolerance.metric.name: tolerance.ratio for tolerance in base.regression}
     for change in run.comparison.changes if run.comparison else ():
         tolerance = tolerances.get(change.metric, math.inf)
         if change.is_real and exceeds(change.metric, change.change, tolerance):
@@ -85,33 +84,15 @@ def _judge_limit(limit: Limit, run: ScenarioVerdict) -> LimitResult | None:
 
 def _find_figure(limit: Limit, run: ScenarioVerdict) -> Figure | None:
     for result in run.limits:
-        if (result.endpoint, result.metric) == (limit.endpoint, limit.metric):
+        if (result.endpoint, result.metric) == (limit.endpoint, limit.metric.name):
             return _read_result(result)
-    row = next((row for row in run.endpoints if row.endpoint == limit.endpoint), None)
-    return _read_row(limit.metric, row) if row else None
+    row = find_row(run.endpoints, limit.endpoint)
+    return read_figure(limit.metric, row) if row else None
 
 
 def _read_result(result: LimitResult) -> Figure:
     measured, requests = result.measured, result.samples
-    if (
-        result.metric in {"failures", "successes"}
-        and measured is not None
-        and 0 <= measured <= 1
-        and requests
-    ):
+    if metric_of(result.metric).is_share and measured is not None and 0 <= measured <= 1 and requests:
         # The counts that the share was made of.
         return Figure(measured=Fraction(round(measured * requests), requests), samples=requests)
     return Figure(measured=measured, samples=requests)
-
-
-def _read_row(metric: str, row: EndpointSummary) -> Figure | None:
-    latencies = {"p50": row.p50_ms, "p95": row.p95_ms, "p99": row.p99_ms}
-    if metric in latencies:
-        return Figure(measured=latencies[metric], samples=row.successes)
-    if metric == "rate":
-        return Figure(measured=row.rate_per_s if row.requests else None, samples=row.requests)
-    counts = {"successes": row.successes, "failures": row.failures}
-    if metric not in counts:
-        return None
-    share = Fraction(counts[metric], row.requests) if row.requests else None
-    return Figure(measured=share, samples=row.requests)

@@ -11,7 +11,7 @@ from math import inf
 from typing import Final, Literal
 
 from ci_gate.addresses import hide_credentials
-from ci_gate.thresholds import Limit, Profile, Scenario, Service, Thresholds
+from ci_gate.thresholds import FAILURES, SUCCESSES, Limit, Profile, Scenario, Service, Thresholds
 from ci_gate.wording import count, format_exact
 
 Direction = Literal["loosened", "changed", "tightened"]
@@ -181,16 +181,16 @@ def _scenario_rows(scenario: Scenario) -> Iterator[_Row]:
         setting = _Setting(text=text, demand=-tolerance.ratio, presence=1, line=tolerance.at.line)
         yield (name, "", f"tolerance {tolerance.metric}"), setting
     for limit in scenario.limits:
-        metric = "failures" if limit.metric == "successes" else limit.metric
-        yield (name, limit.endpoint, metric), _limit_setting(limit)
+        metric = FAILURES if limit.metric == SUCCESSES else limit.metric
+        yield (name, limit.endpoint, metric.name), _limit_setting(limit)
 
 
 def _limit_setting(limit: Limit) -> _Setting:
     """``successes: 99%`` is another way to write ``failures: 1%``."""
-    if limit.metric == "successes":
+    if limit.metric == SUCCESSES:
         text, demand = f"successes {limit.text}", -round(1 - limit.bound, 12)
     else:
-        text, demand = limit.text, limit.bound if limit.is_floor else -limit.bound
+        text, demand = limit.text, -limit.metric.worse * limit.bound
     text += "" if limit.at else " (default)"
     return _Setting(text=text, demand=demand, presence=1, line=limit.at.line if limit.at else None)
 

@@ -17,13 +17,13 @@ from ci_gate.judge.compare.windows import (
     Effect,
     Phase,
     SideSamples,
+    measure_failures,
     measure_percentile,
     measure_rate,
-    measure_share,
 )
 from ci_gate.judge.compare.worsening import exceeds, judge_change
 from ci_gate.judge.quantiles import count_needed
-from ci_gate.thresholds import ALL_ENDPOINTS, quantile_of
+from ci_gate.thresholds import ALL_ENDPOINTS, FAILURES, RATE, Metric, metric_of
 from ci_gate.wording import format_exact
 
 if TYPE_CHECKING:
@@ -64,6 +64,9 @@ class Change(StrictValue, frozen=True):
     is_real: bool
     outcome: Outcome
 
+    def __post_init__(self) -> None:
+        metric_of(self.metric)
+
     @property
     def leaves_open(self) -> bool:
         """Whether it keeps the run from passing.
@@ -90,6 +93,9 @@ class NotCompared(StrictValue, frozen=True):
     head_samples: Count
     needed: Count
     outcome: Outcome
+
+    def __post_init__(self) -> None:
+        metric_of(self.metric)
 
 
 class Comparison(StrictValue, frozen=True):
@@ -152,36 +158,30 @@ class _Question:
     """One metric of one endpoint, with the requests that answer it."""
 
     endpoint: str
-    metric: str
+    metric: Metric
     tolerance: float
     base: SideSamples
     head: SideSamples
 
     @property
-    def quantile(self) -> float | None:
-        return quantile_of(self.metric)
-
-    @property
     def needed(self) -> int:
-        return count_needed(self.quantile)
+        return count_needed(self.metric.quantile)
 
     @property
     def samples(self) -> tuple[int, int]:
         """Successes of base and head; all requests where the metric is a share."""
-        if self.metric in {"failures", "successes"}:
+        if self.metric.is_share:
             return self.base.success.size, self.head.success.size
         return int(self.base.success.sum()), int(self.head.success.sum())
 
     def measure(self, phase: Phase, look: InterimAnalysis) -> Effect | NotCompared:
         if min(self.samples) < self.needed:
             return self._lack("samples", look)
-        if self.quantile is not None:
-            return measure_percentile(self.base, self.head, self.quantile, phase) or self._lack(
-                "windows", look
-            )
-        if self.metric == "rate":
-            return measure_rate(self.base, self.head, phase)
-        return measure_share(self.base, self.head, phase, of_failures=self.metric == "failures")
+        quantile = self.metric.quantile
+        if quantile is not None:
+            return measure_percentile(self.base, self.head, quantile, phase) or self._lack("windows", look)
+        measure = {RATE: measure_rate, FAILURES: measure_failures}[self.metric]
+        return measure(self.base, self.head, phase)
 
     def _lack(self, what: Literal["samples", "windows"], look: InterimAnalysis) -> NotCompared:
         fewer, more = sorted(self.samples)
@@ -190,7 +190,7 @@ class _Question:
         is_rare = self.endpoint != ALL_ENDPOINTS and not (may_come or is_one_sided)
         return NotCompared(
             endpoint=self.endpoint,
-            metric=self.metric,
+            metric=self.metric.name,
             lacking=what,
             base_samples=self.samples[0],
             head_samples=self.samples[1],
@@ -203,30 +203,30 @@ def _questions(
     base: SideSamples, head: SideSamples, endpoints: Sequence[str], tolerances: Mapping[str, float]
 ) -> Iterator[_Question]:
     """All endpoints together, then each; no endpoint's rate, which is a draw of the task mix."""
-    for metric, tolerance in tolerances.items():
+    asked = [(metric_of(name), tolerance) for name, tolerance in tolerances.items()]
+    for metric, tolerance in asked:
         yield _Question(endpoint=ALL_ENDPOINTS, metric=metric, tolerance=tolerance, base=base, head=head)
     if len(endpoints) == 1:
         return
     split = zip(base.split(len(endpoints)), head.split(len(endpoints)), strict=True)
     for endpoint, sides in zip(endpoints, split, strict=True):
-        for metric, tolerance in tolerances.items():
-            if metric != "rate":
+        for metric, tolerance in asked:
+            if metric != RATE:
                 yield _Question(
                     endpoint=endpoint, metric=metric, tolerance=tolerance, base=sides[0], head=sides[1]
                 )
 
 
 def _judge(question: _Question, effect: Effect, level: float, alpha: float) -> Change:
-    is_share = question.metric in {"failures", "successes"}
-    worse = -1 if question.metric in {"rate", "successes"} else 1
+    worse = question.metric.worse
 
     def relative(size: float) -> float:
-        return size if is_share else float(np.expm1(min(size, _MAX_LOG)))
+        return size if question.metric.is_share else float(np.expm1(min(size, _MAX_LOG)))
 
     half = effect.bound(level)
     change = Change(
         endpoint=question.endpoint,
-        metric=question.metric,
+        metric=question.metric.name,
         base=effect.base,
         head=effect.head,
         change=relative(effect.estimate),

@@ -166,7 +166,7 @@ def compare_at(
         base,
         head,
         endpoints=names,
-        tolerances={tolerance.metric: tolerance.ratio for tolerance in scenario.regression},
+        tolerances={tolerance.metric.name: tolerance.ratio for tolerance in scenario.regression},
         phase=Phase(begin_s=begin_s, end_s=begin_s + look.duration_s),
         look=look,
         alpha=settings.alpha,

@@ -158,20 +158,19 @@ def measure_rate(base: SideSamples, head: SideSamples, phase: Phase) -> Effect:
     )
 
 
-def measure_share(base: SideSamples, head: SideSamples, phase: Phase, *, of_failures: bool) -> Effect:
-    """Difference of the shares of requests that failed (or succeeded); both sides need requests.
+def measure_failures(base: SideSamples, head: SideSamples, phase: Phase) -> Effect:
+    """Difference of the shares of requests that failed; both sides need requests.
 
     The error is at least that of independent requests with half a failure added, so that two sides without
     any failure still have an interval.
     """
     blocks = phase.most_blocks
     requests = [phase.counts(side.intended_s, blocks) for side in (base, head)]
-    hits = [phase.counts(side.intended_s[side.success != of_failures], blocks) for side in (base, head)]
+    failures = [phase.counts(side.intended_s[~side.success], blocks) for side in (base, head)]
     size = [int(counts.sum()) for counts in requests]
-    share = [float(counts.sum() / n) for counts, n in zip(hits, size, strict=True)]
-    residual = [(hits[i] - share[i] * requests[i]) / size[i] for i in (0, 1)]
-    failed = [n * (s if of_failures else 1 - s) for s, n in zip(share, size, strict=True)]
-    pooled = (sum(failed) + 0.5) / (sum(size) + 1)
+    share = [float(counts.sum() / n) for counts, n in zip(failures, size, strict=True)]
+    residual = [(failures[i] - share[i] * requests[i]) / size[i] for i in (0, 1)]
+    pooled = (sum(int(counts.sum()) for counts in failures) + 0.5) / (sum(size) + 1)
     independent = float(np.sqrt(pooled * (1 - pooled) * (1 / size[0] + 1 / size[1])))
     return Effect(
         base=share[0],

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from ci_gate.thresholds import metric_of
+
 if TYPE_CHECKING:
     from ci_gate.judge.compare.comparison import Change, Outcome
 
@@ -12,19 +14,18 @@ _ROUNDING: Final = 1e-9  # of a change: floats and logarithms add it to 90 of 10
 
 def exceeds(metric: str, change: float, tolerance: float) -> bool:
     """Whether a change is for the worse, and beyond its tolerance; equality keeps a tolerance."""
-    worsening = -change if metric in {"rate", "successes"} else change
-    return worsening > tolerance + _ROUNDING
+    return metric_of(metric).worse * change > tolerance + _ROUNDING
 
 
 def judge_change(change: Change) -> Outcome:
     """By its figures and whether it is real; its own outcome is not asked."""
-    worse = -1 if change.metric in {"rate", "successes"} else 1
+    metric = metric_of(change.metric)
     within = not exceeds(change.metric, change.change, change.tolerance)
     if change.is_real and not within:
         return "fail"
     # Rare stalls are trimmed from the paired effect: what the plain percentile shows as worse must not pass.
     most = change.base * (1 + change.tolerance + _ROUNDING)
-    is_shown_worse = change.metric[:1] == "p" and change.head > most
-    is_excluded = worse * change.worst < change.tolerance
+    is_shown_worse = metric.is_percentile and change.head > most
+    is_excluded = metric.worse * change.worst < change.tolerance
     is_clear = is_excluded or (within and change.mde <= change.tolerance)
     return "pass" if is_clear and not is_shown_worse else "inconclusive"

@@ -37,7 +37,7 @@ from ci_gate.judge.diagnosis.occupancy import locate
 from ci_gate.judge.diagnosis.statements import count_statements, make_n_plus_one, subtract_first
 from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.steady import select_steady_phase
-from ci_gate.thresholds import Scenario, Thresholds
+from ci_gate.thresholds import RATE, Scenario, Thresholds, metric_of
 
 MIN_SHARE: Final = 0.2
 """Of the requests' time: what holds less of it is not what makes them slow."""
@@ -73,8 +73,9 @@ class ScenarioContext:
         changes = self.comparison.changes if self.comparison else ()
         metrics = {limit.metric for limit in self.limits if limit.outcome == "breached"}
         metrics |= {change.metric for change in changes if change.outcome == "fail"}
-        is_slow = any(metric[:1] == "p" for metric in metrics)
-        return is_slow or ("rate" in metrics and not metrics & {"failures", "successes"})
+        broken = {metric_of(name) for name in metrics}
+        is_slow = any(metric.is_percentile for metric in broken)
+        return is_slow or (RATE in broken and not any(metric.is_share for metric in broken))
 
 
 def gather_circumstances(

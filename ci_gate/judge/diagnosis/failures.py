@@ -16,7 +16,7 @@ from ci_gate.judge.diagnosis.observation import ResourceUsage, find_window
 from ci_gate.judge.log_ends import shorten_failure
 from ci_gate.judge.steady import SteadyPhase, find_error_statuses, find_successes
 from ci_gate.judge.summary import name_status
-from ci_gate.thresholds import ALL_ENDPOINTS, Scenario
+from ci_gate.thresholds import ALL_ENDPOINTS, FAILURES, SUCCESSES, Scenario
 from ci_gate.wording import count
 
 _NEAR_LIMIT: Final = 0.95
@@ -210,7 +210,7 @@ def _sort_by_kind(failures: Failures) -> dict[str, NDArray[np.bool_]]:
 def _allowed_failures(scenario: Scenario) -> float:
     """The parser gives every scenario one limit on failures or on successes of all requests."""
     bounds = {limit.metric: limit.bound for limit in scenario.limits if limit.endpoint == ALL_ENDPOINTS}
-    return bounds["failures"] if "failures" in bounds else 1 - bounds["successes"]
+    return bounds[FAILURES] if FAILURES in bounds else 1 - bounds[SUCCESSES]
 
 
 def _count_failures(failures: Failures, rows: NDArray[np.bool_]) -> Iterator[str]:

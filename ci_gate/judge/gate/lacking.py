@@ -48,7 +48,7 @@ def _find_lacking(scenario: Scenario, verdict: Verdict) -> Iterator[str]:
         return  # it blocks already, and may have no limits because nothing was measured
     limits = {(limit.endpoint, limit.metric) for limit in found.limits}
     for limit in scenario.limits:
-        if (limit.endpoint, limit.metric) not in limits:
+        if (limit.endpoint, limit.metric.name) not in limits:
             yield f"{scenario.name}: {limit.endpoint} {limit.metric}"
     if scenario.regression and verdict.git.get("base") and found.comparison is None:
         yield f"{scenario.name}: comparison with base"

@@ -12,7 +12,7 @@ from ci_gate.evidence.recording import UnusedSetting
 from ci_gate.evidence.workload import UserClass, Workload
 from ci_gate.judge.quantiles import needed_samples
 from ci_gate.judge.validity.rules import RELAXABLE
-from ci_gate.thresholds import ALL_ENDPOINTS, Limit, Position, Profile, Scenario, Thresholds
+from ci_gate.thresholds import ALL_ENDPOINTS, RATE, Limit, Position, Profile, Scenario, Thresholds
 from ci_gate.thresholds.commands import find_shell_syntax, with_shell
 
 _OF_ARRIVALS: Final = 0.99
@@ -174,7 +174,7 @@ def _find_unreachable_floors(
     thresholds: Thresholds, scenario: Scenario, workload: Workload
 ) -> Iterator[Problem]:
     for limit in scenario.limits:
-        if limit.metric != "rate" or limit.at is None:
+        if limit.metric != RATE or limit.at is None:
             continue
         offered = offered_rate(scenario, workload, limit.endpoint)
         # Arrivals fill their second to the last one: the phase may begin or end between two of them.
@@ -195,9 +195,10 @@ def _judge_provable(
     scenario: Scenario, profile: Profile, limit: Limit, workload: Workload
 ) -> Unprovable | None:
     rate = offered_rate(scenario, workload, limit.endpoint)
-    if limit.quantile is None or not rate:
+    quantile = limit.metric.quantile
+    if quantile is None or not rate:
         return None
-    needed, expected = needed_samples(limit.quantile), rate * profile.duration_s
+    needed, expected = needed_samples(quantile), rate * profile.duration_s
     if expected * (1 + _ROUNDING) >= needed:
         return None
     return Unprovable(

@@ -65,13 +65,14 @@ def make_rule_input(
 ) -> RuleInput:
     """With each of the scenario's limits judged; ``steady`` is of the recording, where it is known."""
     steady = steady or select_steady_phase(recording, scenario.accept)
+    summaries = summarise(steady, scenario.endpoints)
     return RuleInput(
         scenario=scenario,
         plan=plan,
         recording=recording,
         steady=steady,
-        summaries=summarise(steady, scenario.endpoints),
-        limits=tuple(judge_limit(limit, steady) for limit in scenario.limits),
+        summaries=summaries,
+        limits=tuple(judge_limit(limit, steady, summaries) for limit in scenario.limits),
     )
 
 

@@ -42,7 +42,7 @@ def _find_busy_generator(case: RuleInput) -> Iterator[Violation]:
 
 def _find_late_generator(case: RuleInput) -> Iterator[Violation]:
     """How long the loop was late altogether, at least: a reading knows only its longest lateness."""
-    bounds_ms = [limit.bound for limit in case.scenario.limits if limit.quantile is not None]
+    bounds_ms = [limit.bound for limit in case.scenario.limits if limit.metric.is_percentile]
     least_ms = max(_MIN_LAG_MS, _LAG_TO_LIMIT * min(bounds_ms, default=0.0))
     lags_ms = [reading.lag_ms for reading in _readings_in_reach(case)]
     late = [lag_ms for lag_ms in lags_ms if lag_ms >= least_ms]

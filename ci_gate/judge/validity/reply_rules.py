@@ -13,7 +13,7 @@ from ci_gate.judge.steady import find_error_statuses
 from ci_gate.judge.summary import name_status
 from ci_gate.judge.validity.findings import Rule, RuleInput, Violation
 from ci_gate.judge.validity.html_replies import HTML_RULES
-from ci_gate.thresholds import ALL_ENDPOINTS
+from ci_gate.thresholds import ALL_ENDPOINTS, metric_of
 from ci_gate.wording import count
 
 _FIRST_ERROR_STATUS: Final = 400
@@ -56,7 +56,8 @@ def _find_too_few(case: RuleInput) -> Iterator[Violation]:
     for limit in case.limits:
         of_all = limit.endpoint == ALL_ENDPOINTS and len(case.steady.samples)
         if limit.outcome == "unproven" and (limit.samples or of_all):
-            what = ("success", "successes") if limit.metric[:1] == "p" else ("request", "requests")
+            of_successes = metric_of(limit.metric).is_percentile
+            what = ("success", "successes") if of_successes else ("request", "requests")
             were = "was" if limit.samples == 1 else "were"
             told = f"{limit.metric} takes {count(limit.needed, *what)}, there {were} {limit.samples:,}"
             yield limit.endpoint, told

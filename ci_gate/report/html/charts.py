@@ -15,9 +15,11 @@ from ci_gate.report.html.chart import Chart, Mark, Values
 from ci_gate.report.html.chart_style import CHART_STYLES, draw_lines, draw_phases
 from ci_gate.report.html.figure import Figure, count_figures, steady_values
 from ci_gate.report.html.sides import draw_distribution, draw_duet
-from ci_gate.thresholds import ALL_ENDPOINTS
+from ci_gate.thresholds import ALL_ENDPOINTS, metric_of
+from ci_gate.thresholds.metrics import MS, PER_S
 from ci_gate.wording import count, format_number
 
+_UNITS: Final = {"latency": MS, "rate": PER_S}
 _TONES: Final = {"kept": "good", "breached": "bad", "unproven": "plain"}
 _SYMBOLS: Final = {"kept": "✓", "breached": "✕", "unproven": "⊘"}
 
@@ -54,8 +56,7 @@ def _draw_groups(scenario: ScenarioVerdict, timeline: Timeline, key: str) -> Ite
 def mark_limits(scenario: ScenarioVerdict, group: str) -> Iterator[Mark]:
     """Limits on all requests together that are in the unit of the chart."""
     for limit in scenario.limits:
-        is_of_group = {"latency": limit.metric[:1] == "p", "rate": limit.metric == "rate"}.get(group, False)
-        if limit.endpoint == ALL_ENDPOINTS and is_of_group:
+        if limit.endpoint == ALL_ENDPOINTS and metric_of(limit.metric).unit == _UNITS.get(group):
             yield Mark(label=_name_limit(limit), at=limit.bound, tone=_TONES[limit.outcome])  # type: ignore[arg-type]
 
 

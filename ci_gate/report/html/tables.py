@@ -19,9 +19,10 @@ from ci_gate.report.against_base import (
     format_interval,
     summarise_duet,
 )
-from ci_gate.report.cells import NOTHING, format_bound, format_measured, format_ms, format_rate, format_share
+from ci_gate.report.cells import format_bound, format_measured, format_ms, format_rate, format_share
 from ci_gate.report.html.advice import share_of_limit
 from ci_gate.report.html.table import Cell, Column, Table
+from ci_gate.wording import NOTHING
 
 _LIMIT_WORDS: Final = {"breached": "broken", "unproven": "not proven", "kept": "kept"}
 _CHANGE_KINDS: Final = {"pass": "kept", "fail": "breached", "inconclusive": "unproven"}

@@ -297,9 +297,9 @@ def test_hostile_text__makes_no_element_and_no_attribute(name, text):
             name,
             "FAIL",
             endpoints=(endpoint(), endpoint(name, statuses={text: 1})),
-            limits=[limit(name, metric=text or "p", text=text, outcome="breached")],
+            limits=[limit(name, text=text, outcome="breached")],
             findings=[finding(name, subject=text, message=name, remedy=text)],
-            comparison=duet(change(text, name or "p"), findings=[finding(name, message=text)]),
+            comparison=duet(change(text), findings=[finding(name, message=text)]),
         )
         report = Report(verdict=verdict(one, outcome="FAIL", head=text, profile=name, started_at=text))
         return re.sub(

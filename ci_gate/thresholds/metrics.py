@@ -1,0 +1,106 @@
+"""What a limit or a tolerance is of: the unit, how a figure is written, and which way is worse.
+
+A new one is an entry in METRICS, how it is counted (`ci_gate.judge.limits.read_figure`), and its key in
+thresholds.schema.json.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from functools import cache
+from typing import Final
+
+from ci_gate.thresholds.quantities import parse_duration_ms, parse_rate_per_s, parse_share
+from ci_gate.wording import DIGITS, NOTHING, format_number
+
+_PERCENTILE: Final = re.compile(r"p((?:[1-9][0-9]?(?:\.[0-9]{0,2}[1-9])?|0\.[0-9]{0,2}[1-9]))")
+_MAX_NAME: Final = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """What figures are in: ``factor`` times a figure is the number that stands before ``symbol``.
+
+    ``parse`` reads a figure as thresholds.yaml writes it. A figure that is not 0 but below ``smallest`` is
+    shown as less than that.
+    """
+
+    symbol: str
+    parse: Callable[[str], float]
+    factor: int = 1
+    smallest: float = 0.0
+
+    def format(self, value: float | None, digits: int = DIGITS) -> str:
+        """``312 ms``, ``1,234/s``, ``< 0.01 %``; ``-`` for None. With 3 digits it is easy to read."""
+        if value is None:
+            return NOTHING
+        if 0 < value < self.smallest and digits == DIGITS:
+            return f"< {format_number(self.smallest * self.factor)}{self.symbol}"
+        return f"{format_number(value * self.factor, digits)}{self.symbol}"
+
+    def read(self, shown: str) -> Fraction:
+        """The figure that a text of `format` shows; where it shows "less than", that bound."""
+        return Fraction(shown.removeprefix("< ").removesuffix(self.symbol).replace(",", "")) / self.factor
+
+
+MS: Final = Unit(symbol=" ms", parse=parse_duration_ms)
+PER_S: Final = Unit(symbol="/s", parse=parse_rate_per_s)
+SHARE: Final = Unit(symbol=" %", parse=parse_share, factor=100, smallest=0.0001)
+"""From 0 to 1, shown in percent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """What a limit or a tolerance is of. Limits on a floor are broken below it, on all others above it.
+
+    ``quantile`` is 0.99 for p99, None where the metric is no percentile.
+    """
+
+    name: str
+    unit: Unit
+    is_floor: bool = False
+    quantile: float | None = None
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_percentile(self) -> bool:
+        """Whether it is one of the response times of successes."""
+        return self.quantile is not None
+
+    @property
+    def is_share(self) -> bool:
+        """Whether it is a share of requests, which a change moves by percentage points."""
+        return self.unit is SHARE
+
+    @property
+    def worse(self) -> int:
+        """The sign of a change for the worse: -1 for a floor, else 1."""
+        return -1 if self.is_floor else 1
+
+    def breaks(self, measured: float | Fraction, bound: float | Fraction) -> bool:
+        """Whether a figure is on the worse side of a bound; equality is not."""
+        return measured < bound if self.is_floor else measured > bound
+
+
+FAILURES: Final = Metric(name="failures", unit=SHARE)
+SUCCESSES: Final = Metric(name="successes", unit=SHARE, is_floor=True)
+RATE: Final = Metric(name="rate", unit=PER_S, is_floor=True)
+METRICS: Final = {metric.name: metric for metric in (FAILURES, SUCCESSES, RATE)}
+"""All but the percentiles, by name."""
+
+
+@cache
+def metric_of(name: str) -> Metric:
+    """One of METRICS, or a percentile such as ``p99.9``. Raises ValueError for any other name."""
+    if name in METRICS:
+        return METRICS[name]
+    percentile = _PERCENTILE.fullmatch(name)
+    if percentile is None:
+        raise ValueError(f"{name[:_MAX_NAME]!r} is no metric")
+    return Metric(name=name, unit=MS, quantile=float(Decimal(percentile[1]) / 100))
