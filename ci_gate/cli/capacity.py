@@ -34,7 +34,7 @@ def _read_duration(_context: click.Context, _option: click.Parameter, text: str)
     return duration_s
 
 
-@click.command(short_help="Step the load up: how many users fit, and what runs out first.")
+@click.command()
 @click.argument("scenario")
 @thresholds_option
 @click.option(

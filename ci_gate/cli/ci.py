@@ -39,7 +39,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 _COUNT = re.compile(r"0*[1-9][0-9]{0,17}")
 
 
-@click.command("plan", short_help="Say what a workflow is to measure, for its other jobs.")
+@click.command("plan")
 @click.option("--thresholds", "thresholds_file", type=_FILE, default=Path("thresholds.yaml"))
 @click.option("--scenario", "names", default="", help="Names between commas; empty: all.")
 @click.option("--profile", "profile_name", default="pull_request", show_default=True)
@@ -97,7 +97,7 @@ def _plan(
     )
 
 
-@click.command("gate", short_help="Make one verdict of those of a workflow's jobs.")
+@click.command("gate")
 @click.argument("folder", type=_FOLDER)
 @click.option("--scenarios", required=True, help="What was planned, as a JSON list.")
 @click.option("--needs", required=True, help="The needs context of this job, as JSON.")

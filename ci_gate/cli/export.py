@@ -21,7 +21,7 @@ _WIDTH = max(map(len, COLUMNS))
 _LEGEND = "\n".join(["\b", "Columns:", *(f"  {name:{_WIDTH}}  {what}" for name, what in COLUMNS.items())])
 
 
-@click.command(short_help="Write every request of an evidence folder as CSV.", epilog=_LEGEND)
+@click.command(epilog=_LEGEND)
 @click.argument("evidence", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--scenario", "names", multiple=True, help="Only this one; may be given again.")
 @click.option(

@@ -22,7 +22,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
-@click.command("publish", short_help="Comment, summary, annotations and status on GitHub.")
+@click.command("publish")
 @click.argument("verdict_file", metavar="[VERDICT]", type=_FILE, required=False)
 @click.option("--thresholds", "thresholds_file", default="thresholds.yaml", show_default=True)
 @click.option("--repository", type=_FOLDER, default=Path(), help="A checkout of head.  [default: here]")
@@ -49,7 +49,7 @@ def publish_command(**values: object) -> int:
         return publish(options, environ=os.environ, transport=transport, out=sys.stdout)
 
 
-@click.command("doctor", short_help="Does the gate really block merges here?")
+@click.command("doctor")
 @click.option("--github-repository", default="", help="owner/name.  [default: GITHUB_REPOSITORY]")
 @click.option("--repository", type=_FOLDER, default=Path(), help="A checkout of it.  [default: here]")
 @click.option("--branch", default="", help="That is merged into.  [default: the default branch]")

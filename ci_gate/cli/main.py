@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import signal
 import sys
 import traceback
 from types import FrameType
+from typing import Final
 
 import click
 
 from ci_gate import __version__
-from ci_gate.cli import capacity, ci, export, github, repeat, report, run
 from ci_gate.errors import EXIT_INVALID, EXIT_OUR_BUG, EXIT_OUTSIDE_WORLD, GateError, UsageError
 from ci_gate.report.output import clean_streams
 
@@ -26,24 +27,56 @@ Exit codes:
 """
 
 
+# Where each command is, and its line in the help. A module is imported when its command runs: all of them and
+# their libraries take 20 times as long as the help itself.
+_COMMANDS: Final = {
+    "calibrate": ("run:calibrate", "Compare the service with itself: the noise floor here."),
+    "capacity": ("capacity:capacity", "Step the load up: how many users fit, and what runs out first."),
+    "check": ("run:check", "Check thresholds.yaml and its locustfiles, without load."),
+    "doctor": ("github:doctor_command", "Does the gate really block merges here?"),
+    "export": ("export:export", "Write every request of an evidence folder as CSV."),
+    "gate": ("ci:gate_command", "Make one verdict of those of a workflow's jobs."),
+    "init": ("run:init", "Write a first thresholds.yaml and locustfile."),
+    "judge": ("run:judge_command", "Judge evidence again, without load."),
+    "last-verdict": (
+        "repeat:last_verdict_command",
+        "Does this event need a measurement, or does a verdict stand?",
+    ),
+    "overview": ("report:overview", "Show several runs on one page: jobs of a matrix, or a history."),
+    "plan": ("ci:plan_command", "Say what a workflow is to measure, for its other jobs."),
+    "publish": ("github:publish_command", "Comment, summary, annotations and status on GitHub."),
+    "repeat": ("repeat:repeat_command", "Take the verdict of an earlier run again."),
+    "report": ("report:report", "Render a verdict as Markdown, text, JUnit XML or HTML."),
+    "run": ("run:run", "Start the service, put the load on it, judge."),
+}
+
+
+class _LazyGroup(click.Group):
+    """Lists every command, and imports the one that is run."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, function = _COMMANDS[cmd_name][0].split(":")
+        command: click.Command = getattr(importlib.import_module(f"ci_gate.cli.{module}"), function)
+        return command
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in _COMMANDS.items()])
+
+
 @click.group(
-    epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    cls=_LazyGroup,
+    epilog=EXIT_CODES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="ci-gate")
 def cli() -> None:
     """Decides whether a web service may merge under load."""
-
-
-for command in (
-    *(run.init, run.check, run.run, run.judge_command, run.calibrate),
-    capacity.capacity,
-    export.export,
-    *(report.report, report.overview),
-    *(ci.plan_command, ci.gate_command),
-    *(repeat.last_verdict_command, repeat.repeat_command),
-    *(github.publish_command, github.doctor_command),
-):
-    cli.add_command(command)
 
 
 def run_cli(arguments: list[str] | None = None) -> None:

@@ -22,7 +22,7 @@ from ci_gate.report.terminal import render_terminal
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
-@click.command("last-verdict", short_help="Does this event need a measurement, or does a verdict stand?")
+@click.command("last-verdict")
 @click.option("--thresholds", "thresholds_file", type=_FILE, default=Path("thresholds.yaml"))
 @click.option("--scenario", "names", default="", help="Names between commas; empty: all.")
 @click.option("--profile", "profile_name", default="pull_request", show_default=True)
@@ -68,7 +68,7 @@ def _find(thresholds_file: Path, names: str, profile_name: str) -> Verdict | Mea
         return find_last_verdict(transport, os.environ.get("GITHUB_REPOSITORY", ""), wanted)
 
 
-@click.command("repeat", short_help="Take the verdict of an earlier run again.")
+@click.command("repeat")
 @click.argument("verdict_file", metavar="VERDICT", type=_FILE)
 @click.option("--scenarios", required=True, help="What was planned, as a JSON list.")
 @click.option("--needs", required=True, help="The needs context of this job, as JSON.")

@@ -24,7 +24,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 _RENDERERS: Final = {"markdown": render_markdown, "text": render_terminal, "junit": render_junit}
 
 
-@click.command(short_help="Render a verdict as Markdown, text, JUnit XML or HTML.")
+@click.command()
 @click.argument("verdict_file", type=_FILE)
 @click.option(
     "--format",
@@ -48,7 +48,7 @@ def report(verdict_file: Path, form: str) -> int:
     return EXIT_PASS
 
 
-@click.command(short_help="Show several runs on one page: jobs of a matrix, or a history.")
+@click.command()
 @click.argument(
     "folders", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path, file_okay=False)
 )

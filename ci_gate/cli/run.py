@@ -42,7 +42,7 @@ scenario_option = click.option(
 )
 
 
-@click.command(short_help="Write a first thresholds.yaml and locustfile.")
+@click.command()
 @click.argument("folder", type=_FOLDER, default=Path())
 def init(folder: Path) -> int:
     """Write a thresholds.yaml and a locustfile into FOLDER, to be made your own. Writes over nothing."""
@@ -52,7 +52,7 @@ def init(folder: Path) -> int:
     return EXIT_PASS
 
 
-@click.command(short_help="Check thresholds.yaml and its locustfiles, without load.")
+@click.command()
 @thresholds_option
 def check(thresholds_file: Path) -> int:
     """Check thresholds.yaml and the locustfiles it names, without any load.
@@ -75,7 +75,7 @@ def check(thresholds_file: Path) -> int:
     return EXIT_PASS
 
 
-@click.command(short_help="Start the service, put the load on it, judge.")
+@click.command()
 @thresholds_option
 @scenario_option
 @click.option(
@@ -115,7 +115,7 @@ def run(  # noqa: PLR0913 - one parameter for each option
     return _conclude(*judge_folder(options.out, options.thresholds), options.out)
 
 
-@click.command(short_help="Compare the service with itself: the noise floor here.")
+@click.command()
 @thresholds_option
 @scenario_option
 @click.option("--profile", "profile_name", default="pull_request", show_default=True, help="For its warm-up.")
@@ -134,7 +134,7 @@ def calibrate(
     return EXIT_PASS
 
 
-@click.command("judge", short_help="Judge evidence again, without load.")
+@click.command("judge")
 @click.argument("evidence", type=_FOLDER)
 @click.option(
     "--thresholds",
