@@ -16,7 +16,7 @@ from benchmarks.power import judge_piece, with_tolerances
 from ci_gate.evidence.readings import StrictValue
 from ci_gate.evidence.recording import Recording, read_recording
 from ci_gate.judge.compare.windows import Phase, SideSamples, measure_percentile
-from ci_gate.judge.steady import SteadyPhase, select_steady_phase
+from ci_gate.judge.steady import SteadyPhase, classify
 from ci_gate.thresholds import Scenario, Thresholds
 
 QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
@@ -62,7 +62,7 @@ def read_pair(folder: Path, scenario: Scenario, cell: Cell, *, pair: int, noisy:
     if cell.mirrored:
         both = read_mirrored(folder / MIRRORED)
         recordings |= {f"{MIRRORED}-{side}": one for side, one in zip(SIDES, both, strict=True)}
-    phases = {name: select_steady_phase(one, scenario.accept) for name, one in recordings.items()}
+    phases = {name: classify(one, scenario.accept).steady for name, one in recordings.items()}
     return Recorded(cell=cell, noisy=noisy, pair=pair, recordings=recordings, phases=phases)
 
 

@@ -20,7 +20,7 @@ from benchmarks.pairs import find_scenario, load_thresholds, run_pairs
 from ci_gate.judge.compare.comparison import decide
 from ci_gate.judge.compare.duet import compare_at
 from ci_gate.judge.compare.interim import InterimAnalysis
-from ci_gate.judge.steady import select_steady_phase
+from ci_gate.judge.steady import classify
 
 
 def main() -> None:
@@ -55,7 +55,7 @@ def main() -> None:
     changes: dict[tuple[str, str], list[float]] = {}
     real: Counter[tuple[str, str]] = Counter()
     for pair in recordings:
-        sides = tuple(select_steady_phase(recording, scenario.accept) for recording in pair)
+        sides = tuple(classify(recording, scenario.accept).steady for recording in pair)
         begin_s = max(side.begin_s for side in sides)
         end_s = min(side.begin_s + side.duration_s for side in sides)
         while begin_s + options.piece <= end_s:

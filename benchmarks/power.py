@@ -32,6 +32,7 @@ from benchmarks.pairs import find_scenario, load_thresholds, plan_pair, run_pair
 from ci_gate.evidence.readings import Mark, StrictValue
 from ci_gate.evidence.recording import LineWriter, Recording
 from ci_gate.judge.compare.duet import DuetVerdict, judge_duet
+from ci_gate.judge.steady import classify
 from ci_gate.thresholds import Scenario, Thresholds, Tolerance
 
 
@@ -63,7 +64,9 @@ def judge_piece(
     """The decision on the longest duration from ``begin_s`` on, without the validity rules."""
     longest_s = thresholds.compare.max_duration_s
     plans = plan_pair(thresholds, scenario, longest_s)
-    base, head = (cut(recording, begin_s, begin_s + longest_s) for recording in pair)
+    base, head = (
+        classify(cut(recording, begin_s, begin_s + longest_s), scenario.accept) for recording in pair
+    )
     return judge_duet(scenario, thresholds.compare_scenario, plans, (base, head), rules=())
 
 

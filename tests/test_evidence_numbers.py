@@ -24,6 +24,7 @@ from ci_gate.evidence.recording import (
     write_json,
 )
 from ci_gate.evidence.samples import MAGIC, SAMPLE_DTYPE, SampleWriter
+from ci_gate.judge import steady
 from ci_gate.judge.steady import find_successes
 from ci_gate.judge.timeline.run_timeline import decode_timeline, encode_timeline
 from ci_gate.judge.verdict import decode_verdict, encode_verdict
@@ -136,6 +137,21 @@ def steps(tmp_path_factory):
         write_recording(recording_folder(folder, plan), recordings[plan.scenario, plan.recording])
     assert judge_capacity_folder(folder, None).exit_code == 0
     return folder
+
+
+def test_judging__classifies_each_recording_once(evidence, steps, monkeypatch):
+    """However many limits, rules, comparisons, diagnoses and charts are made of it."""
+    judged = []
+
+    def count(samples, strings, accept):
+        judged.append(len(samples))
+        return find_successes(samples, strings, accept)
+
+    monkeypatch.setattr(steady, "find_successes", count)
+    judge_folder(evidence, None)
+    assert len(judged) == len(read_run(evidence).recordings) == 5
+    judge_capacity_folder(steps, None)
+    assert len(judged) == 5 + len(read_run(steps).recordings)
 
 
 def judge_and_show(folder):

@@ -25,7 +25,7 @@ from ci_gate.evidence.samples import (
     NOT_HTTP,
     SampleWriter,
 )
-from ci_gate.judge.steady import find_successes, select_steady_phase
+from ci_gate.judge.steady import classify, find_successes
 from ci_gate.report.csv import COLUMNS, export_rows, keep_text
 from ci_gate.thresholds import parse_thresholds
 from tests.judge.recordings import BEGIN_S, DURATION_S, make_recording, make_rows
@@ -131,7 +131,7 @@ def test_success__is_what_the_verdict_counts():
 def test_steady_rows__are_those_that_limits_are_judged_on():
     for marks in (every_kind().marks, [mark for mark in every_kind().marks if mark.name != "stopping"]):
         recording = msgspec.structs.replace(every_kind(), marks=tuple(marks))
-        steady = select_steady_phase(recording, ACCEPT)
+        steady = classify(recording, ACCEPT).steady
         rows = [row for row in rows_of(recording) if row["phase"] == "steady"]
         assert [row["latency_ms"] for row in rows] == steady.latency_ms.tolist()
         assert [row["success"] == "true" for row in rows] == steady.success.tolist()

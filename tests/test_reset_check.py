@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from ci_gate.judge.steady import classify
 from ci_gate.judge.validity.reset_check import find_reset_differences
 from ci_gate.judge.verdict import decode_verdict
 from ci_gate.thresholds import parse_thresholds
@@ -56,7 +57,9 @@ BROKEN_B = [make_rows(A, [1.0] * 3), make_rows(B, [1.0] * 3, status=429)]
 
 def find(first, second, text=THRESHOLDS):
     (scenario,) = parse_thresholds(text, "thresholds.yaml").scenarios
-    return find_reset_differences(scenario, make_recording(*first), make_recording(*second))
+    return find_reset_differences(
+        scenario, *(classify(make_recording(*rows), scenario.accept) for rows in (first, second))
+    )
 
 
 def test_left_over__only_what_changed_between_the_probes():

@@ -19,10 +19,10 @@ _FIRST_ERROR_STATUS: Final = 400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SteadyPhase:
-    """The samples that count: sent after all users were warm and before they were told to stop.
+    """The requests that count: due after all users were warm and before they were told to stop.
 
-    ``success`` and ``latency_ms`` are aligned with ``samples``. ``latency_ms`` counts from the intended
-    start, which only in an open workload is before the send. ``duration_s`` is 0 where the phase never began.
+    ``samples`` are rows of SAMPLE_DTYPE; ``success`` and ``latency_ms`` are aligned with them. ``begin_s``
+    and ``end_s`` are Unix seconds, both infinite where the phase never began.
     """
 
     samples: NDArray[np.void]
@@ -30,10 +30,15 @@ class SteadyPhase:
     success: NDArray[np.bool_]
     strings: tuple[str, ...]
     begin_s: float
-    duration_s: float
+    end_s: float
+
+    @property
+    def duration_s(self) -> float:
+        """How long it lasted; 0 where it never began."""
+        return self.end_s - self.begin_s if self.begin_s < self.end_s else 0.0
 
     def rows_of(self, endpoint: str) -> NDArray[np.bool_]:
-        """Which samples belong to ``endpoint``; every one for ``all``."""
+        """A mask of the samples of ``endpoint``; true for every one if it is ``all``."""
         rows = np.full(len(self.samples), endpoint == ALL_ENDPOINTS)
         for number, text in enumerate(self.strings):
             if text == endpoint:  # more than once, where long names were cut to the same text
@@ -41,25 +46,42 @@ class SteadyPhase:
         return rows
 
 
-def select_steady_phase(recording: Recording, accept: Iterable[Accepted]) -> SteadyPhase:
-    """The steady phase of a recording, each sample with whether it is a success.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassifiedRecording:
+    """A recording with what each of its requests counts as. Made once, and handed to all that judge it.
 
-    A run that was cut off counts up to its last sample.
+    ``success`` and ``latency_ms`` are aligned with ``recording.samples``. A latency counts from the intended
+    start, which only in an open workload is before the send.
     """
-    begin_s, end_s = find_steady_bounds(recording)
+
+    recording: Recording
+    success: NDArray[np.bool_]
+    latency_ms: NDArray[np.float64]
+    steady: SteadyPhase
+
+
+def classify(recording: Recording, accept: Iterable[Accepted]) -> ClassifiedRecording:
+    """The recording with its successes, by the statuses of ``accept``, its latencies and its steady phase.
+
+    The steady phase of a run that was cut off ends with its last sample.
+    """
     samples = recording.samples
-    samples = samples[(samples["intended_s"] >= begin_s) & (samples["intended_s"] < end_s)]
-    return SteadyPhase(
-        samples=samples,
-        latency_ms=find_latencies(samples),
-        success=find_successes(samples, recording.strings, accept),
+    success = find_successes(samples, recording.strings, accept)
+    latency_ms = _find_latencies(samples)
+    begin_s, end_s = _find_steady_bounds(recording)
+    rows = (samples["intended_s"] >= begin_s) & (samples["intended_s"] < end_s)
+    steady = SteadyPhase(
+        samples=samples[rows],
+        latency_ms=latency_ms[rows],
+        success=success[rows],
         strings=recording.strings,
         begin_s=begin_s,
-        duration_s=end_s - begin_s if begin_s < end_s else 0.0,
+        end_s=end_s,
     )
+    return ClassifiedRecording(recording=recording, success=success, latency_ms=latency_ms, steady=steady)
 
 
-def find_steady_bounds(recording: Recording) -> tuple[float, float]:
+def _find_steady_bounds(recording: Recording) -> tuple[float, float]:
     """Begin and end of the steady phase in Unix seconds, both infinite where it never began."""
     begin, end = recording.mark("steady"), recording.mark("stopping")
     if begin is None:
@@ -69,7 +91,7 @@ def find_steady_bounds(recording: Recording) -> tuple[float, float]:
     return begin.wall_s, min(end_s, begin.wall_s + MAX_RECORDING_S)
 
 
-def find_latencies(samples: NDArray[np.void]) -> NDArray[np.float64]:
+def _find_latencies(samples: NDArray[np.void]) -> NDArray[np.float64]:
     """Latencies in ms from the intended start; none is below the response time, for nothing starts early."""
     late_s = np.maximum(samples["start_s"] - samples["intended_s"], 0)
     latency_ms: NDArray[np.float64] = samples["response_ms"] + late_s * 1000
@@ -79,9 +101,10 @@ def find_latencies(samples: NDArray[np.void]) -> NDArray[np.float64]:
 def find_successes(
     samples: NDArray[np.void], strings: tuple[str, ...], accept: Iterable[Accepted]
 ) -> NDArray[np.bool_]:
-    """A status below 400 or accepted for its endpoint, and no failed check of the scenario's own.
+    """A mask of the successes: a status below 400 or accepted for its endpoint, and no failed own check.
 
-    That the scenario called ``success()`` on another status does not help it.
+    ``strings`` are the texts by id. That the scenario called ``success()`` on another status does not help
+    it.
     """
     status = samples["status"]
     good = (status > 0) & ~find_error_statuses(status)
@@ -95,6 +118,6 @@ def find_successes(
 
 
 def find_error_statuses(status: NDArray[np.unsignedinteger]) -> NDArray[np.bool_]:
-    """Which are HTTP statuses from 400 on; a client that knows no status has none."""
+    """A mask of the HTTP statuses of 400 or more; NOT_HTTP is none."""
     is_error: NDArray[np.bool_] = (status >= _FIRST_ERROR_STATUS) & (status != NOT_HTTP)
     return is_error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Final
 
@@ -33,6 +34,8 @@ from ci_gate.judge.outcomes import (
     outcome_of_scenario,
     worst,
 )
+from ci_gate.judge.scenario_evidence import ScenarioEvidence, gather_evidence
+from ci_gate.judge.steady import ClassifiedRecording
 from ci_gate.judge.summary import EndpointSummary
 from ci_gate.judge.validity.causality import put_causes_first
 from ci_gate.judge.validity.findings import Finding, Rule, make_rule_input, not_measured
@@ -93,12 +96,13 @@ def judge(
     recordings: Mapping[tuple[str, str], Recording],
     rules: tuple[Rule, ...] = RULES,
 ) -> Verdict:
-    """Judge every scenario that the run planned. ``recordings`` are by scenario and recording."""
-    planned: dict[str, dict[str, RecordingPlan]] = {}
-    for plan in run.recordings:
-        planned.setdefault(plan.scenario, {})[plan.recording] = plan
-    judged = (_judge_planned(thresholds, run, plans, recordings, rules) for plans in planned.values())
-    scenarios = tuple(_with_diagnosis(each, thresholds, run, recordings) for each in judged)
+    """The verdict on every scenario that the run planned. ``recordings`` are by scenario and recording."""
+    judge_one = functools.partial(judge_evidence, thresholds, run, rules=rules)
+    return make_verdict(thresholds, run, tuple(map(judge_one, gather_evidence(thresholds, run, recordings))))
+
+
+def make_verdict(thresholds: Thresholds, run: RunInfo, scenarios: tuple[ScenarioVerdict, ...]) -> Verdict:
+    """The verdict on the run, of those on its scenarios."""
     findings = put_causes_first(find_in_run(thresholds, run))
     outcome = outcome_of_run((scenario.outcome for scenario in scenarios), findings)
     return Verdict(
@@ -119,10 +123,10 @@ def judge(
 
 
 def judge_scenario(
-    scenario: Scenario, plan: RecordingPlan, recording: Recording, rules: tuple[Rule, ...] = RULES
+    scenario: Scenario, plan: RecordingPlan, head: ClassifiedRecording, rules: tuple[Rule, ...] = RULES
 ) -> ScenarioVerdict:
-    """Judge one scenario on one recording of head."""
-    case = make_rule_input(scenario, plan, recording)
+    """The verdict on one recording of head alone, without comparison and diagnosis."""
+    case = make_rule_input(scenario, plan, head)
     findings = check_validity(case, rules)
     return ScenarioVerdict(
         name=scenario.name,
@@ -135,18 +139,26 @@ def judge_scenario(
     )
 
 
-def _judge_planned(
-    thresholds: Thresholds,
-    run: RunInfo,
-    plans: Mapping[str, RecordingPlan],
-    recordings: Mapping[tuple[str, str], Recording],
-    rules: tuple[Rule, ...],
+def judge_evidence(
+    thresholds: Thresholds, run: RunInfo, evidence: ScenarioEvidence, rules: tuple[Rule, ...] = RULES
 ) -> ScenarioVerdict:
+    """The verdict on one scenario, its comparison with base and its diagnosis included."""
+    judged = _judge_planned(thresholds, run, evidence, rules)
+    scenario = evidence.scenario
+    if scenario is None:
+        return judged
+    circumstances = gather_circumstances(thresholds, run, scenario, judged.limits, judged.comparison)
+    return msgspec.structs.replace(judged, diagnosis=diagnose(circumstances, evidence.recordings))
+
+
+def _judge_planned(
+    thresholds: Thresholds, run: RunInfo, evidence: ScenarioEvidence, rules: tuple[Rule, ...]
+) -> ScenarioVerdict:
+    scenario, plans, recordings = evidence.scenario, evidence.plans, evidence.recordings
     plan = plans.get(HEAD) or next(iter(plans.values()))
-    scenario = thresholds.scenario(plan.scenario)
     if scenario is None:
         return _without_proof(plan, None, "thresholds.yaml does not have this scenario")
-    failure, recording = run.failures.get(plan.scenario), recordings.get((plan.scenario, HEAD))
+    failure, recording = run.failures.get(plan.scenario), recordings.get(HEAD)
     judged = judge_scenario(scenario, plan, recording, rules) if recording else None
     if HEAD not in plans and DUET_HEAD in plans:
         judged = _without_proof(
@@ -164,27 +176,13 @@ def _judge_planned(
 
 
 def _with_reset_checks(
-    judged: ScenarioVerdict, scenario: Scenario, recordings: Mapping[tuple[str, str], Recording]
+    judged: ScenarioVerdict, scenario: Scenario, recordings: Mapping[str, ClassifiedRecording]
 ) -> ScenarioVerdict:
-    first, second = (recordings.get((scenario.name, name)) for name in RESET_CHECKS)
+    first, second = map(recordings.get, RESET_CHECKS)
     left_over = find_reset_differences(scenario, first, second) if first and second else ()
     findings = put_causes_first((*judged.findings, *left_over))
     outcome = outcome_of_scenario(findings, judged.limits, None)
     return msgspec.structs.replace(judged, outcome=outcome, findings=findings)
-
-
-def _with_diagnosis(
-    judged: ScenarioVerdict,
-    thresholds: Thresholds,
-    run: RunInfo,
-    recordings: Mapping[tuple[str, str], Recording],
-) -> ScenarioVerdict:
-    scenario = thresholds.scenario(judged.name)
-    if scenario is None:
-        return judged
-    circumstances = gather_circumstances(thresholds, run, scenario, judged.limits, judged.comparison)
-    own = {name: recording for (of, name), recording in recordings.items() if of == judged.name}
-    return msgspec.structs.replace(judged, diagnosis=diagnose(circumstances, own))
 
 
 def _without_proof(plan: RecordingPlan, judged: ScenarioVerdict | None, why: str) -> ScenarioVerdict:

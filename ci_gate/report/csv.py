@@ -19,7 +19,7 @@ from ci_gate.evidence.samples import (
     ENDED_WITHOUT_REPLY,
     NOT_HTTP,
 )
-from ci_gate.judge.steady import find_latencies, find_steady_bounds, find_successes
+from ci_gate.judge.steady import classify
 from ci_gate.thresholds import Accepted
 
 COLUMNS: Final = {
@@ -56,14 +56,15 @@ def export_rows(
     plan: RecordingPlan, recording: Recording, accept: Iterable[Accepted]
 ) -> Iterator[tuple[object, ...]]:
     """The cells under COLUMNS for each request, in the order in which they ended."""
-    accept = tuple(accept)
-    bounds_s = find_steady_bounds(recording)
+    classified = classify(recording, accept)
+    bounds_s = classified.steady.begin_s, classified.steady.end_s
     texts = np.array([keep_text(text) for text in recording.strings], dtype=object)
     names = keep_text(plan.scenario), plan.recording
     for first in range(0, len(recording.samples), _CHUNK):
         samples = recording.samples[first : first + _CHUNK]
-        success = find_successes(samples, recording.strings, accept)
-        yield from _make_rows(names, samples, success, texts, bounds_s)
+        success = classified.success[first : first + _CHUNK]
+        latency_ms = classified.latency_ms[first : first + _CHUNK]
+        yield from _make_rows(names, samples, success, latency_ms, texts, bounds_s)
 
 
 def keep_text(text: str) -> str:
@@ -79,6 +80,7 @@ def _make_rows(
     names: tuple[str, str],
     samples: NDArray[np.void],
     success: NDArray[np.bool_],
+    latency_ms: NDArray[np.float64],
     texts: NDArray[np.object_],
     bounds_s: tuple[float, float],
 ) -> Iterator[tuple[object, ...]]:
@@ -99,7 +101,7 @@ def _make_rows(
         endings[samples["ending"]].tolist(),
         np.where(success, "true", "false").tolist(),
         samples["response_ms"].tolist(),
-        find_latencies(samples).tolist(),
+        latency_ms.tolist(),
         samples["bytes"].tolist(),
         texts[samples["error"]].tolist(),
         strict=True,

@@ -19,6 +19,7 @@ from ci_gate.evidence.recording import (
 )
 from ci_gate.judge.capacity.load_step import Step, judge_step
 from ci_gate.judge.capacity.stepping import Climb, NextStep, choose_next
+from ci_gate.judge.steady import classify
 from ci_gate.measure.load_run import Job
 from ci_gate.report.capacity import describe_load, describe_step
 from ci_gate.run.plan import RunOptions, end_run, plan_recording, plan_run
@@ -108,7 +109,7 @@ class _Ladder:
         self._progress.start(what, ramp_s + plan.warmup_s + plan.duration_s)
         folder = recording_folder(self._options.out, plan)
         record_alone(session, dataclasses.replace(job, plan=plan, folder=folder))
-        step = judge_step(self._scenario, plan, read_recording(folder))
+        step = judge_step(self._scenario, plan, classify(read_recording(folder), self._scenario.accept))
         self._progress.say(f"  {describe_step(step)}")
         self._steps.append(step)
 

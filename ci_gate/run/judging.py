@@ -7,8 +7,14 @@ from typing import Final
 
 from ci_gate.evidence.recording import Recording, RunInfo, read_recordings, read_run
 from ci_gate.judge.capacity.verdict import CapacityVerdict, encode_capacity, judge_capacity
-from ci_gate.judge.timeline.run_timeline import RunTimeline, draw_timelines
-from ci_gate.judge.verdict import Verdict, judge
+from ci_gate.judge.scenario_evidence import ScenarioEvidence, gather_evidence
+from ci_gate.judge.timeline.run_timeline import (
+    RunTimeline,
+    ScenarioTimeline,
+    draw_scenario,
+    make_timeline,
+)
+from ci_gate.judge.verdict import ScenarioVerdict, Verdict, judge_evidence, make_verdict
 from ci_gate.report.html.capacity import render_capacity_html
 from ci_gate.thresholds import Thresholds, parse_thresholds
 
@@ -21,8 +27,14 @@ def judge_folder(folder: Path, thresholds: Thresholds | None) -> tuple[Verdict, 
 
     Without ``thresholds`` it is judged by those it was measured with. Raises EvidenceError and BadInputError.
     """
-    evidence = _read_evidence(folder, thresholds)
-    return judge(*evidence), draw_timelines(*evidence)
+    thresholds, info, recordings = _read_evidence(folder, thresholds)
+
+    def judge_one(evidence: ScenarioEvidence) -> tuple[ScenarioVerdict, ScenarioTimeline]:
+        return judge_evidence(thresholds, info, evidence), draw_scenario(evidence)
+
+    pairs = tuple(map(judge_one, gather_evidence(thresholds, info, recordings)))
+    verdict = make_verdict(thresholds, info, tuple(verdict for verdict, _ in pairs))
+    return verdict, make_timeline(timeline for _, timeline in pairs)
 
 
 def judge_capacity_folder(folder: Path, thresholds: Thresholds | None) -> CapacityVerdict:

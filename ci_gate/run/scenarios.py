@@ -24,7 +24,7 @@ from ci_gate.evidence.recording import (
 from ci_gate.judge.compare.comparison import decide
 from ci_gate.judge.compare.duet import compare_at
 from ci_gate.judge.compare.interim import InterimAnalysis, plan_interim
-from ci_gate.judge.steady import find_successes, select_steady_phase
+from ci_gate.judge.steady import classify, find_successes
 from ci_gate.measure.live import RecordingTail
 from ci_gate.measure.load_run import Job, record
 from ci_gate.measure.probes import NO_PROBES, resolve_targets
@@ -210,9 +210,8 @@ class DuetWatch:
         return self._decide(self._interim.pop(0))
 
     def _decide(self, interim: InterimAnalysis) -> bool:
-        sides = tuple(
-            select_steady_phase(read_recording(job.folder), self._scenario.accept) for job in self._jobs
-        )
+        accept = self._scenario.accept
+        sides = tuple(classify(read_recording(job.folder), accept).steady for job in self._jobs)
         begin_s = max(side.begin_s for side in sides)
         decision = decide(compare_at(interim, begin_s, sides, self._scenario, self._settings), interim)
         self._session.progress.say(f"  after {interim.duration_s:.0f} s: {decision}")

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from ci_gate.evidence.recording import Recording, RecordingPlan, read_recording, read_run, recording_folder
+from ci_gate.judge.steady import classify
 from ci_gate.judge.verdict import ScenarioVerdict, decode_verdict, judge_scenario
 from ci_gate.thresholds import Thresholds, parse_thresholds
 
@@ -70,7 +71,8 @@ class Run:
         document = yaml.safe_load(self.thresholds.text)
         document["scenarios"][name] |= limits
         thresholds = parse_thresholds(yaml.safe_dump(document), "thresholds.yaml")
-        return judge_scenario(thresholds.scenario(name), *self.evidence(name), rules)
+        scenario, (plan, recording) = thresholds.scenario(name), self.evidence(name)
+        return judge_scenario(scenario, plan, classify(recording, scenario.accept), rules)
 
 
 @pytest.fixture(scope="session")

@@ -103,7 +103,7 @@ CLAIMS = (
 
 def judge_lines(lines, rules=RULES):
     evidence = draw(lines)
-    return judge_scenario(evidence.scenario, evidence.plan, evidence.recording, rules)
+    return judge_scenario(evidence.scenario, evidence.plan, evidence.classified, rules)
 
 
 @pytest.mark.parametrize("case", CLAIMS, ids=lambda case: f"{case.number:02}")

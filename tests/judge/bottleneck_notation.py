@@ -8,6 +8,7 @@ from ci_gate.evidence.readings import MachineReading, ProbeReading, Reading, Sta
 from ci_gate.evidence.recording import HEAD
 from ci_gate.judge.diagnosis.bottleneck import ScenarioContext, diagnose
 from ci_gate.judge.limits import LimitResult
+from ci_gate.judge.steady import classify
 from ci_gate.thresholds import parse_thresholds
 from tests.judge.recordings import BEGIN_S, DURATION_S, make_recording, make_rows
 
@@ -164,7 +165,8 @@ def make_circumstances(*, is_slow=True, failure="", host_cores=4, **changes):
 
 def diagnose_head(recording, *, others=None, **circumstances):
     recordings = {**({} if recording is None else {HEAD: recording}), **(others or {})}
-    return diagnose(make_circumstances(**circumstances), recordings)
+    classified = {name: classify(each, ()) for name, each in recordings.items()}
+    return diagnose(make_circumstances(**circumstances), classified)
 
 
 def codes(diagnosis):

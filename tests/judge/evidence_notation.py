@@ -46,6 +46,7 @@ from ci_gate.evidence.samples import (
     FLAG_RETRY_AFTER,
 )
 from ci_gate.evidence.workload import Workload
+from ci_gate.judge.steady import ClassifiedRecording, classify
 from ci_gate.run.plan import plan_recording
 from ci_gate.thresholds import Scenario, Thresholds
 from tests.judge.evidence_drawing import (
@@ -87,6 +88,10 @@ class Evidence:
     @property
     def scenario(self) -> Scenario:
         return self.thresholds.scenarios[0]
+
+    @property
+    def classified(self) -> ClassifiedRecording:
+        return classify(self.recording, self.scenario.accept)
 
 
 def draw(text: str) -> Evidence:

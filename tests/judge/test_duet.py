@@ -10,6 +10,7 @@ from ci_gate.evidence.readings import MachineReading
 from ci_gate.evidence.samples import ENDED_NEVER, UNSENT
 from ci_gate.evidence.workload import Workload
 from ci_gate.judge.compare.duet import judge_duet, weigh
+from ci_gate.judge.steady import classify
 from ci_gate.judge.verdict import decode_verdict, encode_verdict
 from ci_gate.run.plan import plan_duet
 from ci_gate.thresholds import Compare, parse_thresholds
@@ -108,7 +109,7 @@ def record(side, *, slower=1.0, dead=False, throttled=0, begun=True):
 
 
 def judge(base, head):
-    return judge_duet(SCENARIO, SETTINGS, PLANS, (base, head))
+    return judge_duet(SCENARIO, SETTINGS, PLANS, (classify(base, ()), classify(head, ())))
 
 
 @pytest.mark.parametrize(
@@ -152,7 +153,7 @@ def test_duet__arrivals_without_a_request_are_failures_of_all_and_no_endpoint():
     text = TEXT.replace("regression: {p50: 10%}", "regression: {p50: 10%, failures: 1%}")
     scenario = parse_thresholds(text, "thresholds.yaml").scenarios[0]
     sides = lose(record("base"), 0), lose(record("head"), 200)
-    judged = judge_duet(scenario, SETTINGS, PLANS, sides, ())
+    judged = judge_duet(scenario, SETTINGS, PLANS, tuple(classify(side, ()) for side in sides), ())
     told = {(each.endpoint, each.metric) for each in (*judged.changes, *judged.not_compared)}
     assert told == {("all", "p50"), ("all", "failures")}
     assert judged.outcome == "fail"  # 200 of 2,200 arrivals, which only head has

@@ -11,7 +11,7 @@ import pytest
 
 from ci_gate.judge.compare.duet import compare_at
 from ci_gate.judge.compare.interim import plan_interim
-from ci_gate.judge.steady import select_steady_phase
+from ci_gate.judge.steady import classify
 from ci_gate.judge.summary import summarise
 from ci_gate.judge.validity.findings import make_rule_input
 from ci_gate.judge.validity.reset_check import find_reset_differences
@@ -55,15 +55,17 @@ def record(endpoints: int, status: int):
 
 
 def compare_sides(recording):
-    side = select_steady_phase(recording, ())
+    side = classify(recording, ()).steady
     compare_at(LOOK, BEGIN_S, (side, side), SCENARIO, SETTINGS)
 
 
 WORK = {
     "comparison": compare_sides,
-    "summaries": lambda recording: summarise(select_steady_phase(recording, ())),
-    "validity": lambda recording: check_validity(make_rule_input(SCENARIO, PLANS[0], recording)),
-    "trials": lambda recording: find_reset_differences(SCENARIO, recording, recording),
+    "summaries": lambda recording: summarise(classify(recording, ()).steady),
+    "validity": lambda recording: check_validity(
+        make_rule_input(SCENARIO, PLANS[0], classify(recording, ()))
+    ),
+    "trials": lambda recording: find_reset_differences(SCENARIO, *[classify(recording, ())] * 2),
 }
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci_gate.judge.limits import judge_limit
-from ci_gate.judge.steady import select_steady_phase
+from ci_gate.judge.steady import classify
 from ci_gate.judge.summary import summarise
 from ci_gate.thresholds import Limit, Position, metric_of
 from ci_gate.thresholds.quantities import parse_share
@@ -19,7 +19,7 @@ A = 2
 def judge(metric, bound, *rows, endpoint="all"):
     at = Position(line=7, column=1)
     limit = Limit(endpoint=endpoint, metric=metric_of(metric), bound=bound, text="", at=at)
-    steady = select_steady_phase(make_recording(*rows), ())
+    steady = classify(make_recording(*rows), ()).steady
     return judge_limit(limit, steady, summarise(steady))
 
 

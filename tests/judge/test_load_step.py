@@ -12,7 +12,7 @@ HEALTHY = "10 ShopUser\n600 GET /items 200 20ms\nlimit all p95 200ms"
 
 def judge_text(text):
     evidence = draw(text)
-    return judge_step(evidence.scenario, evidence.plan, evidence.recording)
+    return judge_step(evidence.scenario, evidence.plan, evidence.classified)
 
 
 def test_step__says_what_was_seen():
@@ -51,7 +51,7 @@ def test_step__a_floor_under_the_rate_is_not_judged():
 def test_step__users_are_those_of_its_plan():
     evidence = draw(HEALTHY)
     asked = draw(HEALTHY.replace("10 ShopUser", "99 ShopUser")).scenario
-    assert judge_step(asked, evidence.plan, evidence.recording).outcome == "kept"
+    assert judge_step(asked, evidence.plan, evidence.classified).outcome == "kept"
 
 
 def test_step__without_a_steady_phase_is_not_measured():

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import msgspec
 
+from ci_gate.judge.steady import classify
 from ci_gate.judge.validity.probe_rules import PROBE_RULES
 from ci_gate.judge.verdict import judge_scenario
 from tests.judge.evidence_notation import HEALTHY, draw
@@ -11,7 +12,7 @@ def judge_every(nth):
     """A probe of which only every ``nth`` reading is there, all of them good."""
     evidence = draw(f"{HEALTHY}\nprobe service fails at 99-99 s: never")
     recording = msgspec.structs.replace(evidence.recording, probes=evidence.recording.probes[::nth])
-    return judge_scenario(evidence.scenario, evidence.plan, recording, PROBE_RULES)
+    return judge_scenario(evidence.scenario, evidence.plan, classify(recording, ()), PROBE_RULES)
 
 
 def test_slow_probe__fails_without_an_error():

@@ -9,13 +9,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from ci_gate.judge.capacity.step_windows import StepWindow, cut_windows, draw_means, draw_scatter, estimate
-from ci_gate.judge.steady import SteadyPhase, select_steady_phase
+from ci_gate.judge.steady import classify
 from tests.judge.recordings import BEGIN_S, DURATION_S, make_recording, make_rows
 
 
 def cut(recording):
-    steady = select_steady_phase(recording, ())
-    return cut_windows(recording.samples, np.ones(len(recording.samples), dtype=bool), steady)
+    return cut_windows(classify(recording, ()))
 
 
 @given(times_ms=arrays.arrays(float, st.integers(1, 60), elements=st.floats(0, 30_000)))
@@ -40,23 +39,13 @@ def test_windows__littles_law():
 
 
 def test_windows__failures_are_with_the_service_and_no_throughput():
-    recording = make_recording(make_rows(2, np.full(1000, 50.0), status=500))
-    steady = select_steady_phase(recording, ())
-    windows = cut_windows(recording.samples, np.zeros(1000, dtype=bool), steady)
+    windows = cut(make_recording(make_rows(2, np.full(1000, 50.0), status=500)))
     assert {window.rate_per_s for window in windows} == {0.0}
     assert windows[5].in_flight == pytest.approx(5.0, abs=0.1)
 
 
 def test_windows__none_without_a_steady_phase():
-    nothing = SteadyPhase(
-        samples=np.zeros(0),
-        latency_ms=np.zeros(0),
-        success=np.zeros(0, dtype=bool),
-        strings=(),
-        begin_s=np.inf,
-        duration_s=0.0,
-    )
-    assert cut_windows(make_rows(2, [1.0]), np.ones(1, dtype=bool), nothing) == ()
+    assert cut(make_recording(make_rows(2, [1.0]), marks=())) == ()
 
 
 def test_draws__scatter_as_the_mean_of_independent_windows_does():

@@ -13,7 +13,7 @@ from ci_gate.evidence.samples import (
     ENDED_WITHOUT_REPLY,
     NOT_HTTP,
 )
-from ci_gate.judge.steady import select_steady_phase
+from ci_gate.judge.steady import classify
 from ci_gate.judge.summary import MAX_ENDPOINTS, summarise
 from ci_gate.thresholds import Accepted, Position
 from tests.judge.recordings import BEGIN_S, DURATION_S, make_recording, make_rows
@@ -23,7 +23,7 @@ ACCEPT_404_ON_A = (Accepted(endpoint="GET /a", statuses=(404,), at=Position(line
 
 
 def summary_of(recording, accept=()):
-    return {each.endpoint: each for each in summarise(select_steady_phase(recording, accept))}
+    return {each.endpoint: each for each in summarise(classify(recording, accept).steady)}
 
 
 def test_steady_phase__ramp_and_drain_do_not_count():
@@ -41,7 +41,7 @@ def test_steady_phase__requests_in_flight_at_the_end_count():
 
 def test_steady_phase__never_begun():
     recording = make_recording(make_rows(A, [1.0]), marks=())
-    steady = select_steady_phase(recording, ())
+    steady = classify(recording, ()).steady
     assert (len(steady.samples), steady.duration_s) == (0, 0)
     assert summary_of(recording)["all"].rate_per_s == 0
 
@@ -121,7 +121,7 @@ def test_summary__named_endpoints_first_and_never_left_out():
     names = [f"GET /{number}" for number in range(MAX_ENDPOINTS + 9)]
     rows = [make_rows(2 + number, [1.0] * (2 if number else 1)) for number in range(len(names))]
     recording = make_recording(*rows, strings=("", "Visitor", *names))
-    steady = select_steady_phase(recording, ())
+    steady = classify(recording, ()).steady
     endpoints = [each.endpoint for each in summarise(steady, ("GET /0", "GET /never"))]
     assert endpoints[:2] == ["all", "GET /0"]
     assert len(endpoints) == 2 + MAX_ENDPOINTS

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from ci_gate.errors import EvidenceError
 from ci_gate.evidence.readings import MachineReading, Mark, ProbeReading
 from ci_gate.evidence.recording import RunInfo
+from ci_gate.judge.steady import classify
 from ci_gate.judge.timeline.run_timeline import RunTimeline, decode_timeline, draw_timelines, encode_timeline
 from ci_gate.judge.timeline.seconds import Seconds, decimate
 from ci_gate.judge.timeline.timeline import MAX_POINTS, draw_timeline
@@ -41,7 +42,7 @@ def machine(wall_s, cpu):
 
 
 def test_rate__counts_every_request_once_in_the_second_it_was_due():
-    timeline = draw_timeline(draw(SHOP).recording, ())
+    timeline = draw_timeline(classify(draw(SHOP).recording, ()))
     assert sum(timeline.series["rate"]["successes"]) == 900
     assert sum(timeline.series["rate"]["failures"]) == 24
     assert {name: sum(each) for name, each in timeline.series["failures"].items()} == {
@@ -52,7 +53,7 @@ def test_rate__counts_every_request_once_in_the_second_it_was_due():
 
 def test_accepted_status__is_a_success_here_too():
     evidence = draw(SHOP + "\naccept GET /items 503")
-    timeline = draw_timeline(evidence.recording, evidence.scenario.accept)
+    timeline = draw_timeline(classify(evidence.recording, evidence.scenario.accept))
     assert set(timeline.series["failures"]) == {"no reply"}
     assert sum(timeline.series["rate"]["successes"]) == 920
 
@@ -60,19 +61,19 @@ def test_accepted_status__is_a_success_here_too():
 def test_latency__is_that_of_successes_from_the_intended_start():
     late = make_rows(2, [100.0] * 10, late_s=0.4)
     failed = make_rows(2, [9_000.0] * 10, status=500)
-    timeline = draw_timeline(make_recording(late, failed), ())
+    timeline = draw_timeline(classify(make_recording(late, failed), ()))
     at = second_of(timeline, BEGIN_S)
     assert timeline.series["latency"]["p99"][at] == pytest.approx(500.0)
 
 
 def test_second_without_a_success__has_no_latency():
-    timeline = draw_timeline(make_recording(make_rows(2, [5.0, 7.0])), ())
+    timeline = draw_timeline(classify(make_recording(make_rows(2, [5.0, 7.0])), ()))
     assert timeline.series["latency"]["p50"][second_of(timeline, BEGIN_S) + 1] is None
     assert timeline.series["rate"]["successes"][second_of(timeline, BEGIN_S) + 1] == 0
 
 
 def test_phases__cover_the_recording_in_order():
-    phases = draw_timeline(make_recording(make_rows(2, [5.0])), ()).phases
+    phases = draw_timeline(classify(make_recording(make_rows(2, [5.0])), ())).phases
     assert [(each.name, each.begin_s, each.end_s) for each in phases] == [
         ("ramp-up", 0.0, 10.0),
         ("warm-up", 10.0, 20.0),
@@ -85,7 +86,7 @@ def test_phases__of_a_run_that_was_cut_off_end_with_it():
     marks = tuple(
         Mark(name=name, wall_s=at, monotonic_s=at) for name, at in [("started", 980), ("steady", 990)]
     )
-    phases = draw_timeline(make_recording(make_rows(2, [5.0]), marks=marks), ()).phases
+    phases = draw_timeline(classify(make_recording(make_rows(2, [5.0]), marks=marks), ())).phases
     assert [each.name for each in phases] == ["ramp-up", "steady"]
     assert phases[-1].end_s > 10
 
@@ -95,7 +96,7 @@ def test_peak_and_stall__survive_a_run_of_hours():
     rows["start_s"] = rows["intended_s"] = BEGUN_S + np.linspace(0, 7999, 8000)
     rows["response_ms"][4321] = 777.0
     rows = rows[np.arange(8000) != 5000]
-    timeline = draw_timeline(make_recording(rows, marks=()), ())
+    timeline = draw_timeline(classify(make_recording(rows, marks=()), ()))
     assert len(timeline.time_s) <= MAX_POINTS + 2
     assert max(filter(None, timeline.series["latency"]["p99"])) == 777.0
     assert 0.0 in timeline.series["rate"]["successes"][:-2]
@@ -142,7 +143,7 @@ def test_reading__tells_of_the_second_before_it_and_none_is_lost():
 
 
 def test_readings__of_nothing_are_no_line():
-    timeline = draw_timeline(make_recording(machine=(machine(1001, 50.0),)), ())
+    timeline = draw_timeline(classify(make_recording(machine=(machine(1001, 50.0),)), ()))
     assert set(timeline.series["cpu"]) == {"generator", "host"}
     assert "pool" not in timeline.series
 
@@ -156,7 +157,7 @@ def test_probes__gauges_stand_as_they_are_and_counters_as_their_growth():
             probe(BEGUN_S + 1 + at, "redis", commands=100.0 * at if at < 8 else 7.0),
         )
     )
-    series = draw_timeline(make_recording(make_rows(2, [5.0]), probes=probes), ()).series
+    series = draw_timeline(classify(make_recording(make_rows(2, [5.0]), probes=probes), ())).series
     assert set(series["pool"]) == {"pool_size", "pool_in_use"}
     assert series["pool"]["pool_in_use"][:4] == (0.0, 1.0, 2.0, 3.0)
     assert series["redis"]["commands"][:3] == (None, 100.0, 100.0)
@@ -166,12 +167,12 @@ def test_probes__gauges_stand_as_they_are_and_counters_as_their_growth():
 def test_clock_that_jumps__makes_no_endless_arrays():
     rows = make_rows(2, [5.0, 6.0])
     rows["intended_s"][1] = rows["start_s"][1] = 1e12
-    timeline = draw_timeline(make_recording(rows), ())
+    timeline = draw_timeline(classify(make_recording(rows), ()))
     assert len(timeline.time_s) <= MAX_POINTS + 2
 
 
 def test_recording_without_anything__is_drawn():
-    timeline = draw_timeline(make_recording(marks=(), readings=()), ())
+    timeline = draw_timeline(classify(make_recording(marks=(), readings=()), ()))
     assert timeline.time_s == ()
 
 

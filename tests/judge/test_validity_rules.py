@@ -11,6 +11,7 @@ import pytest
 
 from ci_gate.evidence.samples import ENDED_BY_STATUS
 from ci_gate.evidence.workload import Workload
+from ci_gate.judge.steady import classify
 from ci_gate.judge.summary import MAX_ENDPOINTS
 from ci_gate.judge.validity.feasibility import find_problems
 from ci_gate.judge.validity.rules import RELAXABLE, RULES
@@ -22,7 +23,7 @@ from tests.judge.rule_proofs import PROOFS
 
 def judge_lines(lines, rules=RULES):
     evidence = draw(lines)
-    return judge_scenario(evidence.scenario, evidence.plan, evidence.recording, rules)
+    return judge_scenario(evidence.scenario, evidence.plan, evidence.classified, rules)
 
 
 def find_findings(lines):
@@ -89,7 +90,7 @@ def test_nameless_requests__are_judged_in_bounded_time_and_words():
     strings = (*evidence.recording.strings, *(f"GET /items/{number}" for number in range(49_000)))
     recording = msgspec.structs.replace(evidence.recording, samples=samples, strings=strings)
     began = time.process_time()
-    judged = judge_scenario(evidence.scenario, evidence.plan, recording)
+    judged = judge_scenario(evidence.scenario, evidence.plan, classify(recording, evidence.scenario.accept))
     assert time.process_time() - began < 20
     (throttled,) = [finding for finding in judged.findings if finding.code == "throttled"]
     assert re.search(r"; likewise 48,999 more, such as GET /items/\d+, GET /items/\d+", throttled.message)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from ci_gate.evidence.recording import read_recording
 from ci_gate.evidence.samples import ENDED_WELL
+from ci_gate.judge.steady import classify
 from ci_gate.judge.verdict import judge_scenario
 from ci_gate.thresholds import parse_thresholds
 from tests.measure.conftest import make_plan
@@ -116,9 +117,9 @@ def test_any_event__has_its_row_and_its_verdict(fire, events):
     first, last = recording.mark("started").wall_s, recording.mark("ended").wall_s
     assert ((recording.samples["start_s"] > first - 60) & (recording.samples["start_s"] < last + 2)).all()
     scenario = parse_thresholds(THRESHOLDS, "thresholds.yaml").scenarios[0]
-    codes = {
-        found.code for found in judge_scenario(scenario, make_plan("scenario.py", {}), recording).findings
-    }
+    classified = classify(recording, scenario.accept)
+    verdict = judge_scenario(scenario, make_plan("scenario.py", {}), classified)
+    codes = {found.code for found in verdict.findings}
     assert not codes & {"damaged-rows", "samples-disagree"}
     judged = {each.argument for each in recording.totals.odd_values} & {"response_time", "status_code"}
     assert ("unreadable-values" in codes) is bool(judged)

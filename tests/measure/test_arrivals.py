@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci_gate.evidence.samples import ENDED_NEVER, UNSENT
-from ci_gate.judge.steady import select_steady_phase
+from ci_gate.judge.steady import classify
 from ci_gate.judge.summary import summarise
 from ci_gate.measure.in_locust.schedule import Schedule
 from tests.conftest import SERVICE
@@ -46,7 +46,7 @@ def test_schedule__is_the_inverse_of_the_arrivals_so_far(rate, ramp_s, number):
 
 def test_arrivals__keep_their_rate_on_unmodified_users(run_locust):
     recording = run_locust(VISITOR, users={"Visitor": 20}, arrivals_per_s=100.0, duration_s=3.0)
-    steady = select_steady_phase(recording, ())
+    steady = classify(recording, ()).steady
     # At the end each user may hold one that is due, where this machine keeps it from its turn.
     assert 100 * steady.duration_s - 20 - 3 <= len(steady.samples) <= 100 * steady.duration_s + 3
     intended = np.sort(steady.samples["intended_s"])
@@ -57,7 +57,7 @@ def test_arrivals__keep_their_rate_on_unmodified_users(run_locust):
 
 def test_arrivals__begin_with_the_phase_where_there_is_no_ramp(run_locust):
     recording = run_locust(VISITOR, users={"Visitor": 20}, arrivals_per_s=100.0, warmup_s=0.0)
-    steady = select_steady_phase(recording, ())
+    steady = classify(recording, ()).steady
     intended = np.sort(steady.samples["intended_s"])
     assert intended[0] - steady.begin_s <= 0.02
     assert np.diff(intended) == pytest.approx(
@@ -83,7 +83,7 @@ def test_arrivals__without_a_free_user_are_failures(run_locust):
         duration_s=1.0,
         drain_s=0.5,
     )
-    steady = select_steady_phase(recording, ())
+    steady = classify(recording, ()).steady
     unsent = steady.samples[steady.samples["endpoint"] == recording.strings.index(UNSENT)]
     assert len(unsent) == pytest.approx(50 * steady.duration_s, abs=2)
     assert set(unsent["ending"]) == {ENDED_NEVER}
@@ -93,7 +93,7 @@ def test_arrivals__without_a_free_user_are_failures(run_locust):
 def test_arrivals__whose_task_makes_no_request_are_failures(run_locust):
     idle = VISITOR.replace('self.client.get("/ok")', "pass")
     recording = run_locust(idle, users={"Visitor": 5}, arrivals_per_s=50.0, duration_s=1.0)
-    steady = select_steady_phase(recording, ())
+    steady = classify(recording, ()).steady
     # Those that were under way at the end are not known: of each user the last, and one that is due.
     assert 50 * steady.duration_s - 2 * 5 - 1 <= len(steady.samples) <= 50 * steady.duration_s + 1
     assert summarise(steady)[0].successes == 0
@@ -138,7 +138,7 @@ def test_arrivals__a_stall_shows_as_the_schedule_implies(tmp_path, run_locust, m
         service.wait()
         stalling.join()
 
-    steady = select_steady_phase(recording, ())
+    steady = classify(recording, ()).steady
     intended = steady.samples["intended_s"]
     implied_ms = np.where(
         (intended >= stopped[0]) & (intended < stopped[1]), (stopped[1] - intended) * 1000, 0

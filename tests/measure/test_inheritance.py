@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from ci_gate.evidence.samples import UNSENT
-from ci_gate.judge.steady import select_steady_phase
+from ci_gate.judge.steady import classify
 
 FAMILY = """
     import abc, pathlib
@@ -75,7 +75,7 @@ def test_inheritance__each_user_takes_one_arrival_at_a_time(run_locust, monkeypa
     assert UNSENT not in recording.strings
     classes = Counter(recording.strings[number] for number in recording.samples["user_class"])
     assert set(classes) == set(USERS)
-    assert len(select_steady_phase(recording, ()).samples) == pytest.approx(20, abs=1)
+    assert len(classify(recording, ()).steady.samples) == pytest.approx(20, abs=1)
 
 
 def test_inheritance__a_start_that_the_scenario_makes_again_is_its_own(run_locust):
@@ -86,4 +86,4 @@ def test_inheritance__a_start_that_the_scenario_makes_again_is_its_own(run_locus
         arrivals_per_s=20.0,
     )
     assert UNSENT not in recording.strings
-    assert len(select_steady_phase(recording, ()).samples) == pytest.approx(20, abs=1)
+    assert len(classify(recording, ()).steady.samples) == pytest.approx(20, abs=1)

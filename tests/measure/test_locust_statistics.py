@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ci_gate.judge.steady import classify
 from ci_gate.judge.verdict import judge_scenario
 from ci_gate.thresholds import parse_thresholds
 from tests.measure.conftest import make_plan
@@ -54,7 +55,7 @@ def find_disagreements(recording):
     """The messages of samples-disagree, by endpoint."""
     scenario = parse_thresholds(THRESHOLDS, "thresholds.yaml").scenarios[0]
     plan = make_plan("scenario.py", {"Visitor": 2})
-    findings = judge_scenario(scenario, plan, recording).findings
+    findings = judge_scenario(scenario, plan, classify(recording, scenario.accept)).findings
     return {found.subject: found.message for found in findings if found.code == "samples-disagree"}
 
 

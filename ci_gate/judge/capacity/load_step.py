@@ -8,10 +8,10 @@ from typing import Final, Literal
 import numpy as np
 
 from ci_gate.evidence.readings import StrictValue
-from ci_gate.evidence.recording import Recording, RecordingPlan
+from ci_gate.evidence.recording import RecordingPlan
 from ci_gate.judge.capacity.step_windows import StepWindow, cut_windows
 from ci_gate.judge.limits import LimitResult
-from ci_gate.judge.steady import find_successes
+from ci_gate.judge.steady import ClassifiedRecording
 from ci_gate.judge.validity.findings import Finding, as_planned, make_rule_input
 from ci_gate.judge.validity.rules import check_validity
 from ci_gate.thresholds import RATE, Scenario
@@ -63,8 +63,8 @@ class Step(StrictValue, frozen=True):
         return self.outcome != "untrusted" and self.rate_per_s > 0 and len(self.windows) > 1
 
 
-def judge_step(scenario: Scenario, plan: RecordingPlan, recording: Recording) -> Step:
-    """Judge one step by the scenario's limits and by every validity rule.
+def judge_step(scenario: Scenario, plan: RecordingPlan, recording: ClassifiedRecording) -> Step:
+    """One step, judged by the scenario's limits and by every validity rule.
 
     A floor under the rate is left out: it speaks of the scenario's own load, and below it nobody asks for as
     much.
@@ -72,8 +72,7 @@ def judge_step(scenario: Scenario, plan: RecordingPlan, recording: Recording) ->
     scenario = _with_load(scenario, plan)
     case = make_rule_input(scenario, plan, recording)
     steady, limits, findings = case.steady, case.limits, check_validity(case)
-    success = find_successes(recording.samples, recording.strings, scenario.accept)
-    windows = cut_windows(recording.samples, success, steady)
+    windows = cut_windows(recording)
     times_ms = steady.latency_ms[steady.success]
     total = case.summaries[0]
     return Step(

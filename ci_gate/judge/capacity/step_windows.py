@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ci_gate.evidence.readings import StrictValue
-from ci_gate.judge.steady import SteadyPhase
+from ci_gate.judge.steady import ClassifiedRecording
 
 WINDOW_S: Final = 1.0
 MAX_WINDOWS: Final = 3600
@@ -40,20 +40,17 @@ class StepWindow(StrictValue, frozen=True):
     in_flight: float
 
 
-def cut_windows(
-    samples: NDArray[np.void], success: NDArray[np.bool_], steady: SteadyPhase
-) -> tuple[StepWindow, ...]:
-    """Equal windows of about WINDOW_S, or MAX_WINDOWS longer ones.
-
-    ``samples`` are of the whole recording, ``success`` is aligned.
+def cut_windows(classified: ClassifiedRecording) -> tuple[StepWindow, ...]:
+    """Equal windows of the steady phase, of about WINDOW_S, or MAX_WINDOWS longer ones.
 
     Requests that began before the steady phase and ended in it count: at a steady load as many pass its
     begin as its end, and under overload those that end after it were not served in it.
     """
+    samples, success, steady = classified.recording.samples, classified.success, classified.steady
     count = min(int(steady.duration_s / WINDOW_S), MAX_WINDOWS)
     if not count:
         return ()
-    edges = np.linspace(steady.begin_s, steady.begin_s + steady.duration_s, count + 1)
+    edges = np.linspace(steady.begin_s, steady.end_s, count + 1)
     lasted_s = samples["response_ms"] / 1000
     ended = np.histogram(samples["start_s"][success] + lasted_s[success], edges)[0]
     spent_s = np.diff([np.clip(edge - samples["start_s"], 0.0, lasted_s).sum() for edge in edges])

@@ -17,6 +17,7 @@ from ci_gate.judge.capacity.load_step import Step, judge_step
 from ci_gate.judge.capacity.scalability import Scalability, fit_scalability
 from ci_gate.judge.capacity.stepping import Ended, count_once, explain_end, find_first_broken
 from ci_gate.judge.diagnosis.bottleneck import Diagnosis, diagnose, gather_circumstances
+from ci_gate.judge.steady import ClassifiedRecording, classify
 from ci_gate.thresholds import Scenario, Thresholds
 
 CAPACITY_SCHEMA: Final = 2
@@ -91,7 +92,12 @@ def judge_capacity(
     scenario = thresholds.scenario(plans[0].scenario) if plans else None
     if scenario is None:
         raise EvidenceError("the evidence has no load steps of a scenario that thresholds.yaml knows")
-    steps = _judge_steps(scenario, run, plans, recordings)
+    classified = {
+        name: classify(recording, scenario.accept)
+        for (of, name), recording in recordings.items()
+        if of == scenario.name
+    }
+    steps = _judge_steps(scenario, run, plans, classified)
     is_open = scenario.arrivals_per_s is not None
     generator = np.random.default_rng(plans[0].seed)  # the same evidence gives the same intervals
     knee = find_knee(steps, generator)
@@ -112,7 +118,7 @@ def judge_capacity(
         knee=knee,
         scalability=fit_scalability(steps, generator, is_open=is_open),
         diagnosed=slow.name if slow else None,
-        diagnosis=_diagnose(slow, thresholds, scenario, run, recordings) if slow else None,
+        diagnosis=_diagnose(slow, thresholds, scenario, run, classified) if slow else None,
     )
 
 
@@ -120,13 +126,13 @@ def _judge_steps(
     scenario: Scenario,
     run: RunInfo,
     plans: Sequence[RecordingPlan],
-    recordings: Mapping[tuple[str, str], Recording],
+    recordings: Mapping[str, ClassifiedRecording],
 ) -> tuple[Step, ...]:
     """The steps that have evidence; not the one that was cut off with the run, which says nothing."""
     steps = tuple(
-        judge_step(scenario, plan, recordings[plan.scenario, plan.recording])
+        judge_step(scenario, plan, recordings[plan.recording])
         for plan in sorted(plans, key=lambda plan: plan.recording)
-        if (plan.scenario, plan.recording) in recordings
+        if plan.recording in recordings
     )
     is_last_half = _is_cut_off(run) and steps and steps[-1].outcome == "untrusted"
     return steps[:-1] if is_last_half else steps
@@ -168,13 +174,11 @@ def _diagnose(
     thresholds: Thresholds,
     scenario: Scenario,
     run: RunInfo,
-    recordings: Mapping[tuple[str, str], Recording],
+    recordings: Mapping[str, ClassifiedRecording],
 ) -> Diagnosis:
     circumstances = gather_circumstances(thresholds, run, scenario, step.limits, None, (step.name,))
     # What ended the climb is not of this step.
-    return diagnose(
-        dataclasses.replace(circumstances, failure=""), {HEAD: recordings[scenario.name, step.name]}
-    )
+    return diagnose(dataclasses.replace(circumstances, failure=""), {HEAD: recordings[step.name]})
 
 
 def encode_capacity(verdict: CapacityVerdict) -> bytes:

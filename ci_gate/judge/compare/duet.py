@@ -11,13 +11,13 @@ import numpy as np
 
 from ci_gate.evidence.ranges import Count, Quantity, Share
 from ci_gate.evidence.readings import StrictValue
-from ci_gate.evidence.recording import DUET_BASE, DUET_HEAD, Recording, RecordingPlan
+from ci_gate.evidence.recording import DUET_BASE, DUET_HEAD, RecordingPlan
 from ci_gate.evidence.samples import UNSENT, count_ids
 from ci_gate.judge.compare.comparison import Change, Comparison, NotCompared, compare, decide
 from ci_gate.judge.compare.interim import InterimAnalysis, plan_interim
 from ci_gate.judge.compare.windows import Phase, SideSamples
 from ci_gate.judge.log_ends import shorten_failure
-from ci_gate.judge.steady import SteadyPhase, select_steady_phase
+from ci_gate.judge.steady import ClassifiedRecording, SteadyPhase
 from ci_gate.judge.validity.findings import Finding, Rule, as_planned, make_rule_input
 from ci_gate.judge.validity.rules import RULES, check_validity
 from ci_gate.thresholds import Compare, Scenario
@@ -65,12 +65,15 @@ def judge_planned_duet(
     scenario: Scenario,
     settings: Compare,
     plans: Mapping[str, RecordingPlan],
-    recordings: Mapping[tuple[str, str], Recording],
+    recordings: Mapping[str, ClassifiedRecording],
     failure: str | None,
     rules: tuple[Rule, ...] = RULES,
 ) -> DuetVerdict:
-    """The duet that ``plans`` ask for; ``failure`` is why it was not measured to its end."""
-    base, head = (recordings.get((scenario.name, name)) for name in (DUET_BASE, DUET_HEAD))
+    """The verdict on the duet that ``plans`` ask for. ``plans`` and ``recordings`` are by recording.
+
+    ``failure`` is why it was not measured to its end.
+    """
+    base, head = map(recordings.get, (DUET_BASE, DUET_HEAD))
     if failure or base is None or head is None:
         return without_duet(settings, failure or "base and head were to be compared, and were not measured")
     return judge_duet(scenario, settings, (plans[DUET_BASE], plans[DUET_HEAD]), (base, head), rules)
@@ -80,19 +83,19 @@ def judge_duet(
     scenario: Scenario,
     settings: Compare,
     plans: tuple[RecordingPlan, RecordingPlan],
-    recordings: tuple[Recording, Recording],
+    recordings: tuple[ClassifiedRecording, ClassifiedRecording],
     rules: tuple[Rule, ...] = RULES,
 ) -> DuetVerdict:
     """Decide at the first look that is clear. ``plans`` and ``recordings`` are of base, then of head."""
-    sides = tuple(select_steady_phase(recording, scenario.accept) for recording in recordings)
+    sides = tuple(recording.steady for recording in recordings)
     findings = tuple(
         finding
-        for side, plan, recording, steady in zip(_SIDES, plans, recordings, sides, strict=True)
-        for finding in _check_side(side, scenario, plan, recording, steady, rules)
+        for side, plan, recording in zip(_SIDES, plans, recordings, strict=True)
+        for finding in _check_side(side, scenario, plan, recording, rules)
     )
     begin_s = max(side.begin_s for side in sides)
     is_begun = all(side.duration_s > 0 for side in sides)
-    lasted_s = min(side.begin_s + side.duration_s for side in sides) - begin_s if is_begun else 0.0
+    lasted_s = min(side.end_s for side in sides) - begin_s if is_begun else 0.0
     reached = [
         look for look in plan_interim(settings.max_duration_s, settings.alpha) if look.duration_s <= lasted_s
     ]
@@ -188,12 +191,11 @@ def _check_side(
     side: Literal["base", "head"],
     scenario: Scenario,
     plan: RecordingPlan,
-    recording: Recording,
-    steady: SteadyPhase,
+    recording: ClassifiedRecording,
     rules: tuple[Rule, ...],
 ) -> tuple[Finding, ...]:
     limitless = dataclasses.replace(as_planned(scenario, plan), limits=())
-    case = make_rule_input(limitless, plan, recording, steady)
+    case = make_rule_input(limitless, plan, recording)
     findings = check_validity(case, tuple(rule for rule in rules if rule.code not in _NOT_OF_A_DUET))
     return tuple(
         msgspec.structs.replace(finding, side=side) for finding in findings if finding.severity != "info"

@@ -36,7 +36,7 @@ from ci_gate.judge.diagnosis.observation import ProbeWindow, ResourceUsage, obse
 from ci_gate.judge.diagnosis.occupancy import locate
 from ci_gate.judge.diagnosis.statements import count_statements, make_n_plus_one, subtract_first
 from ci_gate.judge.limits import LimitResult
-from ci_gate.judge.steady import select_steady_phase
+from ci_gate.judge.steady import ClassifiedRecording
 from ci_gate.thresholds import RATE, Scenario, Thresholds, metric_of
 
 MIN_SHARE: Final = 0.2
@@ -101,14 +101,15 @@ def gather_circumstances(
     )
 
 
-def diagnose(circumstances: ScenarioContext, recordings: Mapping[str, Recording]) -> Diagnosis:
+def diagnose(circumstances: ScenarioContext, recordings: Mapping[str, ClassifiedRecording]) -> Diagnosis:
     """The causes of one scenario, by its recordings' names: head alone counts, or what it did beside base."""
-    head = recordings.get(HEAD) or recordings.get(DUET_HEAD)
-    if head is None:
+    classified = recordings.get(HEAD) or recordings.get(DUET_HEAD)
+    if classified is None:
         return Diagnosis(causes=tuple(find_unmeasured(circumstances.failure or "no evidence")), unknown=())
-    usage = observe_steady(head, circumstances.host_cores, circumstances.offered_per_s)
+    head = classified.recording
+    usage = observe_steady(classified, circumstances.host_cores, circumstances.offered_per_s)
     breakdowns = tuple(find_endings(head)) or tuple(find_unmeasured(circumstances.failure))
-    failures = () if breakdowns else _find_failures(circumstances.scenario, head)
+    failures = () if breakdowns else _find_failures(circumstances.scenario, classified)
     hindering = [cause for cause in failures if (cause.share or 0.0) >= MAX_REPLIES]
     is_slow = circumstances.is_too_slow or usage.is_stuck
     is_too_slow = is_slow and not hindering and not breakdowns
@@ -126,14 +127,14 @@ def diagnose(circumstances: ScenarioContext, recordings: Mapping[str, Recording]
     )
 
 
-def _find_failures(scenario: Scenario, head: Recording) -> tuple[Cause, ...]:
-    failures = select_failures(scenario, head, select_steady_phase(head, scenario.accept))
-    failing = find_failing(scenario, failures, has_timeouts=are_timeouts_of_the_pool(head))
+def _find_failures(scenario: Scenario, head: ClassifiedRecording) -> tuple[Cause, ...]:
+    failures = select_failures(head)
+    failing = find_failing(scenario, failures, has_timeouts=are_timeouts_of_the_pool(head.recording))
     return (*find_throttling(failures), *failing)
 
 
 def _find_waits(
-    usage: ResourceUsage, head: Recording, recordings: Mapping[str, Recording], *, is_too_slow: bool
+    usage: ResourceUsage, head: Recording, recordings: Mapping[str, ClassifiedRecording], *, is_too_slow: bool
 ) -> Iterator[Cause]:
     """Where the requests' time went, as far as it is for want of something, or makes them too slow."""
     spent = subtract_first(head)

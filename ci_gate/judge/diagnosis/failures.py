@@ -14,7 +14,7 @@ from ci_gate.evidence.samples import FLAG_RETRY_AFTER, UNSENT, count_ids
 from ci_gate.judge.diagnosis.causes import Cause
 from ci_gate.judge.diagnosis.observation import ResourceUsage, find_window
 from ci_gate.judge.log_ends import shorten_failure
-from ci_gate.judge.steady import SteadyPhase, find_error_statuses, find_successes
+from ci_gate.judge.steady import ClassifiedRecording, find_error_statuses
 from ci_gate.judge.summary import name_status
 from ci_gate.thresholds import ALL_ENDPOINTS, FAILURES, SUCCESSES, Scenario
 from ci_gate.wording import count
@@ -66,12 +66,12 @@ class Failures:
         return int(rows.sum()) / max(int(self.requests.sum()), 1)
 
 
-def select_failures(scenario: Scenario, recording: Recording, steady: SteadyPhase) -> Failures:
+def select_failures(classified: ClassifiedRecording) -> Failures:
     """What the scenario does not accept."""
+    recording, steady = classified.recording, classified.steady
     samples, success = steady.samples, steady.success
     if not len(samples):
-        samples = recording.samples
-        success = find_successes(samples, recording.strings, scenario.accept)
+        samples, success = recording.samples, classified.success
     requests = np.bincount(samples["endpoint"], minlength=len(recording.strings))
     unsent = [number for number, text in enumerate(recording.strings) if text == UNSENT]
     requests[unsent] = 0

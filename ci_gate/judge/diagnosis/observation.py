@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ci_gate.evidence.readings import ProbeReading
 from ci_gate.evidence.recording import Recording
 from ci_gate.evidence.samples import UNSENT
-from ci_gate.judge.steady import find_steady_bounds
+from ci_gate.judge.steady import ClassifiedRecording
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,10 +146,11 @@ def observe(
 
 
 def observe_steady(
-    recording: Recording, host_cores: int | None = None, offered_per_s: float | None = None
+    classified: ClassifiedRecording, host_cores: int | None = None, offered_per_s: float | None = None
 ) -> ResourceUsage:
     """`observe` in the steady phase; of nothing where it never began."""
-    return observe(recording, *find_steady_bounds(recording), host_cores, offered_per_s)
+    steady = classified.steady
+    return observe(classified.recording, steady.begin_s, steady.end_s, host_cores, offered_per_s)
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

@@ -14,6 +14,7 @@ from ci_gate.judge.diagnosis.causes import Cause
 from ci_gate.judge.diagnosis.describe_resources import describe_most_called
 from ci_gate.judge.diagnosis.observation import ResourceUsage, observe_steady
 from ci_gate.judge.diagnosis.occupancy import count_in_pool
+from ci_gate.judge.steady import ClassifiedRecording
 
 _MANY_TIMES: Final = 2.0
 _MANY_MORE: Final = 1.0
@@ -36,8 +37,8 @@ class StatementsPerRequest:
         return self.head >= _MANY_TIMES * self.base and self.head >= self.base + _MANY_MORE
 
 
-def count_statements(recordings: Mapping[str, Recording]) -> StatementsPerRequest | None:
-    """None where there was no duet, or the service does not count its statements."""
+def count_statements(recordings: Mapping[str, ClassifiedRecording]) -> StatementsPerRequest | None:
+    """Those of both sides; None where there was no duet, or the service does not count its statements."""
     counts = []
     for name in (DUET_BASE, DUET_HEAD):
         recording = recordings.get(name)

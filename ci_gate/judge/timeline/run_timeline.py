@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from ci_gate.evidence.ranges import Count, Quantity, Version
 from ci_gate.evidence.readings import StrictValue
 from ci_gate.evidence.recording import RESET_CHECKS, Recording, RunInfo, decode_document
-from ci_gate.judge.steady import select_steady_phase
+from ci_gate.judge.scenario_evidence import ScenarioEvidence, gather_evidence
 from ci_gate.judge.timeline.timeline import Timeline, draw_timeline
-from ci_gate.thresholds import Accepted, Thresholds
+from ci_gate.thresholds import Thresholds
 
 TIMELINE_SCHEMA: Final = 1
 MAX_TIMELINE_BYTES: Final = 64 * 1024**2
@@ -45,31 +45,31 @@ class RunTimeline(StrictValue, frozen=True):
 def draw_timelines(
     thresholds: Thresholds, run: RunInfo, recordings: Mapping[tuple[str, str], Recording]
 ) -> RunTimeline:
-    """Every scenario of which anything was recorded, in the order in which they were planned."""
-    drawn = []
-    for name in dict.fromkeys(plan.scenario for plan in run.recordings):
-        scenario = thresholds.scenario(name)
-        own = {
-            side: each for (of, side), each in recordings.items() if of == name and side not in RESET_CHECKS
-        }
-        if own:
-            drawn.append(_draw_scenario(name, own, scenario.accept if scenario else ()))
-    return RunTimeline(schema=TIMELINE_SCHEMA, scenarios=tuple(drawn))
+    """The timeline of a run, whose ``recordings`` are by scenario and recording."""
+    return make_timeline(map(draw_scenario, gather_evidence(thresholds, run, recordings)))
 
 
-def _draw_scenario(
-    name: str, recordings: Mapping[str, Recording], accept: Iterable[Accepted]
-) -> ScenarioTimeline:
-    steady = {side: select_steady_phase(recording, accept) for side, recording in recordings.items()}
-    latencies = {side: phase.latency_ms[phase.success] for side, phase in steady.items()}
+def make_timeline(scenarios: Iterable[ScenarioTimeline]) -> RunTimeline:
+    """The timeline of a run, of those of its scenarios of which anything was recorded."""
+    return RunTimeline(schema=TIMELINE_SCHEMA, scenarios=tuple(each for each in scenarios if each.recordings))
+
+
+def draw_scenario(evidence: ScenarioEvidence) -> ScenarioTimeline:
+    """The timeline of one scenario, without its reset checks; empty where nothing was recorded."""
+    recordings = {
+        name: recording for name, recording in evidence.recordings.items() if name not in RESET_CHECKS
+    }
+    latencies = {
+        name: recording.steady.latency_ms[recording.steady.success] for name, recording in recordings.items()
+    }
     edges_ms = _log_edges(latencies.values())
     return ScenarioTimeline(
-        scenario=name,
-        recordings={side: draw_timeline(recording, accept) for side, recording in recordings.items()},
+        scenario=evidence.name,
+        recordings={name: draw_timeline(recording) for name, recording in recordings.items()},
         edges_ms=tuple(float(f"{edge:.5g}") for edge in edges_ms),
         counts={
-            side: tuple(np.histogram(np.maximum(values, _MIN_MS), edges_ms)[0].tolist())
-            for side, values in latencies.items()
+            name: tuple(np.histogram(np.maximum(values, _MIN_MS), edges_ms)[0].tolist())
+            for name, values in latencies.items()
         }
         if edges_ms.size
         else {},

@@ -16,10 +16,9 @@ from ci_gate.evidence.ranges import Count, Drawn, Moment, Span, Value
 from ci_gate.evidence.readings import ProbeReading, StrictValue
 from ci_gate.evidence.recording import Recording
 from ci_gate.evidence.samples import count_ids
-from ci_gate.judge.steady import find_latencies, find_successes
+from ci_gate.judge.steady import ClassifiedRecording
 from ci_gate.judge.summary import name_status
 from ci_gate.judge.timeline.seconds import Seconds, decimate, rate_of
-from ci_gate.thresholds import Accepted
 
 MAX_POINTS: Final = 600
 
@@ -73,12 +72,13 @@ class Timeline(StrictValue, frozen=True):
     series: dict[str, dict[str, Values]]
 
 
-def draw_timeline(recording: Recording, accept: Iterable[Accepted]) -> Timeline:
+def draw_timeline(classified: ClassifiedRecording) -> Timeline:
     """One recording over time, finished or not."""
+    recording = classified.recording
     seconds = Seconds.of(recording)
     span_s = 1 if seconds.count <= MAX_POINTS else -(-2 * seconds.count // MAX_POINTS)
     groups = {
-        **_draw_requests(seconds, recording, accept),
+        **_draw_requests(seconds, classified),
         **_draw_machine(seconds, recording),
         **_draw_probes(seconds, recording.probes),
     }
@@ -99,11 +99,10 @@ _Lines = dict[str, NDArray[np.float64]]
 _Readings = Mapping[str, tuple[Sequence[float], Sequence[float | None]]]
 
 
-def _draw_requests(seconds: Seconds, recording: Recording, accept: Iterable[Accepted]) -> dict[str, _Lines]:
-    samples = recording.samples
+def _draw_requests(seconds: Seconds, classified: ClassifiedRecording) -> dict[str, _Lines]:
+    samples, success = classified.recording.samples, classified.success
     index = seconds.index(samples["intended_s"])
-    success = find_successes(samples, recording.strings, accept)
-    percentiles = seconds.quantiles(index[success], find_latencies(samples)[success], (0.5, 0.95, 0.99))
+    percentiles = seconds.quantiles(index[success], classified.latency_ms[success], (0.5, 0.95, 0.99))
     failed = samples["status"][~success]
     statuses, counts = count_ids(failed)
     most = statuses[np.argsort(-counts, kind="stable")[:_MAX_LINES]]

@@ -13,7 +13,7 @@ from ci_gate.evidence.readings import Reading, StrictValue
 from ci_gate.evidence.recording import Recording, RecordingPlan
 from ci_gate.judge.limits import LimitResult, judge_limit
 from ci_gate.judge.log_ends import shorten_failure
-from ci_gate.judge.steady import SteadyPhase, select_steady_phase
+from ci_gate.judge.steady import ClassifiedRecording, SteadyPhase
 from ci_gate.judge.summary import EndpointSummary, summarise
 from ci_gate.thresholds import Scenario
 
@@ -48,29 +48,35 @@ class RuleInput:
 
     scenario: Scenario
     plan: RecordingPlan
-    recording: Recording
-    steady: SteadyPhase
+    classified: ClassifiedRecording
     summaries: tuple[EndpointSummary, ...]
     limits: tuple[LimitResult, ...]
 
     @property
+    def recording(self) -> Recording:
+        """All of it, from the ramp to the last reply."""
+        return self.classified.recording
+
+    @property
+    def steady(self) -> SteadyPhase:
+        """What the limits are judged on."""
+        return self.classified.steady
+
+    @property
     def steady_readings(self) -> tuple[Reading, ...]:
         """The generator's readings of the steady phase."""
-        begin_s, end_s = self.steady.begin_s, self.steady.begin_s + self.steady.duration_s
+        begin_s, end_s = self.steady.begin_s, self.steady.end_s
         return tuple(each for each in self.recording.readings if begin_s < each.wall_s < end_s)
 
 
-def make_rule_input(
-    scenario: Scenario, plan: RecordingPlan, recording: Recording, steady: SteadyPhase | None = None
-) -> RuleInput:
-    """With each of the scenario's limits judged; ``steady`` is of the recording, where it is known."""
-    steady = steady or select_steady_phase(recording, scenario.accept)
+def make_rule_input(scenario: Scenario, plan: RecordingPlan, classified: ClassifiedRecording) -> RuleInput:
+    """What rules may look at of one recording, with each of the scenario's limits judged."""
+    steady = classified.steady
     summaries = summarise(steady, scenario.endpoints)
     return RuleInput(
         scenario=scenario,
         plan=plan,
-        recording=recording,
-        steady=steady,
+        classified=classified,
         summaries=summaries,
         limits=tuple(judge_limit(limit, steady, summaries) for limit in scenario.limits),
     )

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ci_gate.evidence.samples import FLAG_HTML
-from ci_gate.judge.steady import find_successes
 from ci_gate.judge.validity.findings import Rule, RuleInput, Violation
 from ci_gate.wording import count
 
@@ -77,7 +76,7 @@ def _find_pages(case: RuleInput) -> Iterator[Violation]:
 
 def _count_replies(case: RuleInput) -> _Replies:
     samples, strings = case.recording.samples, case.recording.strings
-    success = find_successes(samples, strings, case.scenario.accept)
+    success = case.classified.success
     html, has_body = samples["flags"] & FLAG_HTML > 0, samples["body_crc"] > 0
 
     def tally(rows: NDArray[np.bool_]) -> NDArray[np.intp]:

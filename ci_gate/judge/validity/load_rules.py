@@ -54,14 +54,14 @@ def _find_late_generator(case: RuleInput) -> Iterator[Violation]:
 
 def _readings_in_reach(case: RuleInput) -> Iterator[Reading]:
     """Those of the steady phase, and one after it whose lateness is too long to have begun after it."""
-    end_s = case.steady.begin_s + case.steady.duration_s
+    end_s = case.steady.end_s
     for reading in case.recording.readings:
         if case.steady.begin_s < reading.wall_s < end_s + reading.lag_ms / 1000:
             yield reading
 
 
 def _find_busy_host(case: RuleInput) -> Iterator[Violation]:
-    begin_s, end_s = case.steady.begin_s, case.steady.begin_s + case.steady.duration_s
+    begin_s, end_s = case.steady.begin_s, case.steady.end_s
     readings = [each for each in case.recording.machine if begin_s < each.wall_s < end_s]
     host = float(np.mean([reading.host_cpu_percent for reading in readings])) if readings else 0.0
     if host >= _BUSY_HOST_PERCENT:
@@ -95,7 +95,7 @@ def _find_missing_load(case: RuleInput) -> Iterator[Violation]:
 def _time_in_flight(case: RuleInput, user_class: str) -> float:
     """The seconds of the steady phase for which the users of a class waited for replies, added up."""
     samples = case.recording.samples[_of_class(case, user_class, case.recording.samples)]
-    begin_s, end_s = case.steady.begin_s, case.steady.begin_s + case.steady.duration_s
+    begin_s, end_s = case.steady.begin_s, case.steady.end_s
     until_s = np.minimum(samples["start_s"] + samples["response_ms"] / 1000, end_s)
     return float(np.maximum(until_s - np.maximum(samples["start_s"], begin_s), 0.0).sum())
 

@@ -17,7 +17,7 @@ def _find_failed_probes(case: RuleInput) -> Iterator[Violation]:
     What counts are the seconds that were read: one that fails is asked less often.
     """
     duration_s = case.steady.duration_s
-    end_s = case.steady.begin_s + duration_s
+    end_s = case.steady.end_s
     for name in dict.fromkeys(reading.probe for reading in case.recording.probes):
         steady = [
             reading

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from ci_gate.evidence.recording import Recording
 from ci_gate.evidence.samples import group_rows
-from ci_gate.judge.steady import find_successes
+from ci_gate.judge.steady import ClassifiedRecording
 from ci_gate.judge.validity.findings import Finding, relax
 from ci_gate.thresholds import Scenario
 
@@ -15,9 +14,11 @@ LEFT_OVER: Final = "state-left-over"
 _MIN_REPLIES: Final = 3  # requests of an endpoint; one or two may fail by chance
 
 
-def find_reset_differences(scenario: Scenario, first: Recording, second: Recording) -> tuple[Finding, ...]:
+def find_reset_differences(
+    scenario: Scenario, first: ClassifiedRecording, second: ClassifiedRecording
+) -> tuple[Finding, ...]:
     """A finding per endpoint that always succeeds in one trial and never in the other, with MIN each."""
-    before, after = _success_shares(scenario, first), _success_shares(scenario, second)
+    before, after = _success_shares(first), _success_shares(second)
     changed = [name for name in before if {before[name], after.get(name)} == {0.0, 1.0}]
     return tuple(_make_findings(scenario, changed, before, after))
 
@@ -40,12 +41,11 @@ def _make_findings(
         yield relax(finding, reason) if reason else finding
 
 
-def _success_shares(scenario: Scenario, recording: Recording) -> dict[str, float]:
+def _success_shares(classified: ClassifiedRecording) -> dict[str, float]:
     """Of every request of a trial, its on_start included: the share of successes by endpoint, if enough."""
-    samples = recording.samples
-    success = find_successes(samples, recording.strings, scenario.accept)
+    recording, success = classified.recording, classified.success
     return {
         recording.strings[number]: float(success[rows].mean())
-        for number, rows in group_rows(samples["endpoint"])
+        for number, rows in group_rows(recording.samples["endpoint"])
         if len(rows) >= _MIN_REPLIES
     }
