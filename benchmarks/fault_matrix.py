@@ -18,7 +18,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from ci_gate.judge.verdict import ScenarioVerdict, decode_verdict
-from ci_gate.report.terminal import explain_breach
+from ci_gate.report.explain import explain
 
 REPOSITORY = Path(__file__).parents[1]
 SCENARIO_OF = {
@@ -53,10 +53,11 @@ def run(scenario: str, fault: str, profile: str) -> ScenarioVerdict:
         return decode_verdict((out / "verdict.json").read_bytes()).scenarios[0]
 
 
-def explain(verdict: ScenarioVerdict) -> str:
+def summarise(verdict: ScenarioVerdict) -> str:
     """The first breach and the findings that decide, in a few words."""
+    breaches = [each.plain for each in explain(verdict) if each.kind == "breach"]
     codes = dict.fromkeys(finding.code for finding in verdict.findings if finding.severity != "info")
-    return "; ".join([*list(explain_breach(verdict))[:1], *codes])
+    return "; ".join([*breaches[:1], *codes])
 
 
 def main() -> int:
@@ -78,7 +79,7 @@ def main() -> int:
         total = verdict.endpoints[0] if verdict.endpoints else None
         p99 = f"{total.p99_ms:,.0f} ms" if total and total.p99_ms else "-"
         failures = f"{total.failure_share:.1%}" if total and total.failure_share is not None else "-"
-        rows.append((fault or "none", scenario, verdict.outcome, p99, failures, explain(verdict)[:90]))
+        rows.append((fault or "none", scenario, verdict.outcome, p99, failures, summarise(verdict)[:90]))
         print("  ".join(rows[-1]), flush=True)
     headers = ("fault", "scenario", "verdict", "p99", "failures", "why")
     print(tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True))

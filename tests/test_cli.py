@@ -41,8 +41,8 @@ def test_run__fails_when_a_limit_breaks(repository, call, tmp_path):
     repository.edit("thresholds.yaml", "{p50: 500ms}", "{p50: 0.001ms}")
     code, table, _ = call("run", "--quiet", "--thresholds", repository.thresholds, "--out", tmp_path / "out")
     assert code == EXIT["fail"]
-    assert "BREACH  GET /ok p50: " in table
-    assert "limit at most 0.001ms" in table
+    assert "BREACH  GET /ok p50 was " in table
+    assert "must be at most 0.001ms" in table
 
 
 @pytest.mark.parametrize(

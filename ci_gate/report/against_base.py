@@ -1,4 +1,4 @@
-"""The comparison with base as cells and sentences."""
+"""The comparison with base as cells, and how it was made in a sentence."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from ci_gate.judge.compare.comparison import Change, NotCompared
+from ci_gate.judge.compare.comparison import Change
 from ci_gate.judge.compare.duet import NOT_COMPARED, DuetVerdict
 from ci_gate.judge.compare.worsening import exceeds
 from ci_gate.report.cells import format_percent
@@ -26,8 +26,6 @@ CHANGE_HEADERS: Final = (
     "detectable",
 )
 _MAX_DIGITS: Final = 10  # after the point: no tolerance is broken by less
-_MAX_MISSING: Final = 6
-_EXAMPLES: Final = 3
 OUTCOME_WORDS: Final = {"pass": "ok", "fail": "WORSE", "inconclusive": "unclear"}
 
 
@@ -77,18 +75,6 @@ def describe_duet(duet: DuetVerdict) -> str:
     return f"base and head under load together for {duet.duration_s:.0f} s, {looks}, {alpha}: {duet.outcome}"
 
 
-def explain_duet(duet: DuetVerdict) -> Iterator[str]:
-    """One sentence for each tolerance that is broken, or that could not be judged."""
-    for change in duet.changes:
-        seen = f"{change.endpoint} {change.metric}: {format_change(change)} ({format_interval(change)})"
-        tolerance = f"tolerance {format_percent(change.tolerance)}"
-        if change.outcome == "fail":
-            yield f"{seen} against base, {tolerance}"
-        elif change.outcome == "inconclusive":
-            yield f"{seen}; changes below {change.mde * 100:.1f} % could not be seen, {tolerance}"
-    yield from explain_all_missing(duet)
-
-
 def format_change(change: Change) -> str:
     """``+12.3 %``; for a share, percentage points. With as many digits as show that a tolerance is broken."""
     sizes = [f"{change.change * 100:+.{digits}f}" for digits in range(1, _MAX_DIGITS)]
@@ -107,18 +93,3 @@ def _rank(change: Change) -> tuple[bool, bool, float]:
     worsening = metric.worse * change.change
     of_tolerance = worsening / change.tolerance if change.tolerance else worsening
     return change.outcome == "fail", metric.is_percentile, of_tolerance
-
-
-def explain_all_missing(duet: DuetVerdict) -> Iterator[str]:
-    """A sentence for each comparison that could not be made; of many, a few and how many more."""
-    missing = sorted(duet.not_compared, key=lambda each: -each.head_samples)
-    shown = missing if len(missing) <= _MAX_MISSING else missing[:_EXAMPLES]
-    yield from map(explain_not_compared, shown)
-    if len(missing) > len(shown):
-        yield f"{len(missing) - len(shown):,} more were not compared for the same reason"
-
-
-def explain_not_compared(missing: NotCompared) -> str:
-    """What kept one comparison from being made, in a sentence."""
-    counts = f"{missing.base_samples:,} on base, {missing.head_samples:,} on head"
-    return f"{missing.endpoint} {missing.metric}: not compared, too few {missing.lacking} ({counts})"

@@ -10,13 +10,16 @@ from ci_gate.judge.changes.threshold_changes import ThresholdChange
 from ci_gate.judge.gate.mistakes import BAD_INPUT
 from ci_gate.judge.validity.findings import Finding
 from ci_gate.judge.verdict import ScenarioVerdict
-from ci_gate.report.against_base import format_change, format_interval
-from ci_gate.report.cells import format_bound, format_measured, format_percent
 from ci_gate.report.comment import Report
 from ci_gate.report.escape import MAX_NAME_LENGTH, MAX_TEXT_LENGTH, clean
-from ci_gate.report.reasons import list_blocking, put_reasons
+from ci_gate.report.explain import Kind, Sentence, explain
 
 _PLACE: Final = re.compile(r"(.+):([1-9][0-9]{0,8}):([1-9][0-9]{0,8})")
+_TITLES: Final[dict[Kind, str]] = {
+    "breach": "limit broken",
+    "worse": "worse than base",
+    "invalid": "INVALID",
+}
 MAX_ANNOTATIONS: Final = 10  # GitHub shows no more errors of one step
 
 
@@ -59,27 +62,16 @@ def _annotate_finding(finding: Finding) -> str:
     return _format_error("INVALID", words, place[1], int(place[2]), int(place[3]))
 
 
-def _annotate_scenario(scenario: ScenarioVerdict, file: str) -> tuple[str, ...]:
-    return put_reasons(scenario, [*_annotate_broken(scenario, file)], [*_annotate_findings(scenario)])
+def _annotate_scenario(scenario: ScenarioVerdict, file: str) -> Iterator[str]:
+    for reason in explain(scenario):
+        if title := _TITLES.get(reason.kind):
+            where = file if reason.code is None else ""
+            yield _format_error(f"{scenario.name}: {title}", _with_remedy(reason), where, reason.line)
 
 
-def _annotate_broken(scenario: ScenarioVerdict, file: str) -> Iterator[str]:
-    for limit in scenario.breaches:
-        measured = (
-            f"{limit.endpoint} {limit.metric} was {format_measured(limit)}, must be {format_bound(limit)}"
-        )
-        yield _format_error(f"{scenario.name}: limit broken", measured, file, limit.line)
-    for change in scenario.comparison.changes if scenario.comparison else ():
-        if change.outcome == "fail":
-            size = f"{change.endpoint} {change.metric}: {format_change(change)} ({format_interval(change)})"
-            words = f"{size} against base, the tolerance is {format_percent(change.tolerance)}"
-            yield _format_error(f"{scenario.name}: worse than base", words, file, None)
-
-
-def _annotate_findings(scenario: ScenarioVerdict) -> Iterator[str]:
-    for finding in list_blocking(scenario.findings):
-        words = f"{finding.about}: {finding.message}. To fix it: {finding.remedy}"
-        yield _format_error(f"{scenario.name}: INVALID", words, "", None)
+def _with_remedy(sentence: Sentence) -> str:
+    remedy = "" if sentence.remedy is None else f". To fix it: {sentence.remedy}"
+    return f"{sentence.plain}{remedy}"
 
 
 def _describe(change: ThresholdChange) -> str:

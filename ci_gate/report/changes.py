@@ -9,10 +9,10 @@ from typing import Final
 from ci_gate.judge.changes.approval import Approval
 from ci_gate.judge.changes.rejudge import UnderBase
 from ci_gate.judge.changes.threshold_changes import ThresholdChange
-from ci_gate.report.against_base import format_change
-from ci_gate.report.cells import format_bound, format_measured
 from ci_gate.report.document import Piece, Rank, make_table
 from ci_gate.report.escape import code_span
+from ci_gate.report.explain import explain_under_base
+from ci_gate.report.reasons import mark_text
 from ci_gate.wording import NOTHING, count
 
 OUTCOMES: Final = {"PASS": "✅", "FAIL": "❌", "INVALID": "🚫", "INCONCLUSIVE": "❔"}
@@ -88,18 +88,8 @@ def _change_row(change: ThresholdChange) -> tuple[str, ...]:
 
 
 def _outcome_row(row: UnderBase) -> tuple[str, ...]:
-    reasons = [
-        f"{code_span(limit.endpoint)} {code_span(limit.metric)} was {format_measured(limit)}, "
-        f"must be {code_span(format_bound(limit))}"
-        for limit in row.breaches[:_MAX_REASONS]
-    ]
-    reasons += [
-        f"{code_span(change.endpoint)} {code_span(change.metric)} {format_change(change)} against base"
-        for change in row.worse[:_MAX_REASONS]
-    ]
-    more = len(row.breaches) + len(row.worse) - len(reasons)
-    reasons += [f"{more} more"] if more else []
-    if row.unknown:
-        reasons.append(f"no figure for {count(len(row.unknown), 'limit')}")
+    known = explain_under_base(row)
+    reasons = [mark_text(each) for each in known[:_MAX_REASONS]]
+    reasons += [f"{len(known) - len(reasons):,} more"] if len(known) > len(reasons) else []
     outcomes = [f"{OUTCOMES[each]} {each}" if each else NOTHING for each in (row.base, row.head)]
     return code_span(row.scenario), *outcomes, "; ".join(reasons) or NOTHING

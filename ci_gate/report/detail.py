@@ -6,16 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-import msgspec
-
 from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.summary import EndpointSummary
 from ci_gate.judge.verdict import ScenarioVerdict
-from ci_gate.report.against_base import CHANGE_HEADERS, change_rows, describe_duet, explain_duet
+from ci_gate.report.against_base import CHANGE_HEADERS, change_rows, describe_duet
 from ci_gate.report.cells import format_bound, format_measured, format_ms, format_rate, format_share
 from ci_gate.report.document import Piece, Rank, make_list, make_table
 from ci_gate.report.escape import code_span, escape_markdown
-from ci_gate.report.reasons import count_told, describe_finding, list_blocking
+from ci_gate.report.explain import explain, explain_doubts, explain_finding, explain_missing
+from ci_gate.report.reasons import MAX_REASONS, mark_sentence
 
 _LIMIT_SYMBOLS: Final = {"breached": "❌", "unproven": "🚫", "kept": "✅"}
 _CHANGE_COLUMNS: Final = "lllrrrrrr"
@@ -59,11 +58,8 @@ def make_comparison_pieces(scenarios: Sequence[ScenarioVerdict]) -> Iterator[Pie
         said = escape_markdown(describe_duet(duet))
         fold = "Comparison with base"
         yield replace(table, fold=fold, head=f"**{code_span(scenario.name)}**: {said}.\n\n{table.head}")
-        lines = [
-            f"- {escape_markdown(line)}" for line in explain_duet(msgspec.structs.replace(duet, changes=()))
-        ]
-        lines += [f"- {describe_finding(finding)}" for finding in duet.findings]
-        yield Piece(items=tuple(lines), noun="finding", rank=Rank.LIMITS, fold=fold)
+        found = (*explain_missing(duet), *explain_doubts(duet))
+        yield replace(make_list(found, mark_sentence, noun="finding", rank=Rank.LIMITS), fold=fold)
 
 
 def _change_row(cells: tuple[str, ...]) -> tuple[str, ...]:
@@ -91,10 +87,9 @@ def _endpoint_row(row: EndpointSummary) -> tuple[str, ...]:
 def make_more_findings(scenarios: Sequence[ScenarioVerdict]) -> Iterator[Piece]:
     """Findings that are not among the reasons."""
     for scenario in scenarios:
-        blocking = list_blocking(scenario.findings)
-        notes = [finding for finding in scenario.findings if finding.severity == "info"]
-        found = (*blocking[count_told(scenario) :], *notes)
-        listed = make_list(found, describe_finding, noun="finding", rank=Rank.FINDINGS)
+        shown = explain(scenario)[:MAX_REASONS]
+        found = [each for each in map(explain_finding, scenario.findings) if each not in shown]
+        listed = make_list(found, mark_sentence, noun="finding", rank=Rank.FINDINGS)
         yield _put_under(listed, scenario, "More findings")
 
 

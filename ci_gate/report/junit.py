@@ -19,10 +19,15 @@ from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.outcomes import Outcome
 from ci_gate.judge.validity.findings import Finding
 from ci_gate.judge.verdict import ScenarioVerdict, Verdict
-from ci_gate.report.against_base import explain_not_compared, format_change, format_interval
-from ci_gate.report.cells import format_bound, format_measured, format_percent
 from ci_gate.report.escape import MAX_NAME_LENGTH, MAX_TEXT_LENGTH, clean
-from ci_gate.report.reasons import list_blocking
+from ci_gate.report.explain import (
+    describe_change,
+    describe_detectable,
+    describe_limit,
+    describe_missing,
+    list_blocking,
+    name_subject,
+)
 from ci_gate.wording import count, format_exact
 
 _State = Literal["passed", "skipped", "failure", "error"]
@@ -99,12 +104,10 @@ def _doubt(case: _Case, state: _State | None) -> _Case:
 
 def _judge_limit(limit: LimitResult, file: str) -> _Case:
     states: dict[str, _State] = {"kept": "passed", "breached": "failure", "unproven": "error"}
-    measured = "not measured" if limit.measured is None else format_measured(limit)
-    too_few = " (too few samples to tell)" if limit.outcome == "unproven" else ""
     counted = f"{count(limit.samples, 'sample')}, needed {limit.needed:,}"
     return _Case(
-        name=f"{limit.endpoint} {limit.metric}",
-        said=f"was {measured}{too_few}, must be {format_bound(limit)}",
+        name=name_subject(limit.endpoint, limit.metric),
+        said=describe_limit(limit),
         state=states[limit.outcome],
         kind=limit.outcome,
         detail=(counted, f"{file}:{limit.line}" if limit.line else "a default of ci-gate"),
@@ -117,7 +120,7 @@ def _comparison_cases(duet: DuetVerdict, undecided: _State) -> Iterator[_Case]:
     for missing in duet.not_compared:
         yield _Case(
             name=_name_comparison(missing),
-            said=explain_not_compared(missing),
+            said=describe_missing(missing),
             state=undecided if missing.outcome == "inconclusive" else "skipped",
             kind="not compared",
         )
@@ -126,18 +129,17 @@ def _comparison_cases(duet: DuetVerdict, undecided: _State) -> Iterator[_Case]:
 def _judge_change(change: Change, undecided: _State) -> _Case:
     of_unclear: _State = undecided if change.leaves_open else "skipped"
     states: dict[str, _State] = {"pass": "passed", "fail": "failure", "inconclusive": of_unclear}
-    size = f"changed by {format_change(change)} ({format_interval(change)}) against base"
     return _Case(
         name=_name_comparison(change),
-        said=f"{size}, the tolerance is {format_percent(change.tolerance)}",
+        said=describe_change(change),
         state=states[change.outcome],
         kind="inconclusive" if change.outcome == "inconclusive" else "worse than base",
-        detail=(f"changes below {change.mde * 100:.1f} % could not be seen",),
+        detail=() if change.outcome == "inconclusive" else (describe_detectable(change),),
     )
 
 
 def _name_comparison(asked: Change | NotCompared) -> str:
-    return f"{asked.endpoint} {asked.metric} against base"
+    return f"{name_subject(asked.endpoint, asked.metric)} against base"
 
 
 def _describe_finding(finding: Finding, state: _State) -> _Case:

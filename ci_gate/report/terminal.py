@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from tabulate import tabulate
 
-from ci_gate.judge.validity.findings import Finding
 from ci_gate.judge.verdict import ScenarioVerdict, Verdict
-from ci_gate.report.against_base import describe_duet, explain_duet, find_missing, summarise_duet
-from ci_gate.report.cells import format_bound, format_measured, format_ms, format_rate, format_share
+from ci_gate.report.against_base import describe_duet, find_missing, summarise_duet
+from ci_gate.report.cells import format_ms, format_rate, format_share
 from ci_gate.report.diagnosis import explain_in_terminal
-from ci_gate.report.reasons import put_reasons
+from ci_gate.report.explain import Kind, Sentence, explain, explain_finding, explain_rest
 from ci_gate.wording import NOTHING
 
 HEADERS = (
@@ -27,7 +27,13 @@ HEADERS = (
     "against base",
 )
 
-ALIGNMENT = ("left", "left", *["right"] * 7, "left")
+_LABELS: Final[dict[Kind, str]] = {
+    "breach": "BREACH",
+    "worse": "WORSE",
+    "unclear": "unclear",
+    "invalid": "INVALID",
+    "info": "note",
+}
 
 
 def render_terminal(verdict: Verdict) -> str:
@@ -41,7 +47,7 @@ def render_terminal(verdict: Verdict) -> str:
         if lines:
             parts.append("\n".join([f"{scenario.name}:", *lines]))
     if verdict.findings:
-        parts.append("\n".join(_describe(finding) for finding in verdict.findings))
+        parts.append("\n".join(_mark(explain_finding(finding)) for finding in verdict.findings))
     return "\n\n".join([*parts, headline(verdict)]) + "\n"
 
 
@@ -82,24 +88,15 @@ def _tell_inconclusive(verdict: Verdict) -> str:
     return f"not compared with base: {why}" if why else "the comparison could not tell within its budget"
 
 
-def explain_breach(scenario: ScenarioVerdict) -> Iterator[str]:
-    """One sentence for each limit that was broken."""
-    for limit in scenario.breaches:
-        yield f"{limit.endpoint} {limit.metric}: {format_measured(limit)}, limit {format_bound(limit)}"
-
-
 def _explain(scenario: ScenarioVerdict) -> Iterator[str]:
-    breaches = [f"  BREACH  {sentence}" for sentence in explain_breach(scenario)]
-    yield from put_reasons(scenario, breaches, [*map(_describe, scenario.findings)])
+    yield from map(_mark, explain(scenario))
     if scenario.comparison:
         yield f"  {describe_duet(scenario.comparison)}"
-        yield from (f"    {sentence}" for sentence in explain_duet(scenario.comparison))
-        label = "INVALID" if scenario.comparison.outcome == "invalid" else "unclear"
-        yield from (_describe(finding, label) for finding in scenario.comparison.findings)
+    yield from map(_mark, explain_rest(scenario))
     yield from explain_in_terminal(scenario)
 
 
-def _describe(finding: Finding, of_blocking: str = "INVALID") -> str:
-    label = "note   " if finding.severity == "info" else of_blocking
-    remedy = "" if finding.severity == "info" else f"\n          -> {finding.remedy}"
-    return f"  {label} [{finding.code}] {finding.about}: {finding.message}{remedy}"
+def _mark(sentence: Sentence) -> str:
+    code = "" if sentence.code is None else f"[{sentence.code}] "
+    remedy = "" if sentence.remedy is None else f"\n          -> {sentence.remedy}"
+    return f"  {_LABELS[sentence.kind]:7} {code}{sentence.plain}{remedy}"

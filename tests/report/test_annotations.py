@@ -39,7 +39,7 @@ def test_breach__points_at_the_line_of_its_limit():
     (line,) = render_annotations(Report(verdict=verdict(broken, outcome="FAIL")))
     assert line == (
         "::error file=thresholds.yaml,line=7,title=checkout%3A limit broken"
-        "::GET /a p95 was 350 ms, must be at most 300ms"
+        "::GET /a p95 was 350 ms, must be at most 300ms: 16.7 %25 above it"
     )
 
 
@@ -49,7 +49,7 @@ def test_default_limit__has_no_line_to_point_at():
     )
     ((properties, message),) = map(parse, render_annotations(Report(verdict=verdict(broken))))
     assert properties == {"file": "thresholds.yaml", "title": "checkout: limit broken"}
-    assert message == "all failures was 50 %, must be at most 1%"
+    assert message == "all failures was 50 %, must be at most 1%: 50 times the limit"
 
 
 def test_finding__says_what_mends_it_but_a_note_is_no_error():
@@ -64,7 +64,7 @@ def test_broken_tolerance__is_an_error_of_the_file():
     worse = scenario("a", "FAIL", comparison=duet(change("GET /a"), change(outcome="pass")))
     ((properties, message),) = map(parse, render_annotations(Report(verdict=verdict(worse))))
     assert properties == {"file": "thresholds.yaml", "title": "a: worse than base"}
-    assert message == "GET /a p95: +12.3 % (+8.3 to +16.3) against base, the tolerance is 10 %"
+    assert message == "GET /a p95 changed by +12.3 % (+8.3 to +16.3) against base, the tolerance is 10 %"
 
 
 @pytest.mark.parametrize("is_given", [False, True])

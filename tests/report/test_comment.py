@@ -220,12 +220,13 @@ def test_summary__has_room_for_what_the_comment_leaves_out():
 def test_regression__is_a_reason_and_an_unclear_one_only_where_it_decides():
     unclear = duet(change(outcome="inconclusive"), change("GET /a", "p50"))
     text = comment(Report(verdict=verdict(scenario("a", "FAIL", comparison=unclear), outcome="FAIL")))
-    assert "- ❌ `GET /a` `p50` changed by **+12.3 %** (+8.3 to +16.3) against base, the tolerance" in text
+    assert "- ❌ `GET /a p50` changed by **+12.3 %** (+8.3 to +16.3) against base, the tolerance" in text
     assert "❔" not in text
     unclear = duet(change(outcome="inconclusive"), outcome="inconclusive")
     text = comment(Report(verdict=verdict(scenario("a", "INCONCLUSIVE", comparison=unclear))))
     assert (
-        "- ❔ `all` `p95`: **+12.3 %** (+8.3 to +16.3) against base; the tolerance is 10 %, and less" in text
+        "- ❔ `all p95` changed by **+12.3 %** (+8.3 to +16.3) against base, the tolerance is 10 %; chang"
+        in text
     )
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from ci_gate.errors import ServiceError
 from ci_gate.judge.compare.duet import without_duet
-from ci_gate.report.against_base import explain_duet
 from ci_gate.report.comment import Report, summarise_in_a_sentence
+from ci_gate.report.explain import explain_missing
 from ci_gate.thresholds import parse_thresholds
 from tests.judge.test_verdict import TEXT
 from tests.report.outputs import render_verdict
@@ -47,7 +47,7 @@ def test_comparison_that_could_not_tell__still_says_so():
 
 def test_not_compared__hundreds_are_a_few_lines():
     many = [not_compared(f"GET /{number}") for number in range(300)]
-    lines = list(explain_duet(duet(not_compared=many)))
+    lines = list(explain_missing(duet(not_compared=many)))
     assert len(lines) == 4
-    assert lines[-1] == "297 more were not compared for the same reason"
-    assert len(list(explain_duet(duet(not_compared=many[:6])))) == 6
+    assert lines[-1].plain == "297 more were not compared for the same reason"
+    assert len(list(explain_missing(duet(not_compared=many[:6])))) == 6

@@ -10,12 +10,12 @@ from ci_gate.judge.outcomes import Outcome
 from ci_gate.judge.summary import EndpointSummary
 from ci_gate.judge.verdict import ScenarioVerdict, Verdict
 from ci_gate.report.cells import format_ms, format_rate, format_share
+from ci_gate.report.explain import list_blocking
 from ci_gate.report.html.chart import Chart, Colour, Line, Span
 from ci_gate.report.html.charts import mark_limits
 from ci_gate.report.html.page import render_page
 from ci_gate.report.html.table import Cell, Column, Table
 from ci_gate.report.html.tables import figure_cells, number_columns
-from ci_gate.report.reasons import list_blocking
 from ci_gate.wording import NOTHING, count
 
 _SEVERITY: Final[tuple[Outcome, ...]] = ("FAIL", "INVALID", "INCONCLUSIVE", "PASS")

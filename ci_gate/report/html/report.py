@@ -7,10 +7,11 @@ from typing import Final
 
 from ci_gate.judge.timeline.run_timeline import RunTimeline, ScenarioTimeline
 from ci_gate.judge.verdict import ScenarioVerdict
-from ci_gate.report.against_base import describe_duet, explain_all_missing
+from ci_gate.report.against_base import describe_duet
 from ci_gate.report.cells import format_bound, format_measured, format_share
 from ci_gate.report.comment import Report, summarise_in_a_sentence
-from ci_gate.report.html.advice import Sentence, advise, explain, find_tightest
+from ci_gate.report.explain import Sentence, explain, explain_doubts, explain_finding, explain_missing
+from ci_gate.report.html.advice import advise, find_tightest
 from ci_gate.report.html.charts import make_figures
 from ci_gate.report.html.figure import Figure
 from ci_gate.report.html.page import render_page
@@ -43,7 +44,8 @@ class Section:
     limits: Table
     changes: Table | None
     comparison: str
-    not_compared: tuple[str, ...]
+    not_compared: tuple[Sentence, ...]
+    findings: tuple[Sentence, ...]
 
 
 def render_html(report: Report, timeline: RunTimeline | None) -> str:
@@ -61,6 +63,7 @@ def render_html(report: Report, timeline: RunTimeline | None) -> str:
         headline=summarise_in_a_sentence(report),
         reasons=reasons[:MAX_REASONS],
         more_reasons=max(len(reasons) - MAX_REASONS, 0),
+        findings=tuple(map(explain_finding, report.verdict.findings)),
         score=_make_score(report),
         advice=advise(report),
         scenarios=make_scenario_table(report.verdict.scenarios),
@@ -83,7 +86,8 @@ def _make_section(scenario: ScenarioVerdict, timeline: ScenarioTimeline | None, 
         limits=make_limit_table(scenario.limits),
         changes=make_change_table(duet) if duet and duet.changes else None,
         comparison=describe_duet(duet) if duet else "",
-        not_compared=tuple(explain_all_missing(duet)) if duet else (),
+        not_compared=(*explain_missing(duet), *explain_doubts(duet)) if duet else (),
+        findings=tuple(map(explain_finding, scenario.findings)),
     )
 
 

@@ -15,12 +15,10 @@ from ci_gate.judge.verdict import ScenarioVerdict
 from ci_gate.report.against_base import (
     OUTCOME_WORDS,
     change_rows,
-    format_change,
-    format_interval,
     summarise_duet,
 )
 from ci_gate.report.cells import format_bound, format_measured, format_ms, format_rate, format_share
-from ci_gate.report.html.advice import share_of_limit
+from ci_gate.report.explain import explain_under_base, share_of_limit
 from ci_gate.report.html.table import Cell, Column, Table
 from ci_gate.wording import NOTHING
 
@@ -170,7 +168,7 @@ def make_under_base_table(under_base: Iterable[UnderBase]) -> Table:
             Cell(row.scenario),
             _outcome_cell(row.base),
             _outcome_cell(row.head),
-            Cell(_explain_base(row) or NOTHING),
+            Cell("; ".join(each.plain for each in explain_under_base(row)) or NOTHING),
         )
         for row in under_base
     )
@@ -179,19 +177,6 @@ def make_under_base_table(under_base: Iterable[UnderBase]) -> Table:
 
 def _outcome_cell(outcome: str | None) -> Cell:
     return Cell(outcome, kind=f"outcome {outcome.lower()}") if outcome else Cell(NOTHING)
-
-
-def _explain_base(row: UnderBase) -> str:
-    reasons = [
-        f"{limit.endpoint} {limit.metric} was {format_measured(limit)}, must be {format_bound(limit)}"
-        for limit in row.breaches
-    ]
-    reasons += [
-        f"{change.endpoint} {change.metric} {format_change(change)} ({format_interval(change)}) against base"
-        for change in row.worse
-    ]
-    reasons += [f"no figure for {name}" for name in row.unknown]
-    return "; ".join(reasons)
 
 
 def number_columns(*titles: str) -> tuple[Column, ...]:

@@ -19,10 +19,10 @@ from ci_gate.judge.diagnosis.causes import Cause
 from ci_gate.judge.timeline.run_timeline import TIMELINE_SCHEMA, RunTimeline, ScenarioTimeline
 from ci_gate.judge.timeline.timeline import PhaseSpan, Timeline
 from ci_gate.report.comment import Report
-from ci_gate.report.html.advice import advise, describe_excess, explain, find_tightest
+from ci_gate.report.html.advice import advise, find_tightest
 from ci_gate.report.html.overview import OverviewRun, render_overview
 from ci_gate.report.html.report import MAX_REASONS, render_html
-from tests.report.examples import BURST, DEPLOYMENTS, DIGEST, EXAMPLES, REGRESSED, UNCLEAR
+from tests.report.examples import BURST, DEPLOYMENTS, DIGEST, EXAMPLES
 from tests.report.test_escape import hostile_text
 from tests.report.verdicts import change, duet, endpoint, finding, limit, scenario, verdict
 
@@ -107,57 +107,15 @@ def test_page__is_as_in_the_golden_file():
         ("invalid", "cab-approvals INVALID 50 - - - - - - -"),
         ("worse-than-base", "POST /api/v1/orders failures WORSE 0.1 % 1.2 % +1.1 pp -2.9 to +5.1 0.5 %"),
         ("worse-than-base", "all rate ok 59.1/s 57.9/s -2.0 % -6.0 to +2.0 5 % 6.2 %"),
-        ("worse-than-base", "GET /api/v1/orders/{id} p99: not compared, too few samples (12 on base, 15 on"),
+        ("worse-than-base", "GET /api/v1/orders/{id} p99 was not compared: too few samples (12 on base, 15"),
         ("worse-than-base", "Against base 2 worse of 5 comparisons"),
         ("loosened", "p50 loosened 500ms 20s burst-load all p95 loosened 1s - burst-load POST /api/v1"),
-        ("loosened", "burst-load FAIL PASS all p50 was 19,400 ms, must be at most 500ms; all p95 +31.0 %"),
-        ("loosened", "no figure for POST /api/v1/deployments p95 concurrent-deployments PASS PASS -"),
+        ("loosened", "burst-load FAIL PASS all p50 was 19,400 ms, must be at most 500ms: 38.8 times"),
+        ("loosened", "; POST /api/v1/deployments p95 has no figure concurrent-deployments PASS PASS -"),
     ],
 )  # fmt: skip
 def test_page__says_what_its_example_is_about(name, says):
     assert says in text_of(render_html(EXAMPLES[name], None))
-
-
-@pytest.mark.parametrize(
-    ("measured", "bound", "metric", "says"),
-    [
-        (212.4, 200.0, "p95", "6.2 % above it"),
-        (3000.0, 200.0, "p95", "15 times the limit"),
-        (150.0, 200.0, "p95", "75 % of the limit"),
-        (40.0, 50.0, "rate", "20 % too little"),
-        (60.0, 50.0, "rate", "120 % of the floor"),
-    ],
-)
-def test_excess__says_by_how_much(measured, bound, metric, says):
-    assert describe_excess(limit(metric=metric, measured=measured, bound=bound)) == says
-
-
-def test_excess__of_a_limit_of_nothing():
-    none = limit(metric="failures", measured=0.1, bound=0.0, outcome="breached")
-    assert describe_excess(none) == "it allows none"
-
-
-def test_reasons__name_each_breach_with_its_size_and_nothing_for_a_pass():
-    said = [f"{each.subject} {each.text}" for each in explain(BURST)]
-    assert said[0] == "all p50 was 19,400 ms, must be at most 500ms: 38.8 times the limit"
-    assert len(said) == 4
-    assert explain(DEPLOYMENTS) == ()
-
-
-def test_reasons__of_a_comparison():
-    said = [each.text.replace("\u00a0", " ") for each in explain(REGRESSED)]
-    assert said[0] == "changed by +31.2 % (+27.2 to +35.2) against base, the tolerance is 20 %"
-    (unclear,) = explain(UNCLEAR)
-    assert "less than 31.0 % could not be seen" in unclear.text
-
-
-def test_reasons__of_what_cannot_be_trusted_come_before_limits_that_it_broke():
-    breached, found = limit(outcome="breached"), finding(message="throttled")
-    kinds = {
-        outcome: [each.kind for each in explain(scenario("a", outcome, limits=[breached], findings=[found]))]
-        for outcome in ("FAIL", "INVALID")
-    }
-    assert kinds == {"FAIL": ["fail", "invalid"], "INVALID": ["invalid", "fail"]}
 
 
 def test_many_reasons__are_counted():

@@ -1,0 +1,212 @@
+"""What made a verdict what it is, in sentences; every format only marks and escapes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from ci_gate.judge.changes.rejudge import UnderBase
+from ci_gate.judge.compare.comparison import Change, NotCompared
+from ci_gate.judge.compare.duet import DuetVerdict
+from ci_gate.judge.limits import LimitResult
+from ci_gate.judge.validity.findings import Finding
+from ci_gate.judge.verdict import ScenarioVerdict
+from ci_gate.report.against_base import format_change, format_interval
+from ci_gate.report.cells import format_bound, format_measured, format_percent
+from ci_gate.report.escape import clean
+from ci_gate.wording import format_number
+
+Kind = Literal["breach", "worse", "unclear", "invalid", "info"]
+"""``breach``: a limit is broken. ``worse``: head is worse than base allows. ``unclear``: it could not be
+compared. ``invalid``: the measurement cannot be judged. ``info``: worth knowing, changes no verdict."""
+
+_MAX_ENDPOINT_LENGTH: Final = 100  # so that where a format cuts a subject, its metric stays
+_MAX_MISSING: Final = 6
+_EXAMPLES: Final = 3
+_TIMES: Final = 2.0  # from here on a multiple reads better than a percentage
+_DECIDING: Final = {("inconclusive", "INCONCLUSIVE"), ("invalid", "INVALID")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sentence:
+    """One thing that a verdict says, as plain text that is not cleaned yet.
+
+    ``subject`` is a name. ``figure`` is the part of the text that may be stressed. Findings have a ``code``,
+    and where they block a ``remedy``. ``line`` is that of the limit in thresholds.yaml.
+    """
+
+    subject: str
+    text: str
+    kind: Kind
+    figure: str = ""
+    code: str | None = None
+    remedy: str | None = None
+    line: int | None = None
+
+    @property
+    def link(self) -> str:
+        """What stands between subject and text."""
+        return " " if self.code is None else ": "
+
+    @property
+    def plain(self) -> str:
+        """Subject and text, without markup."""
+        return f"{self.subject}{self.link}{self.text}"
+
+
+def explain(scenario: ScenarioVerdict) -> tuple[Sentence, ...]:
+    """Why a scenario did not pass, the cause before what follows from it; empty for one that did.
+
+    What is broken, then what was found; the other way round where the run shows nothing about limits.
+    """
+    broken = (*map(_explain_breach, scenario.breaches), *_explain_comparison(scenario))
+    found = tuple(map(explain_finding, list_blocking(scenario.findings)))
+    return (*found, *broken) if scenario.outcome == "INVALID" else (*broken, *found)
+
+
+def explain_rest(scenario: ScenarioVerdict) -> tuple[Sentence, ...]:
+    """What else is worth knowing of a scenario and decided nothing."""
+    duet = scenario.comparison
+    changes = duet.changes if duet else ()
+    rest = [
+        *(_explain_change(change) for change in changes if change.outcome == "inconclusive"),
+        *(explain_missing(duet) if duet else ()),
+        *(explain_doubts(duet) if duet else ()),
+        *map(explain_finding, scenario.findings),
+    ]
+    reasons = explain(scenario)
+    return tuple(each for each in rest if each not in reasons)
+
+
+def _explain_breach(limit: LimitResult) -> Sentence:
+    return Sentence(
+        subject=name_subject(limit.endpoint, limit.metric),
+        text=describe_limit(limit),
+        kind="breach",
+        figure=format_measured(limit),
+        line=limit.line,
+    )
+
+
+def _explain_comparison(scenario: ScenarioVerdict) -> Iterator[Sentence]:
+    """Broken tolerances; where that made the outcome, those that could not be judged, and why."""
+    duet = scenario.comparison
+    if duet is None:
+        return
+    for change in duet.changes:
+        if change.outcome == "fail" or (change.outcome, scenario.outcome) == ("inconclusive", "INCONCLUSIVE"):
+            yield _explain_change(change)
+    if (duet.outcome, scenario.outcome) in _DECIDING:
+        yield from explain_doubts(duet)
+
+
+def _explain_change(change: Change) -> Sentence:
+    return Sentence(
+        subject=name_subject(change.endpoint, change.metric),
+        text=describe_change(change),
+        kind="worse" if change.outcome == "fail" else "unclear",
+        figure=format_change(change),
+    )
+
+
+def explain_finding(finding: Finding) -> Sentence:
+    """The finding in a sentence, with what would fix it unless it is a note."""
+    is_note = finding.severity == "info"
+    return Sentence(
+        subject=finding.about,
+        text=finding.message,
+        kind="info" if is_note else "invalid",
+        code=finding.code,
+        remedy=None if is_note else finding.remedy,
+    )
+
+
+def explain_doubts(duet: DuetVerdict) -> tuple[Sentence, ...]:
+    """A sentence for each finding of the comparison: what kept it from being made, or from being trusted."""
+    kind: Kind = "unclear" if duet.outcome == "inconclusive" else "invalid"
+    return tuple(
+        Sentence(
+            subject=finding.about, text=finding.message, kind=kind, code=finding.code, remedy=finding.remedy
+        )
+        for finding in list_blocking(duet.findings)
+    )
+
+
+def explain_missing(duet: DuetVerdict) -> Iterator[Sentence]:
+    """A sentence for each comparison that could not be made; of many, a few and how many more."""
+    missing = sorted(duet.not_compared, key=lambda each: -each.head_samples)
+    shown = missing if len(missing) <= _MAX_MISSING else missing[:_EXAMPLES]
+    for each in shown:
+        subject = name_subject(each.endpoint, each.metric)
+        yield Sentence(subject=subject, text=describe_missing(each), kind="info")
+    if len(missing) > len(shown):
+        more = f"{len(missing) - len(shown):,} more"
+        yield Sentence(subject=more, text="were not compared for the same reason", kind="info")
+
+
+def explain_under_base(row: UnderBase) -> tuple[Sentence, ...]:
+    """Why the same evidence does not pass under base's thresholds; empty where it does."""
+    return (
+        *map(_explain_breach, row.breaches),
+        *map(_explain_change, row.worse),
+        *(Sentence(subject=name, text="has no figure", kind="unclear") for name in row.unknown),
+    )
+
+
+def list_blocking(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings that stand against a PASS, in their order."""
+    return [finding for finding in findings if finding.severity != "info"]
+
+
+def name_subject(endpoint: str, metric: str) -> str:
+    """``GET /items p95``; a long name is cut before its metric."""
+    return f"{clean(endpoint, _MAX_ENDPOINT_LENGTH)} {metric}"
+
+
+def describe_limit(limit: LimitResult) -> str:
+    """``was 512 ms, must be at most 300ms: 70.7 % above it``."""
+    if limit.outcome == "unproven":
+        measured = "not measured" if limit.measured is None else format_measured(limit)
+        return f"was {measured} (too few samples), must be {format_bound(limit)}"
+    excess = describe_excess(limit)
+    return f"was {format_measured(limit)}, must be {format_bound(limit)}{excess and f': {excess}'}"
+
+
+def describe_excess(limit: LimitResult) -> str:
+    """By how much a limit is broken, or how much of it is used; empty where neither can be said."""
+    used = share_of_limit(limit)
+    if used is None:
+        return "it allows none" if limit.outcome == "breached" else ""
+    if limit.is_floor:
+        return f"{_percent(1 - used)} too little" if used < 1 else f"{_percent(used)} of the floor"
+    if used >= _TIMES:
+        return f"{format_number(used)} times the limit"
+    return f"{_percent(used - 1)} above it" if used > 1 else f"{_percent(used)} of the limit"
+
+
+def _percent(share: float) -> str:
+    return f"{format_number(share * 100)} %"
+
+
+def share_of_limit(limit: LimitResult) -> float | None:
+    """Measured / bound; None without either."""
+    return limit.measured / limit.bound if limit.bound > 0 and limit.measured is not None else None
+
+
+def describe_change(change: Change) -> str:
+    """``changed by +12.3 % (+8.3 to +16.3) against base, the tolerance is 10 %``, and what is detectable."""
+    size = f"changed by {format_change(change)} ({format_interval(change)}) against base"
+    text = f"{size}, the tolerance is {format_percent(change.tolerance)}"
+    return f"{text}; {describe_detectable(change)}" if change.outcome == "inconclusive" else text
+
+
+def describe_detectable(change: Change) -> str:
+    """The least change that the samples could show, in a sentence."""
+    return f"changes below {change.mde * 100:.1f} % were not detectable"
+
+
+def describe_missing(missing: NotCompared) -> str:
+    """What kept one comparison from being made."""
+    counts = f"{missing.base_samples:,} on base, {missing.head_samples:,} on head"
+    return f"was not compared: too few {missing.lacking} ({counts})"

@@ -1,0 +1,93 @@
+"""What a verdict says in sentences, and that every format says those."""
+
+from __future__ import annotations
+
+import pytest
+
+from ci_gate.report.annotations import render_annotations
+from ci_gate.report.comment import MAX_COMMENT_BYTES, Report, render_report
+from ci_gate.report.explain import describe_excess, explain, explain_rest
+from ci_gate.report.html.report import render_html
+from ci_gate.report.junit import render_junit
+from ci_gate.report.reasons import mark_sentence
+from ci_gate.report.terminal import render_terminal
+from tests.report.examples import APPROVALS, BURST, DEPLOYMENTS, REGRESSED, UNCLEAR
+from tests.report.html.test_report import text_of
+from tests.report.test_comment import shown
+from tests.report.verdicts import change, duet, finding, limit, scenario, verdict
+
+
+@pytest.mark.parametrize("one", [BURST, APPROVALS, REGRESSED, UNCLEAR])
+def test_every_format__says_the_same_sentences(one):
+    report = Report(verdict=verdict(one, outcome=one.outcome))
+    outputs = {
+        "terminal": render_terminal(report.verdict),
+        "comment": shown(render_report(report, MAX_COMMENT_BYTES)),
+        "page": text_of(render_html(report, None)),
+        "junit": render_junit(report.verdict),
+        "annotations": "\n".join(render_annotations(report)).replace("%25", "%"),
+    }
+    assert explain(one)
+    for sentence in explain(one):
+        for name, text in outputs.items():
+            if (name, sentence.kind) != ("annotations", "unclear"):  # which need not block
+                assert sentence.text in text, name
+
+
+def test_rest__is_what_decided_nothing_and_no_sentence_twice():
+    unclear, trust = change(outcome="inconclusive"), finding("throttled", "invalid", side="base")
+    compared = duet(change("GET /a"), unclear, outcome="fail", findings=[trust])
+    one = scenario("a", "FAIL", findings=[finding(severity="info")], comparison=compared)
+    assert [each.kind for each in explain(one)] == ["worse"]
+    assert [each.kind for each in explain_rest(one)] == ["unclear", "invalid", "info"]
+    open_ = scenario("a", "INCONCLUSIVE", comparison=duet(unclear, outcome="inconclusive", findings=[trust]))
+    assert [each.kind for each in explain(open_)] == ["unclear", "unclear"]
+    assert explain_rest(open_) == ()
+
+
+def test_long_endpoint__keeps_its_metric():
+    (reason,) = explain(scenario("a", "FAIL", limits=[limit("GET /" + "x" * 500, outcome="breached")]))
+    assert reason.subject.endswith("… p95")
+    assert "x… p95`" in mark_sentence(reason)
+
+
+@pytest.mark.parametrize(
+    ("measured", "bound", "metric", "says"),
+    [
+        (212.4, 200.0, "p95", "6.2 % above it"),
+        (3000.0, 200.0, "p95", "15 times the limit"),
+        (150.0, 200.0, "p95", "75 % of the limit"),
+        (40.0, 50.0, "rate", "20 % too little"),
+        (60.0, 50.0, "rate", "120 % of the floor"),
+    ],
+)
+def test_excess__says_by_how_much(measured, bound, metric, says):
+    assert describe_excess(limit(metric=metric, measured=measured, bound=bound)) == says
+
+
+def test_excess__of_a_limit_of_nothing():
+    none = limit(metric="failures", measured=0.1, bound=0.0, outcome="breached")
+    assert describe_excess(none) == "it allows none"
+
+
+def test_reasons__name_each_breach_with_its_size_and_nothing_for_a_pass():
+    said = [f"{each.subject} {each.text}" for each in explain(BURST)]
+    assert said[0] == "all p50 was 19,400 ms, must be at most 500ms: 38.8 times the limit"
+    assert len(said) == 4
+    assert explain(DEPLOYMENTS) == ()
+
+
+def test_reasons__of_a_comparison():
+    said = [each.text for each in explain(REGRESSED)]
+    assert said[0] == "changed by +31.2 % (+27.2 to +35.2) against base, the tolerance is 20 %"
+    (unclear,) = explain(UNCLEAR)
+    assert "changes below 31.0 % were not detectable" in unclear.text
+
+
+def test_reasons__of_what_cannot_be_trusted_come_before_limits_that_it_broke():
+    breached, found = limit(outcome="breached"), finding(message="throttled")
+    kinds = {
+        outcome: [each.kind for each in explain(scenario("a", outcome, limits=[breached], findings=[found]))]
+        for outcome in ("FAIL", "INVALID")
+    }
+    assert kinds == {"FAIL": ["breach", "invalid"], "INVALID": ["invalid", "breach"]}
