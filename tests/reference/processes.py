@@ -20,7 +20,7 @@ from reference_service.seed import reset_state
 from reference_service.settings import parse_settings
 from tests.servers import free_port
 
-READY_TIMEOUT_S = 30
+READY_TIMEOUT_S = 120
 PASSWORD = "correct horse battery staple"
 SMALL_SEED = {"SEED_USERS": "20", "SEED_PENDING": "3500"}
 
@@ -74,7 +74,12 @@ def started_service(
     command = [sys.executable, "-m", "reference_service.service", "--port", str(port), *options]
     with (cwd / "service.log").open("ab") as log:
         process = subprocess.Popen(
-            command, env=service_environment(settings), cwd=cwd, stdout=log, stderr=log
+            command,
+            env=service_environment(settings),
+            cwd=cwd,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
     try:
         url = f"http://127.0.0.1:{port}"
@@ -85,7 +90,8 @@ def started_service(
         process.send_signal(signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=10)
-        process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # its workers too
         process.wait()
 
 

@@ -46,14 +46,15 @@ CASES = [
 
 
 def run_locust(
-    service: RunningService, locustfile: str, users: int, *, seconds: int
+    service: RunningService, locustfile: str, users: int, *, until: Mapping[str, int]
 ) -> tuple[subprocess.CompletedProcess[str], dict[str, dict[str, int]]]:
-    """The process, and requests and failures by endpoint; steady phase only, as far as Locust can."""
-    command = [sys.executable, "-m", "locust", "-f", str(SCENARIOS / locustfile), "--headless", "--json"]
-    load = ["-u", str(users), "-r", str(users), "-t", f"{seconds}s", "--host", service.url]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "SEED_USERS": "20"}
+    """The process, and requests and failures by endpoint, when so many requests were made (see until.py)."""
+    files = f"{SCENARIOS / locustfile},{Path(__file__).with_name('until.py')}"
+    command = [sys.executable, "-m", "locust", "-f", files, "--headless", "--json"]
+    load = ["-u", str(users), "-r", str(users), "-t", "120s", "--host", service.url]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "SEED_USERS": "20", "UNTIL": json.dumps(until)}
     done = subprocess.run(
-        [*command, *load], env=environment, capture_output=True, text=True, timeout=120, check=False
+        [*command, *load], env=environment, capture_output=True, text=True, timeout=180, check=False
     )
     rows = json.loads(done.stdout[done.stdout.index("[") :])
     return done, {f"{row['method']} {row['name']}": row for row in rows}
@@ -72,7 +73,8 @@ def test_scenario__runs_without_a_failure(
     settings = {**backend, "SEED_PENDING": "5000"}
     reset(settings)
     with started_service(settings, tmp_path) as service:
-        done, rows = run_locust(service, locustfile, users, seconds=8)
+        until = {"POST /api/v1/login": users, **dict.fromkeys(endpoints, 1)}
+        done, rows = run_locust(service, locustfile, users, until=until)
     assert done.returncode == 0, done.stderr
     assert {name: row["num_failures"] for name, row in rows.items() if row["num_failures"]} == {}
     assert set(rows) >= endpoints
@@ -88,7 +90,7 @@ def test_scenario__users_die_loudly_when_they_cannot_sign_in(
     embedded: Mapping[str, str], tmp_path: Path, locustfile: str, users: int
 ) -> None:
     with started_service({**embedded, "FAULTS": "login_broken"}, tmp_path) as service:
-        done, rows = run_locust(service, locustfile, users, seconds=6)
+        done, rows = run_locust(service, locustfile, users, until={"failures": users})
     assert done.returncode == 1
     assert list(rows) == ["POST /api/v1/login"]
     assert rows["POST /api/v1/login"]["num_failures"] == users
@@ -102,7 +104,7 @@ def test_cab_approvals__fails_when_fewer_than_a_hundred_are_pending(
     settings = {**embedded, "SEED_PENDING": "2475"}
     reset(settings)
     with started_service(settings, tmp_path) as service:
-        done, rows = run_locust(service, "cab_approvals.py", 5, seconds=8)
+        done, rows = run_locust(service, "cab_approvals.py", 5, until={f"GET {APPROVALS}": 1})
     assert done.returncode == 1
     assert rows[f"GET {APPROVALS}"]["num_failures"] == rows[f"GET {APPROVALS}"]["num_requests"] > 0
 
@@ -123,7 +125,7 @@ def test_scenario__counts_what_a_fault_breaks_as_failures(
     embedded: Mapping[str, str], tmp_path: Path, locustfile: str, fault: str
 ) -> None:
     with started_service({**embedded, "FAULTS": fault}, tmp_path) as service:
-        done, rows = run_locust(service, locustfile, 10, seconds=10)
+        done, rows = run_locust(service, locustfile, 10, until={"failures": 5})
     assert done.returncode == 1
     assert sum(row["num_failures"] for row in rows.values()) >= 5
     # Failures are recorded, not raised: an exception in a task would leave the request out of the figures.
