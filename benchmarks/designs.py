@@ -1,13 +1,11 @@
-"""Duet against base-then-head, alternating rounds and mirrored requests: one machine, one run, turn by turn.
+"""Duet against base-then-head: one machine, one run, turn by turn.
 
 For each fault (and for equal versions), quiet and with CPU noise made on purpose, a few pairs of services run
 at the same time, each with Locusts that are kept warm; a side that is not to be loaded has its Locusts
-stopped. All designs get the same time a turn and put as many requests a second on the machine:
+stopped. Both designs get the same time a turn and put as many requests a second on the machine:
 
 - duet: half of the users on base, half on head, at once;
-- mirrored: half of the users, each of which sends every request to both sides (for equal versions and cpu);
-- sequential: all users on base for the first half of the turn, then on head;
-- rounds: all users on base and on head in turn, 7 s each, of which 5 s count.
+- sequential: all users on base for the first half of the turn, then on head.
 
 The first 2 s after a side was switched on do not count, nor what was in flight at the end. The duet lasts two
 minutes: its four quarters are its turns, and the whole is judged by the gate itself. Readings are appended
@@ -39,8 +37,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", type=Path, required=True, help="readings are appended here, one a line")
-    parser.add_argument("--turns", type=int, default=3, help="of each design but the duet, which has 4")
-    parser.add_argument("--seconds", type=float, default=28, help="of one turn of one design")
+    parser.add_argument("--turns", type=int, default=3, help="of base-then-head; the duet has 4")
+    parser.add_argument("--seconds", type=float, default=28, help="of one turn")
     parser.add_argument("--minutes", type=float, default=70, help="no cell is begun after this time")
     parser.add_argument("--cells", default=",".join(cell.name for cell in MATRIX))
     parser.add_argument("--noise", choices=("both", "on", "off"), default="both")
@@ -59,7 +57,7 @@ def measure_matrix(options: argparse.Namespace) -> None:
     chosen = [cell for cell in MATRIX if cell.name in options.cells.split(",")]
     for noisy, cell in itertools.product(noises, chosen):
         longest_s = thresholds.compare.max_duration_s
-        pieces = plan_pieces(options.turns, options.seconds, longest_s, mirrored=cell.mirrored)
+        pieces = plan_pieces(options.turns, options.seconds, longest_s)
         passed_min = (time.monotonic() - began) / 60
         if passed_min > options.minutes:
             return

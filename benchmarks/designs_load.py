@@ -11,9 +11,8 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.designs_plan import LOCUSTS, MIRRORED, SETTLE_S, Cell, Slot, Span, rotate
+from benchmarks.designs_plan import LOCUSTS, SETTLE_S, Cell, Slot, Span, rotate
 from benchmarks.designs_read import Reading, Recorded, read_designs, read_pair
-from benchmarks.mirrored import start_mirrored
 from benchmarks.noise import noise
 from benchmarks.pairs import REPOSITORY, SIDES, Pair, find_scenario, start_pairs
 from ci_gate.cli.options import service_environment
@@ -75,14 +74,9 @@ def record_cell(
     with (
         Watchdog() as watchdog,
         start_pairs(thresholds, scenario, faults, duration_s=total_s, watchdog=watchdog) as pairs,
-        contextlib.ExitStack() as stack,
+        noise(wanted=noisy),
     ):
-        mirrors = [
-            stack.enter_context(start_mirrored(pair, pair.folder / MIRRORED, watchdog))
-            for pair in pairs * cell.mirrored
-        ]
-        stack.enter_context(noise(wanted=noisy))
-        spans = load(pairs, [psutil.Process(mirror.pid) for mirror in mirrors], slots, watchdog)
+        spans = load(pairs, slots, watchdog)
         recorded = [
             read_pair(pair.folder, scenario, cell, pair=number, noisy=noisy)
             for number, pair in enumerate(pairs)
@@ -90,18 +84,12 @@ def record_cell(
         return list(zip(recorded, spans, strict=True))
 
 
-def load(
-    pairs: Sequence[Pair],
-    mirrors: Sequence[psutil.Process],
-    slots: Sequence[Sequence[Slot]],
-    watchdog: Watchdog,
-) -> list[list[Span]]:
+def load(pairs: Sequence[Pair], slots: Sequence[Sequence[Slot]], watchdog: Watchdog) -> list[list[Span]]:
     """Put the load on, directed once every Locust is in its steady phase; for each pair, what counts."""
     switched_on = {name for slot in slots[0] for name in slot.on}
     used = [name for name in LOCUSTS if name in switched_on]
     jobs = [{name: pair.job(SIDES.index(name[:4]), name) for name in used} for pair in pairs]
     folders = [job.folder for named in jobs for job in named.values()]
-    folders += [pair.folder / MIRRORED for pair in pairs * bool(mirrors)]
     began = time.monotonic()
     directors: list[Director] = []
 
@@ -111,8 +99,7 @@ def load(
             print(f"  loaded after {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
             for number, named in enumerate(jobs):
                 generators = {name: find_generator(job) for name, job in named.items()}
-                extra = {MIRRORED: mirrors[number]} if mirrors else {}
-                directors.append(Director(slots[number], generators | extra))
+                directors.append(Director(slots[number], generators))
 
     def on_second() -> bool:
         if not directors:

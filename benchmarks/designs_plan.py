@@ -9,9 +9,8 @@ from benchmarks.pairs import SIDES
 from ci_gate.evidence.readings import StrictValue
 
 SETTLE_S = 2.0  # after a side was switched on
-ROUND_S = 7.0  # 5 s that count
-DUET, SEQUENTIAL, ROUNDS, MIRRORED, GATE = "duet", "sequential", "rounds", "mirrored", "gate"
-DESIGNS = (DUET, MIRRORED, ROUNDS, SEQUENTIAL)
+DUET, SEQUENTIAL, GATE = "duet", "sequential", "gate"
+DESIGNS = (DUET, SEQUENTIAL)
 ALONE = {"base": ("base-a", "base-b"), "head": ("head-a", "head-b")}  # one side bears the whole load
 BOTH = ("base-a", "head-a")
 LOCUSTS = (*ALONE["base"], *ALONE["head"])
@@ -26,15 +25,14 @@ class Cell(StrictValue, frozen=True):
     endpoint: str
     metric: str
     pairs: tuple[tuple[float, str, str], ...]
-    mirrored: bool = False
 
 
 # Strengths that are about +10 % and +20 % of the percentile named, where the README's table was measured.
 # Base has a weaker form of some faults: on a reply of 1 ms, the shortest sleep would be +100 %.
 MATRIX = (
-    Cell(name="equal", scenario="connector-scaling", users=50, endpoint="all", metric="p50", mirrored=True,
+    Cell(name="equal", scenario="connector-scaling", users=50, endpoint="all", metric="p50",
          pairs=((0.0, "", ""),) * 4),
-    Cell(name="cpu", scenario="connector-scaling", users=50, endpoint="all", metric="p50", mirrored=True,
+    Cell(name="cpu", scenario="connector-scaling", users=50, endpoint="all", metric="p50",
          pairs=((0.1, "", "extra_cpu=0.1ms"), (0.2, "", "extra_cpu=0.2ms")) * 2),
     Cell(name="query", scenario="cab-approvals", users=32, endpoint="GET /api/v1/approvals", metric="p50",
          pairs=((0.1, "n_plus_one=9", "n_plus_one=10"), (0.2, "n_plus_one=4", "n_plus_one=5"))),
@@ -66,16 +64,11 @@ class Span:
     end_s: float
 
 
-def plan_pieces(turns: int, seconds: float, duet_s: float, *, mirrored: bool) -> list[list[Slot]]:
-    """The duet in one piece, then turns of the other designs; each piece may come first."""
-    rounds = SIDES * round(seconds / ROUND_S / 2)
+def plan_pieces(turns: int, seconds: float, duet_s: float) -> list[list[Slot]]:
+    """The duet in one piece, then turns of base and then head; each piece may come first."""
     pieces = [[Slot(design=DUET, turn=0, on=BOTH, seconds=duet_s + SETTLE_S + 2)]]
     pieces += [
-        [
-            *(Slot(design=SEQUENTIAL, turn=turn, on=ALONE[side], seconds=seconds / 2) for side in SIDES),
-            *(Slot(design=ROUNDS, turn=turn, on=ALONE[side], seconds=ROUND_S) for side in rounds),
-            *[Slot(design=MIRRORED, turn=turn, on=(MIRRORED,), seconds=seconds)] * mirrored,
-        ]
+        [Slot(design=SEQUENTIAL, turn=turn, on=ALONE[side], seconds=seconds / 2) for side in SIDES]
         for turn in range(turns)
     ]
     return pieces

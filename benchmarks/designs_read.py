@@ -9,8 +9,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from benchmarks.designs_plan import BOTH, DUET, GATE, LOCUSTS, MIRRORED, Cell, Span
-from benchmarks.mirrored import read_mirrored
+from benchmarks.designs_plan import BOTH, DUET, GATE, LOCUSTS, Cell, Span
 from benchmarks.pairs import SIDES
 from benchmarks.power import judge_piece, with_tolerances
 from ci_gate.evidence.readings import StrictValue
@@ -46,7 +45,7 @@ class Reading(StrictValue, frozen=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Recorded:
-    """What the Locusts of one pair recorded, by their names; of the mirrored one, by ``mirrored-base``..."""
+    """What the Locusts of one pair recorded, by their names."""
 
     cell: Cell
     noisy: bool
@@ -59,9 +58,6 @@ def read_pair(folder: Path, scenario: Scenario, cell: Cell, *, pair: int, noisy:
     """All recordings of a pair."""
     folders = {name: folder / name[:4] / name for name in LOCUSTS}
     recordings = {name: read_recording(place) for name, place in folders.items() if place.exists()}
-    if cell.mirrored:
-        both = read_mirrored(folder / MIRRORED)
-        recordings |= {f"{MIRRORED}-{side}": one for side, one in zip(SIDES, both, strict=True)}
     phases = {name: classify(one, scenario.accept).steady for name, one in recordings.items()}
     return Recorded(cell=cell, noisy=noisy, pair=pair, recordings=recordings, phases=phases)
 
@@ -106,7 +102,7 @@ def read_turn(recorded: Recorded, spans: Sequence[Span], design: str, turn: int)
         samples=(base.success.size, head.success.size),
         base_ms=dict(zip(QUANTILES, of_base.tolist(), strict=True)),
         changes=dict(zip(QUANTILES, (of_head / of_base - 1).tolist(), strict=True)),
-        paired=read_paired(base, head, spans[0]) if design in {DUET, MIRRORED} else {},
+        paired=read_paired(base, head, spans[0]) if design == DUET else {},
     )
 
 
@@ -126,9 +122,9 @@ def pick(phases: dict[str, SteadyPhase], endpoint: str, spans: Sequence[Span], s
     """Successes of one side that began and ended within the spans, of the Locusts that ran in them."""
     starts, times = [], []
     for span, name in ((each, name) for each in spans for name in each.slot.on):
-        if name != MIRRORED and not name.startswith(side):
+        if not name.startswith(side):
             continue
-        phase = phases[f"{MIRRORED}-{side}" if name == MIRRORED else name]
+        phase = phases[name]
         start = phase.samples["start_s"]
         end = start + phase.samples["response_ms"] / 1000
         rows = (start >= span.start_s) & (end < span.end_s) & phase.success & phase.rows_of(endpoint)

@@ -9,14 +9,12 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from tabulate import tabulate
 
-from benchmarks.designs_plan import DESIGNS, DUET, GATE, MIRRORED, ROUNDS, SEQUENTIAL, Cell
+from benchmarks.designs_plan import DESIGNS, DUET, GATE, SEQUENTIAL, Cell
 from benchmarks.designs_read import QUANTILES, Reading
 from benchmarks.power import share
 
 LABELS = {
     DUET: "duet (both at once)",
-    MIRRORED: "mirrored (each request on both)",
-    ROUNDS: "alternating rounds of 5 s",
     SEQUENTIAL: "base, then head",
     GATE: "the gate's own decision, at most 120 s",
 }
@@ -71,14 +69,16 @@ def scatter_rows(readings: Iterable[Reading]) -> list[tuple[str, ...]]:
                 for metric in ("p50", "p95")
             ]
             deviations = [f"{deviation(mine, metric):.1%}" for metric in QUANTILES]
-            rows.append((say(noisy), LABELS[design], str(len(mine)), *deviations, *alarms))
+            rows.append((on_off(noisy), LABELS[design], str(len(mine)), *deviations, *alarms))
             paired = [reading for reading in mine if all(name in reading.paired for name in PAIRED)]
             if paired:
                 deviations = [f"{deviation(paired, metric, paired=True):.1%}" for metric in PAIRED]
-                rows.append((say(noisy), f"{design}, in windows", str(len(paired)), *deviations, "", "", ""))
+                rows.append(
+                    (on_off(noisy), f"{design}, in windows", str(len(paired)), *deviations, "", "", "")
+                )
         decided = [reading for reading in of_noise if reading.design == GATE and not reading.effect]
         blocked = share(sum(reading.outcome == "fail" for reading in decided), len(decided))
-        rows.append((say(noisy), LABELS[GATE], str(len(decided)), "", "", "", blocked, ""))
+        rows.append((on_off(noisy), LABELS[GATE], str(len(decided)), "", "", "", blocked, ""))
     return rows
 
 
@@ -120,7 +120,7 @@ def found_rows(readings: Sequence[Reading], cells: Sequence[Cell]) -> list[tuple
         if of:
             each = [f"{found}/{total}" if total else "-" for found, total in counts]
             equal = count_found([reading for reading in mine if not reading.effect], faults[0], effect)
-            label = (say(noisy), f"+{effect:.0%}", LABELS[design])
+            label = (on_off(noisy), f"+{effect:.0%}", LABELS[design])
             rows.append((*label, *each, share(hits, of), share(*equal)))
     return rows
 
@@ -147,12 +147,14 @@ def effect_rows(readings: Sequence[Reading], metric_of: dict[str, str]) -> list[
             f"{np.mean([reading.changes[metric] for reading in mine]):+.1%}" for metric in ("p50", "p95")
         ]
         outcomes = Counter(reading.outcome for reading in mine)
-        said = ", ".join(f"{name} {count}" for name, count in outcomes.most_common())
+        decided = ", ".join(f"{name} {count}" for name, count in outcomes.most_common())
         seconds = "/".join(f"{reading.seconds:.0f}" for reading in mine)
-        rows.append((f"{cell} ({metric_of[cell]})", f"+{effect:.0%}", say(noisy), *means, said, seconds))
+        rows.append(
+            (f"{cell} ({metric_of[cell]})", f"+{effect:.0%}", on_off(noisy), *means, decided, seconds)
+        )
     return rows
 
 
-def say(noisy: bool) -> str:
+def on_off(noisy: bool) -> str:
     """``on`` or ``off``."""
     return "on" if noisy else "off"

@@ -31,7 +31,7 @@ from benchmarks.comparison_simulation import slow_down, slow_tail
 from benchmarks.designs_load import record_cell
 from benchmarks.designs_plan import ALONE, BOTH, DUET, SEQUENTIAL, SETTLE_S, Cell, Slot, Span
 from benchmarks.designs_read import DUET_PIECES, QUANTILES, Recorded, quarter, read_turn
-from benchmarks.designs_table import say
+from benchmarks.designs_table import on_off
 from benchmarks.pairs import find_scenario, load_thresholds
 from benchmarks.power import change_head, judge_piece, share, with_tolerances
 from ci_gate.evidence.readings import StrictValue
@@ -216,7 +216,7 @@ def decision_rows(starts: Sequence[Start]) -> list[tuple[str, ...]]:
     """A row for each scenario, noise, pair of versions and question."""
     groups: dict[tuple[str, ...], list[Decision]] = {}
     for start in starts:
-        kind = (start.scenario, say(start.noise), start.base_faults, start.head_faults)
+        kind = (start.scenario, on_off(start.noise), start.base_faults, start.head_faults)
         for decision in start.decisions:
             groups.setdefault((*kind, decision.question), []).append(decision)
     rows = []
@@ -248,7 +248,7 @@ def scatter_rows(starts: Sequence[Start]) -> list[tuple[str, ...]]:
     for start in starts:
         if not (start.base_faults or start.head_faults):
             for design, readings in start.readings.items():
-                key = (start.scenario, say(start.noise), design)
+                key = (start.scenario, on_off(start.noise), design)
                 groups.setdefault(key, []).extend(readings)
     return [
         (*key, str(len(readings)), *(f"{scatter(readings, metric):.1%}" for metric in QUANTILES))

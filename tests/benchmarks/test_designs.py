@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from benchmarks.designs_plan import ALONE, DUET, MATRIX, ROUNDS, SEQUENTIAL, plan_pieces, rotate
+from benchmarks.designs_plan import ALONE, DUET, MATRIX, SEQUENTIAL, plan_pieces, rotate
 from benchmarks.designs_read import Reading
 from benchmarks.designs_table import count_found, deviation, render
 from reference_service.faults import parse_faults
@@ -12,13 +12,15 @@ from reference_service.faults import parse_faults
 CPU = next(cell for cell in MATRIX if cell.name == "cpu")
 
 
-def reading(p50: float, *, pair: int = 0, effect: float = 0.1, design: str = DUET, said: str = "") -> Reading:
+def reading(
+    p50: float, *, pair: int = 0, effect: float = 0.1, design: str = DUET, outcome: str = ""
+) -> Reading:
     same = {"p50": p50, "p95": p50, "p99": p50}
     return Reading(
         cell="cpu",
         noise=False,
         pair=pair,
-        effect=effect,
+        effect=0.1,
         design=design,
         turn=0,
         seconds=28.0,
@@ -26,25 +28,20 @@ def reading(p50: float, *, pair: int = 0, effect: float = 0.1, design: str = DUE
         base_ms=same,
         changes=same,
         paired={},
-        outcome=said,
+        outcome=outcome,
     )
 
 
-def test_plan_pieces__every_design_gets_the_same_time_and_both_sides_as_much_of_it():
-    duet, *turns = plan_pieces(3, 28.0, 120.0, mirrored=True)
+def test_plan_pieces__both_sides_get_the_same_time():
+    duet, *turns = plan_pieces(3, 28.0, 120.0)
     assert [slot.design for slot in duet] == [DUET]
     for turn in turns:
-        for design in (SEQUENTIAL, ROUNDS):
-            slots = [slot for slot in turn if slot.design == design]
-            assert sum(slot.seconds for slot in slots) == 28.0
-            assert {side: sum(s.seconds for s in slots if s.on == on) for side, on in ALONE.items()} == {
-                "base": 14.0,
-                "head": 14.0,
-            }
+        assert {slot.design for slot in turn} == {SEQUENTIAL}
+        assert [(slot.on, slot.seconds) for slot in turn] == [(ALONE["base"], 14.0), (ALONE["head"], 14.0)]
 
 
 def test_rotate__every_pair_has_all_slots_and_begins_with_another():
-    pieces = plan_pieces(3, 28.0, 120.0, mirrored=False)
+    pieces = plan_pieces(3, 28.0, 120.0)
     orders = [rotate(pieces, pair, 4) for pair in range(4)]
     assert len({(order[0].design, order[0].turn) for order in orders}) == 4
     assert all(sorted(map(repr, order)) == sorted(map(repr, orders[0])) for order in orders)
@@ -70,11 +67,11 @@ def test_count_found__beyond_half_of_the_effect(p50, expected):
 
 @pytest.mark.parametrize(("outcome", "expected"), [("fail", (1, 1)), ("pass", (0, 1))])
 def test_count_found__of_the_gate_is_what_it_blocks(outcome, expected):
-    decided = reading(0.0, design="gate", said=outcome)
+    decided = reading(0.0, design="gate", outcome=outcome)
     assert count_found([decided], CPU, 0.1) == expected
 
 
 def test_render__every_row_has_as_many_cells_as_its_head():
-    text = render([reading(0.1), reading(0.1, design="gate", said="fail")], MATRIX)
+    text = render([reading(0.1), reading(0.1, design="gate", outcome="fail")], MATRIX)
     for table in text.split("\n\n")[1::2]:
         assert len({line.count("|") for line in table.splitlines()}) == 1
