@@ -214,7 +214,7 @@ class _Edge:
             context=self.options.status,
             state="success" if exit_code_of(report) == EXIT_PASS else "failure",
             description=summarise_in_a_sentence(report),
-            target_url=report.run_url or None,
+            target_url=report.run_url,
         )
         set_status(self.transport, self.event.repository, pull.head.sha, status)
         self._say(f"status {status.context}: {status.state}")

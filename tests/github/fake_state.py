@@ -320,20 +320,6 @@ def _get_artifact(state, values, query, body, actor):
     return 302, None, {"Location": f"{state.blob_url}{BLOBS}{artifact.id}?signature=x"}
 
 
-def _list_statuses(state, values, query, body, actor):
-    latest = {status["context"]: status for status in state.statuses if status["sha"] == values["ref"]}
-    shown = [
-        state.description.example("simple-commit-status") | {k: v for k, v in status.items() if k != "sha"}
-        for status in latest.values()
-    ]
-    items, after = state.page(shown, query)
-    return (
-        200,
-        state.description.example("combined-commit-status", statuses=items, total_count=len(shown)),
-        after,
-    )
-
-
 def _create_status(state, values, query, body, actor):
     if len(values["sha"]) != 40:
         raise NotAllowedError(422, "No commit found for SHA")
@@ -416,7 +402,6 @@ _ROUTES: dict[tuple[str, str], Callable[..., tuple[int, Any, dict[str, str]]]] =
     ("GET", "/repos/{owner}/{repo}/actions/workflows/{workflow_id}/runs"): _list_runs,
     ("GET", "/repos/{owner}/{repo}/actions/runs/{run_id}/artifacts"): _list_artifacts,
     ("GET", "/repos/{owner}/{repo}/actions/artifacts/{artifact_id}/{archive_format}"): _get_artifact,
-    ("GET", "/repos/{owner}/{repo}/commits/{ref}/status"): _list_statuses,
     ("POST", "/repos/{owner}/{repo}/statuses/{sha}"): _create_status,
     ("GET", "/repos/{owner}/{repo}/contents/{path}"): _get_contents,
     ("GET", "/repos/{owner}/{repo}/git/commits/{commit_sha}"): _get_commit,

@@ -26,10 +26,11 @@ def test_status__is_set(github, connect):
 
 
 @pytest.mark.parametrize("is_done", [True, False])
-def test_status__whose_reply_was_lost_is_set_once(github, connect, is_done):
+def test_status__whose_reply_was_lost_is_set_again_without_a_look_up(github, connect, is_done):
     github.fail("POST", "statuses", status=None, done=is_done)
     set_status(connect(), "shop/shop", SHA, STATUS)
-    assert len(github.state.statuses) == 1
+    assert {status["state"] for status in github.state.statuses} == {"failure"}
+    assert github.count("GET") == 0
 
 
 def test_read_only_token__is_refused(github, connect):

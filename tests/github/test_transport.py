@@ -15,7 +15,9 @@ ISSUE = "/repos/shop/shop/issues/7/comments"
 
 
 def post(transport, find=lambda: None):
-    return transport.post(ISSUE, {"body": "hello"}, read=lambda reply: reply.read(dict)["body"], find=find)
+    return transport.post_once(
+        ISSUE, {"body": "hello"}, read=lambda reply: reply.read(dict)["body"], find=find
+    )
 
 
 @pytest.fixture

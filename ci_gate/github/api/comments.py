@@ -80,7 +80,7 @@ def upsert_comment(
     updated = _update(transport, repository, own, body)
     if updated is not None:
         return updated
-    made = transport.post(issue, {"body": body}, read=_read, find=find)
+    made = transport.post_once(issue, {"body": body}, read=_read, find=find)
     # Another run may have made one since we looked. Both see both now, and agree on the oldest.
     own = _find_own(transport, issue, marker, author)
     if len(own) > 1 and own[0].id != made.id:

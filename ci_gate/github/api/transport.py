@@ -104,7 +104,11 @@ class Transport:
     def delete(self, path: str) -> Reply:
         return self._send(_Request("DELETE", self._base_url + path))
 
-    def post(
+    def post(self, path: str, body: Mapping[str, object]) -> Reply:
+        """For what may be done twice, such as setting a status."""
+        return self._send(_Request("POST", self._base_url + path, body=body))
+
+    def post_once(
         self,
         path: str,
         body: Mapping[str, object],
@@ -115,7 +119,7 @@ class Transport:
         """Make something once: ``find`` looks for it after a failure that leaves open whether it was made."""
         for attempt in range(MAX_ATTEMPTS):
             try:
-                return read(self._send(_Request("POST", self._base_url + path, body=body)))
+                return read(self._send(_Request("POST", self._base_url + path, body=body, is_once=True)))
             except MaybeDoneError as error:
                 if attempt == MAX_ATTEMPTS - 1:
                     raise
@@ -130,7 +134,7 @@ class Transport:
             outcome = self._attempt(request, attempt)
             if isinstance(outcome, Reply):
                 return outcome
-            if outcome.may_be_done and request.method == "POST":
+            if outcome.may_be_done and request.is_once:
                 raise MaybeDoneError(request.asked, outcome.message, outcome.error.status)
             if outcome.wait_s is None or attempt == MAX_ATTEMPTS - 1:
                 raise outcome.error
@@ -220,6 +224,7 @@ class _Request:
     params: Mapping[str, str | int] | None = None
     body: Mapping[str, object] | None = None
     max_bytes: int = MAX_JSON_BYTES
+    is_once: bool = False
 
     @property
     def asked(self) -> str:
