@@ -55,7 +55,9 @@ def publish_command(**values: object) -> int:
 @click.option("--branch", default="", help="That is merged into.  [default: the default branch]")
 @click.option("--check", default=DEFAULT_CHECK, show_default=True, help="The check that must be required.")
 def doctor_command(github_repository: str, repository: Path, branch: str, check: str) -> int:
-    """Read the repository's rules and workflows, and say whether the gate blocks a merge, and what to fix.
+    """Read the repository's rules and workflows; print whether the gate blocks a merge, and what to fix.
+
+    How safe the workflows are (pinned actions, permissions) is for zizmor to say.
 
     Needs GITHUB_TOKEN. Exit code 0 if it blocks, 1 if not.
     """

@@ -17,6 +17,10 @@ from ci_gate.report.annotations import clean_log_line
 
 DEFAULT_CHECK: Final = "gate"
 _WIDTH: Final = 50
+_OTHER_CHECKS: Final = """\
+Not checked here: pinned actions, permissions, what a fork's code can reach. zizmor finds them:
+`uvx zizmor .github` (https://docs.zizmor.sh).
+"""
 
 
 def run_doctor(
@@ -43,5 +47,5 @@ def run_doctor(
     )
     blocks = all(line.state != "FIX" for line in lines)
     verb = "blocks" if blocks else "does not block"
-    out.write(f"\nThe gate {verb} merges into {clean_log_line(rules.branch)}.\n")
+    out.write(f"\n{_OTHER_CHECKS}\nThe gate {verb} merges into {clean_log_line(rules.branch)}.\n")
     return EXIT_PASS if blocks else EXIT_FAIL

@@ -1,28 +1,18 @@
-"""What makes the gate safer or more useful, though a merge is blocked without it. Pure."""
+"""What makes the gate more useful, though a merge is blocked without it. Pure."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from typing import Final
 
 from ci_gate.github.api.rules import ACTIONS_APP_ID
 from ci_gate.github.doctor.branch_filters import listed
-from ci_gate.github.doctor.gate_setup import Line, Setup, State, name_some
+from ci_gate.github.doctor.gate_setup import Line, Setup
 from ci_gate.github.doctor.workflow_files import Job, Workflow
-
-_PINNED: Final = re.compile(r"@[0-9a-f]{40}$|^docker://.+@sha256:[0-9a-f]{64}$|^\./")
 
 
 def examine_advisable(setup: Setup) -> tuple[Line, ...]:
-    """Who may report the check, the comment, permissions, and what the workflows use."""
-    looks = (
-        _check_source,
-        _check_comment,
-        _check_permissions,
-        _check_pins,
-    )
-    return tuple(line for look in looks for line in look(setup))
+    """A line on who may report the check, and one on the comment."""
+    return (*_check_source(setup), *_check_comment(setup))
 
 
 def _check_source(setup: Setup) -> Iterator[Line]:
@@ -60,28 +50,3 @@ def _check_comment(setup: Setup) -> Iterator[Line]:
 def _may_comment(workflow: Workflow, job: Job) -> bool:
     permissions = job.permissions if job.permissions is not None else workflow.permissions or {}
     return "write" in {permissions.get(name) for name in ("pull-requests", "issues", "all")}
-
-
-def _check_permissions(setup: Setup) -> Iterator[Line]:
-    open_ones = [workflow.path for workflow in setup.workflows if workflow.permissions != {}]
-    found = f"{name_some(open_ones)} start with more than none" if open_ones else "all start with none"
-    to_do = "begin with permissions: {} and give each job what it needs" if open_ones else ""
-    state: State = "advice" if open_ones else "ok"
-    yield Line(state=state, subject="permissions", found=found, to_do=to_do)
-    targets = [workflow.path for workflow in setup.workflows if "pull_request_target" in workflow.triggers]
-    if targets:
-        to_do = "use pull_request and workflow_run: this event gives a fork's code the repository's token"
-        found = f"pull_request_target in {name_some(targets)}"
-        yield Line(state="advice", subject="fork safety", found=found, to_do=to_do)
-
-
-def _check_pins(setup: Setup) -> Iterator[Line]:
-    loose = [
-        f"{workflow.path}:{action.line} {action.reference}"
-        for workflow in setup.workflows
-        for action in workflow.actions
-        if not _PINNED.search(action.reference)
-    ]
-    found = f"{len(loose)} by a name that can move: {name_some(loose)}" if loose else "all by a full commit"
-    to_do = "write owner/action@<40 digits> # version" if loose else ""
-    yield Line(state="advice" if loose else "ok", subject="pinned actions", found=found, to_do=to_do)

@@ -29,7 +29,7 @@ State = Literal["ok", "FIX", "advice"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One thing looked at. FIX: the gate does not block until it is fixed. ``to_do`` is empty if ok."""
+    """One check. FIX: the gate does not block until it is fixed. ``to_do`` is empty if ok."""
 
     state: State
     subject: str
@@ -39,7 +39,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """All that is looked at."""
+    """All that is checked."""
 
     check: str
     rules: BranchRules
@@ -59,7 +59,7 @@ class Setup:
 
 def examine_blocking(setup: Setup) -> tuple[Line, ...]:
     """Everything without which a merge is not blocked, in the order in which to fix it."""
-    return tuple(line for look in _LOOKS for line in look(setup))
+    return tuple(line for check in _CHECKS for line in check(setup))
 
 
 def _check_files(setup: Setup) -> Iterator[Line]:
@@ -189,7 +189,7 @@ def _check_caller(setup: Setup) -> Iterator[Line]:
 
 
 def _grants(permissions: Mapping[str, str] | None, name: str) -> bool:
-    """Whether it may be read; what is not said is the repository's default, which reads."""
+    """Whether it may be read; no permissions given are the repository's default, which reads."""
     if permissions is None:
         return True
     return bool({permissions.get(name), permissions.get("all")} & {"read", "write"})
@@ -216,7 +216,7 @@ def _check_condition(setup: Setup) -> Iterator[Line]:
 
 
 def _reach(workflow: Workflow, job: Job) -> set[str]:
-    """Every job that the gate needs, also through others: what they miss is skipped, and seen as that."""
+    """Every job that the gate needs, also through others: a job whose needs fail is skipped."""
     by_id = {each.id: each for each in workflow.jobs}
     reached: set[str] = set()
     waiting = list(job.needs)
@@ -242,7 +242,7 @@ def name_some(names: list[str]) -> str:
     return ", ".join(shown) or "none"
 
 
-_LOOKS: Final[tuple[Callable[[Setup], Iterator[Line]], ...]] = (
+_CHECKS: Final[tuple[Callable[[Setup], Iterator[Line]], ...]] = (
     _check_files,
     _check_job,
     _check_required_check,

@@ -1,24 +1,16 @@
-"""A repository's workflow files as values: triggers, jobs, permissions, and the actions they use."""
+"""A repository's workflow files as values: triggers, jobs and permissions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ci_gate.errors import BadInputError, Problem
-from ci_gate.thresholds.yaml.source import YamlSource, read_yaml
+from ci_gate.thresholds.yaml.source import read_yaml
 
 _MAX_FILE_BYTES = 256 * 1024
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UsedAction:
-    """``reference`` is what ``uses:`` says."""
-
-    reference: str
-    line: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +18,7 @@ class Job:
     """``check`` is the name under which it is reported; ``condition`` is ``if:``, empty for none.
 
     ``uses`` is the workflow that it calls, empty for a job of steps. ``permissions`` is None where nothing is
-    said, and the workflow's count.
+    and the workflow's count.
     """
 
     id: str
@@ -36,19 +28,17 @@ class Job:
     permissions: Mapping[str, str] | None
     goes_on_after_errors: bool
     uses: str
-    commands: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workflow:
-    """``triggers`` maps events to their filters. ``permissions`` is None where nothing is said."""
+    """``triggers`` maps events to their filters. ``permissions`` is None where none are given."""
 
     path: str
     name: str
     triggers: Mapping[str, Mapping[str, Any]]
     permissions: Mapping[str, str] | None
     jobs: tuple[Job, ...]
-    actions: tuple[UsedAction, ...]
 
 
 def read_workflows(repository: Path) -> tuple[tuple[Workflow, ...], tuple[Problem, ...]]:
@@ -70,8 +60,7 @@ def read_workflows(repository: Path) -> tuple[tuple[Workflow, ...], tuple[Proble
 
 def parse_workflow(text: str, path: str) -> Workflow:
     """One workflow; what has no sensible form counts as absent. Raises BadInputError for what is no YAML."""
-    source = read_yaml(text, path)
-    data = _mapping(source.data)
+    data = _mapping(read_yaml(text, path).data)
     jobs = _mapping(data.get("jobs"))
     permissions = data.get("permissions")
     return Workflow(
@@ -80,7 +69,6 @@ def parse_workflow(text: str, path: str) -> Workflow:
         triggers=_triggers(data.get("on")),
         permissions=None if "permissions" not in data else _permissions(permissions),
         jobs=tuple(_job(name, _mapping(job)) for name, job in jobs.items()),
-        actions=tuple(_actions(source, jobs)),
     )
 
 
@@ -110,28 +98,7 @@ def _job(name: str, job: dict[str, Any]) -> Job:
         permissions=None if "permissions" not in job else _permissions(job["permissions"]),
         goes_on_after_errors=any(_is_on(each.get("continue-on-error")) for each in (job, *steps)),
         uses=str(job.get("uses", "")),
-        commands="\n".join(str(step.get("run", "")) for step in steps),
     )
-
-
-def _actions(source: YamlSource, jobs: dict[str, Any]) -> Iterator[UsedAction]:
-    for name, job in jobs.items():
-        places: list[tuple[str | int, ...]] = [("jobs", name, "uses")]
-        places += [("jobs", name, "steps", index, "uses") for index in range(len(_steps(job)))]
-        for place in places:
-            found = _look_up(source.data, place)
-            if isinstance(found, str):
-                yield UsedAction(reference=found, line=source.value_at[place].line)
-
-
-def _look_up(value: object, place: tuple[str | int, ...]) -> object:
-    for step in place:
-        value = _items(value)[step] if isinstance(step, int) else _mapping(value).get(step)
-    return value
-
-
-def _steps(job: object) -> list[Any]:
-    return _items(_mapping(job).get("steps"))
 
 
 def _mapping(value: object) -> dict[str, Any]:
