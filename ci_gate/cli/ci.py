@@ -68,7 +68,7 @@ def _plan(
     thresholds_file: Path, *, names: str, profile_name: str, asked_base: str, dockerfile: str, users: str
 ) -> Matrix:
     thresholds = read_thresholds(thresholds_file)
-    user_count = _read_count(users)
+    user_count = read_count(users)
     if user_count is not None:
         thresholds = replace_users(thresholds, user_count)
     scenarios = choose_scenarios(thresholds, split_names(names))
@@ -79,7 +79,7 @@ def _plan(
         raise BadInputError(*problems)
     if guessed := explain_guessed_port(thresholds, dockerfile, thresholds_file.parent):
         write_command(sys.stderr, f"::warning title=No port::{clean_log_line(guessed)}")
-    base = find_reviewed_base(*_read_event(), thresholds_file.parent)
+    base = find_reviewed_base(*read_event(), thresholds_file.parent)
     measured_base = find_measured_base(asked_base, base, thresholds_file.parent)
     not_compared = ""
     if measured_base and dockerfile and not has_file(measured_base, dockerfile, thresholds_file.parent):
@@ -144,7 +144,8 @@ def gate_command(  # noqa: PLR0913, PLR0917 - one parameter for each option
     return verdict.exit_code
 
 
-def _read_count(text: str) -> int | None:
+def read_count(text: str) -> int | None:
+    """The number of users, None for an empty text. Raises UsageError."""
     if not text:
         return None
     if not _COUNT.fullmatch(text):
@@ -152,7 +153,8 @@ def _read_count(text: str) -> int | None:
     return int(text)
 
 
-def _read_event() -> tuple[str, dict[str, object]]:
+def read_event() -> tuple[str, dict[str, object]]:
+    """The event's name, empty outside of a workflow, and its payload. Raises UsageError."""
     try:
         payload = msgspec.json.decode(read_payload() or b"{}", type=dict[str, object])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

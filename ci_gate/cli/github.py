@@ -15,6 +15,7 @@ import click
 from ci_gate.errors import UsageError
 from ci_gate.github.api.transport import Patience, Transport, open_transport
 from ci_gate.github.doctor.doctor import DEFAULT_CHECK, run_doctor
+from ci_gate.github.plan_job import split_names
 from ci_gate.github.publication import PublishOptions
 from ci_gate.github.publish import publish
 
@@ -27,16 +28,20 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--thresholds", "thresholds_file", default="thresholds.yaml", show_default=True)
 @click.option("--repository", type=_FOLDER, default=Path(), help="A checkout of head.  [default: here]")
 @click.option("--base", type=_FOLDER, help="A checkout of base, to see what thresholds.yaml loosens.")
+@click.option("--review", type=_FILE, help="Of both sides, by `ci-gate review`; instead of checkouts.")
 @click.option("--artifact", default="verdict", show_default=True, help="Of the other run, in a workflow_run.")
 @click.option(
-    "--scenario", "scenarios", multiple=True, help="Of the other run, where it measures not all of them."
+    "--scenario",
+    "scenarios",
+    multiple=True,
+    help="Of the other run, where it measures not all; or with commas.",
 )
 @click.option("--check", default=DEFAULT_CHECK, show_default=True, help="Of the other run: its deciding job.")
 @click.option("--comment/--no-comment", default=True, help="Or leave it to the workflow_run job.")
 @click.option("--status", default="", help="Also set a commit status of this name.")
 @click.option("--author", default="", help="Who writes the comment.  [default: whom the token belongs to]")
 @click.option("--key", default="load-gate", show_default=True, help="Tells this gate's comment from others.")
-def publish_command(**values: object) -> int:
+def publish_command(*, scenarios: tuple[str, ...], **values: object) -> int:
     """Say what VERDICT (a verdict.json) says where people look, from inside a GitHub workflow.
 
     Writes the job summary and annotations, keeps one comment on the pull request up to date, and ends with
@@ -44,6 +49,7 @@ def publish_command(**values: object) -> int:
     In a workflow_run job, without VERDICT, it publishes the artifact of the run that ended, believing it
     nothing but its figures.
     """
+    values["scenarios"] = split_names(",".join(scenarios))
     options = PublishOptions(**values)  # type: ignore[arg-type]  # the options are named as its fields are
     with connect() as transport:
         return publish(options, environ=os.environ, transport=transport, out=sys.stdout)

@@ -42,11 +42,13 @@ _COMMANDS: Final = {
         "repeat:last_verdict_command",
         "Does this event need a measurement, or does a verdict stand?",
     ),
+    "measure": ("job:measure_command", "Measure and judge, in a job that measures by itself."),
     "overview": ("report:overview", "Show several runs on one page: jobs of a matrix, or a history."),
     "plan": ("ci:plan_command", "Say what a workflow is to measure, for its other jobs."),
     "publish": ("github:publish_command", "Comment, summary, annotations and status on GitHub."),
     "repeat": ("repeat:repeat_command", "Take the verdict of an earlier run again."),
     "report": ("report:report", "Render a verdict as Markdown, text, JUnit XML or HTML."),
+    "review": ("job:review_command", "Read both sides' thresholds, before any code of head's runs."),
     "run": ("run:run", "Start the service, put the load on it, judge."),
 }
 

@@ -28,13 +28,16 @@ def read_thresholds(path: Path) -> Thresholds:
         raise UsageError(f"{path}: not UTF-8 text: {error.reason} at byte {error.start}") from error
 
 
-def service_environment() -> dict[str, str]:
-    """Ours, with ``python`` the interpreter that runs ci-gate, be its virtual environment active or not."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    return {**os.environ, "PATH": path}
+def service_environment(*, own_python: bool = True) -> dict[str, str]:
+    """Ours, with ``python`` the interpreter that runs ci-gate, be its virtual environment active or not.
+
+    Without ``own_python``, one that PATH has comes before it: ci-gate is then in an environment of its own.
+    """
+    own, path = str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)
+    return {**os.environ, "PATH": os.pathsep.join([own, path] if own_python else [path, own])}
 
 
-def make_options(
+def make_options(  # noqa: PLR0913 - one parameter for each option
     thresholds_file: Path,
     names: tuple[str, ...],
     profile_name: str,
@@ -43,10 +46,11 @@ def make_options(
     out: Path | None,
     image: str | None = None,
     users: int | None = None,
+    own_python: bool = True,
 ) -> RunOptions:
     """Everything a run needs, checked; ``image`` and ``users`` as in `overrides`.
 
-    Raises UsageError and BadInputError.
+    ``own_python`` is as in `service_environment`. Raises UsageError and BadInputError.
     """
     thresholds = read_thresholds(thresholds_file)
     thresholds = thresholds if users is None else replace_users(thresholds, users)
@@ -63,7 +67,7 @@ def make_options(
         workloads=check_workloads(thresholds, thresholds_file.parent),
         out=out or Path("ci-gate-out") / dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H%M%SZ"),
         repository=thresholds_file.resolve().parent,
-        environ=service_environment(),
+        environ=service_environment(own_python=own_python),
         base=base,
         options={name: str(value) for name, value in (("image", image), ("users", users)) if value},
         seed=secrets.randbits(32),

@@ -12,7 +12,7 @@ from ci_gate.cli.github import connect
 from ci_gate.cli.options import choose_profile, choose_scenarios, read_thresholds
 from ci_gate.errors import EXIT_PASS, GateError
 from ci_gate.github.gate_job import parse_needs, parse_scenarios, take_again
-from ci_gate.github.last_verdict import MeasureAgain, Wanted, find_last_verdict
+from ci_gate.github.last_verdict import ARTIFACT, MeasureAgain, Wanted, find_last_verdict
 from ci_gate.github.occasion import explain_need, read_occasion
 from ci_gate.github.plan_job import split_names
 from ci_gate.judge.verdict import Verdict, encode_verdict
@@ -34,7 +34,7 @@ def last_verdict_command(thresholds_file: Path, names: str, profile_name: str, o
     and reused=<run> is printed for the file at GITHUB_OUTPUT. Everything else is measured: reused= is empty
     then, and standard error says why. Needs GITHUB_TOKEN with actions: read.
     """
-    found = _find(thresholds_file, names, profile_name)
+    found = find_standing_verdict(thresholds_file, names, profile_name)
     if isinstance(found, MeasureAgain):
         click.echo(f"to be measured: {clean_log_line(found.why)}", err=True)
         click.echo("reused=")
@@ -45,7 +45,10 @@ def last_verdict_command(thresholds_file: Path, names: str, profile_name: str, o
     return EXIT_PASS
 
 
-def _find(thresholds_file: Path, names: str, profile_name: str) -> Verdict | MeasureAgain:
+def find_standing_verdict(
+    thresholds_file: Path, names: str, profile_name: str, artifact: str = ARTIFACT
+) -> Verdict | MeasureAgain:
+    """The verdict of the last run of this workflow, in its ``artifact``; or why to measure again."""
     payload = read_payload()
     if why := explain_need(os.environ, payload):
         return MeasureAgain(why=why)
@@ -65,7 +68,7 @@ def _find(thresholds_file: Path, names: str, profile_name: str) -> Verdict | Mea
             scenarios=tuple(scenario.name for scenario in scenarios),
             thresholds_sha256=thresholds.sha256,
         )
-        return find_last_verdict(transport, os.environ.get("GITHUB_REPOSITORY", ""), wanted)
+        return find_last_verdict(transport, os.environ.get("GITHUB_REPOSITORY", ""), wanted, artifact)
 
 
 @click.command("repeat")

@@ -36,7 +36,9 @@ class MeasureAgain:
     why: str
 
 
-def find_last_verdict(transport: Transport, repository: str, wanted: Wanted) -> Verdict | MeasureAgain:
+def find_last_verdict(
+    transport: Transport, repository: str, wanted: Wanted, artifact: str = ARTIFACT
+) -> Verdict | MeasureAgain:
     """The verdict of the newest earlier run of this workflow for this head, if it still stands.
 
     Only the newest counts: one that was cancelled may have been about to measure what the older ones did not.
@@ -54,7 +56,7 @@ def find_last_verdict(transport: Transport, repository: str, wanted: Wanted) -> 
             return MeasureAgain(why="no run has measured this commit before")
         if run.status != "completed" or run.conclusion not in _ENDED:
             return MeasureAgain(why=f"run {run.id} before it is {run.conclusion or run.status}")
-        files = download_artifact(transport, repository, run.id, ARTIFACT)
+        files = download_artifact(transport, repository, run.id, artifact)
         if _FILE not in files:
             return MeasureAgain(why=f"run {run.id} has left no {_FILE}")
         verdict = decode_verdict(files[_FILE])

@@ -28,7 +28,8 @@ class PublishOptions:
     """What to publish, and where.
 
     ``verdict_file`` is None in a workflow_run job, whose verdict is in ``artifact`` of the run it follows.
-    ``base`` is a checkout of the base side; without it, threshold changes are not looked for.
+    ``base`` is a checkout of the base side; without it, threshold changes are not looked for. ``review`` is a
+    file that `review` wrote of both sides, and takes the place of both checkouts.
     ``scenarios`` are those that the other run measures, all of thresholds.yaml if empty; ``check`` is its
     job that is the check.
     ``status`` is the context of the commit status, empty for none; ``author`` is who the token comments as,
@@ -39,6 +40,7 @@ class PublishOptions:
     verdict_file: Path | None = None
     repository: Path = Path()
     base: Path | None = None
+    review: Path | None = None
     artifact: str = "verdict"
     comment: bool = True
     scenarios: tuple[str, ...] = ()

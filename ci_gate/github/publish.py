@@ -30,6 +30,13 @@ from ci_gate.github.publication import (
     plan_actions,
     try_base,
 )
+from ci_gate.github.review import (
+    MAX_REVIEW_BYTES,
+    Review,
+    decode_review,
+    read_reviewed_base,
+    read_reviewed_head,
+)
 from ci_gate.github.threshold_files import ThresholdFiles, read_side
 from ci_gate.judge.gate.lacking import demand_all, list_measured
 from ci_gate.judge.gate.mistakes import add_mistakes, make_empty_verdict
@@ -89,6 +96,7 @@ class _Edge:
         if self.options.verdict_file is not None:
             self._write_reports(report, self.options.verdict_file.parent)
         self._write_summary(report)
+        self._write_outputs(report)
         for line in render_annotations(report) if "annotations" in actions else ():
             write_command(self.out, line)
         if pull is not None and pull.head.sha == self.event.head_sha:
@@ -102,7 +110,7 @@ class _Edge:
         """With head's thresholds, None where there are none that can be read: then it is INVALID."""
         file = self.options.thresholds_file
         try:
-            head = read_side(self.options.repository, file)
+            head = self._read_head()
         except (BadInputError, EvidenceError) as error:
             path = self.options.verdict_file
             verdict = make_empty_verdict(file, ci_gate.__version__)
@@ -168,9 +176,21 @@ class _Edge:
         is_reviewed = self.event.pull_number is not None or self.event.name == "merge_group"
         return self.event.labels if is_reviewed else None
 
+    def _read_head(self) -> ThresholdFiles | None:
+        if self.options.review is not None:
+            return read_reviewed_head(_read_review(self.options.review))
+        return read_side(self.options.repository, self.options.thresholds_file)
+
     def _read_base(self) -> ThresholdFiles | None:
+        if self.options.review is not None:
+            return read_reviewed_base(_read_review(self.options.review))
         base = self.options.base
         return None if base is None else read_side(base, self.options.thresholds_file)
+
+    def _write_outputs(self, report: Report) -> None:
+        if path := self.environ.get("GITHUB_OUTPUT"):
+            with Path(path).open("a", encoding="utf-8") as file:
+                file.write(f"outcome={report.outcome}\n")
 
     def _write_summary(self, report: Report) -> None:
         if path := self.environ.get("GITHUB_STEP_SUMMARY"):
@@ -226,6 +246,12 @@ class _Edge:
 def _read_payload(environ: Mapping[str, str]) -> bytes:
     path = environ.get("GITHUB_EVENT_PATH", "")
     return read_bounded(Path(path), _MAX_EVENT_BYTES) if path else b""
+
+
+def _read_review(path: Path) -> Review:
+    if not path.exists():
+        raise EvidenceError("both sides' thresholds were not reviewed before head was measured")
+    return decode_review(read_bounded(path, MAX_REVIEW_BYTES))
 
 
 def _read_verdict(path: Path | None) -> bytes:

@@ -1,0 +1,187 @@
+"""The commands of a job that measures by itself, as action.yml calls them; each returns its exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+import msgspec
+
+import ci_gate
+from ci_gate.cli.ci import read_count, read_event, read_payload
+from ci_gate.cli.options import choose_profile, choose_scenarios, make_options, read_thresholds
+from ci_gate.cli.repeat import find_standing_verdict
+from ci_gate.errors import EXIT_PASS, GateError, UsageError
+from ci_gate.github.head_environment import hide_from_head
+from ci_gate.github.job_plan import Asked, choose_beside
+from ci_gate.github.last_verdict import MeasureAgain
+from ci_gate.github.occasion import read_occasion
+from ci_gate.github.plan_job import find_reviewed_base, split_names
+from ci_gate.github.problems import list_problems
+from ci_gate.github.review import (
+    MAX_REVIEW_BYTES,
+    REVIEW_FILE,
+    Review,
+    check_unchanged,
+    decode_review,
+    demand_head,
+    encode_review,
+    find_repository,
+    review_sides,
+)
+from ci_gate.judge.gate.lacking import demand_all
+from ci_gate.judge.gate.merging import merge_verdicts
+from ci_gate.judge.gate.mistakes import add_mistakes, make_empty_verdict
+from ci_gate.judge.gate.repeated import repeat_verdict
+from ci_gate.judge.timeline.run_timeline import encode_timeline
+from ci_gate.judge.validity.findings import Finding
+from ci_gate.judge.verdict import Verdict, encode_verdict
+from ci_gate.report.annotations import clean_log_line
+from ci_gate.report.files import TIMELINE_FILE, VERDICT_FILE, read_bounded, write_reports
+from ci_gate.report.output import write_command
+from ci_gate.report.terminal import render_terminal
+from ci_gate.run.judging import judge_folder
+from ci_gate.run.progress import ProgressPrinter
+from ci_gate.run.scenarios import run_scenarios
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+_EVIDENCE = "evidence"
+_NEVER = "pull_request_target"
+
+_thresholds = click.option("--thresholds", "thresholds_file", type=_FILE, default=Path("thresholds.yaml"))
+_scenario = click.option("--scenario", "names", default="", help="Names between commas; empty: all.")
+_profile = click.option("--profile", "profile_name", default="pull_request", show_default=True)
+_folder = click.option("--folder", type=_FOLDER, required=True, help="What the job's commands hand on.")
+
+
+@click.command("review")
+@_thresholds
+@_scenario
+@_profile
+@click.option(
+    "--artifact", default="verdict", show_default=True, help="Of this workflow's runs: its verdict."
+)
+@_folder
+def review_command(thresholds_file: Path, names: str, profile_name: str, artifact: str, folder: Path) -> int:
+    """Read what thresholds.yaml and the files beside it say on both sides, for `ci-gate publish --review`.
+
+    Runs no code of head's, so that it may see GITHUB_TOKEN: with it, a label or a new title takes the last
+    verdict on the same commit again. Prints reused=<run> for the file at GITHUB_OUTPUT, empty where `ci-gate
+    measure` is to measure. Until then, the verdict in --folder is that nothing was measured.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    file = thresholds_file.as_posix()
+    _write_verdict(folder, _make_unmeasured(file))
+    try:
+        event, payload = read_event()
+        if event == _NEVER:
+            raise UsageError(f"{_NEVER} would give head's code what is base's alone: use pull_request")
+        repository, file = find_repository(thresholds_file)
+        review = review_sides(repository, file, find_reviewed_base(event, payload, repository))
+        (folder / REVIEW_FILE).write_bytes(encode_review(review))
+        reused = _reuse(thresholds_file, names, profile_name, artifact, folder)
+    except GateError as error:
+        _write_verdict(folder, _make_mistaken(file, error))
+        raise
+    click.echo(f"reused={reused}")
+    return EXIT_PASS
+
+
+def _reuse(thresholds_file: Path, names: str, profile_name: str, artifact: str, folder: Path) -> str:
+    """The run whose verdict stands, which is now this run's; empty where none does."""
+    found = find_standing_verdict(thresholds_file, names, profile_name, artifact)
+    if isinstance(found, MeasureAgain):
+        click.echo(f"to be measured: {clean_log_line(found.why)}", err=True)
+        return ""
+    occasion = read_occasion(os.environ, read_payload())
+    scenarios = [scenario.name for scenario in found.scenarios]
+    _write_verdict(folder, repeat_verdict(found, occasion, scenarios, {"plan": "success"}))
+    return str(found.occasion.run_id if found.occasion else 0)
+
+
+@click.command("measure")
+@_thresholds
+@_scenario
+@_profile
+@click.option("--base", default="", help="A revision or URL, or none; empty: what the event merges into.")
+@click.option("--image", default="", help="Start the service from this image.")
+@click.option("--base-image", default="", help="And base's from this one.")
+@click.option("--users", default="", help="In each scenario; empty: as thresholds.yaml says.")
+@_folder
+def measure_command(
+    thresholds_file: Path, names: str, profile_name: str, users: str, folder: Path, **asked: str
+) -> int:
+    """Measure what `ci-gate review` has read, and write the verdict of the job into --folder.
+
+    Head's code runs in the job's own environment, without its tokens and without the files by which a step
+    sets later steps' variables. Ends with 0 whatever the verdict says: `ci-gate publish` decides. Any other
+    exit code is of what kept it from measuring.
+    """
+    hide_from_head(os.environ)
+    review = decode_review(read_bounded(folder / REVIEW_FILE, MAX_REVIEW_BYTES))
+    try:
+        verdict = _measure(review, thresholds_file, (names, profile_name, users), Asked(**asked), folder)
+    except GateError as error:
+        _write_verdict(folder, _make_mistaken(review.file, error))
+        raise
+    _write_verdict(folder, verdict)
+    return EXIT_PASS
+
+
+def _measure(
+    review: Review, thresholds_file: Path, chosen: tuple[str, str, str], asked: Asked, folder: Path
+) -> Verdict:
+    names, profile_name, users = chosen
+    head = demand_head(review)
+    thresholds = read_thresholds(thresholds_file)
+    check_unchanged(review, thresholds)
+    scenarios = choose_scenarios(thresholds, split_names(names))
+    beside = choose_beside(asked, thresholds, scenarios, review.base_commit, thresholds_file.parent)
+    if beside.not_compared:
+        write_command(
+            sys.stderr, f"::warning title=Nothing is compared::{clean_log_line(beside.not_compared)}"
+        )
+    options = make_options(
+        thresholds_file,
+        tuple(scenario.name for scenario in scenarios),
+        choose_profile(thresholds, profile_name).name,
+        base=beside.base or None,
+        out=folder / _EVIDENCE,
+        image=asked.image or None,
+        users=read_count(users),
+        own_python=False,
+    )
+    run_scenarios(options, ProgressPrinter(sys.stderr))
+    verdict, timeline = judge_folder(options.out, options.thresholds)
+    write_reports(options.out, verdict, timeline)
+    (folder / TIMELINE_FILE).write_bytes(encode_timeline(timeline))
+    click.echo(render_terminal(verdict))
+    planned = [scenario.name for scenario in scenarios]
+    merged = merge_verdicts(planned, [verdict], jobs={}, not_compared=beside.not_compared)
+    occasion = read_occasion(os.environ, read_payload(), review.base_commit)
+    return msgspec.structs.replace(demand_all(merged, head.thresholds, planned), occasion=occasion)
+
+
+def _write_verdict(folder: Path, verdict: Verdict) -> None:
+    (folder / VERDICT_FILE).write_bytes(encode_verdict(verdict))
+
+
+def _make_unmeasured(file: str) -> Verdict:
+    finding = Finding(
+        code="nothing-measured",
+        severity="invalid",
+        subject="run",
+        message="the job ended before anything was measured",
+        remedy="see its log, and run it again",
+    )
+    return make_empty_verdict(file, ci_gate.__version__, finding)
+
+
+def _make_mistaken(file: str, error: GateError) -> Verdict:
+    """What went wrong, as the verdict of a job that measured nothing because of it."""
+    verdict = add_mistakes(make_empty_verdict(file, ci_gate.__version__), list_problems(error, file))
+    occasion = read_occasion(os.environ, read_payload())
+    return msgspec.structs.replace(verdict, occasion=occasion)
