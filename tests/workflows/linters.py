@@ -32,10 +32,10 @@ def actionlint(*files: Path) -> list[str]:
     ]
 
 
-def zizmor(folder: Path) -> list[str]:
-    """The names of the audits that find something below ``folder``, as its strictest persona."""
+def zizmor(path: Path) -> list[str]:
+    """The names of the audits that find something in a file or below a folder, as its strictest persona."""
     done = _run(
-        [_find("zizmor"), "--offline", "--persona=auditor", "--no-progress", "--format=json", str(folder)]
+        [_find("zizmor"), "--offline", "--persona=auditor", "--no-progress", "--format=json", str(path)]
     )
     assert done.stdout, done.stderr
     return sorted(finding["ident"] for finding in json.loads(done.stdout) if not finding["ignored"])

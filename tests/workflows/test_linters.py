@@ -9,9 +9,11 @@ import pytest
 
 from tests.workflows.linters import actionlint, check_schema, zizmor
 
-GITHUB = Path(__file__).parents[2] / ".github"
+ROOT = Path(__file__).parents[2]
+GITHUB = ROOT / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
-ACTIONS = sorted((GITHUB / "actions").glob("*/action.yml"))
+PUBLIC_ACTIONS = [ROOT / "action.yml", ROOT / "comment" / "action.yml"]
+ACTIONS = [*sorted((GITHUB / "actions").glob("*/action.yml")), *PUBLIC_ACTIONS]
 
 
 @pytest.fixture
@@ -38,6 +40,24 @@ def test_actionlint__finds_an_output_that_no_job_has(copy):
 
 def test_zizmor__finds_nothing_but_the_exceptions_with_a_reason():
     assert zizmor(GITHUB) == []
+
+
+def test_zizmor__finds_nothing_at_all_in_the_actions_that_others_use():
+    assert [zizmor(file) for file in PUBLIC_ACTIONS] == [[], []]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "audit"),
+    [
+        ("@043fb46d1a93c77aae656e7c1c64a875d1fc6a0a # v7.0.1", "@v7", "unpinned-uses"),
+        ('--base "$BASE"', "--base ${{ inputs.base }}", "template-injection"),
+    ],
+)
+def test_zizmor__finds_in_an_action(tmp_path, old, new, audit):
+    file = tmp_path / "action.yml"
+    shutil.copy(ROOT / "action.yml", file)
+    edit(file, old, new)
+    assert audit in zizmor(file)
 
 
 @pytest.mark.parametrize(

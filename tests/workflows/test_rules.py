@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-GITHUB = Path(__file__).parents[2] / ".github"
-FILES = sorted(GITHUB.rglob("*.yml"))
+ROOT = Path(__file__).parents[2]
+GITHUB = ROOT / ".github"
+ACTION, COMMENT_ACTION = ROOT / "action.yml", ROOT / "comment" / "action.yml"
+FILES = [*sorted(GITHUB.rglob("*.yml")), ACTION, COMMENT_ACTION]
 WORKFLOWS = {file.stem: yaml.safe_load(file.read_text()) for file in sorted((GITHUB / "workflows").glob("*"))}
 JOBS = [(name, job) for name, workflow in WORKFLOWS.items() for job in workflow["jobs"]]
 ON = True  # YAML 1.1 reads the key `on` as true
@@ -22,7 +24,7 @@ def steps_of(file: Path):
     return [step for job in content.get("jobs", {}).values() for step in job["steps"]]
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
 def test_actions__are_pinned_by_commit_and_say_their_version(file):
     for line in file.read_text().splitlines():
         if "uses: " in line and "uses: ./ci-gate/" not in line:
@@ -54,13 +56,13 @@ def test_permission__says_why(file):
             assert re.search(r"(read|write)  # \S", line), line
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
 def test_script__holds_no_expression(file):
     for step in steps_of(file):
         assert "${{" not in step.get("run", ""), step
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
 def test_checkout__keeps_no_credentials(file):
     for step in steps_of(file):
         if step.get("uses", "").startswith("actions/checkout@"):
@@ -135,3 +137,55 @@ def test_comment__runs_the_default_branch_only():
     for step in job["steps"]:
         assert not {"ref", "repository"} & {*step.get("with", {})}, "this would be the fork's code"
         assert "download-artifact" not in step.get("uses", ""), "ci-gate itself reads it, with care"
+
+
+def inputs_of(file: Path):
+    return yaml.safe_load(file.read_text())["inputs"]
+
+
+def test_action__gives_the_token_to_ci_gates_own_code_alone():
+    """Review comes before the first step that runs head's code; publish imports none of it."""
+    steps = {step["name"]: step for step in steps_of(ACTION)}
+    with_token = [name for name, step in steps.items() if "inputs.token" in str(step)]
+    assert with_token == ["Review both sides' thresholds", "Publish, and decide"]
+    for name in with_token:
+        assert re.search(r'^"\$GATE" -I -m ci_gate (review|publish) ', steps[name]["run"], re.MULTILINE), name
+        assert {"BASH_ENV": "", "LD_PRELOAD": ""}.items() <= steps[name]["env"].items()
+    of_head = ["Install what the locustfile needs", "Measure"]
+    assert [*steps].index(with_token[0]) < min(map([*steps].index, of_head))
+    assert "github.token" not in str(steps)
+
+
+def test_action__decides_and_uploads_whatever_became_of_the_steps_before():
+    """Publish ends with the verdict's exit code, and nothing may swallow it."""
+    steps = {step["name"]: step for step in steps_of(ACTION)}
+    for name in ("Publish, and decide", "Upload the verdict", "Upload the report and the evidence"):
+        assert steps[name]["if"].startswith("always() && "), name
+    assert steps["Publish, and decide"]["if"] == "always() && steps.install.outputs.folder != ''"
+    assert not any("continue-on-error" in step for step in steps.values())
+    measuring = [steps[name] for name in ("Install what the locustfile needs", "Measure")]
+    assert all("steps.review.outputs.reused == ''" in step["if"] for step in measuring)
+
+
+@pytest.mark.parametrize("file", [ACTION, COMMENT_ACTION], ids=["gate", "comment"])
+def test_action__leaves_the_job_its_python_and_installs_the_runtime_alone(file):
+    text = file.read_text()
+    (python,) = [step for step in steps_of(file) if step.get("uses", "").startswith("actions/setup-python@")]
+    assert python["with"]["update-environment"] is False
+    assert "requirements-runtime.lock" in text
+    assert "actions/checkout" not in text
+    assert not re.search(r"job\.|secrets\.|github\.(?!token)|runner\.", re.sub(r"#.*", "", text))
+
+
+def test_action__keeps_every_artifact_for_as_long_as_the_input_says():
+    uploads = [step["with"] for step in steps_of(ACTION) if "upload-artifact" in step.get("uses", "")]
+    assert [each["name"] for each in uploads] == ["${{ inputs.key }}-verdict", "${{ inputs.key }}-report"]
+    assert all(each["retention-days"] == "${{ inputs.retention-days }}" for each in uploads)
+
+
+def test_comment_action__takes_what_the_gate_takes():
+    """A key, a file or scenarios that differ would make its comment of another verdict."""
+    gate, comment = inputs_of(ACTION), inputs_of(COMMENT_ACTION)
+    for name in {*comment} - {"check"}:
+        assert comment[name]["default"] == gate[name]["default"], name
+    assert '--artifact "$KEY-verdict"' in str(steps_of(COMMENT_ACTION)[-1]["run"])
