@@ -57,6 +57,8 @@ ENDED_DAMAGED: Final = 7  # never written: what is read in the place of a row th
 UNSENT: Final = "(not sent)"  # endpoint of an arrival that brought no request
 FLAG_HTML: Final = 1
 FLAG_RETRY_AFTER: Final = 2
+THROTTLING_STATUSES: Final = (403, 429, 503)
+"""Only of such replies is it recorded whether they have a Retry-After header."""
 
 BODY_PREFIX: Final = 4096
 MAX_STRINGS: Final = 50_000

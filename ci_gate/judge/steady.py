@@ -11,10 +11,17 @@ from numpy.typing import NDArray
 
 from ci_gate.evidence.ranges import MAX_RECORDING_S
 from ci_gate.evidence.recording import Recording
-from ci_gate.evidence.samples import ENDED_BY_STATUS, ENDED_WELL, NOT_HTTP
+from ci_gate.evidence.samples import (
+    ENDED_BY_STATUS,
+    ENDED_WELL,
+    FLAG_RETRY_AFTER,
+    NOT_HTTP,
+    THROTTLING_STATUSES,
+)
 from ci_gate.thresholds import ALL_ENDPOINTS, Accepted
 
-_FIRST_ERROR_STATUS: Final = 400
+FIRST_ERROR_STATUS: Final = 400
+_TOO_MANY_REQUESTS: Final = 429
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,5 +126,14 @@ def find_successes(
 
 def find_error_statuses(status: NDArray[np.unsignedinteger]) -> NDArray[np.bool_]:
     """A mask of the HTTP statuses of 400 or more; NOT_HTTP is none."""
-    is_error: NDArray[np.bool_] = (status >= _FIRST_ERROR_STATUS) & (status != NOT_HTTP)
+    is_error: NDArray[np.bool_] = (status >= FIRST_ERROR_STATUS) & (status != NOT_HTTP)
     return is_error
+
+
+def find_throttled(samples: NDArray[np.void]) -> NDArray[np.bool_]:
+    """Which replies say that there were too many requests: 429, or 403 or 503 with Retry-After."""
+    status, later = samples["status"], samples["flags"] & FLAG_RETRY_AFTER > 0
+    throttled: NDArray[np.bool_] = (status == _TOO_MANY_REQUESTS) | (
+        later & np.isin(status, THROTTLING_STATUSES)
+    )
+    return throttled

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ci_gate.errors import BadInputError, Problem
+from ci_gate.thresholds import PLACEHOLDERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from ci_gate.thresholds import Position, Service
 
 # Not after a dollar sign: ${port} is a variable.
-_PLACEHOLDER = re.compile(r"(?<!\$)\{(port|url|state|side|side_index)\}")
+_PLACEHOLDER = re.compile(rf"(?<!\$)\{{({'|'.join(PLACEHOLDERS)})\}}")
 _VARIABLE = re.compile(
     r"\$\{(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}|(?P<malformed>[^}]*\}?))"
 )

@@ -7,6 +7,7 @@ import http.client
 import socket
 import threading
 from base64 import b64encode
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
@@ -24,7 +25,6 @@ IN_A_ROW = 10
 """Good answers on fresh connections: of several processes that listen, one may not be ready yet."""
 BODY_LIMIT = 64 * 1024
 """Bytes of the answer that are read, so that a small one ends in peace; the rest is not downloaded."""
-_BAD_STATUS = 400
 
 
 class Clock(Protocol):
@@ -81,7 +81,7 @@ def probe_http(url: str, timeout_s: float) -> str | None:
         return f"GET {shown}: {'no answer in time' if late.is_set() else _reason(error)}"
     finally:
         connection.close()
-    return None if status < _BAD_STATUS else f"GET {shown} answered {status}"
+    return None if status < HTTPStatus.BAD_REQUEST else f"GET {shown} answered {status}"
 
 
 def _authorization(url: str) -> dict[str, str]:

@@ -14,18 +14,10 @@ from urllib.parse import urlsplit
 from ci_gate.errors import Problem
 from ci_gate.thresholds.metrics import FAILURES, SUCCESSES
 from ci_gate.thresholds.quantities import parse_bytes, parse_duration_s, parse_share
+from ci_gate.thresholds.values import PLACEHOLDERS
 from ci_gate.thresholds.yaml.nodes import quote
 from ci_gate.thresholds.yaml.source import KeyPath, Section
 from ci_gate.wording import format_exact
-
-PLACEHOLDERS = {
-    "port": "the free port that the service must listen on",
-    "url": "the address at which the service is called",
-    "state": "a fresh private directory, one per scenario and side",
-    "side": "base or head",
-    "side_index": "0 for base, 1 for head: a Redis database of its own for each",
-}
-"""What may stand in braces in command, before_each, probes and the values of env. ``${VAR}`` is none."""
 
 MAX_USERS = 1_000_000
 MIN_COMPARE_S = 30.0

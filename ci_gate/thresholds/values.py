@@ -24,6 +24,15 @@ DEFAULT_COMPARE_LOAD = "50%"
 DEFAULT_LOOSENING_LABEL = "thresholds-approved"
 """The label that approves a loosening where base's thresholds.yaml names none."""
 
+PLACEHOLDERS = (
+    "port",  # the free port that the service must listen on
+    "url",  # the address at which the service is called
+    "state",  # a fresh private directory, one per scenario and side
+    "side",  # base or head
+    "side_index",  # 0 for base, 1 for head: a Redis database of its own for each
+)
+"""What may stand in braces in command, before_each, probes and the values of env. ``${VAR}`` is none."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Final
 
 MAX_ATTEMPTS: Final = 6
 _MAX_BACKOFF_S: Final = 30.0
 _SECONDARY_LIMIT_S: Final = 60.0
-_RATE_LIMIT_STATUSES: Final = frozenset({403, 429})
+_RATE_LIMIT_STATUSES: Final = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS})
 _REQUEST_TIMEOUT: Final = 408
 _FIRST_SERVER_ERROR: Final = 500
 
@@ -45,7 +46,7 @@ def _wait_for_rate_limit(
     reset_s = _read_seconds(headers, "x-ratelimit-reset")
     if headers.get("x-ratelimit-remaining") == "0" and reset_s is not None:
         return max(reset_s - now_s, 0.0) + 1.0
-    if status == 429 or "secondary rate limit" in message.lower():  # noqa: PLR2004 - Too Many Requests
+    if status == HTTPStatus.TOO_MANY_REQUESTS or "secondary rate limit" in message.lower():
         return float(_SECONDARY_LIMIT_S * 2**attempt)
     return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -28,7 +29,6 @@ API_VERSION: Final = "2022-11-28"
 MAX_JSON_BYTES: Final = 16 * 1024**2
 _TIMEOUTS_S: Final = (10.0, 30.0)  # to connect, and between two bytes
 _MAX_PAGES: Final = 300
-_FIRST_ERROR: Final = 400
 _FIRST_REDIRECT: Final = 300
 _FIRST_SERVER_ERROR: Final = 500
 _CHUNK_BYTES: Final = 64 * 1024
@@ -170,7 +170,7 @@ class Transport:
         reason = read_message(content)
         message = f"HTTP {status} {reason or response.reason}"
         wait_s = None
-        if status >= _FIRST_ERROR:
+        if status >= HTTPStatus.BAD_REQUEST:
             wait_s = wait_before_retry(
                 status,
                 {name.lower(): value for name, value in response.headers.items()},

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ci_gate.evidence.recording import Recording
-from ci_gate.evidence.samples import FLAG_RETRY_AFTER, UNSENT, count_ids
+from ci_gate.evidence.samples import UNSENT, count_ids
 from ci_gate.judge.diagnosis.causes import Cause
 from ci_gate.judge.diagnosis.observation import ResourceUsage, find_window
 from ci_gate.judge.log_ends import shorten_failure
-from ci_gate.judge.steady import ClassifiedRecording, find_error_statuses
+from ci_gate.judge.steady import ClassifiedRecording, find_error_statuses, find_throttled
 from ci_gate.judge.summary import name_status
 from ci_gate.thresholds import ALL_ENDPOINTS, FAILURES, SUCCESSES, Scenario
 from ci_gate.wording import count
@@ -22,8 +22,6 @@ from ci_gate.wording import count
 _NEAR_LIMIT: Final = 0.95
 _MAX_NAMED: Final = 3
 _MAX: Final = 0.5
-_TOO_MANY_REQUESTS: Final = 429
-_THROTTLING_WITH_RETRY_AFTER: Final = (403, 503)
 
 _KINDS: Final[dict[str, tuple[str, str]]] = {
     "refused": (
@@ -140,7 +138,7 @@ def find_full_memory(recording: Recording, usage: ResourceUsage, limit_bytes: in
 
 def find_throttling(failures: Failures) -> Iterator[Cause]:
     """The service told its callers to come later."""
-    throttled = _find_throttled(failures)
+    throttled = find_throttled(failures.samples)
     if throttled.any():
         yield Cause(
             code="throttle",
@@ -186,17 +184,9 @@ def _is_server_error(status: NDArray[np.unsignedinteger]) -> NDArray[np.bool_]:
     return is_error
 
 
-def _find_throttled(failures: Failures) -> NDArray[np.bool_]:
-    status, later = failures.samples["status"], failures.samples["flags"] & FLAG_RETRY_AFTER > 0
-    told: NDArray[np.bool_] = (status == _TOO_MANY_REQUESTS) | (
-        later & np.isin(status, _THROTTLING_WITH_RETRY_AFTER)
-    )
-    return told
-
-
 def _sort_by_kind(failures: Failures) -> dict[str, NDArray[np.bool_]]:
     status = failures.samples["status"]
-    rest = ~_find_throttled(failures)
+    rest = ~find_throttled(failures.samples)
     kinds = {
         "refused": rest & np.isin(status, (401, 403)),
         "missing": rest & np.isin(status, (404, 405, 410)),

@@ -9,16 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ci_gate.evidence.samples import FLAG_RETRY_AFTER, UNSENT, count_ids, group_rows
-from ci_gate.judge.steady import find_error_statuses
+from ci_gate.judge.steady import FIRST_ERROR_STATUS, find_error_statuses, find_throttled
 from ci_gate.judge.summary import name_status
 from ci_gate.judge.validity.findings import Rule, RuleInput, Violation
 from ci_gate.judge.validity.html_replies import HTML_RULES
 from ci_gate.thresholds import ALL_ENDPOINTS, metric_of
 from ci_gate.wording import count
 
-_FIRST_ERROR_STATUS: Final = 400
-_TOO_MANY_REQUESTS: Final = 429
-_THROTTLING_WITH_RETRY_AFTER: Final = (403, 503)
 _NO_PERMISSION: Final = (401, 403)
 _MAX_REFUSED: Final = 0.01
 _MIN_SAME_BODIES: Final = 10
@@ -70,17 +67,13 @@ def _find_unaccepted_statuses(case: RuleInput) -> Iterator[Violation]:
             continue
         for status, times in summary.statuses.items():
             number = int(status) if status.isdigit() else 0
-            if number >= _FIRST_ERROR_STATUS and number not in accepted.get(summary.endpoint, ()):
+            if number >= FIRST_ERROR_STATUS and number not in accepted.get(summary.endpoint, ()):
                 yield summary.endpoint, f"status {status} x {times:,} of {summary.requests:,} is not accepted"
 
 
 def _find_throttled(case: RuleInput) -> Iterator[Violation]:
     """In the ramp too: a throttled login decides what every later request is."""
-    samples = case.recording.samples
-    told_to_wait = (samples["flags"] & FLAG_RETRY_AFTER > 0) & np.isin(
-        samples["status"], _THROTTLING_WITH_RETRY_AFTER
-    )
-    throttled = ((samples["status"] == _TOO_MANY_REQUESTS) | told_to_wait) & _not_accepted(case)
+    throttled = find_throttled(case.recording.samples) & _not_accepted(case)
     yield from _find_share(case, throttled, "throttled", least=0.0)
 
 

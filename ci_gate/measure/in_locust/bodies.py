@@ -5,9 +5,8 @@ from __future__ import annotations
 import zlib
 from typing import Any
 
-from ci_gate.evidence.samples import BODY_PREFIX, FLAG_HTML, FLAG_RETRY_AFTER
+from ci_gate.evidence.samples import BODY_PREFIX, FLAG_HTML, FLAG_RETRY_AFTER, THROTTLING_STATUSES
 
-_THROTTLING = frozenset({403, 429, 503})
 _HTML_STARTS = (b"<!doctype html", b"<html")
 _REMEMBERED = 4096
 
@@ -25,7 +24,7 @@ class Bodies:
         if body and type(body) is bytes:
             crc = zlib.crc32(body if len(body) <= BODY_PREFIX else body[:BODY_PREFIX])
             flags = self._flags[crc] if crc in self._flags else self._flag_body(crc, body)
-        return crc, flags | (_flag_throttling(response) if status in _THROTTLING else 0)
+        return crc, flags | (_flag_throttling(response) if status in THROTTLING_STATUSES else 0)
 
     def _flag_body(self, crc: int, body: bytes) -> int:
         flags = FLAG_HTML if body[:BODY_PREFIX].lstrip().lower().startswith(_HTML_STARTS) else 0
