@@ -12,7 +12,7 @@ from ci_gate.judge.compare.worsening import exceeds
 from ci_gate.report.cells import format_percent
 from ci_gate.report.escape import MAX_NAME_LENGTH, clean
 from ci_gate.thresholds import ALL_ENDPOINTS, metric_of
-from ci_gate.wording import NOTHING
+from ci_gate.wording import NOTHING, count
 
 CHANGE_HEADERS: Final = (
     "",
@@ -70,16 +70,18 @@ def describe_duet(duet: DuetVerdict) -> str:
     """How long it took and how sure it is, in a sentence."""
     if why := find_missing([duet]):
         return f"not compared with base: {why}"
-    looks = "one look" if duet.analyses == 1 else f"{duet.analyses} looks"
+    analyses = count(duet.analyses, "analysis", "analyses")
     alpha = f"at most {format_percent(duet.alpha)} false alarms"
-    return f"base and head under load together for {duet.duration_s:.0f} s, {looks}, {alpha}: {duet.outcome}"
+    return (
+        f"base and head under load together for {duet.duration_s:.0f} s, {analyses}, {alpha}: {duet.outcome}"
+    )
 
 
 def format_change(change: Change) -> str:
     """``+12.3 %``; for a share, percentage points. With as many digits as show that a tolerance is broken."""
     sizes = [f"{change.change * 100:+.{digits}f}" for digits in range(1, _MAX_DIGITS)]
-    tell = (size for size in sizes if exceeds(change.metric, float(size) / 100, change.tolerance))
-    shown = next(tell, sizes[0]) if change.outcome == "fail" else sizes[0]
+    telling = (size for size in sizes if exceeds(change.metric, float(size) / 100, change.tolerance))
+    shown = next(telling, sizes[0]) if change.outcome == "fail" else sizes[0]
     return f"{shown} {'pp' if metric_of(change.metric).is_share else '%'}"
 
 

@@ -15,7 +15,8 @@ from ci_gate.judge.capacity.step_windows import Estimate
 from ci_gate.judge.capacity.stepping import count_once
 from ci_gate.judge.capacity.verdict import CapacityVerdict
 from ci_gate.judge.diagnosis.causes import UNKNOWN
-from ci_gate.report.cells import format_bound, format_measured, format_ms, format_rate, format_share
+from ci_gate.report.cells import format_ms, format_rate, format_share
+from ci_gate.report.explain import describe_limit, name_subject
 from ci_gate.wording import format_number
 
 _BAR_WIDTH: Final = 12
@@ -28,13 +29,13 @@ _BUSY: Final = "host-busy"
 _OUTCOMES: Final = {
     "kept": "kept",
     "breached": "broken",
-    "unproven": "too few to tell",
+    "unproven": "too few samples",
     "untrusted": "not trusted",
 }
 
 
 def render_capacity(verdict: CapacityVerdict) -> str:
-    """The whole text, with a final newline."""
+    """The steps as a table, then what follows from them, as plain text with a final newline."""
     steps = sorted(verdict.steps, key=lambda step: (step.load, step.name))
     most = max((step.rate_per_s for step in steps), default=0.0)
     slowest = max((step.p95_ms or 0.0 for step in steps), default=0.0)
@@ -50,8 +51,8 @@ def render_capacity(verdict: CapacityVerdict) -> str:
         disable_numparse=True,
         colalign=("right", "right", "left", *["right"] * 3, "left", *["right"] * 2, "left"),
     )
-    told = [f"{title}: {sentence}" for title, sentence in tell(verdict)]
-    return "\n\n".join([f"{verdict.scenario}: {summarise_capacity(verdict)}", table, *told]) + "\n"
+    lines = [f"{title}: {text}" for title, text in explain_capacity(verdict)]
+    return "\n\n".join([f"{verdict.scenario}: {summarise_capacity(verdict)}", table, *lines]) + "\n"
 
 
 def describe_load(load: float, *, is_open: bool) -> str:
@@ -60,19 +61,19 @@ def describe_load(load: float, *, is_open: bool) -> str:
 
 
 def describe_outcome(step: Step) -> str:
-    """In a word or a few."""
+    """Whether the limits were kept at this step, in a word or a few."""
     return _OUTCOMES[step.outcome]
 
 
 def describe_step(step: Step) -> str:
-    """A step in a line, for who watches."""
+    """``57.4/s, p95 96.1 ms, 0 % failures: limits kept``, and what was found in the step."""
     numbers = f"{format_rate(step.rate_per_s)}, p95 {format_ms(step.p95_ms)}"
-    told = f"{numbers}, {format_share(step.failure_share)} failures: limits {describe_outcome(step)}"
-    return "; ".join([told, *(f"[{each.code}] {each.message}" for each in step.invalid)])
+    summary = f"{numbers}, {format_share(step.failure_share)} failures: limits {describe_outcome(step)}"
+    return "; ".join([summary, *(f"[{each.code}] {each.message}" for each in step.invalid)])
 
 
 def summarise_capacity(verdict: CapacityVerdict) -> str:
-    """The answer in a sentence."""
+    """Which load fits under the limits, in a sentence without a full stop."""
     kept, breached = verdict.step(verdict.fit.kept), verdict.step(verdict.fit.breached)
     if kept is None:
         return "no load was proven to fit under the limits"
@@ -82,23 +83,23 @@ def summarise_capacity(verdict: CapacityVerdict) -> str:
     return f"{_load(verdict, kept)} fit under the limits, {breached.load:,.0f} {rest}"
 
 
-def tell(verdict: CapacityVerdict) -> Iterator[tuple[str, str]]:
-    """What follows from the steps: a title and a sentence each, in the order of what people ask first."""
-    yield "limits", _tell_fit(verdict)
-    yield "knee", _tell_knee(verdict)
-    yield "ran out first", _tell_shortage(verdict)
-    yield "stopped", _tell_end(verdict)
-    yield "scalability law", _tell_law(verdict.scalability)
+def explain_capacity(verdict: CapacityVerdict) -> Iterator[tuple[str, str]]:
+    """What follows from the steps: titles with a sentence each, in the order of what people ask first."""
+    yield "limits", _explain_fit(verdict)
+    yield "knee", _explain_knee(verdict)
+    yield "ran out first", _explain_shortage(verdict)
+    yield "stopped", _explain_end(verdict)
+    yield "scalability law", _explain_law(verdict.scalability)
     busy = [step for step in count_once(verdict.steps) if any(each.code == _BUSY for each in step.findings)]
     if busy:
         loads = ", ".join(f"{step.load:,.0f}" for step in busy)
-        said_of = "its CPUs were full, and what was measured holds what everything on it took from each other"
-        yield "the machine", f"at {loads} {verdict.unit} {said_of}"
-    said = set()
+        effect = "its CPUs were full, and what was measured holds what everything on it took from each other"
+        yield "the machine", f"at {loads} {verdict.unit} {effect}"
+    named = set()
     for step in count_once(verdict.steps):
         for finding in step.invalid:
-            if (step.load, finding.code) not in said:
-                said.add((step.load, finding.code))
+            if (step.load, finding.code) not in named:
+                named.add((step.load, finding.code))
                 where = f"not trusted at {_load(verdict, step)}"
                 yield where, f"[{finding.code}] {finding.about}: {finding.message} -> {finding.remedy}"
 
@@ -120,13 +121,13 @@ def _make_row(step: Step, most: float, slowest: float) -> tuple[str, ...]:
 
 
 def draw_bar(share: float) -> str:
-    """``share`` of the full width, in eighths of a character."""
+    """A bar as text, ``share`` of the full width long, in eighths of a character."""
     eighths = round(8 * _BAR_WIDTH * min(max(share, 0.0), 1.0))
     full, rest = divmod(eighths, 8)
     return ("█" * full + _PARTS[rest].strip()).ljust(1)
 
 
-def _tell_fit(verdict: CapacityVerdict) -> str:
+def _explain_fit(verdict: CapacityVerdict) -> str:
     kept, breached = verdict.step(verdict.fit.kept), verdict.step(verdict.fit.breached)
     first = f"at {_load(verdict, breached)} {_explain_bad(breached)}" if breached else ""
     if kept is None:
@@ -144,13 +145,13 @@ def _explain_bad(step: Step) -> str:
         return "the measurement could not be trusted"
     limit, more = step.breaches[0], len(step.breaches) - 1
     others = f", and {more} more" if more else ""
-    broke = f"{limit.endpoint} {limit.metric} was {format_measured(limit)}"
-    return f"{broke}, limit {format_bound(limit)}{others} ({format_rate(step.rate_per_s)})"
+    broken = f"{name_subject(limit.endpoint, limit.metric)} {describe_limit(limit)}"
+    return f"{broken}{others} ({format_rate(step.rate_per_s)})"
 
 
-def _tell_knee(verdict: CapacityVerdict) -> str:
+def _explain_knee(verdict: CapacityVerdict) -> str:
     if not isinstance(verdict.knee, Knee):
-        return f"not seen: {verdict.knee}"
+        return f"not observed: {verdict.knee}"
     knee = verdict.knee
     ceiling = f"throughput stays at {format_estimate(knee.ceiling_per_s)} successes/s"
     each = f"{format_number(knee.per_load_per_s.value)} successes"
@@ -161,7 +162,7 @@ def _tell_knee(verdict: CapacityVerdict) -> str:
     )
 
 
-def _tell_shortage(verdict: CapacityVerdict) -> str:
+def _explain_shortage(verdict: CapacityVerdict) -> str:
     if verdict.ended.by == "generator" and not isinstance(verdict.knee, Knee):
         return "the load generator, not the service: what was measured is the least that the service can do"
     step = verdict.step(verdict.diagnosed)
@@ -176,12 +177,12 @@ def _tell_shortage(verdict: CapacityVerdict) -> str:
     return f"{cause.title} ({where}: {'; '.join(cause.numbers)}) -> {cause.next_step}{lacking}"
 
 
-def _tell_end(verdict: CapacityVerdict) -> str:
+def _explain_end(verdict: CapacityVerdict) -> str:
     largest = max(verdict.steps, key=lambda step: step.load, default=None)
     return f"at {_load(verdict, largest)}: {verdict.ended.why}" if largest else verdict.ended.why
 
 
-def _tell_law(law: Scalability | str) -> str:
+def _explain_law(law: Scalability | str) -> str:
     if not isinstance(law, Scalability):
         return f"not fitted: {law}"
     low, high = (format_number(number) for number in law.in_flight)
@@ -195,12 +196,12 @@ def _tell_law(law: Scalability | str) -> str:
     )
     fit = f"{parameters}; measured from {low} to {high} requests in flight, {law.scatter:.0%} off the curve"
     calm = "; the steps contradict each other or the law: measure again on a machine that does nothing else"
-    return f"{fit}; {_tell_peak(law)}{calm if law.scatter > _CONTRADICTING else ''}"
+    return f"{fit}; {_explain_peak(law)}{calm if law.scatter > _CONTRADICTING else ''}"
 
 
-def _tell_peak(law: Scalability) -> str:
+def _explain_peak(law: Scalability) -> str:
     if law.peak_in_flight is None:
-        return "kappa cannot be told from 0: no peak was seen"
+        return "kappa is not clearly above 0: no peak was observed"
     peak = f"throughput peaks at {format_estimate(law.peak_in_flight)} in flight and falls beyond"
     return peak if law.peak_is_measured else f"{peak}, which is extrapolated: so many were not measured"
 

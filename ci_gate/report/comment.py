@@ -71,9 +71,10 @@ class Report:
 
 
 def render_report(report: Report, max_bytes: int) -> str:
-    """Markdown of ``max_bytes`` at most: detail is left out in a defined order, and said to be."""
+    """Markdown of ``max_bytes`` at most: detail is left out in a defined order, and counted at the end."""
     scenarios = sorted(report.verdict.scenarios, key=lambda scenario: _SEVERITY.index(scenario.outcome))
-    opening = [f"## {OUTCOMES[report.outcome]} {report.outcome}: {_say(report, scenarios)}"]
+    headline = escape_markdown(_summarise(report, scenarios))
+    opening = [f"## {OUTCOMES[report.outcome]} {report.outcome}: {headline}"]
     opening += explain_approval(report.approval, report.changes) if report.approval else ()
     pieces = [
         make_table(
@@ -95,14 +96,10 @@ def render_report(report: Report, max_bytes: int) -> str:
 def summarise_in_a_sentence(report: Report) -> str:
     """The headline as plain text, at most 140 characters, for a commit status."""
     scenarios = report.verdict.scenarios
-    return clean(f"{report.outcome}: {_say_plain(report, scenarios)}", 140)
+    return clean(f"{report.outcome}: {_summarise(report, scenarios)}", 140)
 
 
-def _say(report: Report, scenarios: Sequence[ScenarioVerdict]) -> str:
-    return escape_markdown(_say_plain(report, scenarios))
-
-
-def _say_plain(report: Report, scenarios: Sequence[ScenarioVerdict]) -> str:
+def _summarise(report: Report, scenarios: Sequence[ScenarioVerdict]) -> str:
     outcome = report.verdict.outcome
     if report.is_unapproved and outcome == "PASS":
         return "thresholds are loosened without approval"
@@ -119,25 +116,25 @@ def _say_plain(report: Report, scenarios: Sequence[ScenarioVerdict]) -> str:
         for change in (scenario.comparison.changes if scenario.comparison else ())
     )
     broken = [count(breaches, "limit")] * bool(breaches) + [count(worse, "tolerance")] * bool(worse)
-    said = {
-        "FAIL": f"broke {' and '.join(broken) or 'nothing that is told'}",
-        "INVALID": "proved nothing",
-        "INCONCLUSIVE": _tell_inconclusive(scenarios),
+    texts = {
+        "FAIL": f"broke {' and '.join(broken)}" if broken else "failed, but no limit is named",
+        "INVALID": "could not be judged",
+        "INCONCLUSIVE": _explain_inconclusive(scenarios),
     }
-    parts = [f"{who} {what}" for each, what in said.items() if (who := _name_those(scenarios, each))]
-    return ", ".join(parts) or "the run proved nothing"
+    parts = [f"{who} {what}" for each, what in texts.items() if (who := _name_those(scenarios, each))]
+    return ", ".join(parts) or "the run could not be judged"
 
 
-def _tell_inconclusive(scenarios: Sequence[ScenarioVerdict]) -> str:
+def _explain_inconclusive(scenarios: Sequence[ScenarioVerdict]) -> str:
     why = find_missing(each.comparison for each in scenarios if each.outcome == "INCONCLUSIVE")
-    return f"had no comparison with base ({why})" if why else "could not be told from base within the budget"
+    return f"had no comparison with base ({why})" if why else "was not clear against base within the budget"
 
 
 def _explain_nothing(findings: Sequence[Finding]) -> str:
     """Why there is no scenario."""
     blocking = [finding for finding in findings if finding.severity != "info"]
     if not blocking:
-        return "the run proved nothing"
+        return "the run could not be judged"
     mistakes = [finding for finding in blocking if finding.code == BAD_INPUT]
     if len(mistakes) > 1:
         return f"nothing was measured, for {len(mistakes):,} mistakes, the first at {mistakes[0].subject}"

@@ -55,9 +55,9 @@ def make_comparison_pieces(scenarios: Sequence[ScenarioVerdict]) -> Iterator[Pie
             noun="comparison",
             rank=Rank.LIMITS,
         )
-        said = escape_markdown(describe_duet(duet))
+        summary = escape_markdown(describe_duet(duet))
         fold = "Comparison with base"
-        yield replace(table, fold=fold, head=f"**{code_span(scenario.name)}**: {said}.\n\n{table.head}")
+        yield replace(table, fold=fold, head=f"**{code_span(scenario.name)}**: {summary}.\n\n{table.head}")
         found = (*explain_missing(duet), *explain_doubts(duet))
         yield replace(make_list(found, mark_sentence, noun="finding", rank=Rank.LIMITS), fold=fold)
 

@@ -22,23 +22,23 @@ def make_diagnoses(scenarios: Sequence[ScenarioVerdict]) -> Iterator[Piece]:
         diagnosis = scenario.diagnosis
         if diagnosis is None or (scenario.outcome == "PASS" and not diagnosis.causes):
             continue
-        told: tuple[Cause | str, ...] = diagnosis.causes or (_NOTHING,)
-        told += tuple(f"not observed: {each}" for each in diagnosis.unknown)
-        said = ": its limits are kept; this is what runs out first" if scenario.outcome == "PASS" else ""
+        lines: tuple[Cause | str, ...] = diagnosis.causes or (_NOTHING,)
+        lines += tuple(f"not observed: {each}" for each in diagnosis.unknown)
+        summary = ": its limits are kept; this is what runs out first" if scenario.outcome == "PASS" else ""
         yield replace(
-            make_list(told, _describe, noun="cause", rank=Rank.LIMITS),
-            head=f"**{code_span(scenario.name)}**{said}\n",
+            make_list(lines, _describe, noun="cause", rank=Rank.LIMITS),
+            head=f"**{code_span(scenario.name)}**{summary}\n",
             fold=_FOLD,
         )
 
 
-def _describe(told: Cause | str) -> str:
-    if isinstance(told, str):
-        return escape_markdown(told)
-    numbers = "; ".join(told.numbers)
-    share = f", {tell_share(told)}" if told.share is not None else ""
-    said = f"**{escape_markdown(told.title)}** ({code_span(told.code)}{share})"
-    return f"{said}: {escape_markdown(numbers)}. *Next:* {escape_markdown(told.next_step)}."
+def _describe(line: Cause | str) -> str:
+    if isinstance(line, str):
+        return escape_markdown(line)
+    numbers = "; ".join(line.numbers)
+    share = f", {describe_share(line)}" if line.share is not None else ""
+    cause = f"**{escape_markdown(line.title)}** ({code_span(line.code)}{share})"
+    return f"{cause}: {escape_markdown(numbers)}. *Next:* {escape_markdown(line.next_step)}."
 
 
 def explain_in_terminal(scenario: ScenarioVerdict) -> Iterator[str]:
@@ -61,11 +61,11 @@ def explain_in_terminal(scenario: ScenarioVerdict) -> Iterator[str]:
 
 
 def _name(cause: Cause) -> str:
-    share = f" {tell_share(cause)}" if cause.share is not None else ""
+    share = f" {describe_share(cause)}" if cause.share is not None else ""
     return f"[{cause.code}]{share}"
 
 
-def tell_share(cause: Cause) -> str:
+def describe_share(cause: Cause) -> str:
     """``94 % of the requests' time``; empty where the cause has no share."""
     if cause.share is None:
         return ""

@@ -1,4 +1,4 @@
-"""Markdown that fits: rows and lines are left out in a defined order, whole, and what is missing is said."""
+"""Markdown that fits: rows and lines are left out in a defined order, whole, and what is missing counted."""
 
 from __future__ import annotations
 

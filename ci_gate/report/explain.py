@@ -174,7 +174,7 @@ def describe_limit(limit: LimitResult) -> str:
 
 
 def describe_excess(limit: LimitResult) -> str:
-    """By how much a limit is broken, or how much of it is used; empty where neither can be said."""
+    """By how much a limit is broken, or how much of it is used; empty where neither can be computed."""
     used = share_of_limit(limit)
     if used is None:
         return "it allows none" if limit.outcome == "breached" else ""

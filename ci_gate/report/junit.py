@@ -31,7 +31,7 @@ from ci_gate.report.explain import (
 from ci_gate.wording import count, format_exact
 
 _State = Literal["passed", "skipped", "failure", "error"]
-_UNTRUSTED: Final = "not judged, for the measurement cannot be trusted"
+_UNTRUSTED: Final = "not judged: the measurement cannot be trusted"
 _OF_THE_RUN: Final = "(run)"  # no scenario can have this name
 
 
@@ -40,7 +40,7 @@ class _Case:
     """One line of a test report. ``kind`` is the type of what kept it from passing, ``detail`` more of it."""
 
     name: str
-    said: str
+    message: str
     state: _State = "passed"
     kind: str = ""
     detail: tuple[str, ...] = ()
@@ -49,17 +49,17 @@ class _Case:
 def render_junit(verdict: Verdict) -> str:
     """The whole verdict. A breach is a failure; what could not be judged is an error and never passes.
 
-    What a comparison could not tell is skipped, or a failure where that blocks.
+    What a comparison left unclear is skipped, or a failure where that blocks.
     """
     undecided: _State = "failure" if verdict.outcome == "INCONCLUSIVE" and verdict.blocks else "skipped"
     root = ET.Element("testsuites", name="ci-gate")
-    told: list[_Case] = []
+    every: list[_Case] = []
     for scenario in verdict.scenarios:
-        cases = _tell(_scenario_cases(scenario, verdict, undecided), scenario.outcome, undecided)
+        cases = _complete(_scenario_cases(scenario, verdict, undecided), scenario.outcome, undecided)
         root.append(_make_suite(scenario.name, cases, verdict, scenario))
-        told += cases
+        every += cases
     found = [_describe_finding(finding, "error") for finding in list_blocking(verdict.findings)]
-    missing = _tell([*told, *found], verdict.outcome, undecided)[len(told) :]
+    missing = _complete([*every, *found], verdict.outcome, undecided)[len(every) :]
     if missing:
         root.append(_make_suite(_OF_THE_RUN, missing, verdict, None))
     for name in ("tests", "failures", "errors"):
@@ -68,13 +68,13 @@ def render_junit(verdict: Verdict) -> str:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
 
 
-def _tell(cases: Iterable[_Case], outcome: Outcome, undecided: _State) -> list[_Case]:
+def _complete(cases: Iterable[_Case], outcome: Outcome, undecided: _State) -> list[_Case]:
     """The cases, and one more where none of them says what the outcome says."""
     states: dict[Outcome, _State] = {"FAIL": "failure", "INVALID": "error", "INCONCLUSIVE": undecided}
-    told, state = list(cases), states.get(outcome, "passed")
-    if state != "passed" and all(case.state != state for case in told):
-        told.append(_Case(name="verdict", said=outcome, state=state, kind=outcome))
-    return told
+    complete, state = list(cases), states.get(outcome, "passed")
+    if state != "passed" and all(case.state != state for case in complete):
+        complete.append(_Case(name="verdict", message=outcome, state=state, kind=outcome))
+    return complete
 
 
 def _scenario_cases(scenario: ScenarioVerdict, verdict: Verdict, undecided: _State) -> Iterator[_Case]:
@@ -99,7 +99,7 @@ def _doubt(case: _Case, state: _State | None) -> _Case:
     """What was measured shows neither good nor bad where the measurement itself is in doubt."""
     if state is None:
         return case
-    return replace(case, state=state, kind="untrusted", said=f"{_UNTRUSTED}: {case.said}")
+    return replace(case, state=state, kind="untrusted", message=f"{_UNTRUSTED}: {case.message}")
 
 
 def _judge_limit(limit: LimitResult, file: str) -> _Case:
@@ -107,7 +107,7 @@ def _judge_limit(limit: LimitResult, file: str) -> _Case:
     counted = f"{count(limit.samples, 'sample')}, needed {limit.needed:,}"
     return _Case(
         name=name_subject(limit.endpoint, limit.metric),
-        said=describe_limit(limit),
+        message=describe_limit(limit),
         state=states[limit.outcome],
         kind=limit.outcome,
         detail=(counted, f"{file}:{limit.line}" if limit.line else "a default of ci-gate"),
@@ -120,7 +120,7 @@ def _comparison_cases(duet: DuetVerdict, undecided: _State) -> Iterator[_Case]:
     for missing in duet.not_compared:
         yield _Case(
             name=_name_comparison(missing),
-            said=describe_missing(missing),
+            message=describe_missing(missing),
             state=undecided if missing.outcome == "inconclusive" else "skipped",
             kind="not compared",
         )
@@ -131,7 +131,7 @@ def _judge_change(change: Change, undecided: _State) -> _Case:
     states: dict[str, _State] = {"pass": "passed", "fail": "failure", "inconclusive": of_unclear}
     return _Case(
         name=_name_comparison(change),
-        said=describe_change(change),
+        message=describe_change(change),
         state=states[change.outcome],
         kind="inconclusive" if change.outcome == "inconclusive" else "worse than base",
         detail=() if change.outcome == "inconclusive" else (describe_detectable(change),),
@@ -145,7 +145,7 @@ def _name_comparison(asked: Change | NotCompared) -> str:
 def _describe_finding(finding: Finding, state: _State) -> _Case:
     return _Case(
         name=f"{finding.code}: {finding.about}",
-        said=finding.message,
+        message=finding.message,
         state=state,
         kind=finding.code,
         detail=(f"To fix it: {finding.remedy}",),
@@ -184,12 +184,13 @@ def _make_unique(names: Iterable[str]) -> Iterator[str]:
 
 def _make_case(case: _Case, name: str, class_name: str) -> ET.Element:
     element = ET.Element("testcase", name=name, classname=class_name, time="0.000")
-    said = clean(case.said, MAX_TEXT_LENGTH)
-    text = "\n".join([said, *(clean(line, MAX_TEXT_LENGTH) for line in case.detail)])
+    message = clean(case.message, MAX_TEXT_LENGTH)
+    text = "\n".join([message, *(clean(line, MAX_TEXT_LENGTH) for line in case.detail)])
     if case.state == "passed":
         ET.SubElement(element, "system-out").text = text
     else:
-        ET.SubElement(element, case.state, type=clean(case.kind, MAX_NAME_LENGTH), message=said).text = text
+        kind = clean(case.kind, MAX_NAME_LENGTH)
+        ET.SubElement(element, case.state, type=kind, message=message).text = text
     return element
 
 

@@ -78,14 +78,14 @@ def headline(verdict: Verdict) -> str:
         "PASS": "every limit was measured and kept",
         "FAIL": "a limit is broken, or head is worse than base",
         "INVALID": "the run could not be judged until the findings are fixed",
-        "INCONCLUSIVE": _tell_inconclusive(verdict),
+        "INCONCLUSIVE": _explain_inconclusive(verdict),
     }[verdict.outcome]
     return f"{verdict.outcome}: {what} ({', '.join(counts) or 'no scenario'}; profile {verdict.profile})"
 
 
-def _tell_inconclusive(verdict: Verdict) -> str:
+def _explain_inconclusive(verdict: Verdict) -> str:
     why = find_missing(each.comparison for each in verdict.scenarios if each.outcome == "INCONCLUSIVE")
-    return f"not compared with base: {why}" if why else "the comparison could not tell within its budget"
+    return f"not compared with base: {why}" if why else "the comparison stayed unclear within its budget"
 
 
 def _explain(scenario: ScenarioVerdict) -> Iterator[str]:

@@ -279,7 +279,7 @@ def test_loosening_that_hides_a_breach__shows_both_verdicts(job):
         for line in job.comments[0].splitlines()
         if line.startswith("| `checkout`")
     ]
-    assert any("❌ FAIL | ✅ PASS | `all` `p95` was 350 ms" in row for row in rows)
+    assert any("❌ FAIL | ✅ PASS | `all p95` was **350 ms**" in row for row in rows)
 
 
 def test_tightening__needs_no_approval(job):

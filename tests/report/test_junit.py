@@ -108,7 +108,7 @@ def test_untrusted_measurement__has_neither_kept_nor_broken_limits():
     one = scenario("a", "INVALID", limits=limits, findings=found, comparison=duet(change(outcome="pass")))
     text = render_junit(verdict(one, outcome="INVALID"))
     assert set(states_of(parse(text)).values()) == {"error"}
-    assert "not judged, for the measurement cannot be trusted: was 212 ms" in text
+    assert "not judged: the measurement cannot be trusted: was 212 ms" in text
 
 
 @pytest.mark.parametrize(("blocks", "state"), [(False, "skipped"), (True, "failure")])

@@ -1,4 +1,4 @@
-"""A comparison that never was says why, and is not told as one that could not tell."""
+"""A comparison that never was says why, and is not shown as one that stayed unclear."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_base_that_did_not_start__is_told_with_the_end_of_its_log(output):
     assert "base did not start" in text
     assert "service.log ends: relation orders is missing" in text
     assert "budget" not in text
-    assert "0 looks" not in text
+    assert "0 analyses" not in text
     assert "INVALID" not in text
 
 

@@ -36,7 +36,7 @@ def find_tightest(scenarios: Sequence[ScenarioVerdict]) -> tuple[ScenarioVerdict
 
 
 def advise(report: Report) -> tuple[Advice, ...]:
-    """What to do next, each said once."""
+    """What to do next, each once."""
     return tuple(dict.fromkeys([*_advise_on_changes(report), *_advise_on_verdict(report.verdict)]))
 
 
@@ -74,7 +74,7 @@ def _advise_on_scenario(scenario: ScenarioVerdict, href: str) -> Iterator[Advice
             text = "nothing that was observed explains it: the charts show when it began and what rose too"
         yield Advice(subject=scenario.name, text=text, href=f"{href}-diagnosis" if causes else href)
     elif scenario.outcome == "INCONCLUSIVE" and scenario.comparison and scenario.comparison.changes:
-        text = "this run could not see so little: raise max_duration, fit compare_load, or tolerate more"
+        text = "a change this small was not detectable: raise max_duration, fit compare_load or tolerate more"
         yield Advice(subject=scenario.name, text=text, href=href)
     for remedy, subjects in _group_by_remedy(scenario).items():
         more = f" and {len(subjects) - 1} more" if len(subjects) > 1 else ""

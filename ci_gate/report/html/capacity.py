@@ -12,7 +12,7 @@ from ci_gate.judge.capacity.scalability import Scalability
 from ci_gate.judge.capacity.step_windows import Estimate
 from ci_gate.judge.capacity.stepping import count_once
 from ci_gate.judge.capacity.verdict import CapacityVerdict
-from ci_gate.report.capacity import describe_outcome, summarise_capacity, tell
+from ci_gate.report.capacity import describe_outcome, explain_capacity, summarise_capacity
 from ci_gate.report.cells import format_ms, format_rate, format_share
 from ci_gate.report.html.chart import Chart, Line, Mark, Span
 from ci_gate.report.html.page import render_page
@@ -24,7 +24,7 @@ _COLUMNS: Final = ("successes/s", "in flight", "p50", "p95", "p99", "failures")
 
 
 def render_capacity_html(verdict: CapacityVerdict) -> str:
-    """The whole page."""
+    """The whole page, as HTML that needs no other file."""
     steps = [step for step in count_once(verdict.steps) if step.is_measured]
     charts = [*_draw_by_load(verdict, steps), *_draw_law(verdict, steps)] if steps else []
     return render_page(
@@ -32,7 +32,7 @@ def render_capacity_html(verdict: CapacityVerdict) -> str:
         charts=charts,
         verdict=verdict,
         headline=summarise_capacity(verdict),
-        told=tuple(tell(verdict)),
+        sentences=tuple(explain_capacity(verdict)),
         table=_make_table(verdict),
     )
 
@@ -51,7 +51,7 @@ def _draw_by_load(verdict: CapacityVerdict, steps: list[Step]) -> list[Chart]:
         else ()
     )
     spans = (Span(label="95 %", begin=knee.load.low, end=knee.load.high),) if isinstance(knee, Knee) else ()
-    told = dict(tell(verdict))
+    sentences = dict(explain_capacity(verdict))
     throughput = Chart(
         key="throughput",
         title=f"Throughput by {unit}",
@@ -62,7 +62,7 @@ def _draw_by_load(verdict: CapacityVerdict, steps: list[Step]) -> list[Chart]:
         lines=lines,
         marks=marks,
         spans=spans,
-        summary=f"Knee: {told['knee']}.",
+        summary=f"Knee: {sentences['knee']}.",
     )
     latency = Chart(
         key="latency",
@@ -79,7 +79,7 @@ def _draw_by_load(verdict: CapacityVerdict, steps: list[Step]) -> list[Chart]:
         ),
         marks=(*_mark_limits(steps), *marks),
         spans=spans,
-        summary=f"Limits: {told['limits']}.",
+        summary=f"Limits: {sentences['limits']}.",
     )
     return [throughput, latency]
 
@@ -113,7 +113,7 @@ def _draw_law(verdict: CapacityVerdict, steps: list[Step]) -> list[Chart]:
             marks=(Mark(label=f"peak at {format_number(peak.value)}", at=peak.value, axis="x"),)
             if peak
             else (),
-            summary=f"Scalability law: {dict(tell(verdict))['scalability law']}.",
+            summary=f"Scalability law: {dict(explain_capacity(verdict))['scalability law']}.",
         )
     ]
 

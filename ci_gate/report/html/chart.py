@@ -1,4 +1,4 @@
-"""A chart as data: what report.js draws, and what is said in words for those who do not see it.
+"""A chart as data: what report.js draws, and a summary in words for those who do not see it.
 
 Example, drawn where a template calls ``{{ parts.figure(chart) }}`` and the page is given ``charts=[chart]``::
 
@@ -18,7 +18,7 @@ import msgspec
 
 Colour = Literal["good", "bad", "base", "head", "blue", "orange", "teal", "purple", "pink", "grey"]
 COLOURS: tuple[Colour, ...] = ("blue", "orange", "teal", "purple", "pink", "grey")
-"""For lines that are only to be told apart, in this order."""
+"""For lines that are only to be distinguished, in this order."""
 
 Values = tuple[float | None, ...]
 """One for each x; None where nothing is known, which the line leaves out."""

@@ -1,4 +1,4 @@
-"""How each group of a timeline's series looks as a chart."""
+"""How each group of a timeline's series is drawn as a chart."""
 
 from __future__ import annotations
 
@@ -101,17 +101,17 @@ CHART_STYLES: Final = {
 }
 
 
-def draw_lines(look: ChartStyle, series: Mapping[str, Values]) -> Iterator[Line]:
-    """A line for each series; those without a look of their own get the next colour."""
+def draw_lines(style: ChartStyle, series: Mapping[str, Values]) -> Iterator[Line]:
+    """A line for each series; those without a style of their own get the next colour."""
     for index, (name, values) in enumerate(series.items()):
-        label, colour = look.names.get(name, (name, look.colours[index % len(look.colours)]))
-        is_dashed = name in look.dashed or (name not in look.names and index >= len(look.colours))
+        label, colour = style.names.get(name, (name, style.colours[index % len(style.colours)]))
+        is_dashed = name in style.dashed or (name not in style.names and index >= len(style.colours))
         yield Line(
             label=label,
             values=values,
             colour=colour,
             is_dashed=is_dashed,
-            is_filled=name in look.filled,
+            is_filled=name in style.filled,
         )
 
 

@@ -32,19 +32,19 @@ def make_figures(scenario: ScenarioVerdict, timeline: ScenarioTimeline, key: str
 
 
 def _draw_groups(scenario: ScenarioVerdict, timeline: Timeline, key: str) -> Iterator[Figure]:
-    for group, look in CHART_STYLES.items():
+    for group, style in CHART_STYLES.items():
         series = timeline.series.get(group, {})
         if not any(value is not None for values in series.values() for value in values):
             continue
         chart = Chart(
             key=f"{key}-{group}",
-            title=look.title,
+            title=style.title,
             x=timeline.time_s,
             x_label="since the start",
             x_kind="elapsed",
-            y_label=look.y_label,
+            y_label=style.y_label,
             y_is_log=group == "latency",
-            lines=tuple(draw_lines(look, series)),
+            lines=tuple(draw_lines(style, series)),
             spans=draw_phases(timeline),
             marks=tuple(mark_limits(scenario, group)),
             summary=_summarise(scenario, group, series, timeline),
@@ -73,8 +73,8 @@ def _summarise(
     if group == "rate" and total:
         rate, slowest = format_rate(total.rate_per_s), min(steady["successes"], default=0.0)
         failed = f"{total.failures:,} of {count(total.requests, 'request')} failed"
-        said = f"{rate} succeeded in the steady phase, {slowest:,.0f} in its slowest second"
-        return f"{said}; {failed} ({format_share(total.failure_share)})."
+        summary = f"{rate} succeeded in the steady phase, {slowest:,.0f} in its slowest second"
+        return f"{summary}; {failed} ({format_share(total.failure_share)})."
     if group == "latency" and total:
         figures = (total.p50_ms, total.p95_ms, total.p99_ms)
         shown = ", ".join(
@@ -82,9 +82,9 @@ def _summarise(
         )
         worst = max(steady.get("p99", ()), default=None)
         return f"{shown} over the steady phase; the p99 of its worst second is {format_ms(worst)}."
-    look = CHART_STYLES[group]
+    style = CHART_STYLES[group]
     parts = [
-        f"{look.names.get(name, (name, ''))[0]} up to {format_number(max(values))}"
+        f"{style.names.get(name, (name, ''))[0]} up to {format_number(max(values))}"
         for name, values in steady.items()
         if values
     ]

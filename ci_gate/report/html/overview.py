@@ -129,9 +129,9 @@ def _draw_charts(name: str, measured: Sequence[_Measured], key: str) -> Iterator
         Line(label=rank, values=latency[rank], colour=colour, has_points=True)
         for rank, colour in _PERCENTILES
     )
-    said = ", ".join(f"{rank} {format_ms(values[-1])}" for rank, values in latency.items())
+    latest = ", ".join(f"{rank} {format_ms(values[-1])}" for rank, values in latency.items())
     yield _draw_chart(
-        measured, f"{key}-latency", f"{name}: response time", "ms, logarithmic", lines, f"Latest: {said}."
+        measured, f"{key}-latency", f"{name}: response time", "ms, logarithmic", lines, f"Latest: {latest}."
     )
     rates = tuple(each.rate_per_s if each else None for each in totals)
     yield _draw_chart(

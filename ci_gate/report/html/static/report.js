@@ -309,9 +309,9 @@
         values.forEach((value, line) => { value.textContent = has ? showY(chart.lines[line].values[index]) : ""; });
       },
       say: (index) => {
-        const said = chart.lines.map((line) => `${line.label} ${showY(line.values[index])}`);
+        const values = chart.lines.map((line) => `${line.label} ${showY(line.values[index])}`);
         const span = spanAt(chart.x[index]);
-        spoken.textContent = `${showX(chart, chart.x[index])}${span ? `, ${span}` : ""}: ${said.join(", ")}`;
+        spoken.textContent = `${showX(chart, chart.x[index])}${span ? `, ${span}` : ""}: ${values.join(", ")}`;
       },
     };
   };
