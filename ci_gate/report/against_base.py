@@ -57,7 +57,7 @@ def change_rows(duet: DuetVerdict) -> Iterator[tuple[str, ...]]:
 
 
 def find_missing(duets: Iterable[DuetVerdict | None]) -> str:
-    """What kept base and head from being compared at all, in a few words; empty where any of them were."""
+    """What kept base and head from being compared in all of ``duets``, in a few words; else empty."""
     why = {
         next((each.message for each in duet.findings if each.code == NOT_COMPARED), "") if duet else ""
         for duet in duets
@@ -67,7 +67,7 @@ def find_missing(duets: Iterable[DuetVerdict | None]) -> str:
 
 
 def describe_duet(duet: DuetVerdict) -> str:
-    """How long it took and how sure it is, in a sentence."""
+    """How long the comparison took, its false-alarm rate and its outcome, in a sentence."""
     if why := find_missing([duet]):
         return f"not compared with base: {why}"
     analyses = count(duet.analyses, "analysis", "analyses")

@@ -24,7 +24,7 @@ MAX_ANNOTATIONS: Final = 10  # GitHub shows no more errors of one step
 
 
 def render_annotations(report: Report) -> tuple[str, ...]:
-    """Lines for standard output; the last says how many are left out, where there are too many."""
+    """Workflow commands, one a line; the last says how many are left out, where there are too many."""
     errors = tuple(_annotate(report))
     if len(errors) <= MAX_ANNOTATIONS:
         return errors
@@ -34,7 +34,7 @@ def render_annotations(report: Report) -> tuple[str, ...]:
 
 
 def clean_log_line(text: str) -> str:
-    """Text for the log of a workflow that the runner takes for no command of its own."""
+    """``text`` on one line, cleaned, and changed so that the runner takes it for no command."""
     cleaned = clean(text, 4 * MAX_TEXT_LENGTH)
     return cleaned.replace("##[", "# #[").replace("::", ": :")
 

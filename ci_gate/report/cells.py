@@ -21,7 +21,7 @@ format_share: Final = SHARE.format
 
 
 def format_measured(limit: LimitResult) -> str:
-    """What was measured for a limit, in its unit, with as many digits as show on which side of it that is."""
+    """``312 ms``: what was measured for a limit, with as many digits as show on which side of it that is."""
     metric = metric_of(limit.metric)
     show = metric.unit.format
     if limit.measured is None or limit.outcome == "unproven":
@@ -49,5 +49,5 @@ def format_bound(limit: LimitResult) -> str:
 
 
 def format_percent(ratio: float) -> str:
-    """A ratio that somebody has written, in percent: all of its digits."""
+    """``12.5 %`` for the ratio 0.125, with all of its digits: somebody has written it."""
     return f"{format_exact(ratio * 100)} %"

@@ -60,7 +60,7 @@ def _describe_loosened(change: ThresholdChange) -> str:
 def make_change_pieces(
     changes: Sequence[ThresholdChange], under_base: Sequence[UnderBase]
 ) -> Iterator[Piece]:
-    """A folded table of the changes, and of the verdict under base's thresholds and under these."""
+    """A folded table of the changes, and one of the verdict under base's thresholds and under these."""
     directions = [change.direction for change in changes]
     parts = [f"{directions.count(each)} {each}" for each in _SYMBOLS if each in directions]
     fold = f"Threshold changes: {', '.join(parts)}"

@@ -68,7 +68,7 @@ def export_rows(
 
 
 def keep_text(text: str) -> str:
-    """``text`` as a cell that no spreadsheet takes for a formula.
+    """``text``, with an apostrophe before it where a spreadsheet would take it for a formula.
 
     One that begins with ``=``, ``+``, ``-``, ``@``, a tab or the end of a line has a ``'`` before it, and so
     has one that begins with ``'``: without its first ``'`` every cell is the text again.

@@ -85,7 +85,7 @@ def _endpoint_row(row: EndpointSummary) -> tuple[str, ...]:
 
 
 def make_more_findings(scenarios: Sequence[ScenarioVerdict]) -> Iterator[Piece]:
-    """Findings that are not among the reasons."""
+    """A folded list for each scenario of the findings that are not among its reasons."""
     for scenario in scenarios:
         shown = explain(scenario)[:MAX_REASONS]
         found = [each for each in map(explain_finding, scenario.findings) if each not in shown]
@@ -98,10 +98,10 @@ def _put_under(piece: Piece, scenario: ScenarioVerdict, fold: str) -> Piece:
 
 
 def format_figures(row: EndpointSummary) -> tuple[str, ...]:
-    """Rate, p50, p95 and p99."""
+    """Rate, p50, p95 and p99 as text with their units."""
     return format_rate(row.rate_per_s), *map(format_ms, (row.p50_ms, row.p95_ms, row.p99_ms))
 
 
 def keep_together(cell: str) -> str:
-    """A number is not torn from its unit by the end of a line."""
+    """``cell`` with no-break spaces: no number is torn from its unit at the end of a line."""
     return cell.replace(" ", "\N{NO-BREAK SPACE}")

@@ -17,7 +17,7 @@ _NUMBERS_IN_TERMINAL: Final = 2
 
 
 def make_diagnoses(scenarios: Sequence[ScenarioVerdict]) -> Iterator[Piece]:
-    """The causes of each scenario that did not pass, and what will run out first in one that did."""
+    """A folded list for each scenario: its causes, or what will run out first where it passed."""
     for scenario in scenarios:
         diagnosis = scenario.diagnosis
         if diagnosis is None or (scenario.outcome == "PASS" and not diagnosis.causes):
@@ -42,7 +42,7 @@ def _describe(line: Cause | str) -> str:
 
 
 def explain_in_terminal(scenario: ScenarioVerdict) -> Iterator[str]:
-    """The first cause of a scenario that did not pass with its first numbers; the others by name."""
+    """Lines for a scenario that did not pass: its first cause with numbers, the others by name."""
     diagnosis = scenario.diagnosis
     if diagnosis is None or scenario.outcome == "PASS":
         return

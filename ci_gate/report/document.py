@@ -57,7 +57,7 @@ class Piece:
 
 
 def render_within(opening: str, pieces: Sequence[Piece], closing: str, max_bytes: int) -> str:
-    """All of it in at most ``max_bytes`` of UTF-8, as long as opening and closing are well below that."""
+    """The whole Markdown in at most ``max_bytes`` of UTF-8, where opening and closing are well below that."""
     kept = _fit(pieces, max_bytes - _size(opening) - _size(closing) - _RESERVE_BYTES)
     shown = [(piece, number) for piece, number in zip(pieces, kept, strict=True) if number]
     parts = [opening]

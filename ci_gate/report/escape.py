@@ -48,18 +48,18 @@ def escape_markdown(text: str) -> str:
 
 
 def code_span(name: str) -> str:
-    """A name in code, for Markdown text and table cells; cut beyond MAX_NAME_LENGTH characters."""
+    """``name`` in backticks or a code element, for Markdown text and cells; cut beyond MAX_NAME_LENGTH."""
     shown = clean(name, MAX_NAME_LENGTH)
     return code_element(name) if _NOT_IN_CODE_SPAN.intersection(shown) else f"`{shown}`"
 
 
 def code_element(name: str) -> str:
-    """A name in code, for HTML and Markdown alike."""
+    """``name`` in a code element, for HTML and Markdown alike; cut beyond MAX_NAME_LENGTH."""
     return f"<code>{_escape(_BREAKS_IN_CODE.sub(_BREAK, clean(name, MAX_NAME_LENGTH)))}</code>"
 
 
 def clean(text: str, longest: int) -> str:
-    """Visible characters on one line, ``longest`` at most; never empty."""
+    """``text`` as visible characters on one line, ``longest`` at most; never empty."""
     words = " ".join(text[: 4 * longest].split())
     cut = words if len(words) <= longest else words[: longest - 1] + "…"
     shown: list[str] = []

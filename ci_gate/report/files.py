@@ -28,7 +28,7 @@ REPORT_FILE: Final = "report.html"
 
 
 def write_reports(folder: Path, verdict: Verdict, timeline: RunTimeline) -> str:
-    """Write the verdict, what its charts are drawn from, and every report; say what was written."""
+    """Write the verdict, what its charts are drawn from, and every report; the names of what was written."""
     texts = {
         VERDICT_FILE: encode_verdict(verdict),
         TIMELINE_FILE: encode_timeline(timeline),
@@ -42,7 +42,7 @@ def write_reports(folder: Path, verdict: Verdict, timeline: RunTimeline) -> str:
 
 
 def read_verdict(path: Path) -> Verdict:
-    """A verdict.json. Raises UsageError where it cannot be read, EvidenceError where it is none."""
+    """The verdict of a file. Raises UsageError where it cannot be read, EvidenceError where it is none."""
     return decode_verdict(read_bounded(path, MAX_VERDICT_BYTES))
 
 
@@ -53,7 +53,7 @@ def read_timeline(folder: Path) -> RunTimeline | None:
 
 
 def find_runs(folders: Sequence[Path], page_folder: Path) -> tuple[OverviewRun, ...]:
-    """Every run in or below ``folders``, each once, with the way to its report from ``page_folder``.
+    """Every run in or below ``folders``, each once, with the link from ``page_folder`` to its report.
 
     Raises UsageError for a folder without any, EvidenceError for a verdict that is none.
     """
@@ -79,7 +79,7 @@ def _find_href(run: Path, page_folder: Path) -> str:
 
 
 def read_bounded(path: Path, max_bytes: int) -> bytes:
-    """Raises UsageError where it cannot be read, EvidenceError where it is larger."""
+    """The whole file. Raises UsageError where it cannot be read, EvidenceError where it is too large."""
     try:
         with path.open("rb") as file:
             text = file.read(max_bytes + 1)

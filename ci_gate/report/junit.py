@@ -47,7 +47,7 @@ class _Case:
 
 
 def render_junit(verdict: Verdict) -> str:
-    """The whole verdict. A breach is a failure; what could not be judged is an error and never passes.
+    """The whole verdict as XML. A breach is a failure; what could not be judged is an error and never passes.
 
     What a comparison left unclear is skipped, or a failure where that blocks.
     """

@@ -7,5 +7,5 @@ from ci_gate.report.comment import MAX_SUMMARY_BYTES, Report, render_report
 
 
 def render_markdown(verdict: Verdict) -> str:
-    """The whole report of one verdict. Every name is escaped."""
+    """The whole report of one verdict as Markdown. Every name is escaped."""
     return render_report(Report(verdict=verdict), MAX_SUMMARY_BYTES)

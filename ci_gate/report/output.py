@@ -24,7 +24,7 @@ _MAX_BEGINNING: Final = 1000
 
 
 def clean_output(text: str) -> str:
-    """Text of any number of lines that only shows itself, wherever it is written."""
+    """``text`` line by line without what a terminal or a runner would obey."""
     return _OLD_COMMAND.sub("## ", _COMMAND.sub(r"\1: ", _clean_characters(text)))
 
 
@@ -83,7 +83,7 @@ class CleanStream(io.TextIOBase):
 
 
 def write_command(stream: TextIO, line: str) -> None:
-    """A command of the workflow, such as an annotation."""
+    """Write a command of the workflow, such as an annotation."""
     if isinstance(stream, CleanStream):
         stream.write_command(line)
     else:
@@ -91,7 +91,7 @@ def write_command(stream: TextIO, line: str) -> None:
 
 
 def write_document(stream: TextIO, text: str) -> None:
-    """A document that is escaped already."""
+    """Write a document that is escaped already."""
     if isinstance(stream, CleanStream):
         stream.write_document(text)
     else:

@@ -16,7 +16,7 @@ _BASE_FOLDER: Final = "../gate-base"
 
 
 def make_reproduction(verdict: Verdict, scenarios: Sequence[ScenarioVerdict]) -> Piece:
-    """The commands that run the same again; nothing where nothing was measured."""
+    """A folded block of commands that run the same again; empty where nothing was measured."""
     script = "\n".join(["```sh", *list_commands(verdict, scenarios), "```"])
     items = (script,) if scenarios else ()
     return Piece(items=items, noun="command", rank=Rank.REASONS, fold="How to reproduce")

@@ -37,7 +37,7 @@ _LABELS: Final[dict[Kind, str]] = {
 
 
 def render_terminal(verdict: Verdict) -> str:
-    """A table with a row per scenario, then every breach and finding, then the verdict in a sentence."""
+    """Plain text: a table of scenarios, then every breach and finding, then the verdict in a sentence."""
     rows = [scenario_row(scenario) for scenario in verdict.scenarios]
     parts = [
         tabulate(rows, headers=HEADERS, disable_numparse=True, colalign=("left", "left", *["right"] * 7))
@@ -68,7 +68,7 @@ def scenario_row(scenario: ScenarioVerdict) -> tuple[str, ...]:
 
 
 def headline(verdict: Verdict) -> str:
-    """The verdict in a sentence."""
+    """Outcome, what it means and how many scenarios had which, in a sentence."""
     counts = [
         f"{sum(1 for scenario in verdict.scenarios if scenario.outcome == outcome)} {outcome}"
         for outcome in ("FAIL", "INVALID", "INCONCLUSIVE", "PASS")

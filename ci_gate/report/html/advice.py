@@ -25,7 +25,7 @@ class Advice:
 
 
 def find_tightest(scenarios: Sequence[ScenarioVerdict]) -> tuple[ScenarioVerdict, LimitResult, float] | None:
-    """The kept limit that is nearest to breaking, and how much of it is used up; for a floor, its inverse."""
+    """The kept limit nearest to its bound with its scenario, and the share of it that is used (0 to 1)."""
     used = [
         (scenario, limit, 1 / share if limit.is_floor else share)
         for scenario in scenarios
@@ -36,7 +36,7 @@ def find_tightest(scenarios: Sequence[ScenarioVerdict]) -> tuple[ScenarioVerdict
 
 
 def advise(report: Report) -> tuple[Advice, ...]:
-    """What to do next, each once."""
+    """What to do next in the order to do it, each once; empty where there is nothing to do."""
     return tuple(dict.fromkeys([*_advise_on_changes(report), *_advise_on_verdict(report.verdict)]))
 
 

@@ -116,7 +116,7 @@ def draw_lines(style: ChartStyle, series: Mapping[str, Values]) -> Iterator[Line
 
 
 def draw_phases(timeline: Timeline) -> tuple[Span, ...]:
-    """All phases shaded but the steady one, which alone counts."""
+    """A span for each phase, shaded but for the steady one, which alone counts."""
     return tuple(
         Span(label=phase.name, begin=phase.begin_s, end=phase.end_s, is_plain=phase.name == "steady")
         for phase in timeline.phases

@@ -25,7 +25,7 @@ _SYMBOLS: Final = {"kept": "✓", "breached": "✕", "unproven": "⊘"}
 
 
 def make_figures(scenario: ScenarioVerdict, timeline: ScenarioTimeline, key: str) -> tuple[Figure, ...]:
-    """Every chart that there are readings for; ``key`` begins their names."""
+    """A figure for each chart that there are readings for; ``key`` begins their names."""
     shown = timeline.recordings.get(HEAD) or next(iter(timeline.recordings.values()), None)
     over_time = _draw_groups(scenario, shown, key) if shown else ()
     return (*over_time, *draw_distribution(timeline, key), *draw_duet(timeline, key))
@@ -54,7 +54,7 @@ def _draw_groups(scenario: ScenarioVerdict, timeline: Timeline, key: str) -> Ite
 
 
 def mark_limits(scenario: ScenarioVerdict, group: str) -> Iterator[Mark]:
-    """Limits on all requests together that are in the unit of the chart."""
+    """A mark for each limit on all requests together that is in the unit of the chart."""
     for limit in scenario.limits:
         if limit.endpoint == ALL_ENDPOINTS and metric_of(limit.metric).unit == _UNITS.get(group):
             yield Mark(label=_name_limit(limit), at=limit.bound, tone=_TONES[limit.outcome])  # type: ignore[arg-type]

@@ -19,7 +19,7 @@ class Figure:
 
 
 def count_figures(chart: Chart, timeline: Timeline) -> Table:
-    """Least, mean and greatest of each line in the steady phase."""
+    """A table of the least, mean and greatest value of each line in the steady phase."""
     rows = []
     for line in chart.lines:
         values = steady_values(line.values, timeline)
@@ -37,7 +37,7 @@ def count_figures(chart: Chart, timeline: Timeline) -> Table:
 
 
 def steady_values(values: Values, timeline: Timeline) -> list[float]:
-    """Those of whole seconds of the steady phase; of the whole recording where it never began."""
+    """The values in the steady phase, gaps left out; of the whole recording where it never began."""
     steady = next((phase for phase in timeline.phases if phase.name == "steady"), None)
     begin_s, end_s = (steady.begin_s, steady.end_s - timeline.span_s) if steady else (0.0, float("inf"))
     return [

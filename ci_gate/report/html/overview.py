@@ -54,7 +54,7 @@ class Trend:
 
 
 def render_overview(runs: Sequence[OverviewRun]) -> str:
-    """The whole page; the runs in any order."""
+    """The whole page as HTML; the runs may be in any order."""
     ordered = sorted(runs, key=lambda run: (run.verdict.started_at, run.name))
     measured: dict[str, list[_Measured]] = {}
     for run in ordered:

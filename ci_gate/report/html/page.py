@@ -23,7 +23,7 @@ _NOT_IN_SCRIPT: Final = {each: f"\\u{ord(each):04x}" for each in "<>&\u2028\u202
 
 
 def render_page(template: str, *, charts: Sequence[Chart], **values: object) -> str:
-    """A whole page from ``templates/<template>``, which extends page.html; ``values`` are its variables.
+    """HTML of a whole page from ``templates/<template>``, which extends page.html, with its variables.
 
     Every value is escaped, and characters that nobody sees are replaced, unless it is Markup.
     """

@@ -49,7 +49,7 @@ class Section:
 
 
 def render_html(report: Report, timeline: RunTimeline | None) -> str:
-    """The whole page. Without a timeline, or a scenario in it, there are no charts, and it says so."""
+    """The whole page as HTML. Without a timeline, or a scenario in it, it says that there are no charts."""
     timelines = {each.scenario: each for each in timeline.scenarios} if timeline else {}
     sections = tuple(
         _make_section(scenario, timelines.get(scenario.name), f"s{number}")

@@ -23,7 +23,7 @@ _SIDES: Final[Mapping[str, tuple[str, Colour]]] = {
 
 
 def draw_distribution(timeline: ScenarioTimeline, key: str) -> Iterator[Figure]:
-    """How many per cent of the successes fell into each bin, a line for each side."""
+    """A chart of how many per cent of the successes fell into each bin, a line for each side."""
     sides = [side for side in _SIDES if sum(timeline.counts.get(side, ()))]
     if not sides:
         return
@@ -87,7 +87,7 @@ def _read_quantile(edges_ms: Sequence[float], counts: Sequence[int], rank: float
 
 
 def draw_duet(timeline: ScenarioTimeline, key: str) -> Iterator[Figure]:
-    """The p95 of base and head over the time that they had together."""
+    """A chart of the p95 of base and head over the time that they had together."""
     base, head = (timeline.recordings.get(side) for side in (DUET_BASE, DUET_HEAD))
     if base is None or head is None:
         return

@@ -28,7 +28,7 @@ _FIGURES: Final = ("requests", "rate", "p50", "p95", "p99")
 
 
 def make_scenario_table(scenarios: Sequence[ScenarioVerdict]) -> Table:
-    """A row for each scenario, with the way to its section."""
+    """A row for each scenario, with a link to its section."""
     columns = (
         Column(title="scenario"),
         Column(title="verdict"),
@@ -53,7 +53,7 @@ def _scenario_row(scenario: ScenarioVerdict, href: str) -> tuple[Cell, ...]:
 
 
 def figure_cells(row: EndpointSummary) -> tuple[Cell, ...]:
-    """Requests, rate, p50, p95 and p99."""
+    """Cells for requests, rate, p50, p95 and p99."""
     latencies = (row.p50_ms, row.p95_ms, row.p99_ms)
     return (
         Cell(f"{row.requests:,}", float(row.requests)),
@@ -63,7 +63,7 @@ def figure_cells(row: EndpointSummary) -> tuple[Cell, ...]:
 
 
 def make_endpoint_table(endpoints: Iterable[EndpointSummary]) -> Table:
-    """All of them together stay at the top, however it is sorted."""
+    """A row for each endpoint; all of them together stay at the top, however it is sorted."""
     columns = (
         Column(title="endpoint"),
         *number_columns(*_FIGURES, "max", "failures"),
@@ -83,7 +83,7 @@ def make_endpoint_table(endpoints: Iterable[EndpointSummary]) -> Table:
 
 
 def make_error_table(endpoints: Sequence[EndpointSummary]) -> Table:
-    """The most frequent errors of each endpoint, in their own words."""
+    """A row for each of the most frequent errors of each endpoint, in their own words."""
     columns = (Column(title="endpoint"), *number_columns("times"), Column(title="error"))
     rows = tuple(
         (Cell(row.endpoint, kind="code"), Cell(f"{error.count:,}", float(error.count)), Cell(error.error))
@@ -94,7 +94,7 @@ def make_error_table(endpoints: Sequence[EndpointSummary]) -> Table:
 
 
 def make_limit_table(limits: Iterable[LimitResult]) -> Table:
-    """Broken limits first, then those that were not proven."""
+    """A row for each limit: broken ones first, then those that were not proven."""
     columns = (
         *(Column(title=title) for title in ("endpoint", "metric", "outcome")),
         *number_columns("measured"),
@@ -143,7 +143,7 @@ def _change_row(change: Change, cells: tuple[str, ...]) -> tuple[Cell, ...]:
 
 
 def make_threshold_table(changes: Iterable[ThresholdChange]) -> Table:
-    """What an edit of thresholds.yaml asks for."""
+    """A row for each change that an edit of thresholds.yaml asks for."""
     columns = tuple(Column(title=title) for title in ("setting", "direction", "base", "head", "where"))
     rows = tuple(
         (
@@ -159,7 +159,7 @@ def make_threshold_table(changes: Iterable[ThresholdChange]) -> Table:
 
 
 def make_under_base_table(under_base: Iterable[UnderBase]) -> Table:
-    """The verdict on the same evidence under base's thresholds and under these."""
+    """A row for each scenario: its outcome on the same evidence under base's thresholds and under these."""
     columns = tuple(
         Column(title=title) for title in ("scenario", "under base", "under head", "why under base")
     )
