@@ -261,23 +261,3 @@ def test_help__teaches(call):
     assert code == EXIT["pass"]
     for word in ("check", "run", "judge", "report", "Exit codes", "INVALID"):
         assert word in out
-
-
-def test_init__makes_a_repository_that_passes(call, tmp_path):
-    code, out, _ = call("init", tmp_path / "shop")
-    assert code == EXIT["pass"]
-    assert "next: edit both" in out
-    thresholds = tmp_path / "shop" / "thresholds.yaml"
-    assert call("check", "--thresholds", thresholds)[0] == EXIT["pass"]
-    thresholds.write_text(thresholds.read_text().replace("duration: 20s", "duration: 12s"))
-    out = tmp_path / "out"
-    code, table, _ = call("run", "--quiet", "--profile", "quick", "--thresholds", thresholds, "--out", out)
-    assert code == EXIT["pass"], table
-
-
-def test_init__writes_over_nothing(call, tmp_path):
-    (tmp_path / "thresholds.yaml").write_text("mine")
-    code, _, err = call("init", tmp_path)
-    assert code == EXIT["bad input"]
-    assert "thresholds.yaml: there already" in err
-    assert not (tmp_path / "load").exists()

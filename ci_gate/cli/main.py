@@ -36,7 +36,7 @@ _COMMANDS: Final = {
     "doctor": ("github:doctor_command", "Does the gate really block merges here?"),
     "export": ("export:export", "Write every request of an evidence folder as CSV."),
     "gate": ("ci:gate_command", "Make one verdict of those of a workflow's jobs."),
-    "init": ("run:init", "Write a first thresholds.yaml and locustfile."),
+    "init": ("init.command:init", "Look at a repository, and write a first thresholds.yaml for it."),
     "judge": ("run:judge_command", "Judge evidence again, without load."),
     "last-verdict": (
         "repeat:last_verdict_command",

@@ -22,7 +22,6 @@ from ci_gate.run.judging import judge_capacity_folder, judge_folder
 from ci_gate.run.progress import ProgressPrinter
 from ci_gate.run.scenarios import run_scenarios
 from ci_gate.thresholds import ALL_ENDPOINTS
-from ci_gate.thresholds.scaffold import scaffold
 from ci_gate.wording import count
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -40,16 +39,6 @@ thresholds_option = click.option(
 scenario_option = click.option(
     "--scenario", "names", multiple=True, help="Only this one; may be given again."
 )
-
-
-@click.command()
-@click.argument("folder", type=_FOLDER, default=Path())
-def init(folder: Path) -> int:
-    """Write a thresholds.yaml and a locustfile into FOLDER, to be made your own. Writes over nothing."""
-    for path in scaffold(folder):
-        click.echo(f"wrote {path}")
-    click.echo("next: edit both, then `ci-gate check`, then `ci-gate run --profile quick`")
-    return EXIT_PASS
 
 
 @click.command()

@@ -19,6 +19,9 @@ from ci_gate.thresholds.yaml.nodes import quote
 from ci_gate.thresholds.yaml.source import KeyPath, Section
 from ci_gate.wording import format_exact
 
+TODO = "TODO"
+"""What a value begins with that `ci-gate init` could not see: it is a Problem until it is filled in."""
+
 MAX_USERS = 1_000_000
 MIN_COMPARE_S = 30.0
 MIN_ALPHA, MAX_ALPHA = 0.0001, 0.2
@@ -38,6 +41,13 @@ def find_rule_problems(root: Section) -> set[Problem]:
     for scenario in root.sections("scenarios"):
         problems.update(problem for rule in _SCENARIO_RULES for problem in rule(scenario))
     return problems
+
+
+def _check_todo(service: Section) -> Iterator[Problem]:
+    for key, value in service.data.items():
+        if isinstance(value, str) and value.startswith(TODO):
+            message = f"{key!r} is still to be filled in: {value.removeprefix(TODO).strip()[:200]}"
+            yield service.value_problem(key, message, "what is true of your service")
 
 
 def _check_command_names_its_port(service: Section) -> Iterator[Problem]:
@@ -193,6 +203,7 @@ def _check_failures_against_successes(scenario: Section) -> Iterator[Problem]:
 
 _Rule = Callable[[Section], Iterator[Problem]]
 _SERVICE_RULES: tuple[_Rule, ...] = (
+    _check_todo,
     _check_command_names_its_port,
     _check_placeholders,
     _check_variables,

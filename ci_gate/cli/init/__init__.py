@@ -1,0 +1,1 @@
+"""`ci-gate init`: looks at a repository, and drafts what the gate needs there."""

@@ -1,0 +1,222 @@
+"""The files that a repository needs for the gate, drafted from what was seen in it. Pure text.
+
+What was not seen is a TODO, which `ci-gate check` reports: no draft turns green by itself.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import resources
+from typing import Final
+
+import yaml
+
+from ci_gate.cli.init.repository import Compose, Repository
+from ci_gate.evidence.workload import UserClass, Workload
+from ci_gate.thresholds.quantities import parse_duration_s
+from ci_gate.thresholds.rules import TODO
+
+THRESHOLDS: Final = "thresholds.yaml"
+LOCUSTFILE: Final = "load/visits.py"
+_USERS: Final = 10
+_SECRET: Final = re.compile(r"PASS|SECRET|TOKEN|KEY|CREDENTIAL", re.IGNORECASE)
+_POSTGRES: Final = ("postgres", "DATABASE_URL")
+_REDIS: Final = ("redis", "REDIS_URL")
+_PROBED: Final = {"postgres": _POSTGRES, "postgis": _POSTGRES, "redis": _REDIS, "valkey": _REDIS}
+_MAX_RUN_S: Final = 300.0
+_MIN_RUN_S: Final = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A file to be written: its path from the folder of thresholds.yaml, its text, and why it is so."""
+
+    path: str
+    text: str
+    why: str
+
+
+def draft_files(seen: Repository) -> tuple[Draft, ...]:
+    """thresholds.yaml, and a locustfile where the repository has none."""
+    files = [Draft(path=THRESHOLDS, text=draft_thresholds(seen), why=_explain(seen))]
+    if not seen.workloads:
+        why = "a first locustfile: let it do what your users do"
+        files.append(Draft(path=LOCUSTFILE, text=_template("visits.py"), why=why))
+    return tuple(files)
+
+
+def draft_thresholds(seen: Repository) -> str:
+    """The text of a thresholds.yaml, with what was seen as comments."""
+    profile = _profile(seen)
+    scenarios = [_scenario(seen, each) for each in seen.workloads] or [_first_scenario()]
+    lines = [
+        "# What is acceptable of this service under load. Edits of this file are reviewed like code.",
+        "# `ci-gate check` says what is wrong or still to be filled in; `ci-gate run` measures and judges.",
+        "schema: 1",
+        "",
+        "service:                          # how it is started, freshly for each scenario",
+        *_service(seen),
+        "",
+        *_probes(seen.compose),
+        "profiles:                         # how long the steady phase is; ramp and warm-up come before it",
+        "  quick: {duration: 20s, warmup: 2s}",
+        f"  pull_request: {{duration: {profile}, warmup: 5s}}",
+        "",
+        "scenarios:",
+        *(line for scenario in scenarios for line in scenario),
+    ]
+    for path, error in seen.unloadable:
+        lines += [f"  # {_comment(path)} could not be loaded: {_comment(error)}"]
+    return "\n".join(lines) + "\n"
+
+
+def _service(seen: Repository) -> Iterator[str]:
+    dockerfile, command = seen.dockerfile, seen.command
+    if dockerfile is not None:
+        yield f"  dockerfile: {_scalar(dockerfile.path)}"
+        if dockerfile.port:
+            yield f"  port: {dockerfile.port}    # as {_comment(dockerfile.path)} exposes"
+        else:
+            yield f"  port: {TODO}    # what the service listens on: {_comment(dockerfile.path)} exposes none"
+        if command is not None:
+            yield f"  # without a container: command: {_scalar(command.text)}"
+    elif command is not None:
+        yield f"  command: {_scalar(command.text)}    # as {_comment(command.seen_in)} shows"
+    else:
+        yield f"  command: {_scalar(f'{TODO} how the service is started, with {{port}} for its port')}"
+        yield "                                  # or image: shop:latest, dockerfile: Dockerfile, url: http://..."
+    path, why = _ready(seen)
+    yield f"  ready: {_scalar(path)}    # {why}"
+    yield "  # before_each: python -m shop.reset    # fresh state: empty tables, flush caches, seed users"
+    env = dict(command.env) if command and dockerfile is None else {}
+    variables = seen.compose.variables if seen.compose else ()
+    if env or variables:
+        yield f"  env:    # of {seen.compose.path}" if seen.compose and variables else "  env:"
+        for name, value in env.items():
+            yield f"    {name}: {_scalar(value)}"
+        for name in variables:
+            if name not in env:
+                secret = "    # from a secret of the workflow" if _SECRET.search(name) else ""
+                yield f"    {name}: {_scalar(f'${{{name}}}')}{secret}"
+
+
+def _ready(seen: Repository) -> tuple[str, str]:
+    if seen.dockerfile and seen.dockerfile.health_path:
+        return seen.dockerfile.health_path, f"the health check of {_comment(seen.dockerfile.path)}"
+    if seen.compose and seen.compose.health_path:
+        return seen.compose.health_path, f"the health check of {seen.compose.path}"
+    if seen.health_path:
+        return seen.health_path[0], f"stands in {_comment(seen.health_path[1])}"
+    return "/", "a path that answers below 400 once the service can serve"
+
+
+def _probes(compose: Compose | None) -> Iterator[str]:
+    """What can be read of the servers beside the service, so that a slow run can say why."""
+    servers = {_PROBED[name]: name for name in (compose.servers if compose else ()) if name in _PROBED}
+    if compose is None or not servers:
+        return
+    yield "probes:    # read once a second beside the load, so that a slow run can say why"
+    for (kind, variable), name in servers.items():
+        yield f'  {kind}: "${{{variable}:-}}"    # {_comment(compose.path)} has {name}'
+    yield ""
+
+
+def _profile(seen: Repository) -> str:
+    text = dict(seen.locust_conf).get("run-time", "")
+    try:
+        duration_s = parse_duration_s(text)
+    except ValueError:
+        return "60s"
+    return text if _MIN_RUN_S <= duration_s <= _MAX_RUN_S else "60s"
+
+
+def _scenario(seen: Repository, workload: Workload) -> Iterator[str]:
+    settings = dict(seen.locust_conf)
+    total = int(settings["users"]) if settings.get("users", "").isdigit() else _USERS
+    each = max(1, total // len(workload.classes))
+    rate = settings.get("spawn-rate", "")
+    rate = rate if re.fullmatch(r"[1-9][0-9]{0,5}", rate) else str(min(10, each * len(workload.classes)))
+    source = "locust.conf" if "users" in settings else "your own number: what you expect at the busiest"
+    users = ", ".join(f"{_scalar(user.name)}: {each}" for user in workload.classes)
+    yield f"  {_slug(workload.locustfile)}:"
+    yield f"    locustfile: {_scalar(workload.locustfile)}"
+    yield f"    users: {{{users}}}    # {source}"
+    yield f"    spawn_rate: {rate}"
+    for user in workload.classes:
+        yield f"    # {_comment(user.name)}: {_describe_wait(user)}"
+    for unused in workload.unused:
+        if not unused.replaced:
+            yield f"    # not used: {_comment(unused.what)}: {_comment(unused.why)}"
+    yield from _limits(workload)
+
+
+def _first_scenario() -> Iterator[str]:
+    yield "  visits:"
+    yield f"    locustfile: {LOCUSTFILE}"
+    yield f"    users: {{Visitor: {_USERS}}}"
+    yield f"    spawn_rate: {_USERS}"
+    yield from _limits(None)
+
+
+def _limits(workload: Workload | None) -> Iterator[str]:
+    endpoints = sorted(
+        {
+            endpoint
+            for user in (workload.classes if workload else ())
+            for task in user.tasks
+            for endpoint in task.endpoints or ()
+        }
+    )
+    if endpoints:
+        yield "    expected:                     # must be called, and succeed"
+        yield from (f"      - {_scalar(endpoint)}" for endpoint in endpoints)
+    yield '    # accept: {"POST /orders": [409]}    # error statuses that are right; all others are failures'
+    yield "    limits:"
+    yield "      all: {failures: 1%}"
+    yield "      # Limits of latency come from measurements: run once, then put in what the runner can hold:"
+    yield "      # all: {p95: 300ms, failures: 1%, rate: 15/s}"
+    yield from (f"      # {_scalar(endpoint)}: {{p95: 300ms}}" for endpoint in endpoints[:3])
+    yield "    regression: {p50: 10%, p95: 20%}          # how much worse than base head may be"
+
+
+def _describe_wait(user: UserClass) -> str:
+    tasks = ", ".join(task.name for task in user.tasks) or "no task"
+    if user.wait is None:
+        return f"{tasks}; waits as its own function says"
+    verb = "waits" if user.wait.kind == "pause" else "starts a task every"
+    return f"{tasks}; {verb} {user.wait.mean_s:.3g} s{' on average' if user.wait.kind == 'pause' else ''}"
+
+
+def _explain(seen: Repository) -> str:
+    parts = [f"{each.locustfile}: {', '.join(user.name for user in each.classes)}" for each in seen.workloads]
+    if seen.dockerfile:
+        parts.append(seen.dockerfile.path)
+    elif seen.command:
+        parts.append(seen.command.seen_in)
+    if seen.compose:
+        servers = f" ({', '.join(seen.compose.servers)})" if seen.compose.servers else ""
+        parts.append(f"{seen.compose.path}{servers}")
+    return f"from {'; '.join(parts)}" if parts else "nothing that starts a service was seen: see its TODO"
+
+
+def _slug(path: str) -> str:
+    name = re.sub(r"[^a-z0-9]+", "-", path.rpartition("/")[2].removesuffix(".py").lower()).strip("-")
+    folder = re.sub(r"[^a-z0-9]+", "-", path.rpartition("/")[0].rpartition("/")[2].lower()).strip("-")
+    return folder if name == "locustfile" and folder else name or "scenario"
+
+
+def _scalar(text: str) -> str:
+    """One YAML scalar on one line."""
+    style = None if text.isprintable() else '"'
+    return yaml.safe_dump(text, width=math.inf, default_style=style).removesuffix("...\n").strip()
+
+
+def _comment(text: str) -> str:
+    return "".join(char if char.isprintable() else " " for char in text)[:200]
+
+
+def _template(name: str) -> str:
+    return resources.files(__package__).joinpath("templates", name).read_text(encoding="utf-8")

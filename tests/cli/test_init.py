@@ -1,0 +1,201 @@
+"""`ci-gate init`: what it sees in a repository, and that no draft is green by itself."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ci_gate.cli.init.draft import draft_thresholds
+from ci_gate.cli.init.repository import Command, Compose, Dockerfile, Repository, look_at
+from ci_gate.errors import BadInputError
+from ci_gate.thresholds import parse_thresholds
+
+APP = """
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+def reply(_):
+    return JSONResponse([1])
+
+app = Starlette(routes=[Route("/items", reply), Route("/healthz", reply)])
+"""
+LOCUSTFILE = """
+from locust import HttpUser, between, task
+
+class Shopper(HttpUser):
+    wait_time = between(0.1, 0.3)
+
+    @task
+    def browse(self):
+        self.client.get("/items")
+"""
+COMPOSE = """
+services:
+  web:
+    build: .
+    environment: {SECRET_KEY: abc, DATABASE_URL: postgres://db/shop}
+    healthcheck: {test: [CMD, curl, -f, "http://localhost:8000/alive"]}
+  db: {image: "registry.example/postgres:15"}
+"""
+
+
+def write(folder, **files):
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return folder
+
+
+def look(folder, **files):
+    return look_at(write(folder, **files), dict(os.environ))
+
+
+def test_draft__of_a_service_and_its_locustfile_can_be_run(call, tmp_path):
+    folder = write(tmp_path / "shop", **{"app/main.py": APP, "load/shop.py": LOCUSTFILE})
+    write(folder, **{"locust.conf": "users = 12\nspawn-rate = 6\nrun-time = 30s\n"})
+    code, out, err = call("init", folder)
+    assert (code, "to fill in" in out) == (0, False), err
+    file = folder / "thresholds.yaml"
+    thresholds = parse_thresholds(file.read_text(), str(file))
+    assert thresholds.service.target == "python -m uvicorn app.main:app --host 127.0.0.1 --port {port}"
+    assert thresholds.service.ready == "/healthz"
+    (scenario,) = thresholds.scenarios
+    assert (scenario.name, scenario.user_count, scenario.spawn_rate) == ("shop", 12, 6)
+    assert "GET /items" in scenario.endpoints
+    assert call("check", "--thresholds", file)[0] == 0
+    file.write_text(file.read_text().replace("duration: 20s", "duration: 3s"))
+    code, table, _ = call(
+        "run", "--quiet", "--profile", "quick", "--thresholds", file, "--out", tmp_path / "out"
+    )
+    assert code == 0, table
+
+
+def test_draft__of_nothing_is_a_todo_that_check_reports(call, tmp_path):
+    code, out, _ = call("init", tmp_path / "empty")
+    assert code == 0
+    assert "to fill in" in out
+    file = tmp_path / "empty" / "thresholds.yaml"
+    code, _, err = call("check", "--thresholds", file)
+    assert code == 2
+    assert f"{file}:6:" in err
+    assert "'command' is still to be filled in" in err
+    text = file.read_text()
+    file.write_text(text.replace("TODO how the service is started, with {port} for its port", "serve {port}"))
+    assert file.read_text() != text
+    assert call("check", "--thresholds", file)[0] == 0
+
+
+def test_init__writes_over_nothing(call, tmp_path):
+    write(tmp_path, **{"thresholds.yaml": "mine", "load/shop.py": LOCUSTFILE})
+    code, out, err = call("init", tmp_path)
+    assert (code, (tmp_path / "thresholds.yaml").read_text()) == (2, "mine")
+    assert "it is there already" in out
+    assert "writes over nothing" in err
+
+
+def test_dry_run__shows_all_and_writes_nothing(call, tmp_path):
+    code, out, _ = call("init", "--dry-run", tmp_path)
+    assert code == 0
+    assert "+schema: 1\n" in out
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("files", "command"),
+    [
+        (
+            {"manage.py": "import django", "shop/wsgi.py": "", "requirements.txt": "Django\ngunicorn==23\n"},
+            "python -m gunicorn --bind 127.0.0.1:{port} shop.wsgi",
+        ),
+        (
+            {"backend/manage.py": "import django"},
+            "python backend/manage.py runserver --noreload 127.0.0.1:{port}",
+        ),
+        ({"shop/__init__.py": "app = Flask(__name__)\n"}, "python -m flask --app shop:app run --port {port}"),
+        (
+            {"src/shop.py": "api: FastAPI = FastAPI()\n"},
+            "python -m uvicorn shop:api --host 127.0.0.1 --port {port}",
+        ),
+        ({"web/package.json": '{"scripts": {"start": "node ."}}'}, "npm start --prefix web"),
+        ({"go.mod": "module shop\n", "cmd/shop/main.go": "func main() {}"}, "go run ./cmd/shop"),
+        ({"package.json": "{"}, None),
+        ({"test_app.py": "app = FastAPI()\n"}, None),
+    ],
+)
+def test_command__is_what_the_repository_shows(tmp_path, files, command):
+    seen = look(tmp_path, **files).command
+    assert (seen and seen.text) == command
+
+
+@pytest.mark.parametrize(
+    ("text", "port", "health_path"),
+    [
+        ("FROM a\nEXPOSE 80\nFROM b\nENV PORT=8000\nEXPOSE ${PORT}/tcp\n", 80, None),
+        ("FROM a\nENV PORT=8000\nEXPOSE $PORT\n", 8000, None),
+        (
+            "FROM a\nexpose 8080/tcp\nHEALTHCHECK --timeout=5s \\\n CMD curl http://localhost:8080/up\n",
+            8080,
+            "/up",
+        ),
+        ("FROM a\nEXPOSE 99999\n", None, None),
+    ],
+)
+def test_dockerfile__port_and_health_check(tmp_path, text, port, health_path):
+    seen = look(tmp_path, **{"backend/Dockerfile": text}).dockerfile
+    assert seen == Dockerfile(path="backend/Dockerfile", port=port, health_path=health_path)
+
+
+def test_dockerfile__without_a_port_is_a_todo(tmp_path):
+    with pytest.raises(BadInputError, match="port"):
+        parse_thresholds(draft_thresholds(look(tmp_path, Dockerfile="FROM a\n")), "thresholds.yaml")
+
+
+def test_compose__names_variables_and_never_copies_their_values(tmp_path):
+    seen = look(tmp_path, **{"compose.yaml": COMPOSE, "Dockerfile": "FROM a\nEXPOSE 8000\n"})
+    assert seen.compose == Compose(
+        path="compose.yaml",
+        servers=("postgres",),
+        variables=("SECRET_KEY", "DATABASE_URL"),
+        health_path="/alive",
+    )
+    text = draft_thresholds(seen)
+    assert "abc" not in text
+    thresholds = parse_thresholds(text, "thresholds.yaml")
+    assert thresholds.service.ready == "/alive"
+    assert thresholds.probes.postgres == "${DATABASE_URL:-}"
+
+
+def test_locustfile__that_cannot_be_loaded_is_named(tmp_path):
+    text = draft_thresholds(look(tmp_path, **{"load.py": "import locust, nowhere\n"}))
+    assert "# load.py could not be loaded: ModuleNotFoundError: No module named 'nowhere'" in text
+
+
+@pytest.mark.parametrize(
+    "text", ["services: [", "services: 5", "- a", "services: {web: {build: ., environment: 5}}"]
+)
+def test_compose__that_is_none_is_no_obstacle(tmp_path, text):
+    seen = look(tmp_path, **{"compose.yml": text})
+    assert seen.compose == Compose(path="compose.yml")
+
+
+NAMES = st.text(max_size=40)
+
+
+@given(path=NAMES, command=NAMES, health_path=NAMES.filter(bool), server=NAMES)
+def test_draft__whatever_was_seen_stays_in_its_value(path, command, health_path, server):
+    seen = Repository(
+        dockerfile=Dockerfile(path=path, port=80, health_path=health_path),
+        compose=Compose(path=path, servers=(server, "redis")),
+        command=Command(text=command, seen_in=path),
+        unloadable=((path, server),),
+    )
+    document = yaml.safe_load(draft_thresholds(seen))
+    assert document.keys() == {"schema", "service", "probes", "profiles", "scenarios"}
+    assert document["service"] == {"dockerfile": path, "port": 80, "ready": health_path}
+    assert document["probes"] == {"redis": "${REDIS_URL:-}"}
