@@ -34,6 +34,7 @@ from ci_gate.evidence.recording import LineWriter, Recording
 from ci_gate.judge.compare.duet import DuetVerdict, judge_duet
 from ci_gate.judge.steady import classify
 from ci_gate.thresholds import Scenario, Thresholds, Tolerance
+from ci_gate.thresholds.metrics import metric_of
 
 
 def with_tolerances(scenario: Scenario, text: str) -> Scenario:
@@ -41,7 +42,7 @@ def with_tolerances(scenario: Scenario, text: str) -> Scenario:
     old = scenario.regression[0]
     wanted = [part.split("=") for part in text.split(",")]
     tolerances: list[Tolerance] = [
-        dataclasses.replace(old, metric=metric, ratio=float(ratio.removesuffix("%")) / 100)
+        dataclasses.replace(old, metric=metric_of(metric), ratio=float(ratio.removesuffix("%")) / 100)
         for metric, ratio in wanted
     ]
     return dataclasses.replace(scenario, regression=tuple(tolerances))
