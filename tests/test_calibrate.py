@@ -10,7 +10,7 @@ import pytest
 from ci_gate.evidence.recording import recording_folder
 from ci_gate.evidence.workload import Workload
 from ci_gate.judge.verdict import decode_verdict
-from ci_gate.run.calibrate import _judge_round, _told_if_interrupted, summarise_comparisons
+from ci_gate.run.calibrate import judge_round, report_if_interrupted, summarise_comparisons
 from ci_gate.run.plan import RunOptions, plan_duet
 from ci_gate.run.progress import ProgressPrinter
 from ci_gate.thresholds import parse_thresholds
@@ -144,7 +144,7 @@ def test_round__without_its_recordings_is_said_and_not_counted(tmp_path):
         seed=1,
     )
     output = io.StringIO()
-    assert _judge_round(options, info, ProgressPrinter(output)) == []
+    assert judge_round(options, info, ProgressPrinter(output)) == []
     lines = output.getvalue().splitlines()
     assert lines == [
         f"003 {scenario.name}: base and head: base and head were to be compared, and were not measured"
@@ -153,19 +153,19 @@ def test_round__without_its_recordings_is_said_and_not_counted(tmp_path):
     damaged = recording_folder(options.out, info.recordings[0])
     damaged.mkdir(parents=True)
     (damaged / "samples.bin").write_bytes(b"no samples at all")
-    assert _judge_round(options, info, ProgressPrinter(output)) == []
+    assert judge_round(options, info, ProgressPrinter(output)) == []
     assert "is no file of samples" in output.getvalue()
 
 
 def test_calibrate__tells_what_it_has_if_interrupted():
     output = io.StringIO()
     compared = [("checkout", duet(change("all", "p50", 0.02, outcome="pass", mde=0.03)))]
-    with pytest.raises(KeyboardInterrupt), _told_if_interrupted(compared, 3, ProgressPrinter(output)):
+    with pytest.raises(KeyboardInterrupt), report_if_interrupted(compared, 3, ProgressPrinter(output)):
         raise KeyboardInterrupt
     rows, counts = rows_of(output.getvalue().rstrip())
     assert rows[0][:3] == ["checkout", "all", "p50"]
     assert counts == "1 comparison: 1 pass, 0 inconclusive, 0 fail, 0 invalid; 2 of 3 not measured"
-    with pytest.raises(KeyboardInterrupt), _told_if_interrupted([], 3, ProgressPrinter(output)):
+    with pytest.raises(KeyboardInterrupt), report_if_interrupted([], 3, ProgressPrinter(output)):
         raise KeyboardInterrupt
 
 

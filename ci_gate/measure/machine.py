@@ -35,7 +35,7 @@ class MachineMeter:
     def __init__(self, path: Path, service: Metered) -> None:
         self._lines = LineWriter(path)
         self._service = service
-        self._spent_s, self._waited_s, self._throttled_s = _Counters(), _Counters(), _Counters()
+        self._spent_s, self._waited_s, self._throttled_s = Counters(), Counters(), Counters()
         self._at = time.monotonic()
         self._host = _HostCpu()
 
@@ -83,7 +83,7 @@ class MachineMeter:
         return quota.cpus, throttled_s
 
 
-class _Counters:
+class Counters:
     """Counters by process, as they stood when they were last read."""
 
     def __init__(self) -> None:

@@ -42,7 +42,7 @@ def calibrate(options: RunOptions, runs: int, progress: ProgressPrinter) -> str:
     make_folder(options.out)
     planned = runs * len(scenarios)
     compared: list[tuple[str, DuetVerdict]] = []
-    with Watchdog() as watchdog, _told_if_interrupted(compared, planned, progress):
+    with Watchdog() as watchdog, report_if_interrupted(compared, planned, progress):
         for number in range(runs):
             once = dataclasses.replace(
                 options,
@@ -52,7 +52,7 @@ def calibrate(options: RunOptions, runs: int, progress: ProgressPrinter) -> str:
                 seed=options.seed + number,
             )
             info = _measure_round(once, watchdog, progress)
-            compared += _judge_round(once, info, progress)
+            compared += judge_round(once, info, progress)
     progress.finish()
     if not compared:
         raise OutsideError("no comparison could be measured; what stopped each is said above")
@@ -60,10 +60,10 @@ def calibrate(options: RunOptions, runs: int, progress: ProgressPrinter) -> str:
 
 
 @contextlib.contextmanager
-def _told_if_interrupted(
+def report_if_interrupted(
     compared: Sequence[tuple[str, DuetVerdict]], planned: int, progress: ProgressPrinter
 ) -> Iterator[None]:
-    """On Ctrl-C, says what the whole rounds so far have shown: each of them took minutes."""
+    """On Ctrl-C, prints the summary of the whole rounds so far: each of them took minutes."""
     try:
         yield
     except KeyboardInterrupt:
@@ -121,10 +121,10 @@ def _measure_round(options: RunOptions, watchdog: Watchdog, progress: ProgressPr
     return info
 
 
-def _judge_round(
+def judge_round(
     options: RunOptions, info: RunInfo, progress: ProgressPrinter
 ) -> list[tuple[str, DuetVerdict]]:
-    """What was compared, as `ci-gate judge` of the round's folder sees it; what was not is said."""
+    """The comparisons by scenario, as `ci-gate judge` makes them; prints what was not compared."""
     try:
         verdict = judge(options.thresholds, info, read_recordings(options.out, info))
     except EvidenceError as error:

@@ -31,13 +31,12 @@ if TYPE_CHECKING:
 
 LABEL = "ci-gate.run"
 LOG_DRAIN_S = 5.0
-EXEC_POLL_S = 0.05
 _SIGNAL_BASE = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardedContainer:
-    """``started_at`` tells a restart from outside."""
+    """``started_at`` changes when something else restarts it."""
 
     client: DockerClient
     container: Container
@@ -53,11 +52,6 @@ class GuardedContainer:
         """The container's first process as the host sees it; empty once it has ended."""
         pid = self._state().get("Pid", 0)
         return (pid,) if pid else ()
-
-    def stats(self) -> dict[str, Any]:
-        """One reading as the Docker API gives it: cpu_stats with throttling, memory_stats, pids_stats."""
-        with explain_docker_errors("read the container's statistics"):
-            return dict(self.client.api.stats(self.container_id, stream=False, one_shot=True))
 
     def exit_status(self) -> int | None:
         """None while it runs."""

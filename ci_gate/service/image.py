@@ -67,7 +67,7 @@ def find_image(client: docker.DockerClient, reference: str, on_progress: Callabl
             raise
     on_progress(f"pulling {reference}")
     with explain_docker_errors(f"pull the image {reference}, which is not on this machine"):
-        client.images.pull(*_split_tag(reference))
+        client.images.pull(*split_tag(reference))
         return _image_id(client, reference)
 
 
@@ -129,8 +129,8 @@ def _image_id(client: docker.DockerClient, reference: str) -> str:
     return str(client.images.get(reference).id)
 
 
-def _split_tag(reference: str) -> tuple[str, str | None]:
-    """Without a tag, docker would pull every tag there is."""
+def split_tag(reference: str) -> tuple[str, str | None]:
+    """The name and tag to pull, None for a digest. Without a tag, docker pulls every tag there is."""
     name, colon, tag = reference.rpartition(":")
     if not colon or "/" in tag or "@" in reference:
         return reference, None if "@" in reference else "latest"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from ci_gate.service.container import GuardedContainer
 
@@ -66,10 +66,6 @@ class RunningService:
     def process_ids(self) -> tuple[int, ...]:
         """On this host: all processes of a command, the first one of a container."""
         return self.runtime.process_ids() if self.runtime else ()
-
-    def container_stats(self) -> dict[str, Any] | None:
-        """One reading as the Docker API gives it; None for a service that is no container."""
-        return self.runtime.stats() if isinstance(self.runtime, GuardedContainer) else None
 
     def log_tail(self, lines: int = 20) -> str:
         return self.log.tail(lines)

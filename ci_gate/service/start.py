@@ -94,7 +94,7 @@ def _start_command(start: _Start, log: ServiceLog, stack: contextlib.ExitStack) 
     for attempts_left in reversed(range(PORT_ATTEMPTS)):
         with contextlib.ExitStack() as attempt:
             try:
-                running = _start_on_port(start, _find_free_port(), log, attempt)
+                running = _start_on_port(start, find_free_port(), log, attempt)
             except ServiceError as error:
                 if not attempts_left or not log.says_port_in_use():
                     raise error.with_hint(explain_no_shell(start.service.target)) from error
@@ -224,7 +224,7 @@ def _await_running(
     )
 
 
-def _find_free_port() -> int:
+def find_free_port() -> int:
     """Free now: another program may take it before the service does."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))

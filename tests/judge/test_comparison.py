@@ -13,7 +13,7 @@ from scipy import stats
 from ci_gate.judge.compare.comparison import Comparison, compare, decide
 from ci_gate.judge.compare.interim import InterimAnalysis
 from ci_gate.judge.compare.multiple_testing import SHARE_OF_ALL, holm_levels, weigh_endpoints
-from ci_gate.judge.compare.windows import SideSamples, _trimmed_mean, measure_percentile
+from ci_gate.judge.compare.windows import SideSamples, measure_percentile, trimmed_mean
 from tests.judge.duets import (
     ENDPOINTS,
     HOSTILE,
@@ -244,7 +244,7 @@ def test_decide__nothing_compared_is_no_pass():
 
 def test_trimmed_mean__by_hand():
     # winsorised: 1 1 3 4 4, less their mean 2.6; batches of 2: -3.2 -1.2 1.8 2.8; the middle: 1 3 4
-    estimate, error, df = _trimmed_mean(np.array([0.0, 1.0, 3.0, 4.0, 9.0]), 2)
+    estimate, error, df = trimmed_mean(np.array([0.0, 1.0, 3.0, 4.0, 9.0]), 2)
     assert estimate == pytest.approx(8 / 3)
     assert error == pytest.approx(5 / 3 * math.sqrt((3.2**2 + 1.2**2 + 1.8**2 + 2.8**2) / (2 * 4 * 3)))
     assert df == pytest.approx(4 / 3 * (2.5 - 1))
@@ -252,7 +252,7 @@ def test_trimmed_mean__by_hand():
 
 def test_trimmed_mean__of_single_windows_is_tukeys_and_mclaughlins():
     values = np.random.default_rng(1).normal(size=20)
-    estimate, error, df = _trimmed_mean(values, 1)
+    estimate, error, df = trimmed_mean(values, 1)
     winsorised = stats.mstats.winsorize(values, limits=(0.2, 0.2))
     assert estimate == pytest.approx(stats.trim_mean(values, 0.2))
     assert error == pytest.approx(np.std(winsorised, ddof=1) * math.sqrt(20) / 12)

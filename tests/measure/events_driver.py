@@ -70,17 +70,17 @@ def record(folder: Path, fired: list[dict[str, str]]) -> None:
     environment = Environment(events=Events())
     environment.create_local_runner()
     recorder = Recorder(SampleWriter(folder), None, "http://127.0.0.1:1", str)
-    environment.events.request.add_listener(recorder._make_listener())
+    environment.events.request.add_listener(recorder.make_listener())
     conductor = Conductor(plan, folder, recorder, None)
     for name in ("started", "spawned", "steady"):
-        conductor._mark(name)
+        conductor.mark(name)
     for event in fired:
         values = {name: eval(expression, dict(NAMES)) for name, expression in event.items()}
         environment.events.request.fire(**values)
-    conductor._end_phase()
+    conductor.end_phase()
     for show in ("print_stats", "print_percentile_stats", "print_error_report"):
         getattr(locust.stats, show)(environment.stats)
-    conductor._finish(environment)
+    conductor.finish(environment)
     environment.runner.greenlet.kill(block=False)
 
 

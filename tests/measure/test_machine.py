@@ -12,7 +12,7 @@ import pytest
 
 from ci_gate.evidence.readings import MachineReading
 from ci_gate.evidence.recording import read_lines
-from ci_gate.measure.machine import MachineMeter, _Counters
+from ci_gate.measure.machine import Counters, MachineMeter
 from ci_gate.service.environment import ServiceContext
 from ci_gate.service.guard.process_group import read_stat
 from ci_gate.service.guard.watchdog import Watchdog
@@ -47,7 +47,7 @@ class Processes:
 
 
 def test_counter__that_fell_has_not_risen():
-    counters = _Counters()
+    counters = Counters()
     assert counters.rise_to({1: 5.0, 2: 7.0}) == [0, 0]
     assert counters.rise_to({1: 6.0, 2: 3.0, 3: 9.0}) == [1, 0, 0]  # another process has the second's id now
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from ci_gate.errors import ServiceError
-from ci_gate.service.image import _split_tag
+from ci_gate.service.image import split_tag
 from ci_gate.service.start import start_service
 from tests.images import image_with, python_image
 from tests.service.services import APP, containers_of, make_service
@@ -84,4 +84,4 @@ def test_image_with__has_the_packages(engine):
     ],
 )
 def test_split_tag__never_asks_for_all_tags(reference, expected):
-    assert _split_tag(reference) == expected
+    assert split_tag(reference) == expected

@@ -134,7 +134,7 @@ def measure_percentile(base: SideSamples, head: SideSamples, quantile: float, ph
     if known_blocks < MIN_BLOCKS:
         return None
     in_batch = max(1, int(known.sum()) // known_blocks)  # a batch spans a block also where windows are empty
-    estimate, error, df = _trimmed_mean(differences[known], in_batch)
+    estimate, error, df = trimmed_mean(differences[known], in_batch)
     plain = [float(np.quantile(side.latency_ms, quantile)) for side in sides]
     return Effect(
         base=plain[0], head=plain[1], estimate=estimate, error=error, df=df, windows=blocks * per_block
@@ -196,7 +196,7 @@ def _window_log_quantiles(
     return np.log(np.maximum(quantiles, _CLOCK_MS))
 
 
-def _trimmed_mean(values: NDArray[np.float64], in_batch: int) -> tuple[float, float, float]:
+def trimmed_mean(values: NDArray[np.float64], in_batch: int) -> tuple[float, float, float]:
     """Trimmed mean of neighbouring windows, its standard error and degrees of freedom.
 
     Winsorised sums of Tukey and McLaughlin (1963) and Yuen (1974), their variance from batches that begin at

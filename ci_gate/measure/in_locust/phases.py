@@ -107,7 +107,7 @@ class Conductor:
         self._watch_starts()
         if self._arrivals:
             self._arrivals.pace()
-        environment.events.quit.add_listener(functools.partial(self._finish, environment))
+        environment.events.quit.add_listener(functools.partial(self.finish, environment))
 
     def _watch_starts(self) -> None:
         """See how each user's on_start ends, once.
@@ -141,7 +141,7 @@ class Conductor:
             # After this event, Locust gives all of them the service's URL.
             if own_host := keep_own_host(user_class):
                 self._own_hosts[user_class.__name__] = own_host
-        self._mark("started")
+        self.mark("started")
         meter = GeneratorMeter(self._folder / "readings.jsonl", functools.partial(_count_users, runner))
         gevent.spawn(meter.watch_lag)
         gevent.spawn(meter.write_readings)
@@ -149,14 +149,14 @@ class Conductor:
 
     def _conduct(self, runner: Any) -> None:
         outcome = self._await_users(runner)
-        self._mark(outcome)
+        self.mark(outcome)
         if outcome != "no_users":
             first_s = self._arrivals.begin() if self._arrivals else 0.0
             gevent.sleep(first_s + self._plan.ramp_s + self._plan.warmup_s)
-            self._mark("steady")
+            self.mark("steady")
             self._samples.answers.begin_steady()
             self._sleep_while_users_live(runner)
-        self._end_phase()  # not by the event that follows: Locust takes its time until then
+        self.end_phase()  # not by the event that follows: Locust takes its time until then
         runner.quit()
 
     def _await_users(self, runner: Any) -> Literal["spawned", "spawn_timeout", "no_users"]:
@@ -175,14 +175,15 @@ class Conductor:
         while (left_s := deadline - time.monotonic()) > 0 and len(runner.user_greenlets):
             gevent.sleep(min(left_s, 1.0))
 
-    def _end_phase(self) -> None:
+    def end_phase(self) -> None:
+        """Mark the end of the load, once."""
         if not self._is_over:
             self._is_over = True
-            self._mark("stopping")
+            self.mark("stopping")
             self._samples.write_unsent()
 
     def _stop(self, environment: Environment, **_more: Any) -> None:
-        self._end_phase()
+        self.end_phase()
         gevent.spawn_later(self._plan.drain_s, self._end_drain, environment.runner)
 
     def _end_drain(self, runner: Any) -> None:
@@ -197,10 +198,12 @@ class Conductor:
         if getattr(user, _READY, False):
             self._task_errors.add(type(user).__name__, exception)
 
-    def _mark(self, name: Any) -> None:
+    def mark(self, name: Any) -> None:
+        """Write that a phase begins now."""
         self._marks.write(Mark(name=name, wall_s=time.time(), monotonic_s=time.monotonic()))
 
-    def _finish(self, environment: Environment, **_more: Any) -> None:
+    def finish(self, environment: Environment, **_more: Any) -> None:
+        """Write what is left, with Locust's own totals."""
         self._samples.finish()
         totals = Totals(
             endpoints=tuple(
@@ -226,7 +229,7 @@ class Conductor:
             locust_version=locust.__version__,
         )
         write_json(self._folder / "totals.json", totals)
-        self._mark("ended")
+        self.mark("ended")
 
     def _count_errors(self, counter: Counter[tuple[str, str]]) -> tuple[ErrorCount, ...]:
         return tuple(

@@ -77,9 +77,10 @@ class Recorder:
     def listen(self) -> None:
         """Attach to Locust, for as long as the process lives."""
         self._open_replies.watch()
-        events.request.add_listener(self._make_listener())
+        events.request.add_listener(self.make_listener())
 
-    def _make_listener(self) -> Callable[..., None]:
+    def make_listener(self) -> Callable[..., None]:
+        """A listener of Locust's event `request` that writes a row for each."""
         look_at, write_row, error_id = self._bodies.look_at, self._write_row, self._error_id
         forget, known, meet = self._open_replies.forget, self._endpoint_ids, self._meet
         see, home, size = self.answers.see, self.answers.home, len(self.answers.home)

@@ -19,7 +19,7 @@ from ci_gate.wording import format_number
 
 INTERVAL_S: Final = 1.0
 _MAX_BACK_OFF: Final = 8  # intervals
-_END_TIMEOUT_S: Final = 3.0
+END_TIMEOUT_S: Final = 3.0
 
 ProbeName = Literal["postgres", "redis", "service"]
 
@@ -46,18 +46,18 @@ def run_probes(targets: ProbeTargets, folder: Path) -> Iterator[None]:
     probers: list[Prober] = []
     try:
         # One by one: where a later one cannot be made, those before it must end too.
-        for name, probe, secret in _make_probes(targets, folder):
+        for name, probe, secret in make_probes(targets, folder):
             probers.append(_start_prober(name, probe, secret, folder))
         yield
     finally:
         for prober in probers:
             prober.stop()
-        deadline = time.monotonic() + _END_TIMEOUT_S
+        deadline = time.monotonic() + END_TIMEOUT_S
         for prober in probers:
             prober.await_end(max(deadline - time.monotonic(), 0))
 
 
-def _make_probes(targets: ProbeTargets, folder: Path) -> Iterator[tuple[ProbeName, Probe, str]]:
+def make_probes(targets: ProbeTargets, folder: Path) -> Iterator[tuple[ProbeName, Probe, str]]:
     """Each with its name and its secret. A client is imported where it is needed: together they take long."""
     log = folder / "probes.log"
 

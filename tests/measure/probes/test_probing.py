@@ -97,7 +97,7 @@ def test_prober__missed_beats_are_not_caught_up(tmp_path, fast):
 
 
 def test_prober__that_hangs_delays_the_end_by_its_bound_only(tmp_path, monkeypatch):
-    monkeypatch.setattr(probing, "_END_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(probing, "END_TIMEOUT_S", 0.3)
     answer = threading.Event()
     monkeypatch.setattr(redis_info, "RedisProbe", lambda _url: Scripted(answer))
     with run_probes(ProbeTargets(redis="redis://127.0.0.1"), tmp_path):
@@ -165,7 +165,7 @@ def test_run_probes__one_that_cannot_be_made_leaves_no_thread_and_no_file(tmp_pa
     def refuse(_thread):
         raise OSError("no more threads")
 
-    monkeypatch.setattr(probing, "_make_probes", make)
+    monkeypatch.setattr(probing, "make_probes", make)
     with pytest.raises(OSError), run_probes(ProbeTargets(), tmp_path):  # noqa: PT011 - either of the two
         pytest.fail("began")
     assert set(threading.enumerate()) == threads
