@@ -9,11 +9,13 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from ci_gate.errors import BadInputError
+from ci_gate.judge.changes.threshold_changes import compare_thresholds
 from ci_gate.thresholds import parse_thresholds, schema_text
 from ci_gate.thresholds.rules import find_rule_problems
 from ci_gate.thresholds.shape import find_shape_problems
@@ -53,6 +55,36 @@ KEYS = st.one_of(
     ),
     st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S")), max_size=6),
 )  # fmt: skip
+
+
+def find_defaults(schema, path):
+    """The path and value of each default below ``schema``, which describes what stands at ``path``."""
+    for key, inner in schema.get("properties", {}).items():
+        if "default" in inner:
+            yield (*path, key), inner["default"]
+        yield from find_defaults(inner, (*path, key))
+
+
+DEFAULTS = [
+    *find_defaults(SCHEMA, ()),
+    *find_defaults(SCHEMA["$defs"]["service"], ("service",)),
+    *find_defaults(SCHEMA["$defs"]["profile"], ("profiles", "quick")),
+    *find_defaults(SCHEMA["$defs"]["scenario"], ("scenarios", "burst")),
+]
+
+
+@pytest.mark.parametrize(("path", "value"), DEFAULTS, ids=str)
+def test_default__that_editors_show_is_the_parsers(path, value):
+    data = yaml.safe_load((OK / "minimal.yaml").read_text(encoding="utf-8"))
+    data["scenarios"]["burst"]["regression"] = {"p50": "10%"}
+    before = parse_thresholds(yaml.safe_dump(data), "t.yaml")
+    place = data
+    for key in path[:-1]:
+        place = place.setdefault(key, {})
+    place[path[-1]] = value
+    after = parse_thresholds(yaml.safe_dump(data), "t.yaml")
+    assert before.sha256 != after.sha256
+    assert compare_thresholds(before, after) == ()
 
 
 def containers(value):

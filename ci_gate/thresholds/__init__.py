@@ -1,12 +1,10 @@
-"""thresholds.yaml: parsed into frozen values, or refused with every Problem at once."""
+"""thresholds.yaml as frozen values; a file with mistakes is refused with all of its Problems at once."""
 
 from ci_gate.thresholds.metrics import FAILURES, RATE, SUCCESSES, Metric, metric_of
 from ci_gate.thresholds.parse import parse_thresholds
 from ci_gate.thresholds.shape import schema_text
 from ci_gate.thresholds.values import (
     ALL_ENDPOINTS,
-    DEFAULT_FAILURES,
-    DEFAULT_LOOSENING_LABEL,
     DEFAULT_PORT,
     PLACEHOLDERS,
     Accepted,
@@ -26,8 +24,6 @@ from ci_gate.thresholds.yaml.source import Position
 
 __all__ = [
     "ALL_ENDPOINTS",
-    "DEFAULT_FAILURES",
-    "DEFAULT_LOOSENING_LABEL",
     "DEFAULT_PORT",
     "FAILURES",
     "PLACEHOLDERS",

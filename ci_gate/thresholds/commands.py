@@ -1,4 +1,4 @@
-"""What of a command line only a shell would understand. Commands are started without one."""
+"""Finds shell syntax in command lines, which are started without a shell."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _PERHAPS = re.compile(r"\$\(|`|\$\{?[A-Za-z_]\w*\}?|(?:^|(?<=[\s=]))~(?=/|\s|$)|
 
 
 def find_shell_syntax(command: str) -> str:
-    """The first thing in a command that means nothing without a shell; empty where there is none.
+    """The first part of a command that only a shell understands, such as ``&&``; empty where there is none.
 
-    What is in quotes is not looked at, so that ``sh -c 'cd shop && ./serve'`` is as good as any.
+    What is in quotes is left out, so that ``sh -c 'cd shop && ./serve'`` is allowed.
     """
     found = _SURELY.search(_QUOTED.sub("Q", command))
     return next(filter(None, found.groups())) if found else ""
 
 
 def explain_no_shell(command: str) -> str:
-    """For a command that did not work: what in it a shell might have been meant for, and what to write.
+    """A hint for a command that failed: the part that may need a shell, and what to write instead.
 
-    Empty where there is no such thing. A star or a dollar sign may well be meant as it is.
+    Empty where there is no such part. A star or a dollar sign counts too, though it may be meant as it is.
     """
     perhaps = _PERHAPS.search(_QUOTED.sub("Q", command))
     found = find_shell_syntax(command) or (perhaps[0] if perhaps else "")
@@ -37,5 +37,5 @@ def explain_no_shell(command: str) -> str:
 
 
 def with_shell(command: str) -> str:
-    """The same, run by a shell."""
+    """The command line that runs ``command`` in a shell: ``sh -c '...'``."""
     return f"sh -c {shlex.quote(command)}"

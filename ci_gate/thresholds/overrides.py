@@ -1,4 +1,4 @@
-"""What one run changes of thresholds.yaml: how many users, and which image the service is started from."""
+"""Options of one run that replace what thresholds.yaml says: the number of users, the service's image."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _WORD: Final = re.compile(r"\S+")
 
 
 def replace_users(thresholds: Thresholds, total: int) -> Thresholds:
-    """Each scenario with ``total`` users, its classes in the same proportion, as if the file said so.
+    """The thresholds with ``total`` users in each scenario, its classes in the same proportion.
 
-    Fewer users offer less, so that floors under their rate sink with them; nothing else is loosened. The text
-    is changed too, on the same lines, so that evidence says what was asked and can be judged again.
+    With fewer users, limits on ``rate`` are lowered by the same share; no other limit changes. The text is
+    changed too, on the same lines, so that evidence holds what the run used and can be judged again.
     Raises UsageError where a scenario has more classes than users, BadInputError where there are too many.
     """
     edits = dict(edit for scenario in thresholds.scenarios for edit in _find_edits(scenario, total))
@@ -36,7 +36,10 @@ def replace_users(thresholds: Thresholds, total: int) -> Thresholds:
 
 
 def share_users(scenario: Scenario, total: int) -> dict[str, int]:
-    """``total`` users by class, by largest remainders; every class keeps one."""
+    """How many of ``total`` users each class gets, by class name, rounded by largest remainder; one at least.
+
+    Raises UsageError where there are more classes than users.
+    """
     if total < len(scenario.users):
         raise UsageError(
             f"{scenario.name} has {len(scenario.users)} user classes: it needs as many users, not {total}"
@@ -51,16 +54,16 @@ def share_users(scenario: Scenario, total: int) -> dict[str, int]:
 
 
 def replace_image(thresholds: Thresholds, image: str) -> Thresholds:
-    """The same, with the service started from ``image``, whatever the file starts it from.
+    """The thresholds with a service that is started from the container image ``image``.
 
-    The text stays: how a service is started is no part of what is acceptable of it.
+    The text is kept: how a service is started changes no limit.
     """
     service = dataclasses.replace(thresholds.service, kind="image", target=image)
     return dataclasses.replace(thresholds, service=service)
 
 
 def _find_edits(scenario: Scenario, total: int) -> Iterator[tuple[KeyPath, int | str]]:
-    """The new values by path."""
+    """Yields the path of each value that changes, with its new value."""
     place: KeyPath = ("scenarios", scenario.name)
     for name, count in share_users(scenario, total).items():
         yield (*place, "users", name), count
@@ -72,7 +75,7 @@ def _find_edits(scenario: Scenario, total: int) -> Iterator[tuple[KeyPath, int |
 
 
 def _lower(floor: Limit, share: Fraction) -> str:
-    """Rounded down, for rounded up it may be more than the users offer; never to 0, which is no floor."""
+    """The lowered bound as text: rounded down, so that the users can offer it, but above 0."""
     lowered = floor.exact_bound * share
     decimals = 3 if lowered * 1000 >= 1 else 6
     steps = max(math.floor(lowered * 10**decimals), 1)
@@ -88,7 +91,7 @@ def _apply(value: Any, edits: Mapping[KeyPath, int | str], path: KeyPath = ()) -
 
 
 def _write(text: str, before: Any, after: Any) -> str:  # noqa: ANN401  plain data of any kind
-    """``text``, on the same lines, with what differs in ``after`` written over.
+    """``text`` on the same lines, with each value that differs in ``after`` replaced.
 
     Every alias is written out: what its anchor stands for may have changed in one place alone.
     """
@@ -107,7 +110,7 @@ def _rewrite(
     names: dict[Any, str],
     text: str,
 ) -> Iterator[_Edit]:
-    """What to write over below ``event``, whose value before and after is ``sides``.
+    """Yields the edits below ``event``, whose value before and after is ``sides``.
 
     ``names`` has the scalars that have an anchor, for an alias may be a key.
     """
@@ -131,7 +134,7 @@ def _rewrite(
 
 
 def _until_end(events: Iterator[Any]) -> Iterator[Any]:
-    """Up to the end of a collection. Whoever takes an event takes all that is below it, too."""
+    """Yields events up to the end of a collection. The caller consumes all that is below each event."""
     for event in events:
         if isinstance(event, yaml.CollectionEndEvent):
             return

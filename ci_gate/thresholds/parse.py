@@ -1,4 +1,4 @@
-"""From the text of a thresholds.yaml to its values, or to every Problem at once.
+"""Parses the text of a thresholds.yaml into values, or reports all of its Problems at once.
 
 A new key is an entry in thresholds.schema.json (its form, and the words of its Problems), a field in `values`
 and a line where its value is converted below; a rule between values goes into `rules`.
@@ -45,9 +45,9 @@ from ci_gate.thresholds.yaml.source import Position, Section, read_yaml
 
 
 def parse_thresholds(text: str, file: str) -> Thresholds:
-    """Read a thresholds.yaml. ``file`` only names it in Problems; nothing is opened.
+    """The thresholds that ``text`` holds. ``file`` is the name that Problems carry; no file is opened.
 
-    Raises BadInputError with every Problem of the text, whatever the text is.
+    Raises BadInputError with every Problem of the text. No text raises anything else.
     """
     source = read_yaml(text, file)
     shape_problems, wrong = find_shape_problems(source)

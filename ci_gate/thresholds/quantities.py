@@ -28,22 +28,22 @@ BYTE_UNITS = {
 
 
 def parse_duration_ms(text: str) -> float:
-    """``1.5s`` is 1500.0. Raises ValueError that says what is allowed."""
+    """Milliseconds: ``1.5s`` is 1500.0. Raises ValueError that says what is allowed."""
     return float(_parse(text, "a duration", DURATION_UNITS_MS))
 
 
 def parse_duration_s(text: str) -> float:
-    """``5m`` is 300.0. Raises ValueError that says what is allowed."""
+    """Seconds: ``5m`` is 300.0. Raises ValueError that says what is allowed."""
     return float(_parse(text, "a duration", DURATION_UNITS_MS) / 1000)
 
 
 def parse_percentage(text: str) -> float:
-    """``150%`` is 1.5. Raises ValueError that says what is allowed."""
+    """A ratio: ``150%`` is 1.5. Raises ValueError that says what is allowed."""
     return float(_parse(text, "a percentage", PERCENT_UNITS))
 
 
 def parse_share(text: str) -> float:
-    """``1%`` is 0.01; no share is above 100 %. Raises ValueError that says what is allowed."""
+    """A ratio from 0 to 1: ``1%`` is 0.01. Raises ValueError that says what is allowed."""
     share = parse_percentage(text)
     if share > 1:
         raise ValueError(f"{_shorten(text)} is not a share: from 0% to 100%")
@@ -51,12 +51,12 @@ def parse_share(text: str) -> float:
 
 
 def parse_rate_per_s(text: str) -> float:
-    """``50/s`` is 50.0. Raises ValueError that says what is allowed."""
+    """Per second: ``50/s`` is 50.0. Raises ValueError that says what is allowed."""
     return float(_parse(text, "a rate", RATE_UNITS_PER_S))
 
 
 def parse_bytes(text: str) -> int:
-    """``1.5KiB`` is 1536; a part of a byte is dropped. Raises ValueError that says what is allowed."""
+    """Bytes, rounded down: ``1.5KiB`` is 1536. Raises ValueError that says what is allowed."""
     return int(_parse(text, "a byte size", BYTE_UNITS))
 
 

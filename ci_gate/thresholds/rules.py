@@ -1,4 +1,4 @@
-"""What thresholds.yaml must keep beyond its shape: rules between values, which a JSON Schema cannot say.
+"""Checks of thresholds.yaml that a JSON Schema cannot express, such as rules between two values.
 
 Each rule reads plain data whose values have the right form but may be missing or None, and yields Problems.
 """
@@ -34,7 +34,7 @@ _HTTP_METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH
 
 
 def find_rule_problems(root: Section) -> set[Problem]:
-    """Every broken rule. ``root`` holds nothing of a wrong form (see `find_shape_problems`)."""
+    """A Problem for each broken rule. ``root`` has no value of a wrong form (see `find_shape_problems`)."""
     service = root.section("service")
     problems = {problem for rule in _SERVICE_RULES for problem in rule(service)}
     problems |= {*_check_compare(root.section("compare")), *_check_probes(root.section("probes"))}

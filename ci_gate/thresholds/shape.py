@@ -1,4 +1,4 @@
-"""The shape of thresholds.yaml: thresholds.schema.json applied, each violation as a Problem in our words.
+"""Checks the shape of thresholds.yaml by thresholds.schema.json; each violation is a Problem.
 
 What is allowed comes from the ``description`` and ``examples`` of the schema that refused the value, so that
 a new key needs no code here.
@@ -37,9 +37,9 @@ def schema_text() -> str:
 
 
 def find_shape_problems(source: YamlSource) -> tuple[set[Problem], set[KeyPath]]:
-    """Every violation of the schema, and the paths of the values that violate it.
+    """A Problem for each violation of the schema, and the paths of the values that violate it.
 
-    With None for the values at those paths, what remains may lack keys but holds nothing of a wrong form.
+    With None at those paths, the rest may lack keys, but no value has a wrong form.
     """
     problems: set[Problem] = set()
     wrong: set[KeyPath] = set()

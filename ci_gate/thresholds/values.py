@@ -1,4 +1,4 @@
-"""thresholds.yaml as frozen values."""
+"""The frozen values that thresholds.yaml is parsed into."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ ALL_ENDPOINTS = "all"
 """The pseudo-endpoint whose limits are judged on all requests of a scenario together."""
 
 DEFAULT_FAILURES = "1%"
-"""The limit on ``all`` where a scenario says nothing about its failures; ``failures: 100%`` lifts it."""
+"""The limit on ``all`` of a scenario that has none on failures; ``failures: 100%`` removes it."""
 
 DEFAULT_PORT = 8080
-"""Where a service listens in its container, if the file says nothing."""
+"""The port of a service in its container where the file names none."""
 
 DEFAULT_COMPARE_LOAD = "50%"
-"""What each side of a comparison bears: the machine then bears the load of one run."""
+"""The share of the load that base and head each get: together, the load of one run."""
 
 DEFAULT_LOOSENING_LABEL = "thresholds-approved"
-"""The label that approves a loosening where base's thresholds.yaml names none."""
+"""The label that approves loosened thresholds where base's thresholds.yaml names none."""
 
 PLACEHOLDERS = (
     "port",  # the free port that the service must listen on
@@ -51,7 +51,7 @@ class Limit:
 
     @property
     def exact_bound(self) -> Fraction:
-        """The decimal that the file writes: a float's shortest text has all of its 15 digits at most."""
+        """The bound as the exact decimal of the file; its 15 digits or fewer survive in a float."""
         return Fraction(repr(self.bound))
 
 
@@ -75,7 +75,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relaxed:
-    """A validity rule that is only a note in this scenario."""
+    """A validity rule whose findings have the severity info in this scenario."""
 
     code: str
     reason: str
@@ -84,7 +84,7 @@ class Relaxed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserCount:
-    """How many users of one class run. Nothing else may run."""
+    """How many users of one class run. Classes that are not named do not run."""
 
     user_class: str
     count: int
@@ -93,7 +93,7 @@ class UserCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """One workload and what is acceptable under it."""
+    """One workload and the limits it must keep."""
 
     name: str
     locustfile: str
@@ -111,18 +111,19 @@ class Scenario:
 
     @property
     def user_count(self) -> int:
+        """Users of all classes together."""
         return sum(user.count for user in self.users)
 
     @property
     def endpoints(self) -> tuple[str, ...]:
-        """Every endpoint that the scenario names, in order of appearance, without ``all``."""
+        """The endpoints that the scenario names, each once, in order of appearance, without ``all``."""
         named = [*(x.endpoint for x in self.limits), *(x.endpoint for x in self.accept), *self.expected]
         return tuple(dict.fromkeys(name for name in named if name != ALL_ENDPOINTS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """How long a scenario runs: the steady phase, and the warm-up between the last spawn and it."""
+    """How long a scenario runs: its steady phase, and the warm-up after the last user has started."""
 
     name: str
     duration_s: float
@@ -134,7 +135,7 @@ class Service:
     """How the service under test is started, and when it is ready.
 
     ``kind`` says what ``target`` is: a command line with ``{port}``, an image reference, the path of a
-    Dockerfile, or the URL of a service that already runs and is not ours to stop.
+    Dockerfile, or the URL of a service that already runs and is not stopped.
     """
 
     kind: Literal["command", "image", "dockerfile", "url"]
@@ -159,7 +160,7 @@ class MetricsPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probes:
-    """What is read once a second beside the load. The texts are unexpanded, as in ``Service.env``."""
+    """What is read once a second during the load. Variables are not resolved yet, as in ``Service.env``."""
 
     postgres: str  # a connection string; empty: off
     redis: str  # a URL; empty: off
@@ -177,7 +178,7 @@ class Compare:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
-    """A whole thresholds.yaml. ``sha256`` is of its text, so that evidence can say what it was judged by."""
+    """A whole thresholds.yaml. ``sha256`` is of its text, and names the file in the evidence."""
 
     file: str
     text: str
@@ -191,6 +192,7 @@ class Thresholds:
     loosening_label: str  # of a pull request; counts as it stands in base
 
     def profile(self, name: str) -> Profile | None:
+        """The profile of this name, None where there is none."""
         return next((profile for profile in self.profiles if profile.name == name), None)
 
     @property
@@ -202,4 +204,5 @@ class Thresholds:
         )
 
     def scenario(self, name: str) -> Scenario | None:
+        """The scenario of this name, None where there is none."""
         return next((scenario for scenario in self.scenarios if scenario.name == name), None)

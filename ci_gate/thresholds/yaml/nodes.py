@@ -1,4 +1,4 @@
-"""Text -> YAML nodes and scalars, within caps, on top of PyYAML."""
+"""Reads YAML text into nodes and scalars by PyYAML, with limits on size and depth."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def compose(text: str, file: str) -> tuple[yaml.Node | None, list[Problem]]:
 
 
 def resolve_plain(text: str) -> str | int | float | bool | None:
-    """What an unquoted scalar means in YAML 1.2. Raises ValueError for a number that JSON could not hold."""
+    """The value of an unquoted scalar in YAML 1.2. Raises ValueError for a number that JSON cannot hold."""
     if _NULL.fullmatch(text):
         return None
     if _BOOLEAN.fullmatch(text):
@@ -72,12 +72,12 @@ def resolve_plain(text: str) -> str | int | float | bool | None:
 
 
 def quote(text: str) -> str:
-    """In quotes, on one line, cut to a length that a message can carry."""
+    """The text in quotes, on one line, shortened to MAX_QUOTED."""
     return repr(text if len(text) <= MAX_QUOTED else f"{text[: MAX_QUOTED - 3]}...")
 
 
 def problem_at(file: str, mark: yaml.Mark, message: str, allowed: str = "") -> Problem:
-    """A Problem at PyYAML's 0-based mark."""
+    """A Problem at ``mark``, which PyYAML counts from 0."""
     return Problem(file=file, line=mark.line + 1, column=mark.column + 1, message=message, allowed=allowed)
 
 

@@ -58,7 +58,7 @@ class YamlSource:
     problems: tuple[Problem, ...]
 
     def position(self, path: KeyPath) -> Position:
-        """Of the key where the path ends in one, else of the value."""
+        """Where the key at the end of ``path`` stands; of a list item, its value."""
         return self.key_at.get(path) or self.value_at[path]
 
     def problem(self, path: KeyPath, message: str, allowed: str = "") -> Problem:
@@ -73,6 +73,7 @@ class YamlSource:
         return Problem(file=self.file, line=at.line, column=at.column, message=message, allowed=allowed)
 
     def root(self) -> Section:
+        """The whole document as a section."""
         return Section(source=self, path=())
 
     def without(self, paths: set[KeyPath]) -> YamlSource:
@@ -89,14 +90,17 @@ class Section:
 
     @property
     def at(self) -> Position:
+        """Where its key stands."""
         return self.source.position(self.path)
 
     @property
     def name(self) -> str:
+        """Its key."""
         return str(self.path[-1])
 
     @property
     def data(self) -> dict[str, Any]:
+        """Its keys and values as plain data."""
         value = self.source.data
         for step in self.path:
             value = value.get(step) if isinstance(value, dict) else None
@@ -108,6 +112,7 @@ class Section:
         return default if value is None else value
 
     def section(self, key: str) -> Section:
+        """The mapping at ``key``, empty where there is none."""
         return Section(source=self.source, path=(*self.path, key))
 
     def sections(self, key: str) -> Iterator[Section]:
@@ -130,7 +135,7 @@ class Section:
 
 
 def read_yaml(text: str, file: str) -> YamlSource:
-    """Read one YAML document. ``file`` only names it in Problems.
+    """The YAML document that ``text`` holds. ``file`` is the name that Problems carry.
 
     Raises BadInputError where the text cannot be read at all: too large, bad characters, bad syntax, caps.
     """
