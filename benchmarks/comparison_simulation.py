@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from tabulate import tabulate
 
-from ci_gate.judge.compare.comparison import compare, decide
+from ci_gate.judge.compare.comparison import compare, settle
 from ci_gate.judge.compare.interim import plan_interim
 from tests.judge.duets import (
     BUSY,
@@ -98,8 +98,8 @@ def run(duet: Duet, tolerances: dict[str, float]) -> tuple[str, float]:
             look=look,
             alpha=ALPHA,
         )
-        outcome = decide(comparison, look)
-        if outcome != "extend":
+        outcome = settle(comparison)
+        if outcome != "INCONCLUSIVE" or look.is_last:
             break
     return outcome, look.duration_s
 
@@ -112,7 +112,7 @@ def measure(source: Callable[[np.random.Generator], Duet], case: Case, runs: int
         results.append(run((base, change_response(head, case.change)), case.tolerances))
     shares = Counter(outcome for outcome, _ in results)
     return [
-        *(f"{shares[outcome] / runs:.1%}" for outcome in ("fail", "pass", "inconclusive")),
+        *(f"{shares[outcome] / runs:.1%}" for outcome in ("FAIL", "PASS", "INCONCLUSIVE")),
         f"{np.mean([seconds for _, seconds in results]):.0f}",
     ]
 
@@ -127,7 +127,7 @@ def main() -> None:
         for noise, source in SOURCES.items()
         for case in CASES
     ]
-    headers = ["noise", "head", "fail", "pass", "inconclusive", "mean s"]
+    headers = ["noise", "head", "FAIL", "PASS", "INCONCLUSIVE", "mean s"]
     print(tabulate(rows, headers, tablefmt="github", disable_numparse=True))
 
 

@@ -77,7 +77,7 @@ def scatter_rows(readings: Iterable[Reading]) -> list[tuple[str, ...]]:
                     (on_off(noisy), f"{design}, in windows", str(len(paired)), *deviations, "", "", "")
                 )
         decided = [reading for reading in of_noise if reading.design == GATE and not reading.effect]
-        blocked = share(sum(reading.outcome == "fail" for reading in decided), len(decided))
+        blocked = share(sum(reading.outcome == "FAIL" for reading in decided), len(decided))
         rows.append((on_off(noisy), LABELS[GATE], str(len(decided)), "", "", "", blocked, ""))
     return rows
 
@@ -128,7 +128,7 @@ def found_rows(readings: Sequence[Reading], cells: Sequence[Cell]) -> list[tuple
 def count_found(readings: Sequence[Reading], cell: Cell, effect: float) -> tuple[int, int]:
     """How many readings are beyond half of the effect (of the gate: are blocked), and of how many."""
     found = sum(
-        reading.outcome == "fail" if reading.design == GATE else reading.changes[cell.metric] > effect / 2
+        reading.outcome == "FAIL" if reading.design == GATE else reading.changes[cell.metric] > effect / 2
         for reading in readings
     )
     return found, len(readings)

@@ -17,7 +17,7 @@ import numpy as np
 from tabulate import tabulate
 
 from benchmarks.pairs import find_scenario, load_thresholds, run_pairs
-from ci_gate.judge.compare.comparison import decide
+from ci_gate.judge.compare.comparison import settle
 from ci_gate.judge.compare.duet import compare_at
 from ci_gate.judge.compare.interim import InterimAnalysis
 from ci_gate.judge.steady import classify
@@ -60,7 +60,7 @@ def main() -> None:
         end_s = min(side.begin_s + side.duration_s for side in sides)
         while begin_s + options.piece <= end_s:
             comparison = compare_at(look, begin_s, sides, scenario, thresholds.compare)
-            outcomes[decide(comparison, look)] += 1
+            outcomes[settle(comparison)] += 1
             for change in comparison.changes:
                 key = (change.endpoint, change.metric)
                 changes.setdefault(key, []).append(change.change)

@@ -214,7 +214,7 @@ def summarise(decisions: Sequence[Decision]) -> list[tuple[str, ...]]:
             (
                 *(text or "none" for text in kind),
                 *(describe_changes(mine, metric) for metric in ("p50", "p95")),
-                share(outcomes["fail"], len(mine)),
+                share(outcomes["FAIL"], len(mine)),
                 ", ".join(f"{name} {count}" for name, count in outcomes.most_common()),
                 f"{np.mean([each.seconds for each in mine]):.0f}",
             )

@@ -156,7 +156,7 @@ def decide(
         seconds=verdict.duration_s,
         changes={change.metric: change.change for change in of_all},
         mdes={change.metric: change.mde for change in of_all},
-        blocked_by=[f"{c.endpoint} {c.metric}" for c in verdict.changes if c.outcome == "fail"],
+        blocked_by=[f"{c.endpoint} {c.metric}" for c in verdict.changes if c.outcome == "FAIL"],
     )
 
 
@@ -222,7 +222,7 @@ def decision_rows(starts: Sequence[Start]) -> list[tuple[str, ...]]:
     rows = []
     for key, decisions in groups.items():
         outcomes = Counter(decision.outcome for decision in decisions)
-        blocked = share(outcomes.pop("fail", 0), len(decisions))
+        blocked = share(outcomes.pop("FAIL", 0), len(decisions))
         others = ", ".join(f"{name} {count}" for name, count in outcomes.most_common())
         mean_s = f"{np.mean([decision.seconds for decision in decisions]):.0f}"
         changes = (describe(decisions, metric) for metric in ("p50", "p95"))

@@ -66,7 +66,7 @@ def rows_of(text):
 
 
 def test_summary__counts_every_outcome_and_what_could_not_be_measured():
-    outcomes = ("pass", "pass", "inconclusive", "fail", "invalid")
+    outcomes = ("PASS", "PASS", "INCONCLUSIVE", "FAIL", "INVALID")
     compared = [("checkout", duet(outcome=outcome)) for outcome in outcomes]
     _, counts = rows_of(summarise_comparisons(compared, planned=5))
     assert counts == "5 comparisons: 2 pass, 1 inconclusive, 1 fail, 1 invalid"
@@ -76,9 +76,9 @@ def test_summary__counts_every_outcome_and_what_could_not_be_measured():
 
 def test_summary__has_a_row_for_each_metric_of_each_scenario():
     compared = [
-        ("a", duet(change("all", "p50", 0.02, outcome="pass", mde=0.03), change("all", "p95", 0.3))),
-        ("b", duet(change("all", "p50", 0.0, outcome="pass"))),
-        ("a", duet(change("all", "p50", 0.04, outcome="pass", mde=0.05))),
+        ("a", duet(change("all", "p50", 0.02, outcome="PASS", mde=0.03), change("all", "p95", 0.3))),
+        ("b", duet(change("all", "p50", 0.0, outcome="PASS"))),
+        ("a", duet(change("all", "p50", 0.04, outcome="PASS", mde=0.05))),
     ]
     rows, _ = rows_of(summarise_comparisons(compared, planned=3))
     assert rows == [
@@ -90,7 +90,7 @@ def test_summary__has_a_row_for_each_metric_of_each_scenario():
 
 def test_summary__of_comparisons_in_doubt_without_a_change():
     rows, counts = rows_of(
-        summarise_comparisons([("a", duet(outcome="inconclusive", findings=[finding()]))], planned=1)
+        summarise_comparisons([("a", duet(outcome="INCONCLUSIVE", findings=[finding()]))], planned=1)
     )
     assert rows == []
     assert counts.startswith("1 comparison: 0 pass, 1 inconclusive")
@@ -116,8 +116,8 @@ def test_calibrate__a_scenario_that_breaks_does_not_stop_the_others_and_the_roun
     verdict = decode_verdict((out / "001" / "verdict.json").read_bytes())
     compared = {scenario.name: scenario.comparison for scenario in verdict.scenarios}
     assert {row[2] for row in rows} == {change.metric for change in compared["again"].changes}
-    assert [duet.outcome for duet in compared.values()].count("pass") == int(counts.split()[2])
-    assert compared["breaks"].outcome == "inconclusive"
+    assert [duet.outcome for duet in compared.values()].count("PASS") == int(counts.split()[2])
+    assert compared["breaks"].outcome == "INCONCLUSIVE"
     # No limit was judged, so nothing of it may pass.
     assert (code, verdict.outcome) == (3, "INVALID")
     assert "no limit was judged: this is a calibration" in table
@@ -159,7 +159,7 @@ def test_round__without_its_recordings_is_said_and_not_counted(tmp_path):
 
 def test_calibrate__tells_what_it_has_if_interrupted():
     output = io.StringIO()
-    compared = [("checkout", duet(change("all", "p50", 0.02, outcome="pass", mde=0.03)))]
+    compared = [("checkout", duet(change("all", "p50", 0.02, outcome="PASS", mde=0.03)))]
     with pytest.raises(KeyboardInterrupt), report_if_interrupted(compared, 3, ProgressPrinter(output)):
         raise KeyboardInterrupt
     rows, counts = rows_of(output.getvalue().rstrip())

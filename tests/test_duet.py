@@ -62,7 +62,7 @@ def run(call, repository, out, base="HEAD"):
 def test_duet__the_same_version_passes(versions, repository, call, tmp_path):
     code, scenario, said = run(call, repository, tmp_path / "out")
     assert code == 0, said
-    assert scenario.comparison.outcome in {"pass", "inconclusive"}  # the latter where the machine is too busy
+    assert scenario.comparison.outcome in {"PASS", "INCONCLUSIVE"}  # the latter where the machine is too busy
     (change,) = [each for each in scenario.comparison.changes if each.endpoint == "all"]
     assert abs(change.change) < 0.10
     assert git(repository.folder, "worktree", "list").count("\n") == 0
@@ -75,7 +75,7 @@ def test_duet__a_slower_head_fails_though_every_limit_is_kept(versions, reposito
     assert code == 1, said
     assert scenario.outcome == "FAIL"
     assert not scenario.breaches
-    assert scenario.comparison.outcome == "fail"
+    assert scenario.comparison.outcome == "FAIL"
     (change,) = [each for each in scenario.comparison.changes if each.endpoint == "all"]
     assert 0.15 < change.change < 0.40
     assert "against base, the tolerance is 10 %" in said
@@ -131,7 +131,7 @@ def test_duet__a_base_that_git_cannot_check_out_is_inconclusive_and_head_is_judg
     code, scenario, said = run(call, repository, tmp_path / "out")
     assert code == 0, said
     assert scenario.outcome == "INCONCLUSIVE"
-    assert all(limit.outcome == "kept" for limit in scenario.limits)
+    assert all(limit.outcome == "PASS" for limit in scenario.limits)
     (finding,) = scenario.comparison.findings
     assert finding.code == "not-compared"
     assert "base could not be checked out: git worktree" in finding.message

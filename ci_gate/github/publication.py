@@ -16,6 +16,7 @@ from ci_gate.judge.changes.approval import judge_approval
 from ci_gate.judge.changes.rejudge import judge_under_base
 from ci_gate.judge.changes.threshold_changes import compare_thresholds
 from ci_gate.judge.gate.lacking import demand_all
+from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.validity.findings import Finding
 from ci_gate.judge.verdict import Verdict, invalidate, mark_invalid
 from ci_gate.report.comment import Report
@@ -123,7 +124,7 @@ def mark_contradiction(
         return verdict
     verdict = demand_all(verdict, head.thresholds, scenarios)
     rows = judge_under_base(verdict, head.thresholds)
-    lies = [row.scenario for row in rows if row.base == "FAIL" and row.head == "PASS"]
+    lies = [row.scenario for row in rows if (row.base, row.head) == (Outcome.FAIL, Outcome.PASS)]
     if not lies:
         return verdict
     return mark_invalid(

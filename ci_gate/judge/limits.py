@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
 
 from ci_gate.evidence.ranges import Count, Quantity
 from ci_gate.evidence.readings import StrictValue
+from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.quantiles import compute_quantile, count_needed
 from ci_gate.judge.steady import SteadyPhase
 from ci_gate.judge.summary import EndpointSummary
@@ -18,8 +18,8 @@ from ci_gate.thresholds import FAILURES, RATE, SUCCESSES, Limit, Metric, metric_
 class LimitResult(StrictValue, frozen=True):
     """One limit and what was measured, both in the limit's unit (ms, share, per second).
 
-    ``unproven``: too few samples to say. ``samples`` are the successes for a latency, else all requests;
-    ``needed`` is how many of them the metric takes.
+    ``outcome``: PASS, FAIL, or INVALID for want of samples. ``samples`` are the successes for a latency, else
+    all requests; ``needed`` is how many of them the metric takes.
     """
 
     endpoint: str
@@ -30,7 +30,7 @@ class LimitResult(StrictValue, frozen=True):
     measured: Quantity | None
     samples: Count
     needed: Count
-    outcome: Literal["kept", "breached", "unproven"]
+    outcome: Outcome
 
     def __post_init__(self) -> None:
         metric_of(self.metric)
@@ -103,8 +103,8 @@ def judge_figure(limit: Limit, figure: Figure) -> LimitResult:
     )
 
 
-def _compare(limit: Limit, measured: float | Fraction | None) -> Literal["kept", "breached", "unproven"]:
+def _compare(limit: Limit, measured: float | Fraction | None) -> Outcome:
     if measured is None:
-        return "unproven"
+        return Outcome.INVALID
     bound = limit.exact_bound if isinstance(measured, Fraction) else limit.bound
-    return "breached" if limit.metric.breaks(measured, bound) else "kept"
+    return Outcome.FAIL if limit.metric.breaks(measured, bound) else Outcome.PASS

@@ -25,14 +25,13 @@ from ci_gate.judge.compare.duet import DuetVerdict, judge_planned_duet
 from ci_gate.judge.diagnosis.bottleneck import Diagnosis, diagnose, gather_circumstances
 from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.occasion import Occasion
+from ci_gate.judge.outcome import Outcome, worst
 from ci_gate.judge.outcomes import (
-    Outcome,
     judge_comparison,
     judge_result,
     make_contradiction,
     outcome_of_run,
     outcome_of_scenario,
-    worst,
 )
 from ci_gate.judge.scenario_evidence import ScenarioEvidence, gather_evidence
 from ci_gate.judge.steady import ClassifiedRecording
@@ -63,7 +62,7 @@ class ScenarioVerdict(StrictValue, frozen=True):
 
     @property
     def breaches(self) -> tuple[LimitResult, ...]:
-        return tuple(limit for limit in self.limits if limit.outcome == "breached")
+        return tuple(limit for limit in self.limits if limit.outcome == Outcome.FAIL)
 
 
 class Verdict(StrictValue, frozen=True, omit_defaults=True):
@@ -87,7 +86,7 @@ class Verdict(StrictValue, frozen=True, omit_defaults=True):
     def exit_code(self) -> int:
         if not self.blocks:
             return EXIT_PASS
-        return EXIT_FAIL if self.outcome == "FAIL" else EXIT_INVALID
+        return EXIT_FAIL if self.outcome == Outcome.FAIL else EXIT_INVALID
 
 
 def judge(
@@ -109,8 +108,7 @@ def make_verdict(thresholds: Thresholds, run: RunInfo, scenarios: tuple[Scenario
         schema=VERDICT_SCHEMA,
         ci_gate_version=run.ci_gate_version,
         outcome=outcome,
-        blocks=outcome in {"FAIL", "INVALID"}
-        or (outcome == "INCONCLUSIVE" and thresholds.on_inconclusive == "block"),
+        blocks=outcome.blocks or (outcome == Outcome.INCONCLUSIVE and thresholds.on_inconclusive == "block"),
         profile=run.profile,
         started_at=run.started_at,
         thresholds_file=thresholds.file,
@@ -189,7 +187,7 @@ def _without_proof(plan: RecordingPlan, judged: ScenarioVerdict | None, why: str
     finding = not_measured(why, "fix what stopped the measurement, and run again")
     nothing = ScenarioVerdict(
         name=plan.scenario,
-        outcome="INVALID",
+        outcome=Outcome.INVALID,
         users=sum(plan.users.values()),
         duration_s=0.0,
         endpoints=(),
@@ -197,7 +195,7 @@ def _without_proof(plan: RecordingPlan, judged: ScenarioVerdict | None, why: str
         findings=(),
     )
     judged = judged or nothing
-    return msgspec.structs.replace(judged, outcome="INVALID", findings=(finding, *judged.findings))
+    return msgspec.structs.replace(judged, outcome=Outcome.INVALID, findings=(finding, *judged.findings))
 
 
 def encode_verdict(verdict: Verdict) -> bytes:
@@ -217,7 +215,7 @@ def decode_verdict(text: bytes) -> Verdict:
     pairs = zip(scenarios, verdict.scenarios, strict=True)
     wrong = [f"the outcome of {ours.name}" for ours, theirs in pairs if ours != theirs]
     outcome = worst([verdict.outcome, outcome_of_run((each.outcome for each in scenarios), verdict.findings)])
-    blocks = verdict.blocks or outcome in {"FAIL", "INVALID"}
+    blocks = verdict.blocks or outcome.blocks
     wrong += ["the outcome of the run"] * ((outcome, blocks) != (verdict.outcome, verdict.blocks))
     names = {each.name for each in scenarios}
     wrong += ["a scenario that stands twice"] * (len(names) < len(scenarios))
@@ -234,7 +232,7 @@ def mark_invalid(verdict: Verdict, message: str) -> Verdict:
 
 def invalidate(verdict: Verdict, findings: tuple[Finding, ...]) -> Verdict:
     """The same with these findings in place of its own, INVALID at least, and so blocking."""
-    outcome = worst([verdict.outcome, "INVALID"])
+    outcome = worst([verdict.outcome, Outcome.INVALID])
     return msgspec.structs.replace(verdict, outcome=outcome, blocks=True, findings=findings)
 
 

@@ -9,8 +9,10 @@ from typing import Final
 from ci_gate.judge.compare.comparison import Change
 from ci_gate.judge.compare.duet import NOT_COMPARED, DuetVerdict
 from ci_gate.judge.compare.worsening import exceeds
+from ci_gate.judge.outcome import Outcome
 from ci_gate.report.cells import format_percent
 from ci_gate.report.escape import MAX_NAME_LENGTH, clean
+from ci_gate.report.outcome_words import WORDS
 from ci_gate.thresholds import ALL_ENDPOINTS, metric_of
 from ci_gate.wording import NOTHING, count
 
@@ -26,7 +28,6 @@ CHANGE_HEADERS: Final = (
     "detectable",
 )
 _MAX_DIGITS: Final = 10  # after the point: no tolerance is broken by less
-OUTCOME_WORDS: Final = {"pass": "ok", "fail": "WORSE", "inconclusive": "unclear"}
 
 
 def summarise_duet(duet: DuetVerdict | None) -> str:
@@ -42,9 +43,9 @@ def summarise_duet(duet: DuetVerdict | None) -> str:
 
 def change_rows(duet: DuetVerdict) -> Iterator[tuple[str, ...]]:
     """The cells under CHANGE_HEADERS for each comparison, broken tolerances first."""
-    for change in sorted(duet.changes, key=lambda change: change.outcome != "fail"):
+    for change in sorted(duet.changes, key=lambda change: change.outcome != Outcome.FAIL):
         yield (
-            OUTCOME_WORDS[change.outcome],
+            WORDS[change.outcome],
             change.endpoint,
             change.metric,
             metric_of(change.metric).unit.format(change.base),
@@ -81,7 +82,7 @@ def format_change(change: Change) -> str:
     """``+12.3 %``; for a share, percentage points. With as many digits as show that a tolerance is broken."""
     sizes = [f"{change.change * 100:+.{digits}f}" for digits in range(1, _MAX_DIGITS)]
     telling = (size for size in sizes if exceeds(change.metric, float(size) / 100, change.tolerance))
-    shown = next(telling, sizes[0]) if change.outcome == "fail" else sizes[0]
+    shown = next(telling, sizes[0]) if change.outcome == Outcome.FAIL else sizes[0]
     return f"{shown} {'pp' if metric_of(change.metric).is_share else '%'}"
 
 
@@ -94,4 +95,4 @@ def _rank(change: Change) -> tuple[bool, bool, float]:
     metric = metric_of(change.metric)
     worsening = metric.worse * change.change
     of_tolerance = worsening / change.tolerance if change.tolerance else worsening
-    return change.outcome == "fail", metric.is_percentile, of_tolerance
+    return change.outcome == Outcome.FAIL, metric.is_percentile, of_tolerance

@@ -15,8 +15,10 @@ from ci_gate.judge.capacity.step_windows import Estimate
 from ci_gate.judge.capacity.stepping import count_once
 from ci_gate.judge.capacity.verdict import CapacityVerdict
 from ci_gate.judge.diagnosis.causes import UNKNOWN
+from ci_gate.judge.outcome import Outcome
 from ci_gate.report.cells import format_ms, format_rate, format_share
 from ci_gate.report.explain import describe_limit, name_subject
+from ci_gate.report.outcome_words import WORDS
 from ci_gate.wording import format_number
 
 _BAR_WIDTH: Final = 12
@@ -25,13 +27,6 @@ _DECADES: Final = 4  # of latency that its bar spans
 
 _CONTRADICTING: Final = 0.2  # of scatter: the steps were not of one service on one machine
 _BUSY: Final = "host-busy"
-
-_OUTCOMES: Final = {
-    "kept": "kept",
-    "breached": "broken",
-    "unproven": "too few samples",
-    "untrusted": "not trusted",
-}
 
 
 def render_capacity(verdict: CapacityVerdict) -> str:
@@ -60,15 +55,10 @@ def describe_load(load: float, *, is_open: bool) -> str:
     return f"{load:,.0f} {'arrivals/s' if is_open else 'user' if load == 1 else 'users'}"
 
 
-def describe_outcome(step: Step) -> str:
-    """Whether the limits were kept at this step, in a word or a few."""
-    return _OUTCOMES[step.outcome]
-
-
 def describe_step(step: Step) -> str:
     """``57.4/s, p95 96.1 ms, 0 % failures: limits kept``, and what was found in the step."""
     numbers = f"{format_rate(step.rate_per_s)}, p95 {format_ms(step.p95_ms)}"
-    summary = f"{numbers}, {format_share(step.failure_share)} failures: limits {describe_outcome(step)}"
+    summary = f"{numbers}, {format_share(step.failure_share)} failures: limits {WORDS[step.outcome]}"
     return "; ".join([summary, *(f"[{each.code}] {each.message}" for each in step.invalid)])
 
 
@@ -79,7 +69,7 @@ def summarise_capacity(verdict: CapacityVerdict) -> str:
         return "no load was proven to fit under the limits"
     if breached is None:
         return f"at least {_load(verdict, kept)} fit under the limits"
-    rest = "could not be measured" if breached.outcome == "untrusted" else "do not"
+    rest = "could not be measured" if breached.outcome == Outcome.INVALID else "do not"
     return f"{_load(verdict, kept)} fit under the limits, {breached.load:,.0f} {rest}"
 
 
@@ -116,7 +106,7 @@ def _make_row(step: Step, most: float, slowest: float) -> tuple[str, ...]:
         draw_bar(1 - height),
         format_ms(step.p99_ms),
         format_share(step.failure_share),
-        describe_outcome(step),
+        WORDS[step.outcome],
     )
 
 
@@ -131,7 +121,7 @@ def _explain_fit(verdict: CapacityVerdict) -> str:
     kept, breached = verdict.step(verdict.fit.kept), verdict.step(verdict.fit.breached)
     first = f"at {_load(verdict, breached)} {_explain_bad(breached)}" if breached else ""
     if kept is None:
-        is_short = any(step.outcome == "unproven" for step in verdict.steps)
+        is_short = any(step.outcome == Outcome.INCONCLUSIVE for step in verdict.steps)
         more = "longer steps (--step-duration) bring more samples" if is_short else ""
         return "; ".join(filter(None, ("no load was proven to keep every limit", first, more)))
     good = f"{_load(verdict, kept)} ({format_rate(kept.rate_per_s)}) kept every limit"

@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Final
 
 from ci_gate.judge.limits import LimitResult
+from ci_gate.judge.outcome import Outcome
 from ci_gate.thresholds import metric_of
 from ci_gate.thresholds.metrics import MS, PER_S, SHARE
 from ci_gate.wording import DIGITS, format_exact
@@ -24,11 +25,11 @@ def format_measured(limit: LimitResult) -> str:
     """``312 ms``: what was measured for a limit, with as many digits as show on which side of it that is."""
     metric = metric_of(limit.metric)
     show = metric.unit.format
-    if limit.measured is None or limit.outcome == "unproven":
+    if limit.measured is None or limit.outcome == Outcome.INVALID:
         return show(limit.measured)
     texts = [show(limit.measured, digits) for digits in range(DIGITS, _MAX_DIGITS)]
     telling = (text for text in texts if _tells(text, limit) and not _LONG_NUMBER.search(text))
-    if limit.outcome == "breached" and metric.breaks(limit.measured, limit.bound):
+    if limit.outcome == Outcome.FAIL and metric.breaks(limit.measured, limit.bound):
         side = "below" if metric.is_floor else "above"
         return next(telling, f"just {side} {show(limit.bound, _BOUND_DIGITS)}")
     return next(telling, texts[0])
@@ -40,7 +41,7 @@ def _tells(shown: str, limit: LimitResult) -> bool:
     size, bound = metric.unit.read(shown), Fraction(repr(limit.bound))
     if shown.startswith("<") and 0 < bound < size:
         return False
-    return metric.breaks(size, bound) is (limit.outcome != "kept")
+    return metric.breaks(size, bound) is (limit.outcome != Outcome.PASS)
 
 
 def format_bound(limit: LimitResult) -> str:

@@ -12,11 +12,11 @@ from ci_gate.judge.changes.threshold_changes import ThresholdChange
 from ci_gate.report.document import Piece, Rank, make_table
 from ci_gate.report.escape import code_span
 from ci_gate.report.explain import explain_under_base
+from ci_gate.report.outcome_words import SYMBOLS
 from ci_gate.report.reasons import mark_text
 from ci_gate.wording import NOTHING, count
 
-OUTCOMES: Final = {"PASS": "✅", "FAIL": "❌", "INVALID": "🚫", "INCONCLUSIVE": "❔"}
-_SYMBOLS: Final = {"loosened": "⚠️", "changed": "🔁", "tightened": "🔒"}
+_DIRECTIONS: Final = {"loosened": "⚠️", "changed": "🔁", "tightened": "🔒"}
 _HEADERS: Final = ("", "setting", "base", "head", "where")
 _MAX_REASONS: Final = 3
 _MAX_LOOSENED: Final = 10
@@ -62,7 +62,7 @@ def make_change_pieces(
 ) -> Iterator[Piece]:
     """A folded table of the changes, and one of the verdict under base's thresholds and under these."""
     directions = [change.direction for change in changes]
-    parts = [f"{directions.count(each)} {each}" for each in _SYMBOLS if each in directions]
+    parts = [f"{directions.count(each)} {each}" for each in _DIRECTIONS if each in directions]
     fold = f"Threshold changes: {', '.join(parts)}"
     table = make_table(
         _HEADERS, map(_change_row, changes), "lllll", noun="threshold change", rank=Rank.CHANGES
@@ -80,7 +80,7 @@ def _change_row(change: ThresholdChange) -> tuple[str, ...]:
     shown = [NOTHING if text is None else code_span(text) for text in (change.old, change.new)]
     what = change.direction if change.action == "edited" else f"{change.action}, {change.direction}"
     return (
-        f"{_SYMBOLS[change.direction]}\N{NO-BREAK SPACE}{what}",
+        f"{_DIRECTIONS[change.direction]}\N{NO-BREAK SPACE}{what}",
         code_span(change.setting),
         *shown,
         where or NOTHING,
@@ -91,5 +91,5 @@ def _outcome_row(row: UnderBase) -> tuple[str, ...]:
     known = explain_under_base(row)
     reasons = [mark_text(each) for each in known[:_MAX_REASONS]]
     reasons += [f"{len(known) - len(reasons):,} more"] if len(known) > len(reasons) else []
-    outcomes = [f"{OUTCOMES[each]} {each}" if each else NOTHING for each in (row.base, row.head)]
+    outcomes = [f"{SYMBOLS[each]} {each}" if each else NOTHING for each in (row.base, row.head)]
     return code_span(row.scenario), *outcomes, "; ".join(reasons) or NOTHING

@@ -10,12 +10,12 @@ from ci_gate.judge.changes.approval import Approval
 from ci_gate.judge.changes.rejudge import UnderBase
 from ci_gate.judge.changes.threshold_changes import ThresholdChange
 from ci_gate.judge.gate.mistakes import BAD_INPUT
-from ci_gate.judge.outcomes import Outcome
+from ci_gate.judge.outcome import WORST_FIRST, Outcome
 from ci_gate.judge.validity.findings import Finding
 from ci_gate.judge.verdict import ScenarioVerdict, Verdict
 from ci_gate.report.against_base import find_missing, summarise_duet
 from ci_gate.report.cells import format_share
-from ci_gate.report.changes import OUTCOMES, explain_approval, make_change_pieces
+from ci_gate.report.changes import explain_approval, make_change_pieces
 from ci_gate.report.detail import (
     format_figures,
     keep_together,
@@ -27,6 +27,7 @@ from ci_gate.report.detail import (
 from ci_gate.report.diagnosis import make_diagnoses
 from ci_gate.report.document import Rank, make_table, render_within
 from ci_gate.report.escape import MAX_NAME_LENGTH, clean, code_span, escape_markdown
+from ci_gate.report.outcome_words import SYMBOLS
 from ci_gate.report.reasons import make_reasons, make_run_findings
 from ci_gate.report.reproduction import make_reproduction
 from ci_gate.wording import NOTHING, count
@@ -34,7 +35,6 @@ from ci_gate.wording import NOTHING, count
 MAX_COMMENT_BYTES: Final = 65_000  # GitHub refuses a comment of more than 65,536 characters
 MAX_SUMMARY_BYTES: Final = 1_000_000  # GitHub drops a job summary of more than 1 MiB
 
-_SEVERITY: Final[tuple[Outcome, ...]] = ("FAIL", "INVALID", "INCONCLUSIVE", "PASS")
 _SCENARIO_HEADERS: Final = (
     "verdict",
     "scenario",
@@ -67,14 +67,14 @@ class Report:
     @property
     def outcome(self) -> Outcome:
         """The verdict's own, or FAIL for what was loosened without approval."""
-        return "FAIL" if self.is_unapproved else self.verdict.outcome
+        return Outcome.FAIL if self.is_unapproved else self.verdict.outcome
 
 
 def render_report(report: Report, max_bytes: int) -> str:
     """Markdown of ``max_bytes`` at most: detail is left out in a defined order, and counted at the end."""
-    scenarios = sorted(report.verdict.scenarios, key=lambda scenario: _SEVERITY.index(scenario.outcome))
+    scenarios = sorted(report.verdict.scenarios, key=lambda scenario: WORST_FIRST.index(scenario.outcome))
     headline = escape_markdown(_summarise(report, scenarios))
-    opening = [f"## {OUTCOMES[report.outcome]} {report.outcome}: {headline}"]
+    opening = [f"## {SYMBOLS[report.outcome]} {report.outcome}: {headline}"]
     opening += explain_approval(report.approval, report.changes) if report.approval else ()
     pieces = [
         make_table(
@@ -101,9 +101,9 @@ def summarise_in_a_sentence(report: Report) -> str:
 
 def _summarise(report: Report, scenarios: Sequence[ScenarioVerdict]) -> str:
     outcome = report.verdict.outcome
-    if report.is_unapproved and outcome == "PASS":
+    if report.is_unapproved and outcome == Outcome.PASS:
         return "thresholds are loosened without approval"
-    if outcome == "PASS":
+    if outcome == Outcome.PASS:
         limits = sum(len(scenario.limits) for scenario in scenarios)
         kept = "its only limit" if limits == 1 else f"all {limits:,} limits"
         return f"{count(len(scenarios), 'scenario')} kept {kept}"
@@ -111,22 +111,22 @@ def _summarise(report: Report, scenarios: Sequence[ScenarioVerdict]) -> str:
         return _explain_nothing(report.verdict.findings)
     breaches = sum(len(scenario.breaches) for scenario in scenarios)
     worse = sum(
-        change.outcome == "fail"
+        change.outcome == Outcome.FAIL
         for scenario in scenarios
         for change in (scenario.comparison.changes if scenario.comparison else ())
     )
     broken = [count(breaches, "limit")] * bool(breaches) + [count(worse, "tolerance")] * bool(worse)
     texts = {
-        "FAIL": f"broke {' and '.join(broken)}" if broken else "failed, but no limit is named",
-        "INVALID": "could not be judged",
-        "INCONCLUSIVE": _explain_inconclusive(scenarios),
+        Outcome.FAIL: f"broke {' and '.join(broken)}" if broken else "failed, but no limit is named",
+        Outcome.INVALID: "could not be judged",
+        Outcome.INCONCLUSIVE: _explain_inconclusive(scenarios),
     }
     parts = [f"{who} {what}" for each, what in texts.items() if (who := _name_those(scenarios, each))]
     return ", ".join(parts) or "the run could not be judged"
 
 
 def _explain_inconclusive(scenarios: Sequence[ScenarioVerdict]) -> str:
-    why = find_missing(each.comparison for each in scenarios if each.outcome == "INCONCLUSIVE")
+    why = find_missing(each.comparison for each in scenarios if each.outcome == Outcome.INCONCLUSIVE)
     return f"had no comparison with base ({why})" if why else "was not clear against base within the budget"
 
 
@@ -141,7 +141,7 @@ def _explain_nothing(findings: Sequence[Finding]) -> str:
     return f"{blocking[0].about}: {blocking[0].message}" if mistakes else blocking[0].message
 
 
-def _name_those(scenarios: Sequence[ScenarioVerdict], outcome: str) -> str:
+def _name_those(scenarios: Sequence[ScenarioVerdict], outcome: Outcome) -> str:
     """The one scenario with this outcome, or how many; empty for none."""
     names = [scenario.name for scenario in scenarios if scenario.outcome == outcome]
     if len(names) == 1:
@@ -150,7 +150,7 @@ def _name_those(scenarios: Sequence[ScenarioVerdict], outcome: str) -> str:
 
 
 def _scenario_row(scenario: ScenarioVerdict) -> tuple[str, ...]:
-    verdict = f"{OUTCOMES[scenario.outcome]} {scenario.outcome}"
+    verdict = f"{SYMBOLS[scenario.outcome]} {scenario.outcome}"
     cells = [f"{scenario.users:,}", *[NOTHING] * 6]
     against_base = keep_together(escape_markdown(summarise_duet(scenario.comparison)))
     if scenario.endpoints:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from ci_gate.judge.limits import LimitResult
+from ci_gate.judge.outcome import WORST_FIRST
 from ci_gate.judge.summary import EndpointSummary
 from ci_gate.judge.verdict import ScenarioVerdict
 from ci_gate.report.against_base import CHANGE_HEADERS, change_rows, describe_duet
@@ -14,9 +15,9 @@ from ci_gate.report.cells import format_bound, format_measured, format_ms, forma
 from ci_gate.report.document import Piece, Rank, make_list, make_table
 from ci_gate.report.escape import code_span, escape_markdown
 from ci_gate.report.explain import explain, explain_doubts, explain_finding, explain_missing
+from ci_gate.report.outcome_words import SYMBOLS, WORDS, count_outcomes
 from ci_gate.report.reasons import MAX_REASONS, mark_sentence
 
-_LIMIT_SYMBOLS: Final = {"breached": "❌", "unproven": "🚫", "kept": "✅"}
 _CHANGE_COLUMNS: Final = "lllrrrrrr"
 _LIMIT_HEADERS: Final = ("", "metric", "measured", "limit", "samples", "endpoint")
 _ENDPOINT_HEADERS: Final = (
@@ -27,19 +28,18 @@ _MAX_STATUSES: Final = 5
 
 def make_limit_pieces(scenarios: Sequence[ScenarioVerdict]) -> Iterator[Piece]:
     """A table of limits for each scenario, broken ones first."""
-    every = [limit.outcome for scenario in scenarios for limit in scenario.limits]
-    counts = [f"{every.count(outcome)} {outcome}" for outcome in _LIMIT_SYMBOLS if outcome in every]
-    order = list(_LIMIT_SYMBOLS)
+    outcomes = (limit.outcome for scenario in scenarios for limit in scenario.limits)
+    fold = f"Limits: {count_outcomes(outcomes, WORDS)}"
     for scenario in scenarios:
-        limits = sorted(scenario.limits, key=lambda limit: order.index(limit.outcome))
+        limits = sorted(scenario.limits, key=lambda limit: WORST_FIRST.index(limit.outcome))
         table = make_table(_LIMIT_HEADERS, map(_limit_row, limits), "llrlrl", noun="limit", rank=Rank.LIMITS)
-        yield _put_under(table, scenario, f"Limits: {', '.join(counts)}")
+        yield _put_under(table, scenario, fold)
 
 
 def _limit_row(limit: LimitResult) -> tuple[str, ...]:
     bound = code_span(format_bound(limit)) + ("" if limit.line else " (default)")
     figures = (code_span(limit.metric), keep_together(format_measured(limit)), bound, f"{limit.samples:,}")
-    return _LIMIT_SYMBOLS[limit.outcome], *figures, code_span(limit.endpoint)
+    return SYMBOLS[limit.outcome], *figures, code_span(limit.endpoint)
 
 
 def make_comparison_pieces(scenarios: Sequence[ScenarioVerdict]) -> Iterator[Piece]:

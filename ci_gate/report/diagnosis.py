@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from ci_gate.judge.diagnosis.causes import UNKNOWN, Cause
+from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.verdict import ScenarioVerdict
 from ci_gate.report.document import Piece, Rank, make_list
 from ci_gate.report.escape import MAX_TEXT_LENGTH, clean, code_span, escape_markdown
@@ -20,11 +21,13 @@ def make_diagnoses(scenarios: Sequence[ScenarioVerdict]) -> Iterator[Piece]:
     """A folded list for each scenario: its causes, or what will run out first where it passed."""
     for scenario in scenarios:
         diagnosis = scenario.diagnosis
-        if diagnosis is None or (scenario.outcome == "PASS" and not diagnosis.causes):
+        if diagnosis is None or (scenario.outcome == Outcome.PASS and not diagnosis.causes):
             continue
         lines: tuple[Cause | str, ...] = diagnosis.causes or (_NOTHING,)
         lines += tuple(f"not observed: {each}" for each in diagnosis.unknown)
-        summary = ": its limits are kept; this is what runs out first" if scenario.outcome == "PASS" else ""
+        summary = (
+            ": its limits are kept; this is what runs out first" if scenario.outcome == Outcome.PASS else ""
+        )
         yield replace(
             make_list(lines, _describe, noun="cause", rank=Rank.LIMITS),
             head=f"**{code_span(scenario.name)}**{summary}\n",
@@ -44,7 +47,7 @@ def _describe(line: Cause | str) -> str:
 def explain_in_terminal(scenario: ScenarioVerdict) -> Iterator[str]:
     """Lines for a scenario that did not pass: its first cause with numbers, the others by name."""
     diagnosis = scenario.diagnosis
-    if diagnosis is None or scenario.outcome == "PASS":
+    if diagnosis is None or scenario.outcome == Outcome.PASS:
         return
     if not diagnosis.causes:
         yield f"  WHY     not known: {_NOTHING}"

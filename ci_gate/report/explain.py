@@ -10,6 +10,7 @@ from ci_gate.judge.changes.rejudge import UnderBase
 from ci_gate.judge.compare.comparison import Change, NotCompared
 from ci_gate.judge.compare.duet import DuetVerdict
 from ci_gate.judge.limits import LimitResult
+from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.validity.findings import Finding
 from ci_gate.judge.verdict import ScenarioVerdict
 from ci_gate.report.against_base import format_change, format_interval
@@ -25,7 +26,6 @@ _MAX_ENDPOINT_LENGTH: Final = 100  # so that where a format cuts a subject, its 
 _MAX_MISSING: Final = 6
 _EXAMPLES: Final = 3
 _TIMES: Final = 2.0  # from here on a multiple reads better than a percentage
-_DECIDING: Final = {("inconclusive", "INCONCLUSIVE"), ("invalid", "INVALID")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ def explain(scenario: ScenarioVerdict) -> tuple[Sentence, ...]:
     """
     broken = (*map(_explain_breach, scenario.breaches), *_explain_comparison(scenario))
     found = tuple(map(explain_finding, list_blocking(scenario.findings)))
-    return (*found, *broken) if scenario.outcome == "INVALID" else (*broken, *found)
+    return (*found, *broken) if scenario.outcome == Outcome.INVALID else (*broken, *found)
 
 
 def explain_rest(scenario: ScenarioVerdict) -> tuple[Sentence, ...]:
@@ -70,7 +70,7 @@ def explain_rest(scenario: ScenarioVerdict) -> tuple[Sentence, ...]:
     duet = scenario.comparison
     changes = duet.changes if duet else ()
     rest = [
-        *(_explain_change(change) for change in changes if change.outcome == "inconclusive"),
+        *(_explain_change(change) for change in changes if change.outcome == Outcome.INCONCLUSIVE),
         *(explain_missing(duet) if duet else ()),
         *(explain_doubts(duet) if duet else ()),
         *map(explain_finding, scenario.findings),
@@ -95,9 +95,9 @@ def _explain_comparison(scenario: ScenarioVerdict) -> Iterator[Sentence]:
     if duet is None:
         return
     for change in duet.changes:
-        if change.outcome == "fail" or (change.outcome, scenario.outcome) == ("inconclusive", "INCONCLUSIVE"):
+        if change.outcome == Outcome.FAIL or change.outcome == scenario.outcome == Outcome.INCONCLUSIVE:
             yield _explain_change(change)
-    if (duet.outcome, scenario.outcome) in _DECIDING:
+    if duet.outcome == scenario.outcome != Outcome.FAIL:
         yield from explain_doubts(duet)
 
 
@@ -105,7 +105,7 @@ def _explain_change(change: Change) -> Sentence:
     return Sentence(
         subject=name_subject(change.endpoint, change.metric),
         text=describe_change(change),
-        kind="worse" if change.outcome == "fail" else "unclear",
+        kind="worse" if change.outcome == Outcome.FAIL else "unclear",
         figure=format_change(change),
     )
 
@@ -124,7 +124,7 @@ def explain_finding(finding: Finding) -> Sentence:
 
 def explain_doubts(duet: DuetVerdict) -> tuple[Sentence, ...]:
     """A sentence for each finding of the comparison: what kept it from being made, or from being trusted."""
-    kind: Kind = "unclear" if duet.outcome == "inconclusive" else "invalid"
+    kind: Kind = "unclear" if duet.outcome == Outcome.INCONCLUSIVE else "invalid"
     return tuple(
         Sentence(
             subject=finding.about, text=finding.message, kind=kind, code=finding.code, remedy=finding.remedy
@@ -166,7 +166,7 @@ def name_subject(endpoint: str, metric: str) -> str:
 
 def describe_limit(limit: LimitResult) -> str:
     """``was 512 ms, must be at most 300ms: 70.7 % above it``."""
-    if limit.outcome == "unproven":
+    if limit.outcome == Outcome.INVALID:
         measured = "not measured" if limit.measured is None else format_measured(limit)
         return f"was {measured} (too few samples), must be {format_bound(limit)}"
     excess = describe_excess(limit)
@@ -177,7 +177,7 @@ def describe_excess(limit: LimitResult) -> str:
     """By how much a limit is broken, or how much of it is used; empty where neither can be computed."""
     used = share_of_limit(limit)
     if used is None:
-        return "it allows none" if limit.outcome == "breached" else ""
+        return "it allows none" if limit.outcome == Outcome.FAIL else ""
     if limit.is_floor:
         return f"{_percent(1 - used)} too little" if used < 1 else f"{_percent(used)} of the floor"
     if used >= _TIMES:
@@ -198,7 +198,7 @@ def describe_change(change: Change) -> str:
     """``changed by +12.3 % (+8.3 to +16.3) against base, the tolerance is 10 %``, and what is detectable."""
     size = f"changed by {format_change(change)} ({format_interval(change)}) against base"
     text = f"{size}, the tolerance is {format_percent(change.tolerance)}"
-    return f"{text}; {describe_detectable(change)}" if change.outcome == "inconclusive" else text
+    return f"{text}; {describe_detectable(change)}" if change.outcome == Outcome.INCONCLUSIVE else text
 
 
 def describe_detectable(change: Change) -> str:

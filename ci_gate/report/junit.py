@@ -16,7 +16,7 @@ from xml.etree import ElementTree as ET
 from ci_gate.judge.compare.comparison import Change, NotCompared
 from ci_gate.judge.compare.duet import DuetVerdict
 from ci_gate.judge.limits import LimitResult
-from ci_gate.judge.outcomes import Outcome
+from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.validity.findings import Finding
 from ci_gate.judge.verdict import ScenarioVerdict, Verdict
 from ci_gate.report.escape import MAX_NAME_LENGTH, MAX_TEXT_LENGTH, clean
@@ -51,7 +51,7 @@ def render_junit(verdict: Verdict) -> str:
 
     What a comparison left unclear is skipped, or a failure where that blocks.
     """
-    undecided: _State = "failure" if verdict.outcome == "INCONCLUSIVE" and verdict.blocks else "skipped"
+    undecided: _State = "failure" if verdict.outcome == Outcome.INCONCLUSIVE and verdict.blocks else "skipped"
     root = ET.Element("testsuites", name="ci-gate")
     every: list[_Case] = []
     for scenario in verdict.scenarios:
@@ -68,10 +68,19 @@ def render_junit(verdict: Verdict) -> str:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
 
 
+def _choose_state(outcome: Outcome, undecided: _State = "skipped") -> _State:
+    states: dict[Outcome, _State] = {
+        Outcome.PASS: "passed",
+        Outcome.INCONCLUSIVE: undecided,
+        Outcome.INVALID: "error",
+        Outcome.FAIL: "failure",
+    }
+    return states[outcome]
+
+
 def _complete(cases: Iterable[_Case], outcome: Outcome, undecided: _State) -> list[_Case]:
     """The cases, and one more where none of them says what the outcome says."""
-    states: dict[Outcome, _State] = {"FAIL": "failure", "INVALID": "error", "INCONCLUSIVE": undecided}
-    complete, state = list(cases), states.get(outcome, "passed")
+    complete, state = list(cases), _choose_state(outcome, undecided)
     if state != "passed" and all(case.state != state for case in complete):
         complete.append(_Case(name="verdict", message=outcome, state=state, kind=outcome))
     return complete
@@ -86,7 +95,7 @@ def _scenario_cases(scenario: ScenarioVerdict, verdict: Verdict, undecided: _Sta
     duet = scenario.comparison
     if duet is None:
         return
-    of_findings: _State = "error" if duet.outcome == "invalid" else undecided
+    of_findings: _State = "error" if duet.outcome == Outcome.INVALID else undecided
     is_doubtful = is_distrusted or any(finding.severity == "invalid" for finding in duet.findings)
     doubt: _State | None = ("error" if is_distrusted else of_findings) if is_doubtful else None
     for case in _comparison_cases(duet, undecided):
@@ -99,16 +108,15 @@ def _doubt(case: _Case, state: _State | None) -> _Case:
     """What was measured shows neither good nor bad where the measurement itself is in doubt."""
     if state is None:
         return case
-    return replace(case, state=state, kind="untrusted", message=f"{_UNTRUSTED}: {case.message}")
+    return replace(case, state=state, kind=Outcome.INVALID, message=f"{_UNTRUSTED}: {case.message}")
 
 
 def _judge_limit(limit: LimitResult, file: str) -> _Case:
-    states: dict[str, _State] = {"kept": "passed", "breached": "failure", "unproven": "error"}
     counted = f"{count(limit.samples, 'sample')}, needed {limit.needed:,}"
     return _Case(
         name=name_subject(limit.endpoint, limit.metric),
         message=describe_limit(limit),
-        state=states[limit.outcome],
+        state=_choose_state(limit.outcome),
         kind=limit.outcome,
         detail=(counted, f"{file}:{limit.line}" if limit.line else "a default of ci-gate"),
     )
@@ -121,20 +129,19 @@ def _comparison_cases(duet: DuetVerdict, undecided: _State) -> Iterator[_Case]:
         yield _Case(
             name=_name_comparison(missing),
             message=describe_missing(missing),
-            state=undecided if missing.outcome == "inconclusive" else "skipped",
+            state=undecided if missing.outcome == Outcome.INCONCLUSIVE else "skipped",
             kind="not compared",
         )
 
 
 def _judge_change(change: Change, undecided: _State) -> _Case:
     of_unclear: _State = undecided if change.leaves_open else "skipped"
-    states: dict[str, _State] = {"pass": "passed", "fail": "failure", "inconclusive": of_unclear}
     return _Case(
         name=_name_comparison(change),
         message=describe_change(change),
-        state=states[change.outcome],
-        kind="inconclusive" if change.outcome == "inconclusive" else "worse than base",
-        detail=() if change.outcome == "inconclusive" else (describe_detectable(change),),
+        state=_choose_state(change.outcome, of_unclear),
+        kind=change.outcome,
+        detail=() if change.outcome == Outcome.INCONCLUSIVE else (describe_detectable(change),),
     )
 
 

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.verdict import ScenarioVerdict, Verdict
 from ci_gate.report.document import Piece, Rank
 from ci_gate.report.escape import MAX_NAME_LENGTH, clean
@@ -26,7 +27,7 @@ def list_commands(verdict: Verdict, scenarios: Sequence[ScenarioVerdict]) -> tup
     """Lines of a shell that run the same again; only what did not pass, where that is little."""
     command = ["ci-gate", "run", "--profile", verdict.profile]
     for scenario in scenarios:
-        if scenario.outcome != "PASS" and len(scenarios) <= MAX_REASONS:
+        if scenario.outcome != Outcome.PASS and len(scenarios) <= MAX_REASONS:
             command += ["--scenario", scenario.name]
     if verdict.thresholds_file != _DEFAULT_FILE:
         command += ["--thresholds", verdict.thresholds_file]

@@ -7,11 +7,13 @@ from typing import Final
 
 from tabulate import tabulate
 
+from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.verdict import ScenarioVerdict, Verdict
 from ci_gate.report.against_base import describe_duet, find_missing, summarise_duet
 from ci_gate.report.cells import format_ms, format_rate, format_share
 from ci_gate.report.diagnosis import explain_in_terminal
 from ci_gate.report.explain import Kind, Sentence, explain, explain_finding, explain_rest
+from ci_gate.report.outcome_words import count_outcomes
 from ci_gate.wording import NOTHING
 
 HEADERS = (
@@ -69,22 +71,18 @@ def scenario_row(scenario: ScenarioVerdict) -> tuple[str, ...]:
 
 def headline(verdict: Verdict) -> str:
     """Outcome, what it means and how many scenarios had which, in a sentence."""
-    counts = [
-        f"{sum(1 for scenario in verdict.scenarios if scenario.outcome == outcome)} {outcome}"
-        for outcome in ("FAIL", "INVALID", "INCONCLUSIVE", "PASS")
-        if any(scenario.outcome == outcome for scenario in verdict.scenarios)
-    ]
+    counts = count_outcomes(scenario.outcome for scenario in verdict.scenarios)
     what = {
-        "PASS": "every limit was measured and kept",
-        "FAIL": "a limit is broken, or head is worse than base",
-        "INVALID": "the run could not be judged until the findings are fixed",
-        "INCONCLUSIVE": _explain_inconclusive(verdict),
+        Outcome.PASS: "every limit was measured and kept",
+        Outcome.FAIL: "a limit is broken, or head is worse than base",
+        Outcome.INVALID: "the run could not be judged until the findings are fixed",
+        Outcome.INCONCLUSIVE: _explain_inconclusive(verdict),
     }[verdict.outcome]
-    return f"{verdict.outcome}: {what} ({', '.join(counts) or 'no scenario'}; profile {verdict.profile})"
+    return f"{verdict.outcome}: {what} ({counts or 'no scenario'}; profile {verdict.profile})"
 
 
 def _explain_inconclusive(verdict: Verdict) -> str:
-    why = find_missing(each.comparison for each in verdict.scenarios if each.outcome == "INCONCLUSIVE")
+    why = find_missing(each.comparison for each in verdict.scenarios if each.outcome == Outcome.INCONCLUSIVE)
     return f"not compared with base: {why}" if why else "the comparison stayed unclear within its budget"
 
 

@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import statistics
 from collections.abc import Iterator, Sequence
-from typing import Final
 
 import msgspec
 from tabulate import tabulate
@@ -14,7 +13,8 @@ from tabulate import tabulate
 from ci_gate.errors import BaseError, EvidenceError, OutsideError, ServiceError, UsageError
 from ci_gate.evidence.recording import DUET_BASE, DUET_HEAD, RunInfo, duet_name, read_recordings, write_json
 from ci_gate.judge.compare.comparison import Change
-from ci_gate.judge.compare.duet import NOT_COMPARED, DuetOutcome, DuetVerdict
+from ci_gate.judge.compare.duet import NOT_COMPARED, DuetVerdict
+from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.verdict import judge
 from ci_gate.run.base import BaseVersion
 from ci_gate.run.plan import RunOptions, end_run, plan_run
@@ -24,7 +24,6 @@ from ci_gate.service.guard.watchdog import Watchdog
 from ci_gate.wording import count
 
 HEADERS = ("scenario", "endpoint", "metric", "runs", "false alarms", "standard deviation", "detectable")
-_OUTCOMES: Final[tuple[DuetOutcome, ...]] = ("pass", "inconclusive", "fail", "invalid")
 
 
 def calibrate(options: RunOptions, runs: int, progress: ProgressPrinter) -> str:
@@ -82,7 +81,7 @@ def summarise_comparisons(compared: Sequence[tuple[str, DuetVerdict]], planned: 
     names = dict.fromkeys(name for name, _ in compared)
     rows = [row for name in names for row in _summarise(name, [duet for of, duet in compared if of == name])]
     outcomes = [duet.outcome for _, duet in compared]
-    counts = ", ".join(f"{outcomes.count(outcome)} {outcome}" for outcome in _OUTCOMES)
+    counts = ", ".join(f"{outcomes.count(outcome)} {outcome}" for outcome in Outcome)
     missing = planned - len(compared)
     unmeasured = f"; {missing} of {planned} not measured" if missing else ""
     table = tabulate(rows, headers=HEADERS, disable_numparse=True)
@@ -148,7 +147,7 @@ def _summarise(name: str, verdicts: Sequence[DuetVerdict]) -> list[tuple[str, ..
             endpoint,
             metric,
             str(len(found)),
-            str(sum(change.outcome == "fail" for change in found)),
+            str(sum(change.outcome == Outcome.FAIL for change in found)),
             f"{statistics.stdev(change.change for change in found):.1%}" if len(found) > 1 else "-",
             f"{statistics.median(change.mde for change in found):.1%}",
         )

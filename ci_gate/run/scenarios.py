@@ -21,9 +21,10 @@ from ci_gate.evidence.recording import (
     recording_folder,
     write_json,
 )
-from ci_gate.judge.compare.comparison import decide
+from ci_gate.judge.compare.comparison import settle
 from ci_gate.judge.compare.duet import compare_at
 from ci_gate.judge.compare.interim import InterimAnalysis, plan_interim
+from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.steady import classify, find_successes
 from ci_gate.measure.live import RecordingTail
 from ci_gate.measure.load_run import Job, record
@@ -213,9 +214,11 @@ class DuetWatch:
         accept = self._scenario.accept
         sides = tuple(classify(read_recording(job.folder), accept).steady for job in self._jobs)
         begin_s = max(side.begin_s for side in sides)
-        decision = decide(compare_at(interim, begin_s, sides, self._scenario, self._settings), interim)
-        self._session.progress.say(f"  after {interim.duration_s:.0f} s: {decision}")
-        return decision != "extend"
+        outcome = settle(compare_at(interim, begin_s, sides, self._scenario, self._settings))
+        is_decided = outcome != Outcome.INCONCLUSIVE or interim.is_last
+        so_far = "" if is_decided else " so far"
+        self._session.progress.say(f"  after {interim.duration_s:.0f} s: {outcome}{so_far}")
+        return is_decided
 
 
 @contextlib.contextmanager

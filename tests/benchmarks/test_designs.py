@@ -65,13 +65,13 @@ def test_count_found__beyond_half_of_the_effect(p50, expected):
     assert count_found([reading(p50)], CPU, 0.1) == expected
 
 
-@pytest.mark.parametrize(("outcome", "expected"), [("fail", (1, 1)), ("pass", (0, 1))])
+@pytest.mark.parametrize(("outcome", "expected"), [("FAIL", (1, 1)), ("PASS", (0, 1))])
 def test_count_found__of_the_gate_is_what_it_blocks(outcome, expected):
     decided = reading(0.0, design="gate", outcome=outcome)
     assert count_found([decided], CPU, 0.1) == expected
 
 
 def test_render__every_row_has_as_many_cells_as_its_head():
-    text = render([reading(0.1), reading(0.1, design="gate", outcome="fail")], MATRIX)
+    text = render([reading(0.1), reading(0.1, design="gate", outcome="FAIL")], MATRIX)
     for table in text.split("\n\n")[1::2]:
         assert len({line.count("|") for line in table.splitlines()}) == 1

@@ -74,7 +74,7 @@ def test_slow_tail__leaves_the_median_and_moves_the_tail_by_just_as_much():
     assert np.quantile(after, 0.95) / np.quantile(before, 0.95) == pytest.approx(1.2, abs=0.02)
 
 
-@pytest.mark.parametrize(("question", "outcome"), [(QUESTIONS[0], "pass"), (QUESTIONS[2], "fail")])
+@pytest.mark.parametrize(("question", "outcome"), [(QUESTIONS[0], "PASS"), (QUESTIONS[2], "FAIL")])
 def test_decide__asks_the_gate_itself(question, outcome):
     thresholds = parse_thresholds(f"compare: {{max_duration: {SETTINGS.max_duration_s}s}}\n{TEXT}", "t")
     pair = (record("base"), record("head"))
@@ -83,11 +83,11 @@ def test_decide__asks_the_gate_itself(question, outcome):
 
 
 def test_tables__count_what_is_blocked_by_question_and_scatter_by_design():
-    blocked = decision("fail", "+10 %", 0.1)
-    starts = [start(decision("pass"), blocked, p50=0.1), start(decision("inconclusive"), blocked, p50=-0.1)]
+    blocked = decision("FAIL", "+10 %", 0.1)
+    starts = [start(decision("PASS"), blocked, p50=0.1), start(decision("INCONCLUSIVE"), blocked, p50=-0.1)]
     rows = decision_rows(starts)
     assert [(row[4], row[5][:3], row[6]) for row in rows] == [
-        ("equal", "0/2", "pass 1, inconclusive 1"),
+        ("equal", "0/2", "PASS 1, INCONCLUSIVE 1"),
         ("+10 %", "2/2", ""),
     ]
     duet, sequential = scatter_rows([*starts, start(head="extra_cpu=1ms", p50=9.0)])

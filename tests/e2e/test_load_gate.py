@@ -90,7 +90,7 @@ def test_pull_request__that_slows_an_endpoint_is_red_and_commented(images, tmp_p
     assert (outcome.verdict.outcome, deployments.outcome) == ("FAIL", "FAIL")
     assert "all p90" in [f"{limit.endpoint} {limit.metric}" for limit in deployments.breaches]
     assert deployments.comparison is not None
-    assert deployments.comparison.outcome == "fail"
+    assert deployments.comparison.outcome == "FAIL"
 
     comment_on(outcome, remote, images, tmp_path, head, merge)
 
@@ -111,7 +111,7 @@ def test_pull_request__whose_title_is_edited_is_not_measured_and_stays_red(remot
         run_id=7,
         run_attempt=1,
     )
-    broken = scenario("burst-load", "FAIL", limits=[limit(outcome="breached", measured=900.0)])
+    broken = scenario("burst-load", "FAIL", limits=[limit(outcome="FAIL", measured=900.0)])
     measured = verdict(
         scenario("concurrent-deployments"),
         broken,

@@ -54,7 +54,7 @@ def run_verdict(p95=212.4, outcome=None, thresholds=THRESHOLDS):
         text=bound.text,
         bound=bound.bound,
         line=10,
-        outcome="breached" if outcome == "FAIL" else "kept",
+        outcome="FAIL" if outcome == "FAIL" else "PASS",
     )
     failures = limit(metric="failures", measured=0.0, text="1%", line=None)
     one = scenario("checkout", outcome, endpoints=[endpoint(p95=p95)], limits=[result, failures])

@@ -38,13 +38,13 @@ def hostile_verdict(**more):
         f"checkout{EVIL}",
         "FAIL",
         endpoints=[endpoint(EVIL, statuses={EVIL: 1}), endpoint("all")],
-        limits=[limit(EVIL, "p95", 400.0, EVIL, bound=300.0, outcome="breached")],
+        limits=[limit(EVIL, "p95", 400.0, EVIL, bound=300.0, outcome="FAIL")],
         findings=[finding(EVIL, "invalid", EVIL, EVIL, EVIL), finding(EVIL, "info", EVIL, EVIL, EVIL)],
         comparison=duet(
             change(EVIL, "p50"),
-            not_compared=[not_compared(EVIL, outcome="inconclusive")],
+            not_compared=[not_compared(EVIL, outcome="INCONCLUSIVE")],
             findings=[finding(EVIL, "insufficient", EVIL, EVIL, EVIL)],
-            outcome="fail",
+            outcome="FAIL",
         ),
         diagnosis=diagnosis(*cause, unknown=[EVIL]),
     )

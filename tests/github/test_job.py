@@ -250,7 +250,7 @@ def test_label__takes_the_last_verdict_of_the_same_key_again(job, github, name, 
         run_attempt=1,
     )
     measured = verdict(
-        scenario("visits", "FAIL", limits=[limit(outcome="breached", measured=900.0)]),
+        scenario("visits", "FAIL", limits=[limit(outcome="FAIL", measured=900.0)]),
         outcome="FAIL",
         profile="pull_request",
         thresholds_sha256=parse_thresholds(text, "thresholds.yaml").sha256,

@@ -136,7 +136,7 @@ def make_statements(*totals):
     return StatementReading(wall_s=BEGIN_S + DURATION_S, statements=made)
 
 
-def make_limit(metric="p95", outcome="breached"):
+def make_limit(metric="p95", outcome="FAIL"):
     return LimitResult(
         endpoint="all",
         metric=metric,
@@ -154,7 +154,7 @@ def make_circumstances(*, is_slow=True, failure="", host_cores=4, **changes):
     thresholds = parse_thresholds(THRESHOLDS, "thresholds.yaml")
     values = {
         "scenario": thresholds.scenarios[0],
-        "limits": (make_limit(outcome="breached" if is_slow else "kept"),),
+        "limits": (make_limit(outcome="FAIL" if is_slow else "PASS"),),
         "comparison": None,
         "failure": failure,
         "host_cores": host_cores,

@@ -10,6 +10,7 @@ import numpy as np
 from ci_gate.judge.capacity.load_step import Step
 from ci_gate.judge.capacity.step_windows import StepWindow
 from ci_gate.judge.limits import LimitResult
+from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.validity.findings import Finding
 
 WINDOWS = 12
@@ -37,7 +38,7 @@ def make_step(load, rate_per_s=None, in_flight=None, *, windows=None, number=Non
         "failure_share": 0.0,
         "limits": (),
         "findings": (),
-        "outcome": "kept",
+        "outcome": Outcome.PASS,
         "windows": windows,
     }
     return Step(**{**values, **changes})
@@ -87,7 +88,7 @@ def make_finding(code, severity="invalid", message="as said") -> Finding:
     return Finding(code=code, severity=severity, subject="scenario", message=message, remedy="fix it")
 
 
-def make_limit(metric="p99", *, measured=100.0, bound=200.0, samples=1000, needed=1000, outcome="kept"):
+def make_limit(metric="p99", *, measured=100.0, bound=200.0, samples=1000, needed=1000, outcome="PASS"):
     return LimitResult(
         endpoint="all",
         metric=metric,
@@ -97,9 +98,9 @@ def make_limit(metric="p99", *, measured=100.0, bound=200.0, samples=1000, neede
         measured=measured,
         samples=samples,
         needed=needed,
-        outcome=outcome,
+        outcome=Outcome(outcome),
     )
 
 
 def mark_invalid(step: Step, code: str) -> Step:
-    return msgspec.structs.replace(step, outcome="untrusted", findings=(make_finding(code),))
+    return msgspec.structs.replace(step, outcome=Outcome.INVALID, findings=(make_finding(code),))

@@ -215,7 +215,7 @@ def test_slowest_statement__is_told_where_the_database_is_short():
 
 def test_tolerance_that_is_broken__is_to_be_explained_as_a_limit_is():
     comparison = DuetVerdict(
-        outcome="fail", duration_s=30.0, analyses=1, alpha=0.05, changes=(), not_compared=(), findings=()
+        outcome="FAIL", duration_s=30.0, analyses=1, alpha=0.05, changes=(), not_compared=(), findings=()
     )
     assert codes(diagnose_head(make_evidence(), is_slow=False, comparison=comparison)) == []
     changed = msgspec.structs.replace(comparison, changes=(make_change("p95"),))
@@ -246,7 +246,7 @@ def make_change(metric):
         windows=30,
         is_real=True,
         tolerance=0.1,
-        outcome="fail",
+        outcome="FAIL",
     )
 
 

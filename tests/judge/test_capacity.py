@@ -60,13 +60,13 @@ def test_capacity__a_generator_at_its_end_says_nothing_about_the_service():
 
 def test_capacity__a_load_that_cannot_be_measured_ends_what_fits():
     verdict = judge_steps_of({10: KNEE[10], 20: f"{KNEE[20]}\nservice ended at 5 s"})
-    assert verdict.ended.by == "untrusted"
+    assert verdict.ended.by == "invalid"
     assert verdict.step(verdict.fit.breached).load == 20
 
 
 def test_capacity__too_few_samples_prove_nothing():
     lines = {10: "100 GET /items 200 5ms", 20: KNEE[20]}
-    assert judge_steps_of(lines).steps[0].outcome == "unproven"
+    assert judge_steps_of(lines).steps[0].outcome == "INCONCLUSIVE"
     assert judge_steps_of({10: "100 GET /items 200 5ms"}).fit.kept is None
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from ci_gate.judge.compare.comparison import Comparison, compare, decide
+from ci_gate.judge.compare.comparison import Comparison, compare, settle
 from ci_gate.judge.compare.interim import InterimAnalysis
 from ci_gate.judge.compare.multiple_testing import SHARE_OF_ALL, holm_levels, weigh_endpoints
 from ci_gate.judge.compare.windows import SideSamples, measure_percentile, trimmed_mean
@@ -159,38 +159,37 @@ def test_compare__refuses_a_phase_of_too_few_blocks():
 def test_outcome__a_real_change_beyond_its_tolerance_fails():
     comparison = compared(*duet(slower=1.3), tolerances={"p50": 0.1})
     change = change_of(comparison, "p50")
-    assert (change.outcome, change.is_real) == ("fail", True)
+    assert (change.outcome, change.is_real) == ("FAIL", True)
     assert change.low > 0
-    assert decide(comparison, LAST) == decide(comparison, FIRST) == "fail"
+    assert settle(comparison) == "FAIL"
 
 
 def test_outcome__a_real_change_within_its_tolerance_passes():
     change = change_of(compared(*duet(slower=1.3), tolerances={"p50": 0.5}), "p50")
-    assert (change.outcome, change.is_real) == ("pass", True)
+    assert (change.outcome, change.is_real) == ("PASS", True)
     assert change.change == pytest.approx(0.3, abs=0.05)
 
 
 def test_outcome__an_improvement_passes_however_large():
     comparison = compared(*duet(slower=0.5))
     assert change_of(comparison, "p50").is_real
-    assert decide(comparison, LAST) == "pass"
+    assert settle(comparison) == "PASS"
 
 
 def test_outcome__a_change_beyond_the_tolerance_that_may_be_noise_is_inconclusive():
     base, head = duet(5, noise=HOSTILE, slower=1.05)
     comparison = compared(base, head, tolerances={"p50": 0.02}, endpoints=())
     change = change_of(comparison, "p50")
-    assert (change.outcome, change.is_real) == ("inconclusive", False)
+    assert (change.outcome, change.is_real) == ("INCONCLUSIVE", False)
     assert change.low < 0 < change.high
-    assert decide(comparison, LAST) == "inconclusive"
-    assert decide(comparison, FIRST) == "extend"
+    assert settle(comparison) == "INCONCLUSIVE"
 
 
 def test_outcome__passes_where_the_worst_is_within_the_tolerance_though_the_interval_is_not():
     change = change_of(compared(*duet(2, noise=HOSTILE), tolerances={"p50": 0.14}), "p50")
     assert change.worst < 0.14 < change.mde
     assert change.high > change.worst
-    assert change.outcome == "pass"
+    assert change.outcome == "PASS"
 
 
 def test_outcome__passes_where_the_estimate_is_within_and_a_breach_would_have_been_seen():
@@ -198,13 +197,13 @@ def test_outcome__passes_where_the_estimate_is_within_and_a_breach_would_have_be
     change = change_of(compared(base, head, tolerances={"p50": 0.1}), "p50")
     assert change.change < 0.1 < change.worst
     assert change.mde < 0.1
-    assert change.outcome == "pass"
+    assert change.outcome == "PASS"
 
 
 def test_outcome__a_change_within_is_inconclusive_where_a_breach_would_not_have_been_seen():
     change = change_of(compared(*duet(2, noise=HOSTILE), tolerances={"p50": 0.05}), "p50")
     assert change.change < 0.05 < min(change.worst, change.mde)
-    assert change.outcome == "inconclusive"
+    assert change.outcome == "INCONCLUSIVE"
 
 
 def test_mde__adds_the_power_of_four_in_five_to_the_interval():
@@ -219,10 +218,10 @@ def test_outcome__a_lower_rate_is_worse_and_a_higher_one_is_not():
     base, head = duet()
     fewer = head.pick(np.random.default_rng(2).random(head.success.size) < 0.7)
     slower = change_of(compared(base, fewer), "rate")
-    assert slower.outcome == "fail"
+    assert slower.outcome == "FAIL"
     assert slower.change == pytest.approx(-0.3, abs=0.05)
     assert slower.worst < slower.change
-    assert change_of(compared(fewer, base), "rate").outcome == "pass"
+    assert change_of(compared(fewer, base), "rate").outcome == "PASS"
 
 
 def slump(samples: SideSamples, from_s: float, *, seed: int) -> SideSamples:
@@ -239,7 +238,7 @@ def test_rate__what_slows_both_sides_at_once_does_not_blur_it():
 
 
 def test_decide__nothing_compared_is_no_pass():
-    assert decide(Comparison(changes=(), not_compared=()), LAST) == "inconclusive"
+    assert settle(Comparison(changes=(), not_compared=())) == "INCONCLUSIVE"
 
 
 def test_trimmed_mean__by_hand():
@@ -273,7 +272,7 @@ def test_failures__none_on_either_side_is_no_change():
     change = change_of(compared(*duet()), "failures")
     assert (change.base, change.head, change.change, change.p_value) == (0, 0, 0, 0.5)
     assert change.low == -change.high < -1 / duet()[0].success.size
-    assert change.outcome == "pass"
+    assert change.outcome == "PASS"
 
 
 def outage(samples: SideSamples, from_s: float) -> SideSamples:
@@ -293,32 +292,32 @@ def test_failures__none_against_many_fails_and_many_against_none_passes():
     base, head = duet()
     broken = fail_some(head, 0.05)
     change = change_of(compared(base, broken), "failures")
-    assert change.outcome == "fail"
+    assert change.outcome == "FAIL"
     assert change.change == pytest.approx(0.05, abs=0.015)
-    assert change_of(compared(broken, base), "failures").outcome == "pass"
+    assert change_of(compared(broken, base), "failures").outcome == "PASS"
 
 
 def test_failures__a_single_one_is_no_change():
     base, head = duet()
     one = replace(head, success=np.arange(head.success.size) != 7)
     change = change_of(compared(base, one, tolerances={"failures": 0.0}), "failures")
-    assert (change.outcome, change.is_real) == ("inconclusive", False)
+    assert (change.outcome, change.is_real) == ("INCONCLUSIVE", False)
 
 
 def test_failures__all_requests_failing_fails_and_says_that_percentiles_were_not_compared():
     base, head = duet()
     comparison = compared(base, replace(head, success=np.zeros_like(head.success)))
     assert change_of(comparison, "failures").change == 1
-    assert missing_of(comparison, "p50").outcome == "inconclusive"
+    assert missing_of(comparison, "p50").outcome == "INCONCLUSIVE"
     assert missing_of(comparison, "rate").head_samples == 0
-    assert decide(comparison, LAST) == "fail"
+    assert settle(comparison) == "FAIL"
 
 
 def test_failures__do_not_count_in_percentiles():
     base, head = duet()
     failed = np.random.default_rng(1).random(head.success.size) < 0.3
     slow_failures = replace(head, success=~failed, latency_ms=np.where(failed, 30_000, head.latency_ms))
-    assert change_of(compared(base, slow_failures), "p95").outcome == "pass"
+    assert change_of(compared(base, slow_failures), "p95").outcome == "PASS"
 
 
 # Too few samples
@@ -329,8 +328,8 @@ def test_missing__a_percentile_without_enough_successes_is_named_not_dropped():
     comparison = compared(base, head, tolerances={"p50": 0.3, "p99": 0.2}, duration_s=20.0)
     missing = missing_of(comparison, "p99")
     assert (missing.lacking, missing.needed, missing.base_samples) == ("samples", 1000, base.success.size)
-    assert missing.outcome == decide(comparison, LAST) == "inconclusive"
-    assert change_of(comparison, "p50").outcome == "pass"
+    assert missing.outcome == settle(comparison) == "INCONCLUSIVE"
+    assert change_of(comparison, "p50").outcome == "PASS"
 
 
 @pytest.mark.parametrize(("metric", "needed"), [("p50", 20), ("p90", 100), ("p95", 200), ("p99", 1000)])
@@ -354,8 +353,8 @@ def rare(samples: SideSamples, every: int) -> SideSamples:
 def test_missing__an_endpoint_too_rare_on_both_sides_does_not_keep_a_run_from_passing():
     base, head = (rare(s, 100) for s in duet())
     comparison = compared(base, head, tolerances=WIDE)
-    assert missing_of(comparison, "p95", ENDPOINTS[2]).outcome == "pass"
-    assert decide(comparison, LAST) == decide(comparison, FIRST) == "pass"
+    assert missing_of(comparison, "p95", ENDPOINTS[2]).outcome == "PASS"
+    assert settle(comparison) == "PASS"
 
 
 def test_missing__waits_while_more_load_would_bring_enough():
@@ -363,15 +362,15 @@ def test_missing__waits_while_more_load_would_bring_enough():
     comparison = compared(base, head, tolerances=WIDE, look=FIRST)
     missing = missing_of(comparison, "p95", ENDPOINTS[2])
     assert missing.needed / 3 < min(missing.base_samples, missing.head_samples) < missing.needed
-    assert decide(comparison, FIRST) == "extend"
-    assert decide(compared(base, head, tolerances=WIDE), LAST) == "pass"
+    assert settle(comparison) == "INCONCLUSIVE"
+    assert settle(compared(base, head, tolerances=WIDE)) == "PASS"
 
 
 def test_missing__one_side_without_an_endpoint_is_inconclusive():
     base, head = duet()
     comparison = compared(base, rare(head, 100), tolerances=WIDE)
-    assert missing_of(comparison, "p95", ENDPOINTS[2]).outcome == "inconclusive"
-    assert decide(comparison, LAST) == "inconclusive"
+    assert missing_of(comparison, "p95", ENDPOINTS[2]).outcome == "INCONCLUSIVE"
+    assert settle(comparison) == "INCONCLUSIVE"
 
 
 def test_missing__sides_that_were_never_called_at_the_same_time_are_not_compared():
@@ -379,7 +378,7 @@ def test_missing__sides_that_were_never_called_at_the_same_time_are_not_compared
     early = base.pick(base.intended_s < START_S + 37)
     late = head.pick(head.intended_s >= START_S + 23)  # in common: 14 windows of the median, but 6 blocks
     missing = missing_of(compared(early, late), "p50")
-    assert (missing.lacking, missing.outcome) == ("windows", "inconclusive")
+    assert (missing.lacking, missing.outcome) == ("windows", "INCONCLUSIVE")
     later = head.pick(head.intended_s >= START_S + 5)
     assert change_of(compared(early, later), "p50")
 
@@ -389,17 +388,17 @@ def test_missing__sides_that_were_never_called_at_the_same_time_are_not_compared
 
 def test_constant_times__equal_sides_are_no_change_and_unequal_ones_are_real():
     same = compared(even_load(5.0), even_load(5.0), endpoints=("GET /",))
-    assert {(c.change, c.p_value, c.outcome) for c in same.changes} == {(0, 0.5, "pass")}
+    assert {(c.change, c.p_value, c.outcome) for c in same.changes} == {(0, 0.5, "PASS")}
     slower = change_of(compared(even_load(5.0), even_load(6.0), endpoints=("GET /",)), "p50")
     assert slower.p_value < 1e-99
-    assert slower.outcome == "fail"
+    assert slower.outcome == "FAIL"
     assert (slower.low, slower.high) == pytest.approx((0.2, 0.2))
 
 
 def test_extreme_times__stay_finite_and_survive_json():
     comparison = compared(even_load(0.0), even_load(1e9), endpoints=("GET /",))
     assert msgspec.json.decode(msgspec.json.encode(comparison), type=Comparison) == comparison
-    assert change_of(comparison, "p50").outcome == "fail"
+    assert change_of(comparison, "p50").outcome == "FAIL"
 
 
 def test_extreme_spread__leaves_no_bound_infinite():
@@ -416,7 +415,7 @@ def test_extreme_spread__leaves_no_bound_infinite():
 @pytest.mark.parametrize(
     ("every_s", "outcome"),
     # stalls reach 42 %, 29 %, 10 % of the windows; the last are 1 % of the requests, which moves no p95
-    [(6, "fail"), (9, "inconclusive"), (24, "inconclusive"), (60, "pass")],
+    [(6, "FAIL"), (9, "INCONCLUSIVE"), (24, "INCONCLUSIVE"), (60, "PASS")],
 )
 def test_stalls__that_leave_most_seconds_alone_are_found_in_the_tail(every_s, outcome):
     base, head = duet(duration_s=120.0)
@@ -427,7 +426,7 @@ def test_stalls__that_leave_most_seconds_alone_are_found_in_the_tail(every_s, ou
 
     comparison = compared(base, change_response(head, stall), duration_s=120.0)
     assert change_of(comparison, "p95").outcome == outcome
-    assert change_of(comparison, "p50").outcome == "pass"
+    assert change_of(comparison, "p50").outcome == "PASS"
 
 
 @given(st.integers(0, 1000))
@@ -437,7 +436,7 @@ def test_pass__is_never_what_the_plain_percentile_shows_as_worse_than_the_tolera
     every_s, long_s = draw.uniform(5, 30), draw.uniform(0.1, 2)
     stalled = change_response(head, lambda at_s, ms: np.where(at_s % every_s < long_s, ms + 500, ms))
     change = change_of(compared(base, stalled), "p95")
-    assert change.outcome != "pass" or change.head <= change.base * (1 + change.tolerance)
+    assert change.outcome != "PASS" or change.head <= change.base * (1 + change.tolerance)
 
 
 # Family

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ci_gate.judge.compare.comparison import compare, decide
+from ci_gate.judge.compare.comparison import compare, settle
 from ci_gate.judge.compare.interim import InterimAnalysis, plan_interim
 from tests.judge.duets import (
     BUSY,
@@ -49,8 +49,8 @@ def run(duet, duration_s, *, tolerances=HALF, alpha=0.01):
     """All looks of one run, stopping where they decide: the outcome and how long it took."""
     for look in plan_interim(duration_s, alpha):
         comparison = compare_all(duet, look.duration_s, tolerances=tolerances, alpha=alpha, look=look)
-        outcome = decide(comparison, look)
-        if outcome != "extend":
+        outcome = settle(comparison)
+        if outcome != "INCONCLUSIVE" or look.is_last:
             return outcome, look.duration_s
     raise AssertionError("the last look did not decide")
 
@@ -66,7 +66,7 @@ def test_noise__blocks_no_more_runs_than_alpha_where_a_test_by_request_does():
     blocked = by_request = 0
     for seed in range(runs):
         duet = simulate(np.random.default_rng([7, seed]), 60, HOSTILE)
-        blocked += run(duet, 60, tolerances=dict.fromkeys(HALF, 0.0), alpha=LOOSE_ALPHA)[0] == "fail"
+        blocked += run(duet, 60, tolerances=dict.fromkeys(HALF, 0.0), alpha=LOOSE_ALPHA)[0] == "FAIL"
         by_request += significant_by_request(duet, LOOSE_ALPHA)
     assert blocked <= stats.binom.isf(0.01, runs, LOOSE_ALPHA)
     assert by_request > runs / 4
@@ -76,7 +76,7 @@ def test_noise__recorded_runs_of_equal_code_are_not_blocked():
     outcomes = [
         run(resample(np.random.default_rng([3, seed]), minutes("aa"), 120), 120)[0] for seed in range(20)
     ]
-    assert "fail" not in outcomes
+    assert "FAIL" not in outcomes
 
 
 @pytest.mark.parametrize("length_s", [20, 30, 60])
@@ -84,7 +84,7 @@ def test_noise__recorded_segments_of_equal_code_are_not_blocked(length_s):
     for minute in minutes("aa"):
         for start_s in range(0, 60, length_s):
             duet = cut(minute, start_s, start_s + length_s)
-            assert decide(compare_all(duet, length_s), single_look(length_s, 0.01)) != "fail"
+            assert settle(compare_all(duet, length_s)) != "FAIL"
 
 
 def test_recorded__added_cpu_is_found_in_every_minute():
@@ -92,7 +92,7 @@ def test_recorded__added_cpu_is_found_in_every_minute():
     for minute in minutes("ab"):
         comparison = compare_all(minute, 60)
         change = comparison.changes[0]
-        assert (change.endpoint, change.metric, change.outcome) == ("all", "p50", "fail")
+        assert (change.endpoint, change.metric, change.outcome) == ("all", "p50", "FAIL")
         assert change.change == pytest.approx(0.13, abs=0.04)
 
 
@@ -100,9 +100,9 @@ def test_recorded__added_cpu_is_found_early_and_not_when_the_sides_are_swapped()
     for first in range(MINUTES):
         pair = [minutes("ab")[first], cut(minutes("ab")[first - 1], 0, 60, move_to_s=60)]
         outcome, took_s = run(join(*pair), 120)
-        assert outcome == "fail"
+        assert outcome == "FAIL"
         assert took_s <= 80
-        assert run(tuple(reversed(join(*pair))), 120)[0] != "fail"
+        assert run(tuple(reversed(join(*pair))), 120)[0] != "FAIL"
 
 
 def test_power__ten_percent_at_the_median_is_found_in_recorded_noise():
@@ -111,7 +111,7 @@ def test_power__ten_percent_at_the_median_is_found_in_recorded_noise():
     for seed in range(40):
         base, head = resample(np.random.default_rng([5, seed]), minutes("aa"), 120)
         slower = change_response(head, lambda _, response_ms: response_ms * 1.1)
-        found += run((base, slower), 120)[0] == "fail"
+        found += run((base, slower), 120)[0] == "FAIL"
     assert found >= 35
 
 

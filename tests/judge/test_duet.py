@@ -115,15 +115,15 @@ def judge(base, head):
 @pytest.mark.parametrize(
     ("base", "head", "outcome"),
     [
-        ({}, {}, "pass"),
-        ({}, {"slower": 1.5}, "fail"),
-        ({}, {"slower": 0.5}, "pass"),
-        ({"dead": True}, {}, "inconclusive"),  # a change may be what fixes base
-        ({}, {"dead": True}, "invalid"),  # but a head that breaks down is not excused by that
-        ({}, {"dead": True, "slower": 1.5}, "invalid"),
-        ({"dead": True}, {"dead": True}, "inconclusive"),
-        ({}, {"throttled": 50}, "invalid"),
-        ({"begun": False}, {"begun": False}, "inconclusive"),
+        ({}, {}, "PASS"),
+        ({}, {"slower": 1.5}, "FAIL"),
+        ({}, {"slower": 0.5}, "PASS"),
+        ({"dead": True}, {}, "INCONCLUSIVE"),  # a change may be what fixes base
+        ({}, {"dead": True}, "INVALID"),  # but a head that breaks down is not excused by that
+        ({}, {"dead": True, "slower": 1.5}, "INVALID"),
+        ({"dead": True}, {"dead": True}, "INCONCLUSIVE"),
+        ({}, {"throttled": 50}, "INVALID"),
+        ({"begun": False}, {"begun": False}, "INCONCLUSIVE"),
     ],
 )
 def test_duet__findings_on_its_sides(base, head, outcome):
@@ -131,10 +131,10 @@ def test_duet__findings_on_its_sides(base, head, outcome):
     assert judged.outcome == outcome, [finding.message for finding in judged.findings]
 
 
-@pytest.mark.parametrize(("side", "outcome"), [("base", "inconclusive"), ("head", "invalid")])
+@pytest.mark.parametrize(("side", "outcome"), [("base", "INCONCLUSIVE"), ("head", "INVALID")])
 def test_finding__says_its_side_by_a_field_and_not_by_its_text(side, outcome):
     found = finding("throttled", "invalid", "head: GET /a", side=side)
-    assert weigh((found,), "pass") == outcome
+    assert weigh((found,), "PASS") == outcome
     assert found.about == f"{side}: head: GET /a"
     judged = judge(
         record("base", throttled=50 * (side == "base")), record("head", throttled=50 * (side == "head"))
@@ -156,7 +156,7 @@ def test_duet__arrivals_without_a_request_are_failures_of_all_and_no_endpoint():
     judged = judge_duet(scenario, SETTINGS, PLANS, tuple(classify(side, ()) for side in sides), ())
     told = {(each.endpoint, each.metric) for each in (*judged.changes, *judged.not_compared)}
     assert told == {("all", "p50"), ("all", "failures")}
-    assert judged.outcome == "fail"  # 200 of 2,200 arrivals, which only head has
+    assert judged.outcome == "FAIL"  # 200 of 2,200 arrivals, which only head has
 
 
 @pytest.mark.parametrize("begun", [True, False])

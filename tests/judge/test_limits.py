@@ -35,28 +35,28 @@ def judge(metric, bound, *rows, endpoint="all"):
 )
 def test_limit__both_ways(metric, kept, breached):
     rows = [make_rows(A, [*range(1, 101)] * 8), make_rows(A, [1.0] * 200, status=500)]
-    assert judge(metric, kept, *rows).outcome == "kept"
-    assert judge(metric, breached, *rows).outcome == "breached"
+    assert judge(metric, kept, *rows).outcome == "PASS"
+    assert judge(metric, breached, *rows).outcome == "FAIL"
 
 
 @pytest.mark.parametrize(("metric", "needed"), [("p50", 20), ("p95", 200), ("p99", 1000)])
 def test_limit__a_percentile_takes_enough_successes(metric, needed):
-    assert judge(metric, 1000, make_rows(A, [1.0] * needed)).outcome == "kept"
+    assert judge(metric, 1000, make_rows(A, [1.0] * needed)).outcome == "PASS"
     too_few = judge(metric, 1000, make_rows(A, [1.0] * (needed - 1)), make_rows(A, [1.0] * 50, status=500))
-    assert (too_few.outcome, too_few.samples, too_few.needed) == ("unproven", needed - 1, needed)
-    assert judge(metric, 0.5, make_rows(A, [1.0] * (needed - 1))).outcome == "unproven"
+    assert (too_few.outcome, too_few.samples, too_few.needed) == ("INVALID", needed - 1, needed)
+    assert judge(metric, 0.5, make_rows(A, [1.0] * (needed - 1))).outcome == "INVALID"
 
 
 def test_limit__nothing_measured_proves_nothing():
     for metric in ("p50", "failures", "successes", "rate"):
         result = judge(metric, 0, endpoint="GET /never")
-        assert (result.outcome, result.measured) == ("unproven", None)
+        assert (result.outcome, result.measured) == ("INVALID", None)
 
 
 def test_limit__is_of_its_endpoint():
     rows = [make_rows(A, [10.0] * 30), make_rows(3, [1000.0] * 30)]
-    assert judge("p50", 20, *rows, endpoint="GET /a").outcome == "kept"
-    assert judge("p50", 20, *rows, endpoint="POST /b").outcome == "breached"
+    assert judge("p50", 20, *rows, endpoint="GET /a").outcome == "PASS"
+    assert judge("p50", 20, *rows, endpoint="POST /b").outcome == "FAIL"
 
 
 def judge_share(metric, text, counted, requests):
@@ -71,11 +71,11 @@ def judge_share(metric, text, counted, requests):
     [("1%", 10, 1000), ("1%", 1, 100), ("5%", 10, 200), ("0.1%", 1, 1000), ("14.3%", 143, 1000)],
 )
 def test_share__that_equals_its_bound_keeps_it(text, counted, requests):
-    assert judge_share("failures", text, counted, requests).outcome == "kept"
-    assert judge_share("failures", text, counted + 1, requests).outcome == "breached"
+    assert judge_share("failures", text, counted, requests).outcome == "PASS"
+    assert judge_share("failures", text, counted + 1, requests).outcome == "FAIL"
     floor = f"{100 - Decimal(text[:-1])}%"
-    assert judge_share("successes", floor, requests - counted, requests).outcome == "kept"
-    assert judge_share("successes", floor, requests - counted - 1, requests).outcome == "breached"
+    assert judge_share("successes", floor, requests - counted, requests).outcome == "PASS"
+    assert judge_share("successes", floor, requests - counted - 1, requests).outcome == "FAIL"
 
 
 @given(data=st.data(), requests=st.integers(10, 3000), metric=st.sampled_from(["failures", "successes"]))
@@ -91,11 +91,11 @@ def test_share__is_compared_as_the_counts_say(data, requests, metric):
     share, bound = Decimal(counted) * 100, percent * requests
     is_kept = share <= bound if metric == "failures" else share >= bound
     result = judge_share(metric, f"{percent.normalize():f}%", counted, requests)
-    assert result.outcome == ("kept" if is_kept else "breached")
+    assert result.outcome == ("PASS" if is_kept else "FAIL")
 
 
 @pytest.mark.parametrize("metric", ["failures", "successes", "rate"])
 def test_limit__that_is_no_percentile_takes_ten_requests(metric):
-    for requests, outcome in ((9, "unproven"), (10, "kept")):
+    for requests, outcome in ((9, "INVALID"), (10, "PASS")):
         result = judge(metric, 1.0 if metric == "failures" else 0.01, make_rows(A, [1.0] * requests))
         assert (result.outcome, result.needed) == (outcome, 10)

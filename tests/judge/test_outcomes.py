@@ -15,7 +15,7 @@ from tests.report.verdicts import change, duet, endpoint, finding, limit, not_co
 
 DISTRUST = finding("auth-failing", "invalid")
 UNPROVEN = finding()
-BROKEN = limit(measured=350.0, outcome="breached")
+BROKEN = limit(measured=350.0, outcome="FAIL")
 
 
 def read(*scenarios, **more):
@@ -32,16 +32,16 @@ def read(*scenarios, **more):
         (scenario(limits=[limit(metric="rate", measured=10.0, text="50/s")]), "INVALID"),
         (scenario(limits=[limit(measured=None)]), "INVALID"),
         (scenario(limits=[limit(samples=199)]), "INVALID"),
-        (scenario(limits=[limit(outcome="unproven")]), "INVALID"),
+        (scenario(limits=[limit(outcome="INVALID")]), "INVALID"),
         (scenario(limits=[]), "INVALID"),
         (scenario(findings=[DISTRUST]), "INVALID"),
         (scenario(findings=[UNPROVEN]), "INVALID"),
-        (scenario(comparison=duet(change(), outcome="fail")), "FAIL"),
-        (scenario(comparison=duet(change(), outcome="pass")), "INVALID"),
-        (scenario(comparison=duet(change(outcome="pass", is_real=True), outcome="pass")), "INVALID"),
-        (scenario(comparison=duet(outcome="pass")), "INVALID"),
-        (scenario(comparison=duet(outcome="inconclusive")), "INCONCLUSIVE"),
-        (scenario(comparison=duet(outcome="invalid")), "INVALID"),
+        (scenario(comparison=duet(change(), outcome="FAIL")), "FAIL"),
+        (scenario(comparison=duet(change(), outcome="PASS")), "INVALID"),
+        (scenario(comparison=duet(change(outcome="PASS", is_real=True), outcome="PASS")), "INVALID"),
+        (scenario(comparison=duet(outcome="PASS")), "INVALID"),
+        (scenario(comparison=duet(outcome="INCONCLUSIVE")), "INCONCLUSIVE"),
+        (scenario(comparison=duet(outcome="INVALID")), "INVALID"),
     ],
 )
 def test_pass__beside_parts_that_say_otherwise_is_theirs(claimed, outcome):
@@ -58,10 +58,10 @@ def test_pass__beside_parts_that_say_otherwise_is_theirs(claimed, outcome):
         scenario("checkout", "FAIL", limits=[BROKEN]),
         scenario("checkout", "INVALID", findings=[UNPROVEN]),
         scenario(findings=[finding(severity="info")]),
-        scenario(comparison=duet(change(size=0.01, outcome="pass"))),
-        scenario(comparison=duet(change(size=0.01, outcome="pass"), not_compared=[not_compared()])),
-        scenario("checkout", "FAIL", comparison=duet(change(), outcome="fail")),
-        scenario("checkout", "INCONCLUSIVE", comparison=duet(outcome="inconclusive")),
+        scenario(comparison=duet(change(size=0.01, outcome="PASS"))),
+        scenario(comparison=duet(change(size=0.01, outcome="PASS"), not_compared=[not_compared()])),
+        scenario("checkout", "FAIL", comparison=duet(change(), outcome="FAIL")),
+        scenario("checkout", "INCONCLUSIVE", comparison=duet(outcome="INCONCLUSIVE")),
         scenario(limits=[limit(metric="failures", measured=1 - 990 / 1000, text="1%", samples=1000)]),
     ],
 )
@@ -107,7 +107,7 @@ def _numbers(value, path=()):
 FULL = json.loads(
     encode_verdict(
         verdict(
-            scenario(comparison=duet(change(size=0.01, outcome="pass"), not_compared=[not_compared()])),
+            scenario(comparison=duet(change(size=0.01, outcome="PASS"), not_compared=[not_compared()])),
         )
     )
 )
@@ -141,7 +141,7 @@ def test_more_successes_than_requests__are_refused():
     st.sampled_from(["PASS", "FAIL", "INVALID", "INCONCLUSIVE"]),
     st.booleans(),
     st.floats(0, 1e6),
-    st.sampled_from(["kept", "breached", "unproven"]),
+    st.sampled_from(["PASS", "FAIL", "INVALID"]),
     st.lists(st.sampled_from([DISTRUST, UNPROVEN, finding(severity="info")]), max_size=2),
 )
 def test_reading__again_changes_nothing_more(outcome, of_scenario, blocks, measured, result, findings):

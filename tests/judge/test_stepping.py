@@ -30,7 +30,7 @@ def serve(load, *, ceiling=40.0, slowest_ms=200.0):
     rate = min(load / (BEFORE_S + SERVICE_S), ceiling)
     in_flight = load - rate * BEFORE_S
     latency_ms = 1000 * in_flight / rate
-    outcome = "breached" if latency_ms > slowest_ms else "kept"
+    outcome = "FAIL" if latency_ms > slowest_ms else "PASS"
     limits = (make_limit(measured=latency_ms, bound=slowest_ms, outcome=outcome),)
     return make_step(load, rate, in_flight, outcome=outcome, limits=limits)
 
@@ -54,7 +54,7 @@ def test_climb__brackets_the_knee_and_the_limit():
     assert loads_of(steps)[:5] == [10, 20, 40, 80, 160]
     assert explain_end(steps).by == "knee"
     first = find_first_broken(steps)
-    kept = max(step.load for step in steps if step.outcome == "kept")
+    kept = max(step.load for step in steps if step.outcome == "PASS")
     assert kept < 58 < first.load  # 40/s x (1.25 s + 200 ms)
     assert first.load / kept <= 1.2
     assert locate_knee(steps) == pytest.approx(51, rel=0.05)
@@ -77,7 +77,7 @@ def test_climb__always_ends_and_no_load_is_beyond_what_may_be_asked(ceiling, slo
 @given(
     seen=st.lists(
         st.tuples(
-            st.sampled_from(["kept", "breached", "unproven", "untrusted"]),
+            st.sampled_from(["PASS", "FAIL", "INCONCLUSIVE", "INVALID"]),
             st.sampled_from(["generator-busy", "start-failed", "service-ended", "clock-jumped"]),
             st.floats(0, 500),
             st.sampled_from([None, 1.0, 900.0]),
@@ -90,7 +90,7 @@ def test_climb__always_ends_whatever_is_seen(seen):
     def surprise(load):
         outcome, code, rate, latency_ms = next(left)
         step = make_step(load, rate, 1.0, outcome=outcome, mean_ms=latency_ms, p50_ms=latency_ms)
-        return mark_invalid(step, code) if outcome == "untrusted" else step
+        return mark_invalid(step, code) if outcome == "INVALID" else step
 
     left = iter(seen)
     steps, _ = climb_on(surprise)
@@ -108,9 +108,9 @@ def test_climb__ends_at_the_most_that_may_be_asked():
 
 def test_climb__ends_where_requests_fail():
     def fail_beyond(load):
-        failing = (make_limit("failures", measured=0.2, bound=0.01, outcome="breached"),)
+        failing = (make_limit("failures", measured=0.2, bound=0.01, outcome="FAIL"),)
         step = serve(load, ceiling=1e9)
-        return step if load < 100 else msgspec.structs.replace(step, outcome="breached", limits=failing)
+        return step if load < 100 else msgspec.structs.replace(step, outcome="FAIL", limits=failing)
 
     steps, _ = climb_on(fail_beyond)
     assert max(loads_of(steps)) == 160
@@ -147,8 +147,8 @@ def test_climb__what_is_no_chance_is_not_asked_again():
         lambda load: mark_invalid(serve(load), "start-failed") if load > 100 else serve(load, ceiling=1e9)
     )
     assert loads_of(steps).count(160) == 1
-    assert explain_end(steps).by == "untrusted"
-    assert find_first_broken(steps).outcome == "untrusted"
+    assert explain_end(steps).by == "invalid"
+    assert find_first_broken(steps).outcome == "INVALID"
 
 
 def test_climb__ends_at_once_when_the_service_has_ended():
@@ -166,14 +166,14 @@ def test_climb__a_load_that_does_not_arrive_is_the_generator_at_its_end():
 def test_climb__goes_down_when_the_lightest_load_breaks_a_limit():
     steps, _ = climb_on(lambda load: serve(load, ceiling=4.0))
     assert min(loads_of(steps)) < 10
-    kept = max(step.load for step in steps if step.outcome == "kept")
+    kept = max(step.load for step in steps if step.outcome == "PASS")
     assert kept < find_first_broken(steps).load <= 1.5 * kept
 
 
 def test_climb__stays_at_the_least_where_every_load_breaks_a_limit():
     steps, _ = climb_on(lambda load: serve(load, slowest_ms=1.0))
     assert min(loads_of(steps)) == CLIMB.least
-    assert all(step.outcome == "breached" for step in steps)
+    assert all(step.outcome == "FAIL" for step in steps)
 
 
 def test_climb__proves_limits_by_longer_steps():
@@ -182,7 +182,7 @@ def test_climb__proves_limits_by_longer_steps():
     def take(load, duration_s):
         step = serve(load)
         samples = int(step.rate_per_s * duration_s)
-        outcome = step.outcome if samples >= 1000 else "unproven"
+        outcome = step.outcome if samples >= 1000 else "INCONCLUSIVE"
         limits = (make_limit(samples=samples, outcome=outcome),)
         return msgspec.structs.replace(step, outcome=outcome, limits=limits, duration_s=duration_s)
 
@@ -192,8 +192,8 @@ def test_climb__proves_limits_by_longer_steps():
         steps.append(msgspec.structs.replace(step, name=f"step-{len(steps) + 1:03d}"))
     assert all(step.duration_s == CLIMB.duration_s for step in steps[:5])
     assert max(step.duration_s for step in steps) <= 5 * CLIMB.duration_s
-    assert any(step.outcome == "kept" for step in steps)
-    assert any(step.outcome == "breached" for step in steps)
+    assert any(step.outcome == "PASS" for step in steps)
+    assert any(step.outcome == "FAIL" for step in steps)
 
 
 def test_climb__a_limit_that_breaks_below_a_load_that_kept_it_is_asked_again():
@@ -203,7 +203,7 @@ def test_climb__a_limit_that_breaks_below_a_load_that_kept_it_is_asked_again():
         seen.append(load)
         step = serve(load)
         is_hiccup = load == 20 and seen.count(20) == 1
-        return msgspec.structs.replace(step, outcome="breached") if is_hiccup else step
+        return msgspec.structs.replace(step, outcome="FAIL") if is_hiccup else step
 
     steps, reasons = climb_on(hiccup)
     assert "again: a larger load kept the limits" in reasons
@@ -224,7 +224,7 @@ def test_end__does_not_depend_on_the_order_in_which_steps_are_given():
 
 
 def test_climb__a_breach_without_failures_does_not_end_it():
-    step = make_step(10, 8.0, 1.0, outcome="breached", limits=(make_limit(outcome="breached"),))
+    step = make_step(10, 8.0, 1.0, outcome="FAIL", limits=(make_limit(outcome="FAIL"),))
     assert explain_end([step]) is None
     assert choose_next([step], CLIMB).load == 20
     note = msgspec.structs.replace(step, findings=(make_finding("host-busy", severity="info"),))

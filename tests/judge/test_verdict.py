@@ -99,7 +99,7 @@ def test_verdict__a_proven_breach_outranks_a_run_that_proves_nothing():
 
 def test_verdict__default_failure_limit_holds_where_none_is_given():
     (default,) = [limit for limit in judge_two(FAILING).scenarios[0].limits if limit.line is None]
-    assert (default.endpoint, default.metric, default.outcome) == ("all", "failures", "breached")
+    assert (default.endpoint, default.metric, default.outcome) == ("all", "failures", "FAIL")
 
 
 @pytest.mark.parametrize(

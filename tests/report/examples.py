@@ -47,7 +47,7 @@ APPROVALS = scenario(
     "INVALID",
     users=50,
     endpoints=(endpoint(requests=1240, failures=148, p50=13.0, p95=41.0, p99=None),),
-    limits=(limit(metric="p99", measured=None, text="500ms", outcome="unproven", samples=1092, line=52),),
+    limits=(limit(metric="p99", measured=None, text="500ms", outcome="INVALID", samples=1092, line=52),),
     findings=(
         finding(
             "throttled",
@@ -86,10 +86,10 @@ BURST = scenario(
         ),
     ),
     limits=(
-        limit(metric="p50", measured=19_400.0, text="500ms", outcome="breached", line=76),
-        limit(metric="p99", measured=27_300.0, text="1s", outcome="breached", line=76),
-        limit(metric="failures", measured=0.7255, text="2%", outcome="breached", line=76),
-        limit("POST /api/v1/deployments", "p95", 25_100.0, "1s", outcome="breached", line=77),
+        limit(metric="p50", measured=19_400.0, text="500ms", outcome="FAIL", line=76),
+        limit(metric="p99", measured=27_300.0, text="1s", outcome="FAIL", line=76),
+        limit(metric="failures", measured=0.7255, text="2%", outcome="FAIL", line=76),
+        limit("POST /api/v1/deployments", "p95", 25_100.0, "1s", outcome="FAIL", line=77),
     ),
     diagnosis=diagnosis(
         cause(numbers=("5.0 of 5 connections of the pool were in use", "912.3 requests waited for one")),
@@ -100,19 +100,19 @@ REGRESSED = scenario(
     "checkout",
     "FAIL",
     comparison=duet(
-        change("all", "p50", 0.03, outcome="pass"),
-        change("all", "rate", -0.02, outcome="pass", tolerance=0.05, base=59.1, head=57.9),
+        change("all", "p50", 0.03, outcome="PASS"),
+        change("all", "rate", -0.02, outcome="PASS", tolerance=0.05, base=59.1, head=57.9),
         change("POST /api/v1/orders", "p95", 0.312, tolerance=0.2),
         change("POST /api/v1/orders", "failures", 0.011, tolerance=0.005, base=0.001, head=0.012),
         not_compared=[not_compared("GET /api/v1/orders/{id}")],
-        outcome="fail",
+        outcome="FAIL",
     ),
 )
 UNCLEAR = scenario(
     "search",
     "INCONCLUSIVE",
     comparison=duet(
-        change("GET /search", "p99", 0.09, outcome="inconclusive", mde=0.31), outcome="inconclusive"
+        change("GET /search", "p99", 0.09, outcome="INCONCLUSIVE", mde=0.31), outcome="INCONCLUSIVE"
     ),
     diagnosis=diagnosis(),
 )
@@ -126,7 +126,7 @@ HOSTILE_NAMES = scenario(
         endpoint("GET /\u202egpj.exe\u200b"),
         endpoint("GET /" + "very-long-" * 40),
     ),
-    limits=(limit("GET /a|b`c`\\|d", outcome="breached"),),
+    limits=(limit("GET /a|b`c`\\|d", outcome="FAIL"),),
     findings=(
         finding(
             subject="@octocat",
@@ -188,7 +188,7 @@ UNDER_BASE = (
         scenario="burst-load",
         base="FAIL",
         head="PASS",
-        breaches=(limit(metric="p50", measured=19_400.0, text="500ms", outcome="breached"),),
+        breaches=(limit(metric="p50", measured=19_400.0, text="500ms", outcome="FAIL"),),
         worse=(change("all", "p95", 0.31),),
         unknown=("POST /api/v1/deployments p95",),
     ),

@@ -34,7 +34,7 @@ def parse(line):
 
 def test_breach__points_at_the_line_of_its_limit():
     broken = scenario(
-        "checkout", "FAIL", limits=[limit(), limit("GET /a", "p95", 350.0, outcome="breached", line=7)]
+        "checkout", "FAIL", limits=[limit(), limit("GET /a", "p95", 350.0, outcome="FAIL", line=7)]
     )
     (line,) = render_annotations(Report(verdict=verdict(broken, outcome="FAIL")))
     assert line == (
@@ -44,9 +44,7 @@ def test_breach__points_at_the_line_of_its_limit():
 
 
 def test_default_limit__has_no_line_to_point_at():
-    broken = scenario(
-        limits=[limit(metric="failures", measured=0.5, text="1%", outcome="breached", line=None)]
-    )
+    broken = scenario(limits=[limit(metric="failures", measured=0.5, text="1%", outcome="FAIL", line=None)])
     ((properties, message),) = map(parse, render_annotations(Report(verdict=verdict(broken))))
     assert properties == {"file": "thresholds.yaml", "title": "checkout: limit broken"}
     assert message == "all failures was 50 %, must be at most 1%: 50 times the limit"
@@ -61,7 +59,7 @@ def test_finding__says_what_mends_it_but_a_note_is_no_error():
 
 
 def test_broken_tolerance__is_an_error_of_the_file():
-    worse = scenario("a", "FAIL", comparison=duet(change("GET /a"), change(outcome="pass")))
+    worse = scenario("a", "FAIL", comparison=duet(change("GET /a"), change(outcome="PASS")))
     ((properties, message),) = map(parse, render_annotations(Report(verdict=verdict(worse))))
     assert properties == {"file": "thresholds.yaml", "title": "a: worse than base"}
     assert message == "GET /a p95 changed by +12.3 % (+8.3 to +16.3) against base, the tolerance is 10 %"
@@ -82,7 +80,7 @@ def test_loosening__is_an_error_until_it_is_approved(is_given):
 
 @pytest.mark.parametrize(("breaches", "shown"), [(9, 9), (10, 10), (11, 10), (500, 10)])
 def test_more_than_ten__are_counted(breaches, shown):
-    broken = scenario(limits=[limit(f"GET /{number}", outcome="breached") for number in range(breaches)])
+    broken = scenario(limits=[limit(f"GET /{number}", outcome="FAIL") for number in range(breaches)])
     lines = render_annotations(Report(verdict=verdict(broken)))
     assert len(lines) == shown
     said = f"{breaches - 9} more; the job summary has all of them" in lines[-1]
@@ -96,9 +94,7 @@ def test_nothing_wrong__no_annotation(name):
 
 @given(hostile_text, hostile_text)
 def test_hostile_names__stay_in_one_command_and_read_as_they_are(name, message):
-    broken = scenario(
-        name, "FAIL", limits=[limit(name, outcome="breached")], findings=[finding(message=message)]
-    )
+    broken = scenario(name, "FAIL", limits=[limit(name, outcome="FAIL")], findings=[finding(message=message)])
     for line in render_annotations(Report(verdict=verdict(broken))):
         properties, said = parse(line)
         assert set(properties) <= {"file", "line", "title"}
@@ -108,7 +104,7 @@ def test_hostile_names__stay_in_one_command_and_read_as_they_are(name, message):
 
 def test_percent__reads_as_it_is():
     name = "GET /100%0A::error::x %25"
-    broken = scenario(name, "FAIL", limits=[limit(name, outcome="breached")])
+    broken = scenario(name, "FAIL", limits=[limit(name, outcome="FAIL")])
     ((properties, message),) = map(parse, render_annotations(Report(verdict=verdict(broken))))
     assert properties["title"] == f"{name}: limit broken"
     assert message.startswith(f"{name} p95 was")

@@ -37,7 +37,7 @@ def test_words(verdicts):
     assert describe_load(1200, is_open=True) == "1,200 arrivals/s"
     assert format_estimate(Estimate(value=51.23, low=48.9, high=1053)) == "51.2 (48.9 to 1,053)"
     (step,) = verdicts["nothing"].steps
-    assert "limits not trusted; [locust-ended-early]" in describe_step(step)
+    assert "limits not proven; [locust-ended-early]" in describe_step(step)
 
 
 if __name__ == "__main__":

@@ -35,22 +35,22 @@ def make(metric, measured, bound, outcome):
 @pytest.mark.parametrize(
     ("metric", "measured", "bound", "outcome", "shown"),
     [
-        ("failures", 0.01, "1", "kept", "1 %"),
-        ("failures", 0.010004, "1", "breached", "1.0004 %"),
-        ("failures", 0.0099996, "1", "kept", "1 %"),
-        ("failures", 0.00005, "0.004", "breached", "0.005 %"),
-        ("failures", 0.00003, "0.01", "kept", "< 0.01 %"),
-        ("failures", 1 / 3_000_000, "0", "breached", "< 0.01 %"),
-        ("failures", 1 / 3_000_000, "0.00003", "breached", "just above 0.00003 %"),
-        ("failures", 0.0100000001, "1", "breached", "just above 1 %"),
-        ("rate", 49.999999999, "50", "breached", "just below 50/s"),
-        ("successes", 0.98999, "99", "breached", "98.999 %"),
-        ("rate", 49.98, "50", "breached", "49.98/s"),
-        ("rate", 1999.7, "2000", "breached", "1,999.7/s"),
-        ("p95", 200.4, "200", "breached", "200.4 ms"),
-        ("p95", 212.4, "200", "breached", "212 ms"),
-        ("p95", 199.6, "199.8", "kept", "199.6 ms"),
-        ("p95", 200.4, "200", "unproven", "200 ms"),
+        ("failures", 0.01, "1", "PASS", "1 %"),
+        ("failures", 0.010004, "1", "FAIL", "1.0004 %"),
+        ("failures", 0.0099996, "1", "PASS", "1 %"),
+        ("failures", 0.00005, "0.004", "FAIL", "0.005 %"),
+        ("failures", 0.00003, "0.01", "PASS", "< 0.01 %"),
+        ("failures", 1 / 3_000_000, "0", "FAIL", "< 0.01 %"),
+        ("failures", 1 / 3_000_000, "0.00003", "FAIL", "just above 0.00003 %"),
+        ("failures", 0.0100000001, "1", "FAIL", "just above 1 %"),
+        ("rate", 49.999999999, "50", "FAIL", "just below 50/s"),
+        ("successes", 0.98999, "99", "FAIL", "98.999 %"),
+        ("rate", 49.98, "50", "FAIL", "49.98/s"),
+        ("rate", 1999.7, "2000", "FAIL", "1,999.7/s"),
+        ("p95", 200.4, "200", "FAIL", "200.4 ms"),
+        ("p95", 212.4, "200", "FAIL", "212 ms"),
+        ("p95", 199.6, "199.8", "PASS", "199.6 ms"),
+        ("p95", 200.4, "200", "INVALID", "200 ms"),
     ],
 )
 def test_measured__has_the_digits_that_tell_it_from_its_bound(metric, measured, bound, outcome, shown):
@@ -58,23 +58,23 @@ def test_measured__has_the_digits_that_tell_it_from_its_bound(metric, measured, 
 
 
 def test_measured__of_a_verdict_that_contradicts_itself_is_short():
-    assert format_measured(make("p95", 212.4, "300", "breached")) == "212 ms"
+    assert format_measured(make("p95", 212.4, "300", "FAIL")) == "212 ms"
 
 
 @given(measured=st.floats(1e-6, 1e6), bound=st.integers(1, 10**9), is_near=st.booleans())
 def test_measured__reads_as_kept_or_broken_as_it_was_judged(measured, bound, is_near):
     bound_ms = bound / 1000
     measured = bound_ms * (1 + measured * 1e-9) if is_near else measured
-    outcome = "kept" if measured <= bound_ms else "breached"
+    outcome = "PASS" if measured <= bound_ms else "FAIL"
     shown = format_measured(limit(measured=measured, text="", bound=bound_ms, outcome=outcome))
     size = float(shown.removeprefix("just above ").removeprefix("< ").removesuffix(" ms").replace(",", ""))
-    assert ("just above" in shown) or ((size <= bound_ms) is (outcome == "kept"))
+    assert ("just above" in shown) or ((size <= bound_ms) is (outcome == "PASS"))
     assert not re.search(r"\d{7}", shown)  # GitHub makes links of such
 
 
 def test_broken_limit__reads_so_in_every_report():
     """10,004 failures of a million are not "1 %, must be at most 1%"."""
-    broken = limit(metric="failures", measured=0.010004, text="1%", outcome="breached")
+    broken = limit(metric="failures", measured=0.010004, text="1%", outcome="FAIL")
     total = endpoint(requests=1_000_000, failures=10_004)
     told = verdict(scenario("checkout", "FAIL", endpoints=[total], limits=[broken]), outcome="FAIL")
     report = Report(verdict=told)
@@ -94,12 +94,12 @@ def test_broken_limit__reads_so_in_every_report():
 @pytest.mark.parametrize(
     ("metric", "size", "outcome", "shown"),
     [
-        ("p95", 0.1, "pass", "+10.0 %"),
-        ("p95", 0.1004, "fail", "+10.04 %"),
-        ("p95", 0.123, "fail", "+12.3 %"),
-        ("rate", -0.10004, "fail", "-10.004 %"),
-        ("failures", 0.10004, "fail", "+10.004 pp"),
-        ("p95", 0.05, "fail", "+5.0 %"),  # a verdict that contradicts itself
+        ("p95", 0.1, "PASS", "+10.0 %"),
+        ("p95", 0.1004, "FAIL", "+10.04 %"),
+        ("p95", 0.123, "FAIL", "+12.3 %"),
+        ("rate", -0.10004, "FAIL", "-10.004 %"),
+        ("failures", 0.10004, "FAIL", "+10.004 pp"),
+        ("p95", 0.05, "FAIL", "+5.0 %"),  # a verdict that contradicts itself
     ],
 )
 def test_change__has_the_digits_that_tell_it_from_its_tolerance(metric, size, outcome, shown):

@@ -45,7 +45,7 @@ TAGS = {
     "summary", "sub", "pre", "a",
 }  # fmt: skip
 
-BROKEN_TWICE = scenario("a", "FAIL", limits=[limit(outcome="breached")] * 2)
+BROKEN_TWICE = scenario("a", "FAIL", limits=[limit(outcome="FAIL")] * 2)
 
 
 def comment(report):
@@ -102,7 +102,7 @@ def test_comment__is_safe_and_its_tables_whole(name):
         (
             Report(
                 verdict=verdict(
-                    scenario("a", "FAIL", limits=[limit(outcome="breached")], comparison=duet(change())),
+                    scenario("a", "FAIL", limits=[limit(outcome="FAIL")], comparison=duet(change())),
                     outcome="FAIL",
                 )
             ),
@@ -137,7 +137,7 @@ def test_scenario_without_evidence__has_a_whole_row():
 
 
 def test_many_breaches__are_counted_and_folded():
-    breaches = [limit(f"GET /{number}", outcome="breached") for number in range(30)]
+    breaches = [limit(f"GET /{number}", outcome="FAIL") for number in range(30)]
     text = comment(Report(verdict=verdict(scenario(outcome="FAIL", limits=breaches), outcome="FAIL")))
     assert text.count("must be at most") == 6
     assert "- 24 more, folded below" in text
@@ -151,7 +151,7 @@ def test_default_limit__is_said_to_be_one():
 
 def make_huge(*, scenarios=1, endpoints=1, findings=0, changes=0, name="GET /x|`y`\\"):
     rows = [endpoint(f"{name}{number}") for number in range(endpoints)]
-    limits = [limit(f"{name}{number}", outcome="breached") for number in range(endpoints)]
+    limits = [limit(f"{name}{number}", outcome="FAIL") for number in range(endpoints)]
     found = [finding(message=f"{name} {number} " * 20) for number in range(findings)]
     many = [
         scenario(f"{name} {number}", "FAIL", endpoints=rows, limits=limits, findings=found)
@@ -218,11 +218,11 @@ def test_summary__has_room_for_what_the_comment_leaves_out():
 
 
 def test_regression__is_a_reason_and_an_unclear_one_only_where_it_decides():
-    unclear = duet(change(outcome="inconclusive"), change("GET /a", "p50"))
+    unclear = duet(change(outcome="INCONCLUSIVE"), change("GET /a", "p50"))
     text = comment(Report(verdict=verdict(scenario("a", "FAIL", comparison=unclear), outcome="FAIL")))
     assert "- ❌ `GET /a p50` changed by **+12.3 %** (+8.3 to +16.3) against base, the tolerance" in text
     assert "❔" not in text
-    unclear = duet(change(outcome="inconclusive"), outcome="inconclusive")
+    unclear = duet(change(outcome="INCONCLUSIVE"), outcome="INCONCLUSIVE")
     text = comment(Report(verdict=verdict(scenario("a", "INCONCLUSIVE", comparison=unclear))))
     assert (
         "- ❔ `all p95` changed by **+12.3 %** (+8.3 to +16.3) against base, the tolerance is 10 %; chang"
@@ -265,7 +265,7 @@ def test_hostile_verdict__is_always_within_the_size_with_whole_tables(name, subj
         subject,
         "FAIL",
         endpoints=rows,
-        limits=[limit(name, outcome="breached", text=subject)] * count,
+        limits=[limit(name, outcome="FAIL", text=subject)] * count,
         findings=[finding(subject, subject=name, message=subject, remedy=name)] * count,
         comparison=duet(
             *[change(name)] * count,

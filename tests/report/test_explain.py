@@ -35,18 +35,18 @@ def test_every_format__says_the_same_sentences(one):
 
 
 def test_rest__is_what_decided_nothing_and_no_sentence_twice():
-    unclear, trust = change(outcome="inconclusive"), finding("throttled", "invalid", side="base")
-    compared = duet(change("GET /a"), unclear, outcome="fail", findings=[trust])
+    unclear, trust = change(outcome="INCONCLUSIVE"), finding("throttled", "invalid", side="base")
+    compared = duet(change("GET /a"), unclear, outcome="FAIL", findings=[trust])
     one = scenario("a", "FAIL", findings=[finding(severity="info")], comparison=compared)
     assert [each.kind for each in explain(one)] == ["worse"]
     assert [each.kind for each in explain_rest(one)] == ["unclear", "invalid", "info"]
-    open_ = scenario("a", "INCONCLUSIVE", comparison=duet(unclear, outcome="inconclusive", findings=[trust]))
+    open_ = scenario("a", "INCONCLUSIVE", comparison=duet(unclear, outcome="INCONCLUSIVE", findings=[trust]))
     assert [each.kind for each in explain(open_)] == ["unclear", "unclear"]
     assert explain_rest(open_) == ()
 
 
 def test_long_endpoint__keeps_its_metric():
-    (reason,) = explain(scenario("a", "FAIL", limits=[limit("GET /" + "x" * 500, outcome="breached")]))
+    (reason,) = explain(scenario("a", "FAIL", limits=[limit("GET /" + "x" * 500, outcome="FAIL")]))
     assert reason.subject.endswith("… p95")
     assert "x… p95`" in mark_sentence(reason)
 
@@ -66,7 +66,7 @@ def test_excess__says_by_how_much(measured, bound, metric, says):
 
 
 def test_excess__of_a_limit_of_nothing():
-    none = limit(metric="failures", measured=0.1, bound=0.0, outcome="breached")
+    none = limit(metric="failures", measured=0.1, bound=0.0, outcome="FAIL")
     assert describe_excess(none) == "it allows none"
 
 
@@ -85,7 +85,7 @@ def test_reasons__of_a_comparison():
 
 
 def test_reasons__of_what_cannot_be_trusted_come_before_limits_that_it_broke():
-    breached, found = limit(outcome="breached"), finding(message="throttled")
+    breached, found = limit(outcome="FAIL"), finding(message="throttled")
     kinds = {
         outcome: [each.kind for each in explain(scenario("a", outcome, limits=[breached], findings=[found]))]
         for outcome in ("FAIL", "INVALID")

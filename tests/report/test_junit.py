@@ -78,8 +78,8 @@ def test_schema__refuses_what_it_does_not_know():
 def test_limit__kept_passes_broken_fails_and_unproven_is_an_error():
     limits = [
         limit("GET /a"),
-        limit("GET /b", outcome="breached", measured=512.6),
-        limit("GET /c", outcome="unproven", measured=None, samples=3),
+        limit("GET /b", outcome="FAIL", measured=512.6),
+        limit("GET /c", outcome="INVALID", measured=None, samples=3),
     ]
     text = render_junit(verdict(scenario("a", "FAIL", limits=limits), outcome="FAIL"))
     assert states_of(parse(text)) == {"GET /a p95": "passed", "GET /b p95": "failure", "GET /c p95": "error"}
@@ -103,9 +103,9 @@ def test_finding__that_blocks_is_an_error_and_a_note_is_no_case():
 
 
 def test_untrusted_measurement__has_neither_kept_nor_broken_limits():
-    limits = [limit("GET /a"), limit("GET /b", outcome="breached")]
+    limits = [limit("GET /a"), limit("GET /b", outcome="FAIL")]
     found = [finding("throttled", "invalid", "GET /a", "148 replies were 429")]
-    one = scenario("a", "INVALID", limits=limits, findings=found, comparison=duet(change(outcome="pass")))
+    one = scenario("a", "INVALID", limits=limits, findings=found, comparison=duet(change(outcome="PASS")))
     text = render_junit(verdict(one, outcome="INVALID"))
     assert set(states_of(parse(text)).values()) == {"error"}
     assert "not judged: the measurement cannot be trusted: was 212 ms" in text
@@ -114,11 +114,11 @@ def test_untrusted_measurement__has_neither_kept_nor_broken_limits():
 @pytest.mark.parametrize(("blocks", "state"), [(False, "skipped"), (True, "failure")])
 def test_inconclusive__is_skipped_or_a_failure_where_it_blocks(blocks, state):
     unclear = duet(
-        change("all", outcome="inconclusive"),
-        change("GET /rare", outcome="inconclusive", size=0.01),  # within its tolerance: decides nothing
-        change("GET /good", outcome="pass"),
-        not_compared=[not_compared("GET /b", outcome="inconclusive"), not_compared("GET /c")],
-        outcome="inconclusive",
+        change("all", outcome="INCONCLUSIVE"),
+        change("GET /rare", outcome="INCONCLUSIVE", size=0.01),  # within its tolerance: decides nothing
+        change("GET /good", outcome="PASS"),
+        not_compared=[not_compared("GET /b", outcome="INCONCLUSIVE"), not_compared("GET /c")],
+        outcome="INCONCLUSIVE",
     )
     one = scenario("a", "INCONCLUSIVE", comparison=unclear)
     assert states(one, outcome="INCONCLUSIVE", blocks=blocks) == {
@@ -132,15 +132,15 @@ def test_inconclusive__is_skipped_or_a_failure_where_it_blocks(blocks, state):
 
 
 def test_tolerance__broken_is_a_failure():
-    one = scenario("a", "FAIL", comparison=duet(change("GET /a"), outcome="fail"))
+    one = scenario("a", "FAIL", comparison=duet(change("GET /a"), outcome="FAIL"))
     assert states(one, outcome="FAIL")["GET /a p95 against base"] == "failure"
 
 
-@pytest.mark.parametrize(("outcome", "state"), [("inconclusive", "skipped"), ("invalid", "error")])
+@pytest.mark.parametrize(("outcome", "state"), [("INCONCLUSIVE", "skipped"), ("INVALID", "error")])
 def test_comparison__with_a_side_in_doubt_is_not_green(outcome, state):
     broken = finding("throttled", "invalid", "GET /a", side="base")
-    compared = duet(change(outcome="pass"), outcome=outcome, findings=[broken])
-    one = scenario("a", "INVALID" if outcome == "invalid" else "INCONCLUSIVE", comparison=compared)
+    compared = duet(change(outcome="PASS"), outcome=outcome, findings=[broken])
+    one = scenario("a", "INVALID" if outcome == "INVALID" else "INCONCLUSIVE", comparison=compared)
     found = states(one, outcome=one.outcome)
     assert found == {"all p95": "passed", "all p95 against base": state, "throttled: base: GET /a": state}
 
@@ -199,7 +199,7 @@ def test_control_characters__are_replaced_where_xml_has_no_way_to_write_them():
     severity=st.sampled_from(["invalid", "insufficient", "info"]),
 )
 def test_hostile_verdict__is_always_valid_and_never_all_green(name, text, outcome, severity):
-    compared = duet(change(name, outcome="pass"), not_compared=[not_compared(name)], findings=[finding(name)])
+    compared = duet(change(name, outcome="PASS"), not_compared=[not_compared(name)], findings=[finding(name)])
     one = scenario(
         name,
         outcome,

@@ -38,7 +38,7 @@ def test_base_that_did_not_start__is_the_headline_and_a_reason_that_is_not_folde
 
 
 def test_comparison_that_could_not_tell__still_says_so():
-    unclear = duet(change(outcome="inconclusive"), outcome="inconclusive")
+    unclear = duet(change(outcome="INCONCLUSIVE"), outcome="INCONCLUSIVE")
     one = verdict(scenario("shop", "INCONCLUSIVE", comparison=unclear), outcome="INCONCLUSIVE")
     assert "within its budget" in render_verdict(one)["terminal"]
     both = verdict(one.scenarios[0], INCONCLUSIVE.scenarios[0], outcome="INCONCLUSIVE")

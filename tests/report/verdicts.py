@@ -9,6 +9,7 @@ from ci_gate.judge.compare.duet import DuetVerdict
 from ci_gate.judge.diagnosis.bottleneck import Diagnosis
 from ci_gate.judge.diagnosis.causes import Cause
 from ci_gate.judge.limits import LimitResult
+from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.summary import EndpointSummary
 from ci_gate.judge.validity.findings import Finding
 from ci_gate.judge.verdict import ScenarioVerdict, Verdict
@@ -25,7 +26,7 @@ def read_bound(text):
     return int(found[1]) * UNITS[found[2]] if found else 300.0
 
 
-def limit(endpoint="all", metric="p95", measured=212.4, text="300ms", *, outcome="kept", line=12, **more):
+def limit(endpoint="all", metric="p95", measured=212.4, text="300ms", *, outcome="PASS", line=12, **more):
     values = {
         "bound": read_bound(text),
         "samples": 3600,
@@ -36,7 +37,7 @@ def limit(endpoint="all", metric="p95", measured=212.4, text="300ms", *, outcome
         metric=metric,
         measured=measured,
         text=text,
-        outcome=outcome,
+        outcome=Outcome(outcome),
         line=line,
         **(values | more),
     )
@@ -72,7 +73,7 @@ def finding(
     return Finding(code=code, severity=severity, subject=subject, message=message, remedy=remedy, side=side)
 
 
-def change(endpoint="all", metric="p95", size=0.123, *, outcome="fail", tolerance=0.1, **more):
+def change(endpoint="all", metric="p95", size=0.123, *, outcome="FAIL", tolerance=0.1, **more):
     """Head is worse by ``size`` with an interval of 4 points on either side."""
     values = {
         "base": 200.0,
@@ -83,14 +84,19 @@ def change(endpoint="all", metric="p95", size=0.123, *, outcome="fail", toleranc
         "p_value": 0.001,
         "mde": 0.062,
         "windows": 60,
-        "is_real": outcome == "fail",
+        "is_real": outcome == "FAIL",
     }
     return Change(
-        endpoint=endpoint, metric=metric, change=size, tolerance=tolerance, outcome=outcome, **(values | more)
+        endpoint=endpoint,
+        metric=metric,
+        change=size,
+        tolerance=tolerance,
+        outcome=Outcome(outcome),
+        **(values | more),
     )
 
 
-def not_compared(endpoint="GET /rare", metric="p99", *, outcome="pass"):
+def not_compared(endpoint="GET /rare", metric="p99", *, outcome="PASS"):
     return NotCompared(
         endpoint=endpoint,
         metric=metric,
@@ -98,13 +104,13 @@ def not_compared(endpoint="GET /rare", metric="p99", *, outcome="pass"):
         base_samples=12,
         head_samples=15,
         needed=1000,
-        outcome=outcome,
+        outcome=Outcome(outcome),
     )
 
 
-def duet(*changes, outcome="pass", not_compared=(), findings=()):
+def duet(*changes, outcome="PASS", not_compared=(), findings=()):
     return DuetVerdict(
-        outcome=outcome,
+        outcome=Outcome(outcome),
         duration_s=60.0,
         analyses=1,
         alpha=0.05,
@@ -117,7 +123,7 @@ def duet(*changes, outcome="pass", not_compared=(), findings=()):
 def scenario(name="checkout", outcome="PASS", *, endpoints=None, limits=None, findings=(), users=100, **more):
     return ScenarioVerdict(
         name=name,
-        outcome=outcome,
+        outcome=Outcome(outcome),
         users=users,
         duration_s=60.0,
         endpoints=(endpoint(),) if endpoints is None else tuple(endpoints),
@@ -146,14 +152,14 @@ def verdict(*scenarios, outcome="PASS", findings=(), head=SHA, profile="pull_req
     values = {
         "schema": 2,
         "ci_gate_version": "0.1.0",
-        "blocks": outcome in {"FAIL", "INVALID"},
+        "blocks": Outcome(outcome).blocks,
         "started_at": "2026-11-23T15:00:00Z",
         "thresholds_file": "thresholds.yaml",
         "thresholds_sha256": "f" * 64,
         "git": {"head": head},
     }
     return Verdict(
-        outcome=outcome,
+        outcome=Outcome(outcome),
         scenarios=scenarios or (scenario(),),
         findings=tuple(findings),
         profile=profile,

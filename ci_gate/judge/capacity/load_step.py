@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 
@@ -11,12 +11,11 @@ from ci_gate.evidence.readings import StrictValue
 from ci_gate.evidence.recording import RecordingPlan
 from ci_gate.judge.capacity.step_windows import StepWindow, cut_windows
 from ci_gate.judge.limits import LimitResult
+from ci_gate.judge.outcome import Outcome, decide
 from ci_gate.judge.steady import ClassifiedRecording
 from ci_gate.judge.validity.findings import Finding, as_planned, make_rule_input
 from ci_gate.judge.validity.rules import check_validity
 from ci_gate.thresholds import RATE, Scenario
-
-StepOutcome = Literal["kept", "breached", "unproven", "untrusted"]
 
 GENERATOR_CODES: Final = frozenset({"generator-busy", "generator-late", "load-not-reached"})
 """Findings that say that Locust, and not the service, was at its end."""
@@ -27,8 +26,8 @@ class Step(StrictValue, frozen=True):
 
     ``load`` is in users, or in arrivals per second where the workload is open. ``rate_per_s`` are successes
     that ended in the steady phase, ``in_flight`` is the mean number of requests with the service. Latencies
-    are of successes in ms, from the intended start. ``outcome``: every limit was proven and ``kept``; one is
-    ``breached``; one is ``unproven`` for want of samples; or the measurement itself is ``untrusted``.
+    are of successes in ms, from the intended start. ``outcome``: PASS, every limit was proven; FAIL, one is
+    broken; INCONCLUSIVE, one lacks samples; or INVALID, the measurement itself cannot be trusted.
     """
 
     name: str
@@ -45,22 +44,22 @@ class Step(StrictValue, frozen=True):
     failure_share: float | None
     limits: tuple[LimitResult, ...]
     findings: tuple[Finding, ...]
-    outcome: StepOutcome
+    outcome: Outcome
     windows: tuple[StepWindow, ...]
 
     @property
     def breaches(self) -> tuple[LimitResult, ...]:
-        return tuple(limit for limit in self.limits if limit.outcome == "breached")
+        return tuple(limit for limit in self.limits if limit.outcome == Outcome.FAIL)
 
     @property
     def invalid(self) -> tuple[Finding, ...]:
-        """Why it is untrusted."""
+        """Why it cannot be trusted."""
         return tuple(finding for finding in self.findings if finding.severity == "invalid")
 
     @property
     def is_measured(self) -> bool:
         """Whether its numbers may enter a fit."""
-        return self.outcome != "untrusted" and self.rate_per_s > 0 and len(self.windows) > 1
+        return self.outcome != Outcome.INVALID and self.rate_per_s > 0 and len(self.windows) > 1
 
 
 def judge_step(scenario: Scenario, plan: RecordingPlan, recording: ClassifiedRecording) -> Step:
@@ -105,10 +104,11 @@ def _with_load(scenario: Scenario, plan: RecordingPlan) -> Scenario:
     return dataclasses.replace(as_planned(scenario, plan), limits=limits, arrivals_per_s=plan.arrivals_per_s)
 
 
-def _outcome_of(limits: tuple[LimitResult, ...], findings: tuple[Finding, ...]) -> StepOutcome:
+def _outcome_of(limits: tuple[LimitResult, ...], findings: tuple[Finding, ...]) -> Outcome:
     severities = {finding.severity for finding in findings}
     if "invalid" in severities:
-        return "untrusted"
-    if any(limit.outcome == "breached" for limit in limits):
-        return "breached"
-    return "unproven" if "insufficient" in severities else "kept"
+        return Outcome.INVALID
+    # A limit without enough samples is open here: a longer step has more.
+    parts = (limit.outcome for limit in limits if limit.outcome != Outcome.INVALID)
+    is_shown = "insufficient" not in severities
+    return decide((*parts, Outcome.PASS), is_shown=is_shown, doubt=Outcome.INCONCLUSIVE)

@@ -11,6 +11,7 @@ from typing import Final, Literal
 from ci_gate.evidence.readings import StrictValue
 from ci_gate.judge.capacity.knee import locate_knee
 from ci_gate.judge.capacity.load_step import GENERATOR_CODES, Step
+from ci_gate.judge.outcome import Outcome
 from ci_gate.thresholds import metric_of
 
 MAX_STEPS: Final = 20
@@ -25,7 +26,7 @@ _GROWS: Final = 0.25
 _CHANCE: Final = GENERATOR_CODES | {"clock-jumped"}  # something else on the machine may have caused it
 _DOOMED: Final = frozenset({"service-ended", "service-restarted"})
 
-Ending = Literal["knee", "failures", "generator", "untrusted", "most", "unfinished"]
+Ending = Literal["knee", "failures", "generator", "invalid", "most", "unfinished"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,11 +83,11 @@ def explain_end(steps: Sequence[Step]) -> Ended | None:
     if not climbed:
         return None
     top = climbed[-1]
-    if top.outcome == "untrusted":
+    if top.outcome == Outcome.INVALID:
         return _explain_distrust(top)
     if any(metric_of(limit.metric).is_share for limit in top.breaches):
         return Ended(by="failures", why=f"{100 * (top.failure_share or 0.0):.1f} % of all requests failed")
-    beyond = list(pairwise(step for step in count_once(climbed) if step.outcome != "untrusted"))
+    beyond = list(pairwise(step for step in count_once(climbed) if step.outcome != Outcome.INVALID))
     beyond = beyond[-STEPS_BEYOND:]
     if len(beyond) < STEPS_BEYOND or any(_grows(before, after) for before, after in beyond):
         return None
@@ -107,9 +108,9 @@ def find_first_broken(steps: Sequence[Step]) -> Step | None:
 
     None where neither was seen; a generator at its end says nothing about the service.
     """
-    broken = [step for step in count_once(steps) if step.outcome == "breached"]
+    broken = [step for step in count_once(steps) if step.outcome == Outcome.FAIL]
     ended = explain_end(steps)
-    if not broken and ended and ended.by == "untrusted":
+    if not broken and ended and ended.by == "invalid":
         return _climbed(steps)[-1]
     return broken[0] if broken else None
 
@@ -134,7 +135,7 @@ def _explain_distrust(step: Step) -> Ended:
     generator = [finding for finding in step.invalid if finding.code in GENERATOR_CODES]
     if generator:
         return Ended(by="generator", why=f"the load generator was at its end: {generator[0].message}")
-    return Ended(by="untrusted", why=f"[{step.invalid[0].code}] {step.invalid[0].message}")
+    return Ended(by="invalid", why=f"[{step.invalid[0].code}] {step.invalid[0].message}")
 
 
 def _grows(before: Step, after: Step) -> bool:
@@ -149,17 +150,17 @@ def _slows(before: Step, after: Step) -> bool:
 def _refine_limits(steps: Sequence[Step], climb: Climb) -> NextStep | None:
     """Narrow the loads between which a limit begins to break."""
     once, first = count_once(steps), find_first_broken(steps)
-    trusted = [step.load for step in once if step.outcome != "untrusted"]
+    trusted = [step.load for step in once if step.outcome != Outcome.INVALID]
     if first is None:
         return _prove(steps, trusted[-1], climb) if trusted else None
     if not _is_repeated(steps, first.load) and any(
-        step.outcome == "kept" and step.load > first.load for step in once
+        step.outcome == Outcome.PASS and step.load > first.load for step in once
     ):
         return _plan(steps, round(first.load), climb, "again: a larger load kept the limits")
     below = [load for load in trusted if load < first.load]
     if not below:
         load = max(math.floor(first.load / climb.growth), climb.least)
-        can_be_lower = first.outcome == "breached" and load < first.load
+        can_be_lower = first.outcome == Outcome.FAIL and load < first.load
         return _plan(steps, load, climb, "down: the lightest load broke a limit") if can_be_lower else None
     last = max(below)
     load = round(math.sqrt(last * first.load))
@@ -171,7 +172,7 @@ def _refine_limits(steps: Sequence[Step], climb: Climb) -> NextStep | None:
 def _prove(steps: Sequence[Step], load: float, climb: Climb) -> NextStep | None:
     """The same load once more and for longer, where its limits were not proven for want of samples."""
     there = [step for step in steps if step.load == load]
-    if there[-1].outcome != "unproven" or len(there) > 1:
+    if there[-1].outcome != Outcome.INCONCLUSIVE or len(there) > 1:
         return None
     planned = _plan(steps, round(load), climb, "again and longer: its limits take more samples")
     return planned if planned.duration_s > _SPARE * there[-1].duration_s else None

@@ -17,6 +17,7 @@ from ci_gate.judge.capacity.load_step import Step, judge_step
 from ci_gate.judge.capacity.scalability import Scalability, fit_scalability
 from ci_gate.judge.capacity.stepping import Ended, count_once, explain_end, find_first_broken
 from ci_gate.judge.diagnosis.bottleneck import Diagnosis, diagnose, gather_circumstances
+from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.steady import ClassifiedRecording, classify
 from ci_gate.thresholds import Scenario, Thresholds
 
@@ -65,7 +66,7 @@ class CapacityVerdict(StrictValue, frozen=True):
     @property
     def largest_measured(self) -> Step | None:
         """The step with the largest load whose measurement can be trusted."""
-        trusted = [step for step in self.steps if step.outcome != "untrusted"]
+        trusted = [step for step in self.steps if step.outcome != Outcome.INVALID]
         return max(trusted, key=lambda step: step.load, default=None)
 
     @property
@@ -134,7 +135,7 @@ def _judge_steps(
         for plan in sorted(plans, key=lambda plan: plan.recording)
         if plan.recording in recordings
     )
-    is_last_half = _is_cut_off(run) and steps and steps[-1].outcome == "untrusted"
+    is_last_half = _is_cut_off(run) and steps and steps[-1].outcome == Outcome.INVALID
     return steps[:-1] if is_last_half else steps
 
 
@@ -155,7 +156,7 @@ def _find_fit(steps: Sequence[Step]) -> Fit:
     kept = [
         step
         for step in count_once(steps)
-        if step.outcome == "kept" and (broken is None or step.load < broken.load)
+        if step.outcome == Outcome.PASS and (broken is None or step.load < broken.load)
     ]
     return Fit(kept=kept[-1].name if kept else None, breached=broken.name if broken else None)
 

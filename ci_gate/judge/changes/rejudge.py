@@ -11,7 +11,7 @@ from fractions import Fraction
 from ci_gate.judge.compare.comparison import Change
 from ci_gate.judge.compare.worsening import exceeds
 from ci_gate.judge.limits import Figure, LimitResult, find_row, judge_figure, read_figure
-from ci_gate.judge.outcomes import Outcome
+from ci_gate.judge.outcome import Outcome, decide
 from ci_gate.judge.verdict import ScenarioVerdict, Verdict
 from ci_gate.thresholds import Limit, Scenario, Thresholds, metric_of
 
@@ -45,13 +45,13 @@ def judge_under_base(verdict: Verdict, base: Thresholds) -> tuple[UnderBase, ...
 
 def _judge_scenario(name: str, run: ScenarioVerdict | None, base: Scenario | None) -> UnderBase:
     results = [(limit, _judge_limit(limit, run)) for limit in base.limits] if base and run else []
-    breaches = tuple(result for _, result in results if result and result.outcome == "breached")
+    breaches = tuple(result for _, result in results if result and result.outcome == Outcome.FAIL)
     unknown = tuple(f"{limit.endpoint} {limit.metric}" for limit, result in results if result is None)
     worse = tuple(_find_worse(run, base)) if base and run else ()
-    is_proven = all(result and result.outcome != "unproven" for _, result in results)
+    parts = [result.outcome if result else Outcome.INVALID for _, result in results]
     return UnderBase(
         scenario=name,
-        base=_outcome(run, breached=bool(breaches or worse), proven=is_proven) if base else None,
+        base=_outcome(run, [*parts, *(Outcome.FAIL for _ in worse)]) if base else None,
         head=run.outcome if run else None,
         breaches=breaches,
         worse=worse,
@@ -59,12 +59,9 @@ def _judge_scenario(name: str, run: ScenarioVerdict | None, base: Scenario | Non
     )
 
 
-def _outcome(run: ScenarioVerdict | None, *, breached: bool, proven: bool) -> Outcome:
-    if run is None or any(finding.severity == "invalid" for finding in run.findings):
-        return "INVALID"
-    if breached:
-        return "FAIL"
-    return "PASS" if proven else "INVALID"
+def _outcome(run: ScenarioVerdict | None, parts: list[Outcome]) -> Outcome:
+    findings = run.findings if run else ()
+    return decide(parts, is_trusted=all(finding.severity != "invalid" for finding in findings))
 
 
 def _find_worse(run: ScenarioVerdict, base: Scenario) -> Iterator[Change]:

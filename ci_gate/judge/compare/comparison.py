@@ -22,6 +22,7 @@ from ci_gate.judge.compare.windows import (
     measure_rate,
 )
 from ci_gate.judge.compare.worsening import exceeds, judge_change
+from ci_gate.judge.outcome import Outcome, decide
 from ci_gate.judge.quantiles import count_needed
 from ci_gate.thresholds import ALL_ENDPOINTS, FAILURES, RATE, Metric, metric_of
 from ci_gate.wording import format_exact
@@ -35,8 +36,6 @@ POWER: Final = 0.8
 """Probability with which a change of the minimum detectable size is shown to be real."""
 
 _MAX_LOG: Final = 20.0  # a ratio beyond e**20 says no more, and would soon be no number
-
-Outcome = Literal["pass", "fail", "inconclusive"]
 
 
 class Change(StrictValue, frozen=True):
@@ -75,14 +74,14 @@ class Change(StrictValue, frozen=True):
         tolerance: the few requests of a rare endpoint can hardly ever show that it is not.
         """
         is_decisive = self.endpoint == ALL_ENDPOINTS or exceeds(self.metric, self.change, self.tolerance)
-        return self.outcome == "inconclusive" and is_decisive
+        return self.outcome == Outcome.INCONCLUSIVE and is_decisive
 
 
 class NotCompared(StrictValue, frozen=True):
     """A comparison asked for that the samples do not carry.
 
     ``lacking`` says of what: ``samples`` where a side has fewer than ``needed``, ``windows`` where the sides
-    were not called at the same times. The outcome is ``pass`` only for an endpoint called too seldom on both
+    were not called at the same times. The outcome is PASS only for an endpoint called too seldom on both
     sides to be compared within the longest duration: that must not keep every run from passing.
     """
 
@@ -137,20 +136,11 @@ def compare(
     )
 
 
-def decide(comparison: Comparison, look: InterimAnalysis) -> Outcome | Literal["extend"]:
-    """Fail on any breach; pass when nothing is left open; else go on to the next look, if there is one."""
-    outcome = settle(comparison)
-    return outcome if outcome != "inconclusive" or look.is_last else "extend"
-
-
 def settle(comparison: Comparison) -> Outcome:
-    """What it says, should no more load come."""
-    if any(change.outcome == "fail" for change in comparison.changes):
-        return "fail"
-    is_open = any(change.leaves_open for change in comparison.changes) or any(
-        missing.outcome == "inconclusive" for missing in comparison.not_compared
-    )
-    return "pass" if comparison.changes and not is_open else "inconclusive"
+    """FAIL on any breach, PASS when nothing is left open; INCONCLUSIVE goes on to the next look, if any."""
+    deciding = (each for each in comparison.changes if each.outcome == Outcome.FAIL or each.leaves_open)
+    parts = [each.outcome for each in deciding] + [each.outcome for each in comparison.not_compared]
+    return decide(parts or [Outcome.PASS], is_shown=bool(comparison.changes), doubt=Outcome.INCONCLUSIVE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,7 +185,7 @@ class _Question:
             base_samples=self.samples[0],
             head_samples=self.samples[1],
             needed=self.needed,
-            outcome="pass" if is_rare else "inconclusive",
+            outcome=Outcome.PASS if is_rare else Outcome.INCONCLUSIVE,
         )
 
 
@@ -238,6 +228,6 @@ def _judge(question: _Question, effect: Effect, level: float, alpha: float) -> C
         tolerance=question.tolerance,
         windows=effect.windows,
         is_real=effect.p_value <= level,
-        outcome="inconclusive",
+        outcome=Outcome.INCONCLUSIVE,
     )
     return msgspec.structs.replace(change, outcome=judge_change(change))

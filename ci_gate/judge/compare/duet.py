@@ -13,10 +13,11 @@ from ci_gate.evidence.ranges import Count, Quantity, Share
 from ci_gate.evidence.readings import StrictValue
 from ci_gate.evidence.recording import DUET_BASE, DUET_HEAD, RecordingPlan
 from ci_gate.evidence.samples import UNSENT, count_ids
-from ci_gate.judge.compare.comparison import Change, Comparison, NotCompared, compare, decide
+from ci_gate.judge.compare.comparison import Change, Comparison, NotCompared, compare, settle
 from ci_gate.judge.compare.interim import InterimAnalysis, plan_interim
 from ci_gate.judge.compare.windows import Phase, SideSamples
 from ci_gate.judge.log_ends import shorten_failure
+from ci_gate.judge.outcome import Outcome, decide
 from ci_gate.judge.steady import ClassifiedRecording, SteadyPhase
 from ci_gate.judge.validity.findings import Finding, Rule, as_planned, make_rule_input
 from ci_gate.judge.validity.rules import RULES, check_validity
@@ -42,8 +43,6 @@ NOT_COMPARED: Final = "not-compared"
 
 _SIDES: Final[tuple[Literal["base", "head"], ...]] = ("base", "head")
 
-DuetOutcome = Literal["pass", "fail", "inconclusive", "invalid"]
-
 
 class DuetVerdict(StrictValue, frozen=True):
     """What the comparison with base showed. ``alpha`` is of this scenario, over all looks.
@@ -52,7 +51,7 @@ class DuetVerdict(StrictValue, frozen=True):
     INVALID; any other leaves the comparison inconclusive.
     """
 
-    outcome: DuetOutcome
+    outcome: Outcome
     duration_s: Quantity
     analyses: Count
     alpha: Share
@@ -99,13 +98,12 @@ def judge_duet(
     reached = [
         look for look in plan_interim(settings.max_duration_s, settings.alpha) if look.duration_s <= lasted_s
     ]
-    outcome: DuetOutcome = "inconclusive"
+    outcome = Outcome.INCONCLUSIVE
     comparison, seen = Comparison(changes=(), not_compared=()), 0
     for look in reached:
         comparison, seen = compare_at(look, begin_s, sides, scenario, settings), seen + 1
-        decision = decide(comparison, look)
-        if decision != "extend":
-            outcome = decision
+        outcome = settle(comparison)
+        if outcome != Outcome.INCONCLUSIVE:
             break
     return DuetVerdict(
         outcome=weigh(findings, outcome),
@@ -118,7 +116,7 @@ def judge_duet(
     )
 
 
-def weigh(findings: tuple[Finding, ...], compared: DuetOutcome) -> DuetOutcome:
+def weigh(findings: tuple[Finding, ...], compared: Outcome) -> Outcome:
     """What is left of the comparison beside what was found on its sides.
 
     A head that breaks down where base does not must not be excused by that; what was merely not shown does
@@ -128,10 +126,8 @@ def weigh(findings: tuple[Finding, ...], compared: DuetOutcome) -> DuetOutcome:
     of_base = {finding.code for finding in distrusted if finding.side == "base"}
     of_head = {finding.code for finding in distrusted if finding.side == "head"}
     if of_head - of_base - _OF_THE_GENERATOR:
-        return "invalid"
-    if distrusted or (findings and compared != "fail"):
-        return "inconclusive"
-    return compared
+        return Outcome.INVALID
+    return decide([compared], is_trusted=not distrusted, is_shown=not findings, doubt=Outcome.INCONCLUSIVE)
 
 
 def without_duet(settings: Compare, why: str) -> DuetVerdict:
@@ -144,7 +140,7 @@ def without_duet(settings: Compare, why: str) -> DuetVerdict:
         remedy="fix base, or what kept both from being measured together",
     )
     return DuetVerdict(
-        outcome="inconclusive",
+        outcome=Outcome.INCONCLUSIVE,
         duration_s=0.0,
         analyses=0,
         alpha=settings.alpha,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from ci_gate.judge.outcome import Outcome
 from ci_gate.thresholds import metric_of
 
 if TYPE_CHECKING:
-    from ci_gate.judge.compare.comparison import Change, Outcome
+    from ci_gate.judge.compare.comparison import Change
 
 _ROUNDING: Final = 1e-9  # of a change: floats and logarithms add it to 90 of 100, which keeps 10 %
 
@@ -22,10 +23,10 @@ def judge_change(change: Change) -> Outcome:
     metric = metric_of(change.metric)
     within = not exceeds(change.metric, change.change, change.tolerance)
     if change.is_real and not within:
-        return "fail"
+        return Outcome.FAIL
     # Rare stalls are trimmed from the paired effect: what the plain percentile shows as worse must not pass.
     most = change.base * (1 + change.tolerance + _ROUNDING)
     is_shown_worse = metric.is_percentile and change.head > most
     is_excluded = metric.worse * change.worst < change.tolerance
     is_clear = is_excluded or (within and change.mde <= change.tolerance)
-    return "pass" if is_clear and not is_shown_worse else "inconclusive"
+    return Outcome.PASS if is_clear and not is_shown_worse else Outcome.INCONCLUSIVE

@@ -36,6 +36,7 @@ from ci_gate.judge.diagnosis.observation import ProbeWindow, ResourceUsage, obse
 from ci_gate.judge.diagnosis.occupancy import locate
 from ci_gate.judge.diagnosis.statements import count_statements, make_n_plus_one, subtract_first
 from ci_gate.judge.limits import LimitResult
+from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.steady import ClassifiedRecording
 from ci_gate.thresholds import RATE, Scenario, Thresholds, metric_of
 
@@ -71,8 +72,8 @@ class ScenarioContext:
     def is_too_slow(self) -> bool:
         """A latency is worse than its limit or tolerance; or the rate is, and not for want of successes."""
         changes = self.comparison.changes if self.comparison else ()
-        metrics = {limit.metric for limit in self.limits if limit.outcome == "breached"}
-        metrics |= {change.metric for change in changes if change.outcome == "fail"}
+        metrics = {limit.metric for limit in self.limits if limit.outcome == Outcome.FAIL}
+        metrics |= {change.metric for change in changes if change.outcome == Outcome.FAIL}
         broken = {metric_of(name) for name in metrics}
         is_slow = any(metric.is_percentile for metric in broken)
         return is_slow or (RATE in broken and not any(metric.is_share for metric in broken))

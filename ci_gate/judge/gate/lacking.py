@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.validity.run_findings import LEFT_OUT, note_left_out
 from ci_gate.judge.verdict import Verdict, mark_invalid
 from ci_gate.thresholds import Scenario, Thresholds
@@ -26,7 +27,7 @@ def demand_all(verdict: Verdict, thresholds: Thresholds, names: Sequence[str] = 
     if left_out and not _says_left_out(verdict):
         findings = (*verdict.findings, note_left_out(left_out))
         verdict = msgspec.structs.replace(verdict, findings=findings)
-    blocks = verdict.outcome == "INCONCLUSIVE" and thresholds.on_inconclusive == "block"
+    blocks = verdict.outcome == Outcome.INCONCLUSIVE and thresholds.on_inconclusive == "block"
     return msgspec.structs.replace(verdict, blocks=verdict.blocks or blocks)
 
 
@@ -44,7 +45,7 @@ def _find_lacking(scenario: Scenario, verdict: Verdict) -> Iterator[str]:
     if found is None:
         yield f"scenario {scenario.name}"
         return
-    if found.outcome in {"FAIL", "INVALID"}:
+    if found.outcome.blocks:
         return  # it blocks already, and may have no limits because nothing was measured
     limits = {(limit.endpoint, limit.metric) for limit in found.limits}
     for limit in scenario.limits:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.outcomes import outcome_of_run
 from ci_gate.judge.validity.findings import Finding
 from ci_gate.judge.validity.run_findings import LEFT_OUT
@@ -41,7 +42,7 @@ def merge_verdicts(
         schema=VERDICT_SCHEMA,
         ci_gate_version=first.ci_gate_version if first else "",
         outcome=outcome,
-        blocks=outcome in {"FAIL", "INVALID"} or any(each.blocks for each in verdicts),
+        blocks=outcome.blocks or any(each.blocks for each in verdicts),
         profile=first.profile if first else "",
         started_at=min((each.started_at for each in verdicts), default=""),
         thresholds_file=first.thresholds_file if first else "thresholds.yaml",
@@ -65,7 +66,7 @@ def _find_scenario(name: str, verdicts: Sequence[Verdict]) -> ScenarioVerdict:
     message = f"{len(found):,} jobs came back with a verdict on it" if found else "its job gave no verdict"
     return ScenarioVerdict(
         name=name,
-        outcome="INVALID",
+        outcome=Outcome.INVALID,
         users=0,
         duration_s=0.0,
         endpoints=(),

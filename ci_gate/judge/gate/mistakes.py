@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from ci_gate.errors import Problem
+from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.validity.findings import Finding
 from ci_gate.judge.verdict import VERDICT_SCHEMA, Verdict, invalidate
 
@@ -30,7 +31,7 @@ def make_empty_verdict(thresholds_file: str, ci_gate_version: str, *findings: Fi
     return Verdict(
         schema=VERDICT_SCHEMA,
         ci_gate_version=ci_gate_version,
-        outcome="INVALID",
+        outcome=Outcome.INVALID,
         blocks=True,
         profile="",
         started_at="",

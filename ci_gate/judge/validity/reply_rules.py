@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ci_gate.evidence.samples import FLAG_RETRY_AFTER, UNSENT, count_ids, group_rows
+from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.steady import FIRST_ERROR_STATUS, find_error_statuses, find_throttled
 from ci_gate.judge.summary import name_status
 from ci_gate.judge.validity.findings import Rule, RuleInput, Violation
@@ -52,7 +53,7 @@ def _find_only_accepted_errors(case: RuleInput) -> Iterator[Violation]:
 def _find_too_few(case: RuleInput) -> Iterator[Violation]:
     for limit in case.limits:
         of_all = limit.endpoint == ALL_ENDPOINTS and len(case.steady.samples)
-        if limit.outcome == "unproven" and (limit.samples or of_all):
+        if limit.outcome == Outcome.INVALID and (limit.samples or of_all):
             of_successes = metric_of(limit.metric).is_percentile
             what = ("success", "successes") if of_successes else ("request", "requests")
             were = "was" if limit.samples == 1 else "were"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ci_gate.judge.limits import LimitResult
+from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.verdict import ScenarioVerdict, Verdict
 from ci_gate.report.comment import Report
 from ci_gate.report.explain import describe_excess, list_blocking, share_of_limit
@@ -30,7 +31,7 @@ def find_tightest(scenarios: Sequence[ScenarioVerdict]) -> tuple[ScenarioVerdict
         (scenario, limit, 1 / share if limit.is_floor else share)
         for scenario in scenarios
         for limit in scenario.limits
-        if limit.outcome == "kept" and (share := share_of_limit(limit))
+        if limit.outcome == Outcome.PASS and (share := share_of_limit(limit))
     ]
     return max(used, key=lambda each: each[2], default=None)
 
@@ -55,7 +56,7 @@ def _advise_on_verdict(verdict: Verdict) -> Iterator[Advice]:
         yield Advice(subject=finding.about, text=finding.remedy)
     for number, scenario in enumerate(verdict.scenarios):
         yield from _advise_on_scenario(scenario, f"#s{number}")
-    if verdict.outcome == "PASS":
+    if verdict.outcome == Outcome.PASS:
         tightest = find_tightest(verdict.scenarios)
         if tightest and tightest[2] >= _TIGHT:
             scenario, limit, _ = tightest
@@ -66,14 +67,14 @@ def _advise_on_verdict(verdict: Verdict) -> Iterator[Advice]:
 
 
 def _advise_on_scenario(scenario: ScenarioVerdict, href: str) -> Iterator[Advice]:
-    if scenario.outcome == "FAIL":
+    if scenario.outcome == Outcome.FAIL:
         causes = scenario.diagnosis.causes if scenario.diagnosis else ()
         if causes:
             text = f"{causes[0].title}: {causes[0].next_step}"
         else:
             text = "nothing that was observed explains it: the charts show when it began and what rose too"
         yield Advice(subject=scenario.name, text=text, href=f"{href}-diagnosis" if causes else href)
-    elif scenario.outcome == "INCONCLUSIVE" and scenario.comparison and scenario.comparison.changes:
+    elif scenario.outcome == Outcome.INCONCLUSIVE and scenario.comparison and scenario.comparison.changes:
         text = "a change this small was not detectable: raise max_duration, fit compare_load or tolerate more"
         yield Advice(subject=scenario.name, text=text, href=href)
     for remedy, subjects in _group_by_remedy(scenario).items():

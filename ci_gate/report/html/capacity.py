@@ -12,11 +12,12 @@ from ci_gate.judge.capacity.scalability import Scalability
 from ci_gate.judge.capacity.step_windows import Estimate
 from ci_gate.judge.capacity.stepping import count_once
 from ci_gate.judge.capacity.verdict import CapacityVerdict
-from ci_gate.report.capacity import describe_outcome, explain_capacity, summarise_capacity
+from ci_gate.report.capacity import explain_capacity, summarise_capacity
 from ci_gate.report.cells import format_ms, format_rate, format_share
 from ci_gate.report.html.chart import Chart, Line, Mark, Span
 from ci_gate.report.html.page import render_page
-from ci_gate.report.html.table import Cell, Column, Table
+from ci_gate.report.html.table import Cell, Column, Table, make_outcome_cell
+from ci_gate.report.outcome_words import WORDS
 from ci_gate.wording import format_number
 
 _LATENCY_LIMITS: Final = ("p50", "p95", "p99")
@@ -86,7 +87,7 @@ def _draw_by_load(verdict: CapacityVerdict, steps: list[Step]) -> list[Chart]:
 
 def _mark_limits(steps: list[Step]) -> tuple[Mark, ...]:
     return tuple(
-        Mark(label=f"limit {limit.metric} {limit.text}", at=limit.bound, tone="bad")
+        Mark(label=f"limit {limit.metric} {limit.text}", at=limit.bound, tone="fail")
         for limit in steps[0].limits
         if limit.endpoint == "all" and limit.metric in _LATENCY_LIMITS
     )
@@ -156,12 +157,11 @@ def _make_table(verdict: CapacityVerdict) -> Table:
 
 
 def _make_row(step: Step) -> tuple[Cell, ...]:
-    kind = "unproven" if step.outcome == "untrusted" else step.outcome
     return (
         Cell(f"{step.load:,.0f}", key=step.load),
         Cell(format_rate(step.rate_per_s), key=step.rate_per_s),
         Cell(format_number(step.in_flight), key=step.in_flight),
         *(Cell(format_ms(value), key=value) for value in (step.p50_ms, step.p95_ms, step.p99_ms)),
         Cell(format_share(step.failure_share), key=step.failure_share),
-        Cell(describe_outcome(step), kind=kind),
+        make_outcome_cell(step.outcome, WORDS),
     )

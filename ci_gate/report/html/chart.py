@@ -52,7 +52,7 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
     label: str
     at: float
     axis: Literal["x", "y"] = "y"
-    tone: Literal["good", "bad", "plain"] = "plain"
+    tone: str = "soft"  # a colour of report.css: an outcome in lower case, or this
 
 
 class Chart(msgspec.Struct, frozen=True, kw_only=True):

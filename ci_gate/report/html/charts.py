@@ -15,13 +15,12 @@ from ci_gate.report.html.chart import Chart, Mark, Values
 from ci_gate.report.html.chart_style import CHART_STYLES, draw_lines, draw_phases
 from ci_gate.report.html.figure import Figure, count_figures, steady_values
 from ci_gate.report.html.sides import draw_distribution, draw_duet
+from ci_gate.report.outcome_words import WORDS
 from ci_gate.thresholds import ALL_ENDPOINTS, metric_of
 from ci_gate.thresholds.metrics import MS, PER_S
 from ci_gate.wording import count, format_number
 
 _UNITS: Final = {"latency": MS, "rate": PER_S}
-_TONES: Final = {"kept": "good", "breached": "bad", "unproven": "plain"}
-_SYMBOLS: Final = {"kept": "✓", "breached": "✕", "unproven": "⊘"}
 
 
 def make_figures(scenario: ScenarioVerdict, timeline: ScenarioTimeline, key: str) -> tuple[Figure, ...]:
@@ -57,11 +56,11 @@ def mark_limits(scenario: ScenarioVerdict, group: str) -> Iterator[Mark]:
     """A mark for each limit on all requests together that is in the unit of the chart."""
     for limit in scenario.limits:
         if limit.endpoint == ALL_ENDPOINTS and metric_of(limit.metric).unit == _UNITS.get(group):
-            yield Mark(label=_name_limit(limit), at=limit.bound, tone=_TONES[limit.outcome])  # type: ignore[arg-type]
+            yield Mark(label=_name_limit(limit), at=limit.bound, tone=limit.outcome.lower())
 
 
 def _name_limit(limit: LimitResult) -> str:
-    return f"{limit.metric} {'≥' if limit.is_floor else '≤'} {limit.text} {_SYMBOLS[limit.outcome]}"
+    return f"{limit.metric} {'≥' if limit.is_floor else '≤'} {limit.text}, {WORDS[limit.outcome]}"
 
 
 def _summarise(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ci_gate.judge.outcomes import Outcome
+from ci_gate.judge.outcome import Outcome, worst
 from ci_gate.judge.summary import EndpointSummary
 from ci_gate.judge.verdict import ScenarioVerdict, Verdict
 from ci_gate.report.cells import format_ms, format_rate, format_share
@@ -14,11 +14,11 @@ from ci_gate.report.explain import list_blocking
 from ci_gate.report.html.chart import Chart, Colour, Line, Span
 from ci_gate.report.html.charts import mark_limits
 from ci_gate.report.html.page import render_page
-from ci_gate.report.html.table import Cell, Column, Table
+from ci_gate.report.html.table import Cell, Column, Table, make_outcome_cell
 from ci_gate.report.html.tables import figure_cells, number_columns
+from ci_gate.report.outcome_words import count_outcomes
 from ci_gate.wording import NOTHING, count
 
-_SEVERITY: Final[tuple[Outcome, ...]] = ("FAIL", "INVALID", "INCONCLUSIVE", "PASS")
 _MIN_FOR_A_TREND: Final = 2
 _TO_THE_MINUTE: Final = len("2026-11-23T15:00")
 
@@ -68,7 +68,7 @@ def render_overview(runs: Sequence[OverviewRun]) -> str:
     )
     every = [each for row in measured.values() for each in row]
     every.sort(key=lambda each: (each.run.verdict.started_at, each.run.name), reverse=True)
-    outcome = min((each.scenario.outcome for each in latest), key=_SEVERITY.index, default="INVALID")
+    outcome = worst(each.scenario.outcome for each in latest) if latest else Outcome.INVALID
     return render_page(
         "overview.html",
         charts=[chart for trend in trends for chart in trend.charts],
@@ -82,10 +82,9 @@ def render_overview(runs: Sequence[OverviewRun]) -> str:
 
 
 def _say(latest: Sequence[_Measured], runs: int) -> str:
-    outcomes = [each.scenario.outcome for each in latest]
-    counts = [f"{outcomes.count(each)} {each}" for each in _SEVERITY if each in outcomes]
+    counts = count_outcomes(each.scenario.outcome for each in latest)
     what = f"{count(len(latest), 'scenario')} in {count(runs, 'run')}"
-    return f"{what}: {', '.join(counts) or 'nothing was measured'}"
+    return f"{what}: {counts or 'nothing was measured'}"
 
 
 def _make_table(caption: str, rows: Sequence[_Measured]) -> Table:
@@ -101,7 +100,7 @@ def _make_row(measured: _Measured) -> tuple[Cell, ...]:
     run, scenario, total = measured.run, measured.scenario, measured.total
     first = (
         Cell(scenario.name),
-        Cell(scenario.outcome, kind=f"outcome {scenario.outcome.lower()}"),
+        make_outcome_cell(scenario.outcome),
         Cell(run.name, kind="tight", href=run.href),
         Cell(run.verdict.started_at[:_TO_THE_MINUTE].replace("T", " "), kind="tight"),
         Cell(run.verdict.profile),
@@ -172,7 +171,7 @@ def _draw_chart(
         spans=tuple(
             Span(label=each.scenario.outcome, begin=index - 0.5, end=index + 0.5)
             for index, each in enumerate(measured)
-            if each.scenario.outcome != "PASS"
+            if each.scenario.outcome != Outcome.PASS
         ),
         marks=tuple(mark_limits(measured[-1].scenario, group)),
         summary=summary,

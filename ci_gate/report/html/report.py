@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.timeline.run_timeline import RunTimeline, ScenarioTimeline
 from ci_gate.judge.verdict import ScenarioVerdict
 from ci_gate.report.against_base import describe_duet
@@ -25,6 +26,7 @@ from ci_gate.report.html.tables import (
     make_threshold_table,
     make_under_base_table,
 )
+from ci_gate.report.outcome_words import WORDS, count_outcomes
 from ci_gate.report.reproduction import list_commands
 from ci_gate.wording import count
 
@@ -98,16 +100,16 @@ def _make_score(report: Report) -> tuple[tuple[str, str, str], ...]:
     totals = [scenario.endpoints[0] for scenario in scenarios if scenario.endpoints]
     requests, failures = sum(each.requests for each in totals), sum(each.failures for each in totals)
     failed = format_share(failures / requests if requests else None)
-    passed = sum(scenario.outcome == "PASS" for scenario in scenarios)
-    unkept = [f"{limits.count(each)} {word}" for each, word in _NOT_KEPT.items() if each in limits]
+    passed = sum(scenario.outcome == Outcome.PASS for scenario in scenarios)
+    unkept = count_outcomes((each for each in limits if each != Outcome.PASS), WORDS)
     cards = [
         ("Scenarios passed", f"{passed} of {len(scenarios)}", f"profile {report.verdict.profile}"),
-        ("Limits kept", f"{limits.count('kept')} of {len(limits)}", ", ".join(unkept) or "none broken"),
+        ("Limits kept", f"{limits.count(Outcome.PASS)} of {len(limits)}", unkept or "none broken"),
         ("Requests judged", f"{requests:,}", f"{failed} failed"),
     ]
     changes = [each for scenario in scenarios if scenario.comparison for each in scenario.comparison.changes]
     if changes:
-        worse = sum(change.outcome == "fail" for change in changes)
+        worse = sum(change.outcome == Outcome.FAIL for change in changes)
         cards.append(("Against base", f"{worse} worse", f"of {count(len(changes), 'comparison')}"))
     tightest = find_tightest(scenarios)
     if tightest:
@@ -116,6 +118,3 @@ def _make_score(report: Report) -> tuple[tuple[str, str, str], ...]:
         where = f"{what} {format_measured(limit)}, {format_bound(limit)}"
         cards.append(("Tightest kept limit", f"{used * 100:.0f} % used", where))
     return tuple(cards)
-
-
-_NOT_KEPT: Final = {"breached": "broken", "unproven": "not proven"}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from ci_gate.judge.outcome import Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,8 +20,8 @@ class Column:
 class Cell:
     """``key`` is what a column of numbers sorts by; None (nothing measured) comes last either way.
 
-    ``kind`` is a class of report.css: ``code`` for a name, or an outcome in lower case, which brings its
-    symbol. ``href`` makes it a link. ``meter``, an outcome of a limit, draws ``key`` as its used share.
+    ``kind`` is a class of report.css, such as ``code`` for a name. ``href`` makes it a link. ``meter``, an
+    outcome in lower case, draws ``key`` as its used share.
     """
 
     text: str
@@ -36,3 +39,8 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     pinned: int = 0  # rows at the top that stay there, such as a total
+
+
+def make_outcome_cell(outcome: Outcome, words: Mapping[Outcome, str] | None = None) -> Cell:
+    """The outcome, or the word for it, with the symbol and colour of its class in report.css."""
+    return Cell(words[outcome] if words else outcome, kind=f"outcome {outcome.lower()}")

@@ -10,20 +10,16 @@ from ci_gate.judge.changes.threshold_changes import ThresholdChange
 from ci_gate.judge.compare.comparison import Change
 from ci_gate.judge.compare.duet import DuetVerdict
 from ci_gate.judge.limits import LimitResult
+from ci_gate.judge.outcome import WORST_FIRST, Outcome
 from ci_gate.judge.summary import EndpointSummary
 from ci_gate.judge.verdict import ScenarioVerdict
-from ci_gate.report.against_base import (
-    OUTCOME_WORDS,
-    change_rows,
-    summarise_duet,
-)
+from ci_gate.report.against_base import change_rows, summarise_duet
 from ci_gate.report.cells import format_bound, format_measured, format_ms, format_rate, format_share
 from ci_gate.report.explain import explain_under_base, share_of_limit
-from ci_gate.report.html.table import Cell, Column, Table
+from ci_gate.report.html.table import Cell, Column, Table, make_outcome_cell
+from ci_gate.report.outcome_words import WORDS
 from ci_gate.wording import NOTHING
 
-_LIMIT_WORDS: Final = {"breached": "broken", "unproven": "not proven", "kept": "kept"}
-_CHANGE_KINDS: Final = {"pass": "kept", "fail": "breached", "inconclusive": "unproven"}
 _FIGURES: Final = ("requests", "rate", "p50", "p95", "p99")
 
 
@@ -42,7 +38,7 @@ def make_scenario_table(scenarios: Sequence[ScenarioVerdict]) -> Table:
 def _scenario_row(scenario: ScenarioVerdict, href: str) -> tuple[Cell, ...]:
     first = (
         Cell(scenario.name, href=href),
-        Cell(scenario.outcome, kind=f"outcome {scenario.outcome.lower()}"),
+        make_outcome_cell(scenario.outcome),
         Cell(f"{scenario.users:,}", float(scenario.users)),
     )
     if not scenario.endpoints:
@@ -101,22 +97,21 @@ def make_limit_table(limits: Iterable[LimitResult]) -> Table:
         Column(title="limit"),
         *number_columns("of the limit", "samples"),
     )
-    order = list(_LIMIT_WORDS)
-    rows = tuple(map(_limit_row, sorted(limits, key=lambda limit: order.index(limit.outcome))))
+    rows = tuple(map(_limit_row, sorted(limits, key=lambda limit: WORST_FIRST.index(limit.outcome))))
     return Table(caption="Limits of thresholds.yaml", columns=columns, rows=rows)
 
 
 def _limit_row(limit: LimitResult) -> tuple[Cell, ...]:
     share = share_of_limit(limit)
-    needed = f"{limit.samples:,} of {limit.needed:,}" if limit.outcome == "unproven" else f"{limit.samples:,}"
+    needed = f" of {limit.needed:,}" if limit.outcome == Outcome.INVALID else ""
     return (
         Cell(limit.endpoint, kind="code"),
         Cell(limit.metric),
-        Cell(_LIMIT_WORDS[limit.outcome], kind=limit.outcome),
+        make_outcome_cell(limit.outcome, WORDS),
         Cell(format_measured(limit), limit.measured),
         Cell(format_bound(limit) + ("" if limit.line else " (default)"), kind="tight"),
-        Cell(NOTHING if share is None else f"{share * 100:,.0f} %", share, meter=limit.outcome),
-        Cell(needed, float(limit.samples)),
+        Cell(NOTHING if share is None else f"{share * 100:,.0f} %", share, meter=limit.outcome.lower()),
+        Cell(f"{limit.samples:,}{needed}", float(limit.samples)),
     )
 
 
@@ -127,7 +122,8 @@ def make_change_table(duet: DuetVerdict) -> Table:
         *(Column(title=title) for title in ("endpoint", "metric", "outcome")),
         *number_columns(*titles),
     )
-    ordered = sorted(duet.changes, key=lambda change: change.outcome != "fail")  # as change_rows has them
+    # As change_rows has them.
+    ordered = sorted(duet.changes, key=lambda change: change.outcome != Outcome.FAIL)
     rows = tuple(_change_row(change, cells) for change, cells in zip(ordered, change_rows(duet), strict=True))
     return Table(caption="Head against base, each with its interval", columns=columns, rows=rows)
 
@@ -137,7 +133,7 @@ def _change_row(change: Change, cells: tuple[str, ...]) -> tuple[Cell, ...]:
     return (
         Cell(change.endpoint, kind="code"),
         Cell(change.metric),
-        Cell(OUTCOME_WORDS[change.outcome], kind=_CHANGE_KINDS[change.outcome]),
+        make_outcome_cell(change.outcome, WORDS),
         *(Cell(text, key) for text, key in zip(cells[3:], keys, strict=True)),
     )
 
@@ -166,17 +162,13 @@ def make_under_base_table(under_base: Iterable[UnderBase]) -> Table:
     rows = tuple(
         (
             Cell(row.scenario),
-            _outcome_cell(row.base),
-            _outcome_cell(row.head),
+            make_outcome_cell(row.base) if row.base else Cell(NOTHING),
+            make_outcome_cell(row.head) if row.head else Cell(NOTHING),
             Cell("; ".join(each.plain for each in explain_under_base(row)) or NOTHING),
         )
         for row in under_base
     )
     return Table(caption="The same evidence under both", columns=columns, rows=rows)
-
-
-def _outcome_cell(outcome: str | None) -> Cell:
-    return Cell(outcome, kind=f"outcome {outcome.lower()}") if outcome else Cell(NOTHING)
 
 
 def number_columns(*titles: str) -> tuple[Column, ...]:

@@ -105,8 +105,8 @@ def test_page__is_as_in_the_golden_file():
         ("invalid", "scenario the service did not start: [Errno 98] Address already in use run the run was"),
         ("invalid", "What to do next run : run again, to the end. cab-approvals : scenario: fix what"),
         ("invalid", "cab-approvals INVALID 50 - - - - - - -"),
-        ("worse-than-base", "POST /api/v1/orders failures WORSE 0.1 % 1.2 % +1.1 pp -2.9 to +5.1 0.5 %"),
-        ("worse-than-base", "all rate ok 59.1/s 57.9/s -2.0 % -6.0 to +2.0 5 % 6.2 %"),
+        ("worse-than-base", "POST /api/v1/orders failures broken 0.1 % 1.2 % +1.1 pp -2.9 to +5.1 0.5 %"),
+        ("worse-than-base", "all rate kept 59.1/s 57.9/s -2.0 % -6.0 to +2.0 5 % 6.2 %"),
         ("worse-than-base", "GET /api/v1/orders/{id} p99 was not compared: too few samples (12 on base, 15"),
         ("worse-than-base", "Against base 2 worse of 5 comparisons"),
         ("loosened", "p50 loosened 500ms 20s burst-load all p95 loosened 1s - burst-load POST /api/v1"),
@@ -119,7 +119,7 @@ def test_page__says_what_its_example_is_about(name, says):
 
 
 def test_many_reasons__are_counted():
-    limits = [limit(f"GET /{number}", outcome="breached") for number in range(30)]
+    limits = [limit(f"GET /{number}", outcome="FAIL") for number in range(30)]
     page = text_of(
         render_html(Report(verdict=verdict(scenario("a", "FAIL", limits=limits), outcome="FAIL")), None)
     )
@@ -167,22 +167,22 @@ def test_tightest__counts_floors_upside_down():
     floor = limit(metric="rate", measured=60.0, bound=50.0)
     _, found, used = find_tightest([scenario(limits=[loose, floor])])
     assert (found.metric, round(used, 3)) == ("rate", 0.833)
-    assert find_tightest([scenario(limits=[limit(outcome="breached")])]) is None
+    assert find_tightest([scenario(limits=[limit(outcome="FAIL")])]) is None
 
 
 def test_charts__are_those_that_there_is_something_to_draw_for():
     charts = read_charts(render_html(Report(verdict=verdict(DEPLOYMENTS)), TIMELINES))
     assert [key.removeprefix("s0-") for key in charts] == ["rate", "latency", "pool", "distribution", "duet"]
     labels = {mark["label"]: mark["tone"] for mark in charts["s0-latency"]["marks"]}
-    assert labels == {"p50 ≤ 200ms ✓": "good", "p99 ≤ 500ms ✓": "good"}
+    assert labels == {"p50 ≤ 200ms, kept": "pass", "p99 ≤ 500ms, kept": "pass"}
     assert [span["label"] for span in charts["s0-rate"]["spans"] if not span["is_plain"]] == ["ramp-up"]
 
 
 def test_charts__broken_limits_are_marked_as_such():
-    broken = scenario("concurrent-deployments", "FAIL", limits=[limit(outcome="breached")])
+    broken = scenario("concurrent-deployments", "FAIL", limits=[limit(outcome="FAIL")])
     charts = read_charts(render_html(Report(verdict=verdict(broken, outcome="FAIL")), TIMELINES))
     assert [(mark["label"], mark["tone"]) for mark in charts["s0-latency"]["marks"]] == [
-        ("p95 ≤ 300ms ✕", "bad")
+        ("p95 ≤ 300ms, broken", "fail")
     ]
 
 
@@ -255,7 +255,7 @@ def test_hostile_text__makes_no_element_and_no_attribute(name, text):
             name,
             "FAIL",
             endpoints=(endpoint(), endpoint(name, statuses={text: 1})),
-            limits=[limit(name, text=text, outcome="breached")],
+            limits=[limit(name, text=text, outcome="FAIL")],
             findings=[finding(name, subject=text, message=name, remedy=text)],
             comparison=duet(change(text), findings=[finding(name, message=text)]),
         )

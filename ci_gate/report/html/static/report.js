@@ -83,9 +83,8 @@
     ctx.textAlign = "left";
     ctx.lineWidth = 1.5 * ratio;
     for (const mark of chart.marks) {
-      const name = { good: "pass", bad: "fail", plain: "soft" }[mark.tone];
       const at = u.valToPos(mark.at, mark.axis, true);
-      ctx.strokeStyle = ctx.fillStyle = colour(name);
+      ctx.strokeStyle = ctx.fillStyle = colour(mark.tone);
       ctx.setLineDash([6 * ratio, 4 * ratio]);
       ctx.beginPath();
       if (mark.axis === "y") {
