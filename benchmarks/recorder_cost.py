@@ -63,7 +63,7 @@ class Counter(asyncio.Protocol):
 
 def serve(listener: socket.socket) -> None:
     """Serve on an open socket for as long as the process lives."""
-    import uvloop  # noqa: PLC0415 - the server's process only
+    import uvloop
 
     async def run() -> None:
         server = await asyncio.get_running_loop().create_server(Counter, sock=listener)

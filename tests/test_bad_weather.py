@@ -108,7 +108,7 @@ def test_weather__a_full_disk(repository, call, small_disk):
 @pytest.fixture(scope="module")
 def good_evidence(tmp_path_factory):
     """Evidence of one real run."""
-    from tests.conftest import Repository  # noqa: PLC0415
+    from tests.conftest import Repository
 
     folder = tmp_path_factory.mktemp("weather")
     (folder / "repository").mkdir()

@@ -7,14 +7,17 @@ import os
 import secrets
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ci_gate.errors import BadInputError, UsageError
 from ci_gate.evidence.workload import Workload
 from ci_gate.judge.validity.feasibility import find_problems
 from ci_gate.measure.locustfile.workloads import describe_workloads
-from ci_gate.run.plan import RunOptions
 from ci_gate.thresholds import Profile, Scenario, Thresholds, parse_thresholds
 from ci_gate.thresholds.overrides import replace_image, replace_users
+
+if TYPE_CHECKING:
+    from ci_gate.run.plan import RunOptions
 
 
 def read_thresholds(path: Path) -> Thresholds:
@@ -52,6 +55,8 @@ def make_options(  # noqa: PLR0913 - one parameter for each option
 
     ``own_python`` is as in `service_environment`. Raises UsageError and BadInputError.
     """
+    from ci_gate.run.plan import RunOptions
+
     thresholds = read_thresholds(thresholds_file)
     thresholds = thresholds if users is None else replace_users(thresholds, users)
     thresholds = thresholds if image is None else replace_image(thresholds, image)

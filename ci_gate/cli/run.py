@@ -1,28 +1,22 @@
-"""The commands that measure, judge and render; each returns its exit code."""
+"""The commands that measure, judge and render; each returns its exit code and imports what it alone needs."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ci_gate.cli.options import check_workloads, make_options, read_thresholds
 from ci_gate.errors import EXIT_PASS
-from ci_gate.evidence.recording import read_run
-from ci_gate.judge.capacity.verdict import CapacityVerdict, is_capacity
-from ci_gate.judge.timeline.run_timeline import RunTimeline
 from ci_gate.judge.validity.feasibility import find_unprovable, list_unused, offered_rate
-from ci_gate.judge.verdict import Verdict
-from ci_gate.report.capacity import render_capacity
-from ci_gate.report.files import write_reports
-from ci_gate.report.terminal import render_terminal
-from ci_gate.run.calibrate import calibrate as calibrate_scenarios
-from ci_gate.run.judging import judge_capacity_folder, judge_folder
 from ci_gate.run.progress import ProgressPrinter
-from ci_gate.run.scenarios import run_scenarios
-from ci_gate.thresholds import ALL_ENDPOINTS
+from ci_gate.thresholds import ALL_ENDPOINTS, Thresholds
 from ci_gate.wording import count
+
+if TYPE_CHECKING:
+    from ci_gate.judge.capacity.verdict import CapacityVerdict
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -93,6 +87,8 @@ def run(  # noqa: PLR0913 - one parameter for each option
     Evidence, verdict.json and the reports (report.html, report.md, junit.xml) stay in --out. Ctrl-C ends
     everything cleanly; what was measured until then stays readable.
     """
+    from ci_gate.run.scenarios import run_scenarios
+
     options = make_options(thresholds_file, names, profile_name, base=base, out=out, image=image, users=users)
     progress = ProgressPrinter(sys.stderr, quiet=quiet)
     for unprovable in find_unprovable(options.thresholds, options.workloads):
@@ -101,7 +97,7 @@ def run(  # noqa: PLR0913 - one parameter for each option
         }:
             progress.say(f"this run cannot pass: {unprovable}")
     run_scenarios(options, progress)
-    return _conclude(*judge_folder(options.out, options.thresholds), options.out)
+    return _conclude(options.out, options.thresholds)
 
 
 @click.command()
@@ -118,6 +114,8 @@ def calibrate(
     Prints, per metric, how many of the comparisons called equal versions worse (a false alarm), how much the
     measured change scatters, and the smallest worsening that is detectable on this machine.
     """
+    from ci_gate.run.calibrate import calibrate as calibrate_scenarios
+
     options = make_options(thresholds_file, names, profile_name, base=None, out=out)
     click.echo(calibrate_scenarios(options, runs, ProgressPrinter(sys.stderr)))
     return EXIT_PASS
@@ -136,20 +134,31 @@ def judge_command(evidence: Path, thresholds_file: Path | None) -> int:
 
     A folder of `ci-gate capacity` gets its capacity.json anew.
     """
+    from ci_gate.evidence.recording import read_run
+    from ci_gate.judge.capacity.verdict import is_capacity
+    from ci_gate.run.judging import judge_capacity_folder
+
     thresholds = read_thresholds(thresholds_file) if thresholds_file else None
     if is_capacity(read_run(evidence)):
         return print_capacity(judge_capacity_folder(evidence, thresholds), evidence)
-    return _conclude(*judge_folder(evidence, thresholds), evidence)
+    return _conclude(evidence, thresholds)
 
 
 def print_capacity(verdict: CapacityVerdict, folder: Path) -> int:
     """Prints what the steps in ``folder`` showed and where it is written; returns the exit code."""
+    from ci_gate.report.capacity import render_capacity
+
     click.echo(render_capacity(verdict))
     click.echo(f"evidence, capacity.json and capacity.html: {folder}")
     return verdict.exit_code
 
 
-def _conclude(verdict: Verdict, timeline: RunTimeline, folder: Path) -> int:
+def _conclude(folder: Path, thresholds: Thresholds | None) -> int:
+    from ci_gate.report.files import write_reports
+    from ci_gate.report.terminal import render_terminal
+    from ci_gate.run.judging import judge_folder
+
+    verdict, timeline = judge_folder(folder, thresholds)
     written = write_reports(folder, verdict, timeline)
     click.echo(render_terminal(verdict))
     click.echo(written)

@@ -6,7 +6,6 @@ import shlex
 from typing import TYPE_CHECKING
 
 from ci_gate.errors import ServiceError
-from ci_gate.service.container import GuardedContainer
 from ci_gate.service.environment import reset_env
 from ci_gate.service.log import ServiceLog, open_log
 from ci_gate.service.log_bound import keep_bounded
@@ -56,9 +55,9 @@ def _run(
     running: RunningService, words: tuple[str, ...], log: ServiceLog, watchdog: Watchdog, timeout_s: float
 ) -> int | None:
     variables = reset_env(running.inside)
-    if isinstance(running.runtime, GuardedContainer):
+    if running.container:
         with keep_bounded(log):
-            return running.runtime.run_inside(words, variables, timeout_s, log)
+            return running.container.run_inside(words, variables, timeout_s, log)
     env = {**running.placement.environ, **dict(running.env), **variables}
     command = Command(words=words, env=env, cwd=running.placement.repository, log=log, grace_s=1.0)
     with start_process(command, watchdog) as process:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
-
-from ci_gate.service.container import GuardedContainer
+from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 if TYPE_CHECKING:
+    from ci_gate.service.container import GuardedContainer
     from ci_gate.service.environment import Placeholders, ServiceContext
     from ci_gate.service.log import ServiceLog
     from ci_gate.thresholds import Service
@@ -44,8 +43,13 @@ class RunningService:
         return self.service.kind
 
     @property
+    def container(self) -> GuardedContainer | None:
+        """The runtime, if it is one; its class is not asked, for that would import Docker's library."""
+        return cast("GuardedContainer", self.runtime) if self.kind in {"image", "dockerfile"} else None
+
+    @property
     def container_id(self) -> str | None:
-        return self.runtime.container_id if isinstance(self.runtime, GuardedContainer) else None
+        return self.container.container_id if self.container else None
 
     def alive(self) -> bool:
         """True for kind url: whether it answers is for the load to find."""

@@ -11,9 +11,7 @@ from urllib.parse import urlsplit
 
 from ci_gate.addresses import hide_credentials
 from ci_gate.errors import BadInputError, OutsideError, Problem, ServiceError
-from ci_gate.service.container import published_url, start_container
 from ci_gate.service.environment import Placeholders, expand_env, expand_variables
-from ci_gate.service.image import build_image, connect_docker, find_image
 from ci_gate.service.log import open_log
 from ci_gate.service.log_bound import keep_bounded
 from ci_gate.service.process import Command, split_command, start_process
@@ -124,6 +122,9 @@ def _start_on_port(start: _Start, port: int, log: ServiceLog, stack: contextlib.
 
 
 def _start_container(start: _Start, log: ServiceLog, stack: contextlib.ExitStack) -> RunningService:
+    from ci_gate.service.container import published_url, start_container
+    from ci_gate.service.image import connect_docker
+
     service, placement = start.service, start.placement
     port = service.port
     inside = Placeholders(
@@ -177,6 +178,8 @@ def _port_of(url: str, service: Service, placement: ServiceContext) -> int:
 
 
 def _make_image(start: _Start, client: DockerClient) -> str:
+    from ci_gate.service.image import build_image, find_image
+
     service, placement = start.service, start.placement
     if service.kind == "dockerfile":
         start.on_progress(f"building {service.target}")

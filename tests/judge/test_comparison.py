@@ -13,7 +13,7 @@ from scipy import stats
 from ci_gate.judge.compare.comparison import Comparison, compare, settle
 from ci_gate.judge.compare.interim import InterimAnalysis
 from ci_gate.judge.compare.multiple_testing import SHARE_OF_ALL, holm_levels, weigh_endpoints
-from ci_gate.judge.compare.windows import SideSamples, measure_percentile, trimmed_mean
+from ci_gate.judge.compare.windows import Effect, SideSamples, measure_percentile, trimmed_mean
 from tests.judge.duets import (
     ENDPOINTS,
     HOSTILE,
@@ -256,6 +256,14 @@ def test_trimmed_mean__of_single_windows_is_tukeys_and_mclaughlins():
     assert estimate == pytest.approx(stats.trim_mean(values, 0.2))
     assert error == pytest.approx(np.std(winsorised, ddof=1) * math.sqrt(20) / 12)
     assert df == 11
+
+
+@pytest.mark.parametrize("df", [0.5, 5.0, 9.33, 20.0, 1e6])
+@pytest.mark.parametrize("tail", [1e-9, 0.01, 0.2, 0.5])
+def test_effect__has_the_tails_of_students_t(df, tail):
+    effect = Effect(base=1, head=1, estimate=-0.3, error=0.2, df=df, windows=9)
+    assert effect.bound(tail) == pytest.approx(stats.t.isf(tail, df) * 0.2, rel=1e-12, abs=1e-15)
+    assert effect.p_value == pytest.approx(stats.t.sf(1.5, df), rel=1e-12)
 
 
 def test_windows__that_are_empty_in_the_same_place_leave_as_many_batches_as_blocks():

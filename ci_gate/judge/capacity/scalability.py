@@ -16,7 +16,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import nnls
 
 from ci_gate.evidence.readings import StrictValue
 from ci_gate.judge.capacity.load_step import Step
@@ -108,6 +107,8 @@ def _fit(in_flight: NDArray[np.float64], rates: NDArray[np.float64]) -> NDArray[
     squares of the relative error have one minimum, and Lawson and Hanson's method finds it. Below N = 1
     nobody meets anybody, and the last term is 0.
     """
+    from scipy.optimize import nnls
+
     times_s = in_flight / rates
     terms = np.column_stack([np.ones_like(in_flight), in_flight, in_flight * np.maximum(in_flight - 1, 0)])
     weights = 1 / times_s

@@ -11,7 +11,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import stats
 
 from ci_gate.evidence.samples import group_rows
 
@@ -104,12 +103,12 @@ class Effect:
 
     def bound(self, tail: float) -> float:
         """How far from the estimate the truth lies with probability ``tail`` at most, on one side."""
-        return float(stats.t.isf(tail, self.df)) * self.error
+        return -_t_quantile(tail, self.df) * self.error
 
     @property
     def p_value(self) -> float:
         """One-sided, in the direction of the estimate: at most 0.5, and the same from base's side."""
-        return float(stats.t.sf(abs(self.estimate) / self.error, self.df))
+        return _t_tail(-abs(self.estimate) / self.error, self.df)
 
 
 def measure_percentile(base: SideSamples, head: SideSamples, quantile: float, phase: Phase) -> Effect | None:
@@ -212,9 +211,25 @@ def trimmed_mean(values: NDArray[np.float64], in_batch: int) -> tuple[float, flo
     error = size * np.sqrt(sum_of_squares / (in_batch * batches.size * (size - in_batch)))
     overlap = 3 * in_batch**2 / (2 * in_batch**2 + 1)
     df = overlap * (blocks - 2 * int(TRIM * blocks) - 1)
-    return float(stats.trim_mean(values, TRIM)), max(float(error) / (size - 2 * cut), _FINEST), df
+    return float(ordered[cut : size - cut].mean()), max(float(error) / (size - 2 * cut), _FINEST), df
 
 
 def _error_of_sum(parts: NDArray[np.number[Any]]) -> float:
     """Standard error of the sum of independent, equally spread parts that add up to about 0."""
     return float(np.std(parts, ddof=1) * np.sqrt(parts.size))
+
+
+# Of scipy.special, which takes a third of the time and half of the memory of scipy.stats, and that only where
+# something is compared.
+def _t_tail(value: float, df: float) -> float:
+    """The probability that Student's t is at most ``value``."""
+    from scipy.special import stdtr
+
+    return float(stdtr(df, value))
+
+
+def _t_quantile(probability: float, df: float) -> float:
+    """What Student's t is at most with that probability."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(df, probability))

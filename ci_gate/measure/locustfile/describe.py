@@ -1,6 +1,7 @@
 """Loads locustfiles as Locust would and describes their user classes. Runs in a process of its own.
 
-``python -m ci_gate.measure.locustfile.describe FILE`` prints a JSON Workload as its last line.
+``python -m ci_gate.measure.locustfile.describe FOLDER FILE...`` forks for each FILE. What the first fork says is
+in FOLDER/0.out, whose last line is a JSON Workload, and FOLDER/0.err; its exit status, in FOLDER/0.status.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import CodeType
-from typing import Literal
+from typing import Literal, NoReturn
 
 from locust import User
 from locust.user import wait_time
@@ -97,14 +98,30 @@ def _describe_wait(user_class: type[User]) -> Wait | None:
 
 
 def main() -> None:
-    """Describe the file named on the command line."""
+    """Describe the files named on the command line, side by side."""
+    folder, files = Path(sys.argv[1]), sys.argv[2:]
+    forks = {}
+    for index, file in enumerate(files):
+        fork = os.fork()
+        if fork == 0:
+            _describe_in_fork(file, folder / str(index))
+        forks[fork] = folder / f"{index}.status"
+    for _ in files:
+        fork, status = os.wait()
+        forks[fork].write_text(str(os.waitstatus_to_exitcode(status)))
+
+
+def _describe_in_fork(file: str, results: Path) -> NoReturn:
+    out, err = (os.open(results.with_suffix(end), os.O_WRONLY | os.O_CREAT) for end in (".out", ".err"))
+    os.dup2(out, 1)
+    os.dup2(err, 2)
     variables = take_own_variables(os.environ)
     print_whatever_comes()
-    line = encode_json(describe_locustfile(sys.argv[1], variables))
+    line = encode_json(describe_locustfile(file, variables))
     sys.stdout.flush()
     # Not through sys.stdout, which the locustfile may have changed.
-    with open(1, "wb", closefd=False) as out:
-        out.write(b"\n" + line + b"\n")
+    os.write(out, b"\n" + line + b"\n")
+    sys.exit()
 
 
 if __name__ == "__main__":

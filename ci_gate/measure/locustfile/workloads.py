@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -19,27 +23,61 @@ _TIMEOUT_S = 120.0
 def describe_workloads(
     locustfiles: Iterable[str], repository: Path, environ: Mapping[str, str]
 ) -> dict[str, Workload]:
-    """A Workload per locustfile, each loaded in a process of its own. Raises OutsideError where one hangs."""
-    return {name: _describe(name, repository, environ) for name in dict.fromkeys(locustfiles)}
+    """A Workload per locustfile, each loaded in a process of its own. Raises OutsideError where one hangs.
+
+    One process imports Locust, which takes longer than the rest; the others are its forks, side by side.
+    """
+    names = tuple(dict.fromkeys(locustfiles))
+    there = [name for name in names if (repository / name).is_file()]
+    with tempfile.TemporaryDirectory(prefix="ci-gate-") as folder:
+        last_words = _describe(there, repository, environ, Path(folder)) if there else ""
+        return {
+            name: _read(name, Path(folder, str(there.index(name))), last_words)
+            if name in there
+            else Workload(locustfile=name, classes=(), error="there is no such file")
+            for name in names
+        }
 
 
-def _describe(locustfile: str, repository: Path, environ: Mapping[str, str]) -> Workload:
-    if not (repository / locustfile).is_file():
-        return Workload(locustfile=locustfile, classes=(), error="there is no such file")
-    command = [sys.executable, "-P", "-m", "ci_gate.measure.locustfile.describe", locustfile]
+def _describe(locustfiles: list[str], repository: Path, environ: Mapping[str, str], folder: Path) -> str:
+    """Let each leave ``<its index>.out``, ``.err`` and ``.status``; the last line of their common process."""
+    command = [sys.executable, "-P", "-m", "ci_gate.measure.locustfile.describe", str(folder), *locustfiles]
+    with subprocess.Popen(
+        command,
+        cwd=repository,
+        env=dict(environ),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        process_group=0,
+    ) as process:
+        try:
+            _, errors = process.communicate(timeout=_TIMEOUT_S)
+        except subprocess.TimeoutExpired as error:
+            hung = [name for i, name in enumerate(locustfiles) if not (folder / f"{i}.status").exists()]
+            raise OutsideError(
+                f"{', '.join(hung)} did not load within {format_exact(_TIMEOUT_S)} s"
+            ) from error
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # what a locustfile has started, too
+    return _last_line(errors)
+
+
+def _read(locustfile: str, results: Path, last_words: str) -> Workload:
     try:
-        process = subprocess.run(
-            command,
-            cwd=repository,
-            env=dict(environ),
-            capture_output=True,
-            check=False,
-            timeout=_TIMEOUT_S,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise OutsideError(f"{locustfile} did not load within {format_exact(_TIMEOUT_S)} s") from error
-    try:
-        return msgspec.json.decode(process.stdout.rstrip().rpartition(b"\n")[2], type=Workload)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        last = process.stderr.rstrip().rpartition(b"\n")[2].decode(errors="replace")
-        return Workload(locustfile=locustfile, classes=(), error=last or f"exit status {process.returncode}")
+        return msgspec.json.decode(_last_bytes(results.with_suffix(".out")), type=Workload)
+    except (msgspec.DecodeError, UnicodeDecodeError, OSError):
+        error = last_words
+        with contextlib.suppress(OSError):
+            status = results.with_suffix(".status").read_text()
+            error = _last_line(results.with_suffix(".err").read_bytes()) or f"exit status {status}"
+        return Workload(locustfile=locustfile, classes=(), error=error or "it could not be loaded")
+
+
+def _last_bytes(path: Path) -> bytes:
+    return path.read_bytes().rstrip().rpartition(b"\n")[2]
+
+
+def _last_line(output: bytes) -> str:
+    return output.rstrip().rpartition(b"\n")[2].decode(errors="replace")

@@ -68,16 +68,16 @@ def make_probes(targets: ProbeTargets, folder: Path) -> Iterator[tuple[ProbeName
     for line in targets.off:
         note(line)
     if targets.postgres:
-        from ci_gate.measure.probes.postgres import PostgresProbe  # noqa: PLC0415 - see above
+        from ci_gate.measure.probes.postgres import PostgresProbe
 
         statements = LineWriter(folder / "statements.jsonl")
         yield "postgres", PostgresProbe(targets.postgres, statements, note), targets.postgres
     if targets.redis:
-        from ci_gate.measure.probes.redis_info import RedisProbe  # noqa: PLC0415 - see above
+        from ci_gate.measure.probes.redis_info import RedisProbe
 
         yield "redis", RedisProbe(targets.redis), targets.redis
     if targets.metrics_url:
-        from ci_gate.measure.probes.metrics_page import MetricsPageProbe  # noqa: PLC0415 - see above
+        from ci_gate.measure.probes.metrics_page import MetricsPageProbe
 
         yield "service", MetricsPageProbe(targets.metrics_url, targets.metrics, note), _secret_of(targets)
 

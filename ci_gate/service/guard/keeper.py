@@ -41,7 +41,7 @@ def main() -> None:
 def _adopt_orphans() -> None:
     # Without it (not Linux, a Python without ctypes) groups and marks still find what does not hide.
     with contextlib.suppress(ImportError, OSError, AttributeError):
-        import ctypes  # noqa: PLC0415 - see above
+        import ctypes
 
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 

@@ -178,7 +178,7 @@ def end_guarded(guards: Iterable[dict[str, Any]]) -> None:
             remove_folder(Path(order["folder"]))
     if labels := [order["label"] for order in left if "label" in order]:
         # Only now: importing the Docker SDK takes longer than all of the watchdog's start.
-        from ci_gate.service.guard.containers import remove_until_settled  # noqa: PLC0415
+        from ci_gate.service.guard.containers import remove_until_settled
 
         remove_until_settled(labels)
 

@@ -1,0 +1,69 @@
+"""Several locustfiles described at once: each in a process of its own, whatever the others do."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+import psutil
+import pytest
+
+from ci_gate.errors import OutsideError
+from ci_gate.measure.locustfile import workloads
+from ci_gate.measure.locustfile.workloads import describe_workloads
+
+USER = """
+from locust import User, constant
+from {module} import NAME
+User = type(NAME, (User,), {{"wait_time": constant(1), "tasks": [lambda user: None]}})
+"""
+
+
+def describe(folder, **files):
+    names = [f"{name}.py" for name in files]
+    for name, text in files.items():
+        (folder / f"{name}.py").write_text(text)
+    return [*describe_workloads(names, folder, dict(os.environ)).values()]
+
+
+def test_workloads__of_one_process_share_no_module(tmp_path):
+    for side in ("a", "b"):
+        (tmp_path / side).mkdir()
+        (tmp_path / side / "names.py").write_text(f"NAME = 'User{side.upper()}'")
+        (tmp_path / side / "load.py").write_text(USER.format(module="names"))
+    found = describe_workloads(["b/load.py", "a/load.py", "b/load.py"], tmp_path, dict(os.environ))
+    assert [(name, each.classes[0].name) for name, each in found.items()] == [
+        ("b/load.py", "UserB"),
+        ("a/load.py", "UserA"),
+    ]
+
+
+def test_workloads__one_that_ends_its_process_is_alone_in_it(tmp_path):
+    fine = "import names\n" + USER.format(module="names")
+    (tmp_path / "names.py").write_text("NAME = 'Fine'")
+    dead, loud, lost, good = describe(
+        tmp_path,
+        dead="import os; os._exit(7)",
+        loud="import os, sys; print('no\\ntoken', file=sys.stderr, flush=True); os._exit(7)",
+        lost="import not_there",
+        good=fine,
+    )
+    assert dead.error == "exit status 7"
+    assert loud.error == "token"
+    assert "not_there" in lost.error
+    assert good.error is None
+    assert good.classes[0].name == "Fine"
+
+
+def test_workloads__one_that_hangs_is_named_and_ended(tmp_path, monkeypatch):
+    monkeypatch.setattr(workloads, "_TIMEOUT_S", 6.0)
+    hangs = "import os, pathlib, time; pathlib.Path('pid').write_text(str(os.getpid())); time.sleep(99)"
+    with pytest.raises(OutsideError, match=r"^hangs\.py did not load within 6 s$"):
+        describe(tmp_path, good="x = 1", hangs=hangs)
+    with contextlib.suppress(psutil.NoSuchProcess):
+        assert psutil.Process(int((tmp_path / "pid").read_text())).status() == psutil.STATUS_ZOMBIE
+
+
+def test_workloads__a_file_that_is_not_there(tmp_path):
+    found = describe_workloads(["gone.py"], tmp_path, {})
+    assert found["gone.py"].error == "there is no such file"
