@@ -121,7 +121,7 @@ def test_run__never_writes_over_evidence(repository, call, tmp_path):
 
 
 def test_run__an_unexpected_error_is_our_bug(repository, call, tmp_path, monkeypatch):
-    monkeypatch.setattr("ci_gate.cli.run.run_scenarios", lambda *_: 1 / 0)
+    monkeypatch.setattr("ci_gate.run.scenarios.run_scenarios", lambda *_: 1 / 0)
     code, _, err = call("run", "--thresholds", repository.thresholds, "--out", tmp_path / "out")
     assert code == EXIT["bug"]
     assert "ZeroDivisionError" in err

@@ -1,7 +1,7 @@
 """Loads locustfiles as Locust would and describes their user classes. Runs in a process of its own.
 
-``python -m ci_gate.measure.locustfile.describe FOLDER FILE...`` forks for each FILE. What the first fork says is
-in FOLDER/0.out, whose last line is a JSON Workload, and FOLDER/0.err; its exit status, in FOLDER/0.status.
+``python -m ci_gate.measure.locustfile.describe FOLDER FILE...`` forks for each FILE. Of the first fork FOLDER
+has what it printed in 0.out, whose last line is a JSON Workload, and 0.err, and its exit status in 0.status.
 """
 
 from __future__ import annotations
