@@ -13,6 +13,7 @@ from ci_gate.cli.init.draft import draft_thresholds
 from ci_gate.cli.init.repository import Command, Compose, Dockerfile, Repository, look_at
 from ci_gate.errors import BadInputError
 from ci_gate.thresholds import parse_thresholds
+from tests.workflows.linters import actionlint, check_schema, zizmor
 
 APP = """
 from starlette.applications import Starlette
@@ -92,11 +93,39 @@ def test_draft__of_nothing_is_a_todo_that_check_reports(call, tmp_path):
 
 
 def test_init__writes_over_nothing(call, tmp_path):
-    write(tmp_path, **{"thresholds.yaml": "mine", "load/shop.py": LOCUSTFILE})
-    code, out, err = call("init", tmp_path)
-    assert (code, (tmp_path / "thresholds.yaml").read_text()) == (2, "mine")
-    assert "it is there already" in out
-    assert "writes over nothing" in err
+    write(tmp_path, **{"thresholds.yaml": "mine", ".gitignore": "mine", "load/shop.py": LOCUSTFILE})
+    code, out, _ = call("init", tmp_path)
+    assert (code, (tmp_path / "thresholds.yaml").read_text(), (tmp_path / ".gitignore").read_text()) == (
+        0,
+        "mine",
+        "mine",
+    )
+    assert out.count("it is there already") == 2
+    assert not (tmp_path / "load" / "visits.py").exists()
+
+
+@pytest.mark.parametrize("folder", ["", "backend"])
+def test_workflows__of_a_draft_have_nothing_that_linters_find(call, tmp_path, folder):
+    (tmp_path / ".git").mkdir()
+    write(
+        tmp_path / folder,
+        **{"app.py": "app = FastAPI()", "requirements.txt": "fastapi", "compose.yaml": COMPOSE},
+    )
+    assert call("init", tmp_path / folder)[0] == 0
+    gate, comment = (
+        tmp_path / ".github" / "workflows" / name for name in ("load-gate.yml", "load-gate-comment.yml")
+    )
+    steps = yaml.safe_load(gate.read_text())["jobs"]["load-gate"]["steps"]
+    assert steps[-2]["run"] == "python -m pip install -r requirements.txt"
+    assert steps[-2].get("working-directory", "") == (f"{folder}/" if folder else "")
+    for step in (steps[-1], *yaml.safe_load(comment.read_text())["jobs"]["comment"]["steps"]):
+        assert step.get("with", {}).get(
+            "thresholds", "thresholds.yaml"
+        ) == f"{folder}/thresholds.yaml".lstrip("/")
+    assert check_schema("github-workflows", gate, comment) == ""
+    assert actionlint(gate, comment) == []
+    # A tag instead of a commit, and a workflow_run, are the examples' own decisions.
+    assert set(zizmor(gate.parent)) <= {"unpinned-uses", "dangerous-triggers"}
 
 
 def test_dry_run__shows_all_and_writes_nothing(call, tmp_path):

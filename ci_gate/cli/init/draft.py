@@ -5,16 +5,20 @@ What was not seen is a TODO, which `ci-gate check` reports: no draft turns green
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import resources
 from typing import Final
 
-import yaml
-
 from ci_gate.cli.init.repository import Compose, Repository
+from ci_gate.cli.init.workflows import (
+    COMMENT_WORKFLOW,
+    GATE_WORKFLOW,
+    draft_comment,
+    draft_gate,
+    read_template,
+)
+from ci_gate.cli.init.yaml_text import write_comment, write_scalar
 from ci_gate.evidence.workload import UserClass, Workload
 from ci_gate.thresholds.quantities import parse_duration_s
 from ci_gate.thresholds.rules import TODO
@@ -32,20 +36,27 @@ _MIN_RUN_S: Final = 20.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A file to be written: its path from the folder of thresholds.yaml, its text, and why it is so."""
+    """A file to be written: its path from the repository's folder, its text, and why it is so."""
 
     path: str
     text: str
     why: str
 
 
-def draft_files(seen: Repository) -> tuple[Draft, ...]:
-    """thresholds.yaml, and a locustfile where the repository has none."""
-    files = [Draft(path=THRESHOLDS, text=draft_thresholds(seen), why=_explain(seen))]
+def draft_files(seen: Repository, folder: str = "") -> tuple[Draft, ...]:
+    """Every file that the gate needs; thresholds.yaml is to lie in ``folder``, such as ``backend/``."""
+    thresholds = f"{folder}{THRESHOLDS}"
+    files = [Draft(path=thresholds, text=draft_thresholds(seen), why=_explain(seen))]
     if not seen.workloads:
         why = "a first locustfile: let it do what your users do"
-        files.append(Draft(path=LOCUSTFILE, text=_template("visits.py"), why=why))
-    return tuple(files)
+        files.append(Draft(path=f"{folder}{LOCUSTFILE}", text=read_template("visits.py"), why=why))
+    gate, comment = draft_gate(seen, folder, thresholds), draft_comment(thresholds)
+    return (
+        *files,
+        Draft(path=GATE_WORKFLOW, text=gate, why="measures pull requests; OWNER is who publishes ci-gate"),
+        Draft(path=COMMENT_WORKFLOW, text=comment, why="comments on forks' pull requests; may be left out"),
+        Draft(path=".gitignore", text="ci-gate-out/\n", why="evidence is not committed"),
+    )
 
 
 def draft_thresholds(seen: Repository) -> str:
@@ -69,47 +80,47 @@ def draft_thresholds(seen: Repository) -> str:
         *(line for scenario in scenarios for line in scenario),
     ]
     for path, error in seen.unloadable:
-        lines += [f"  # {_comment(path)} could not be loaded: {_comment(error)}"]
+        lines += [f"  # {write_comment(path)} could not be loaded: {write_comment(error)}"]
     return "\n".join(lines) + "\n"
 
 
 def _service(seen: Repository) -> Iterator[str]:
     dockerfile, command = seen.dockerfile, seen.command
     if dockerfile is not None:
-        yield f"  dockerfile: {_scalar(dockerfile.path)}"
+        yield f"  dockerfile: {write_scalar(dockerfile.path)}"
         if dockerfile.port:
-            yield f"  port: {dockerfile.port}    # as {_comment(dockerfile.path)} exposes"
+            yield f"  port: {dockerfile.port}    # as {write_comment(dockerfile.path)} exposes"
         else:
-            yield f"  port: {TODO}    # what the service listens on: {_comment(dockerfile.path)} exposes none"
+            yield f"  port: {TODO}    # the service's: {write_comment(dockerfile.path)} exposes none"
         if command is not None:
-            yield f"  # without a container: command: {_scalar(command.text)}"
+            yield f"  # without a container: command: {write_scalar(command.text)}"
     elif command is not None:
-        yield f"  command: {_scalar(command.text)}    # as {_comment(command.seen_in)} shows"
+        yield f"  command: {write_scalar(command.text)}    # as {write_comment(command.seen_in)} shows"
     else:
-        yield f"  command: {_scalar(f'{TODO} how the service is started, with {{port}} for its port')}"
+        yield f"  command: {write_scalar(f'{TODO} how the service is started, with {{port}} for its port')}"
         yield "                                  # or image: shop:latest, dockerfile: Dockerfile, url: http://..."
     path, why = _ready(seen)
-    yield f"  ready: {_scalar(path)}    # {why}"
+    yield f"  ready: {write_scalar(path)}    # {why}"
     yield "  # before_each: python -m shop.reset    # fresh state: empty tables, flush caches, seed users"
     env = dict(command.env) if command and dockerfile is None else {}
     variables = seen.compose.variables if seen.compose else ()
     if env or variables:
         yield f"  env:    # of {seen.compose.path}" if seen.compose and variables else "  env:"
         for name, value in env.items():
-            yield f"    {name}: {_scalar(value)}"
+            yield f"    {name}: {write_scalar(value)}"
         for name in variables:
             if name not in env:
                 secret = "    # from a secret of the workflow" if _SECRET.search(name) else ""
-                yield f"    {name}: {_scalar(f'${{{name}}}')}{secret}"
+                yield f"    {name}: {write_scalar(f'${{{name}}}')}{secret}"
 
 
 def _ready(seen: Repository) -> tuple[str, str]:
     if seen.dockerfile and seen.dockerfile.health_path:
-        return seen.dockerfile.health_path, f"the health check of {_comment(seen.dockerfile.path)}"
+        return seen.dockerfile.health_path, f"the health check of {write_comment(seen.dockerfile.path)}"
     if seen.compose and seen.compose.health_path:
         return seen.compose.health_path, f"the health check of {seen.compose.path}"
     if seen.health_path:
-        return seen.health_path[0], f"stands in {_comment(seen.health_path[1])}"
+        return seen.health_path[0], f"stands in {write_comment(seen.health_path[1])}"
     return "/", "a path that answers below 400 once the service can serve"
 
 
@@ -120,7 +131,7 @@ def _probes(compose: Compose | None) -> Iterator[str]:
         return
     yield "probes:    # read once a second beside the load, so that a slow run can say why"
     for (kind, variable), name in servers.items():
-        yield f'  {kind}: "${{{variable}:-}}"    # {_comment(compose.path)} has {name}'
+        yield f'  {kind}: "${{{variable}:-}}"    # {write_comment(compose.path)} has {name}'
     yield ""
 
 
@@ -140,16 +151,16 @@ def _scenario(seen: Repository, workload: Workload) -> Iterator[str]:
     rate = settings.get("spawn-rate", "")
     rate = rate if re.fullmatch(r"[1-9][0-9]{0,5}", rate) else str(min(10, each * len(workload.classes)))
     source = "locust.conf" if "users" in settings else "your own number: what you expect at the busiest"
-    users = ", ".join(f"{_scalar(user.name)}: {each}" for user in workload.classes)
+    users = ", ".join(f"{write_scalar(user.name)}: {each}" for user in workload.classes)
     yield f"  {_slug(workload.locustfile)}:"
-    yield f"    locustfile: {_scalar(workload.locustfile)}"
+    yield f"    locustfile: {write_scalar(workload.locustfile)}"
     yield f"    users: {{{users}}}    # {source}"
     yield f"    spawn_rate: {rate}"
     for user in workload.classes:
-        yield f"    # {_comment(user.name)}: {_describe_wait(user)}"
+        yield f"    # {write_comment(user.name)}: {_describe_wait(user)}"
     for unused in workload.unused:
         if not unused.replaced:
-            yield f"    # not used: {_comment(unused.what)}: {_comment(unused.why)}"
+            yield f"    # not used: {write_comment(unused.what)}: {write_comment(unused.why)}"
     yield from _limits(workload)
 
 
@@ -172,13 +183,13 @@ def _limits(workload: Workload | None) -> Iterator[str]:
     )
     if endpoints:
         yield "    expected:                     # must be called, and succeed"
-        yield from (f"      - {_scalar(endpoint)}" for endpoint in endpoints)
+        yield from (f"      - {write_scalar(endpoint)}" for endpoint in endpoints)
     yield '    # accept: {"POST /orders": [409]}    # error statuses that are right; all others are failures'
     yield "    limits:"
     yield "      all: {failures: 1%}"
     yield "      # Limits of latency come from measurements: run once, then put in what the runner can hold:"
     yield "      # all: {p95: 300ms, failures: 1%, rate: 15/s}"
-    yield from (f"      # {_scalar(endpoint)}: {{p95: 300ms}}" for endpoint in endpoints[:3])
+    yield from (f"      # {write_scalar(endpoint)}: {{p95: 300ms}}" for endpoint in endpoints[:3])
     yield "    regression: {p50: 10%, p95: 20%}          # how much worse than base head may be"
 
 
@@ -206,17 +217,3 @@ def _slug(path: str) -> str:
     name = re.sub(r"[^a-z0-9]+", "-", path.rpartition("/")[2].removesuffix(".py").lower()).strip("-")
     folder = re.sub(r"[^a-z0-9]+", "-", path.rpartition("/")[0].rpartition("/")[2].lower()).strip("-")
     return folder if name == "locustfile" and folder else name or "scenario"
-
-
-def _scalar(text: str) -> str:
-    """One YAML scalar on one line."""
-    style = None if text.isprintable() else '"'
-    return yaml.safe_dump(text, width=math.inf, default_style=style).removesuffix("...\n").strip()
-
-
-def _comment(text: str) -> str:
-    return "".join(char if char.isprintable() else " " for char in text)[:200]
-
-
-def _template(name: str) -> str:
-    return resources.files(__package__).joinpath("templates", name).read_text(encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -49,10 +50,11 @@ class Compose:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """How the service could be started without a container, the variables that takes, and what says so."""
+    """How the service could be started without a container, what it needs before, and what says so."""
 
     text: str
     seen_in: str
+    install: str = ""  # run in the repository's folder
     env: tuple[tuple[str, str], ...] = ()
 
 
@@ -196,8 +198,18 @@ def _find_health_path(texts: Mapping[str, str]) -> tuple[str, str] | None:
 
 
 def _find_command(texts: Mapping[str, str]) -> Command | None:
-    finders = (_find_asgi, _find_django, _find_flask, _find_node, _find_go)
-    return next(filter(None, (find(texts) for find in finders)), None)
+    for find in (_find_asgi, _find_django, _find_flask):
+        if command := find(texts):
+            return dataclasses.replace(command, install=_find_python_install(texts))
+    return _find_node(texts) or _find_go(texts)
+
+
+def _find_python_install(texts: Mapping[str, str]) -> str:
+    for path in _named(texts, "requirements.txt", "pyproject.toml"):
+        folder, _, name = path.rpartition("/")
+        target = f"-r {path}" if name == "requirements.txt" else f"./{folder}" if folder else "."
+        return f"python -m pip install {target}"
+    return ""
 
 
 def _find_asgi(texts: Mapping[str, str]) -> Command | None:
@@ -256,7 +268,9 @@ def _find_node(texts: Mapping[str, str]) -> Command | None:
         if isinstance(scripts, dict) and scripts.get("start"):
             folder = path.rpartition("/")[0]
             where = f" --prefix {folder}" if folder else ""
-            return Command(text=f"npm start{where}", seen_in=path, env=(("PORT", "{port}"),))
+            return Command(
+                text=f"npm start{where}", seen_in=path, install=f"npm ci{where}", env=(("PORT", "{port}"),)
+            )
     return None
 
 

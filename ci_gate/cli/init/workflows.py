@@ -1,0 +1,54 @@
+"""The two workflow files that `ci-gate init` drafts. Pure text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import resources
+from typing import Final
+
+from ci_gate.cli.init.repository import Repository
+from ci_gate.cli.init.yaml_text import write_scalar
+
+ACTION: Final = "OWNER/ci-gate@v1"
+GATE_WORKFLOW: Final = ".github/workflows/load-gate.yml"
+COMMENT_WORKFLOW: Final = ".github/workflows/load-gate-comment.yml"
+_SET_UP_PYTHON: Final = "actions/setup-python@a309ff8b426b58ec0e2a45f0f869d46889d02405 # v6.2.0"
+
+
+def draft_gate(seen: Repository, folder: str, thresholds: str) -> str:
+    """The workflow that measures; ``thresholds``, in ``folder``, is a path from the repository's folder."""
+    lines = [*_install(seen, folder), *_secrets(seen), "      - name: Load gate", f"        uses: {ACTION}"]
+    if thresholds != "thresholds.yaml":
+        lines += ["        with:", f"          thresholds: {write_scalar(thresholds)}"]
+    return read_template("load-gate.yml") + "\n".join(lines) + "\n"
+
+
+def draft_comment(thresholds: str) -> str:
+    """The workflow that comments on forks' pull requests."""
+    inputs = f"        with:\n          thresholds: {write_scalar(thresholds)}\n"
+    return read_template("load-gate-comment.yml") + (inputs if thresholds != "thresholds.yaml" else "")
+
+
+def read_template(name: str) -> str:
+    """The text of a file in templates/."""
+    return resources.files(__package__).joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _install(seen: Repository, folder: str) -> Iterator[str]:
+    """What a command needs on the runner; an image brings its own."""
+    if seen.dockerfile is None and seen.command is not None and seen.command.install:
+        if seen.command.install.startswith("python "):
+            yield "      - name: Set up Python"
+            yield f"        uses: {_SET_UP_PYTHON}"
+            yield "        with:"
+            yield '          python-version: "3.13"'
+        yield "      - name: Install the service"
+        yield f"        run: {write_scalar(seen.command.install)}"
+        if folder:
+            yield f"        working-directory: {write_scalar(folder)}"
+
+
+def _secrets(seen: Repository) -> Iterator[str]:
+    variables = seen.compose.variables if seen.compose else ()
+    if variables:
+        yield f"      # The service's own variables are set in the job, as env: {', '.join(variables)}"
