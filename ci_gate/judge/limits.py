@@ -67,10 +67,9 @@ def find_row(summaries: Iterable[EndpointSummary], endpoint: str) -> EndpointSum
 
 def read_figure(metric: Metric, row: EndpointSummary) -> Figure | None:
     """The metric's figure in a row of the endpoints' table; None for a percentile that the table has not."""
-    if metric.quantile is not None:
-        shown = {"p50": row.p50_ms, "p95": row.p95_ms, "p99": row.p99_ms}
-        name = metric.name
-        return Figure(measured=shown[name], samples=row.successes) if name in shown else None
+    if metric.is_percentile:
+        times_ms, name = row.percentiles_ms, metric.name
+        return Figure(measured=times_ms[name], samples=row.successes) if name in times_ms else None
     if not row.requests:
         return Figure(measured=None, samples=0)
     if metric == RATE:

@@ -59,6 +59,11 @@ class EndpointSummary(StrictValue, frozen=True):
             raise ValueError(f"{self.successes} successes of {self.requests} requests")
 
     @property
+    def percentiles_ms(self) -> dict[str, float | None]:
+        """Those that a row has, by the metric's name."""
+        return {"p50": self.p50_ms, "p95": self.p95_ms, "p99": self.p99_ms}
+
+    @property
     def failures(self) -> int:
         return self.requests - self.successes
 

@@ -99,7 +99,7 @@ def _put_under(piece: Piece, scenario: ScenarioVerdict, fold: str) -> Piece:
 
 def format_figures(row: EndpointSummary) -> tuple[str, ...]:
     """Rate, p50, p95 and p99 as text with their units."""
-    return format_rate(row.rate_per_s), *map(format_ms, (row.p50_ms, row.p95_ms, row.p99_ms))
+    return format_rate(row.rate_per_s), *map(format_ms, row.percentiles_ms.values())
 
 
 def keep_together(cell: str) -> str:

@@ -10,7 +10,8 @@ from tabulate import tabulate
 from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.verdict import ScenarioVerdict, Verdict
 from ci_gate.report.against_base import describe_duet, find_missing, summarise_duet
-from ci_gate.report.cells import format_ms, format_rate, format_share
+from ci_gate.report.cells import format_share
+from ci_gate.report.detail import format_figures
 from ci_gate.report.diagnosis import explain_in_terminal
 from ci_gate.report.explain import Kind, Sentence, explain, explain_finding, explain_rest
 from ci_gate.report.outcome_words import count_outcomes
@@ -62,8 +63,7 @@ def scenario_row(scenario: ScenarioVerdict) -> tuple[str, ...]:
     return (
         *first,
         f"{total.requests:,}",
-        format_rate(total.rate_per_s),
-        *(format_ms(value) for value in (total.p50_ms, total.p95_ms, total.p99_ms)),
+        *format_figures(total),
         format_share(total.failure_share),
         summarise_duet(scenario.comparison),
     )

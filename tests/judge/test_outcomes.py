@@ -32,6 +32,7 @@ def read(*scenarios, **more):
         (scenario(limits=[limit(metric="rate", measured=10.0, text="50/s")]), "INVALID"),
         (scenario(limits=[limit(measured=None)]), "INVALID"),
         (scenario(limits=[limit(samples=199)]), "INVALID"),
+        (scenario(endpoints=[endpoint(requests=199)]), "INVALID"),
         (scenario(limits=[limit(outcome="INVALID")]), "INVALID"),
         (scenario(limits=[]), "INVALID"),
         (scenario(findings=[DISTRUST]), "INVALID"),

@@ -75,10 +75,7 @@ def _summarise(
         summary = f"{rate} succeeded in the steady phase, {slowest:,.0f} in its slowest second"
         return f"{summary}; {failed} ({format_share(total.failure_share)})."
     if group == "latency" and total:
-        figures = (total.p50_ms, total.p95_ms, total.p99_ms)
-        shown = ", ".join(
-            f"p{rank} {format_ms(value)}" for rank, value in zip((50, 95, 99), figures, strict=True)
-        )
+        shown = ", ".join(f"{name} {format_ms(value)}" for name, value in total.percentiles_ms.items())
         worst = max(steady.get("p99", ()), default=None)
         return f"{shown} over the steady phase; the p99 of its worst second is {format_ms(worst)}."
     style = CHART_STYLES[group]

@@ -50,11 +50,10 @@ def _scenario_row(scenario: ScenarioVerdict, href: str) -> tuple[Cell, ...]:
 
 def figure_cells(row: EndpointSummary) -> tuple[Cell, ...]:
     """Cells for requests, rate, p50, p95 and p99."""
-    latencies = (row.p50_ms, row.p95_ms, row.p99_ms)
     return (
         Cell(f"{row.requests:,}", float(row.requests)),
         Cell(format_rate(row.rate_per_s), row.rate_per_s),
-        *(Cell(format_ms(value), value) for value in latencies),
+        *(Cell(format_ms(value), value) for value in row.percentiles_ms.values()),
     )
 
 
