@@ -18,7 +18,8 @@ import numpy as np
 from benchmarks.pairs import load_thresholds
 from ci_gate.evidence.readings import EndpointTotal, Mark, Reading, Totals
 from ci_gate.evidence.recording import HEAD, RUN_SCHEMA, LineWriter, RunInfo, recording_folder, write_json
-from ci_gate.evidence.samples import ENDED_WELL, MAGIC, SAMPLE_DTYPE
+from ci_gate.evidence.sample_table import SAMPLE_DTYPE
+from ci_gate.evidence.samples import ENDED_WELL, MAGIC
 from ci_gate.evidence.workload import Workload
 from ci_gate.run.plan import now, plan_recording
 

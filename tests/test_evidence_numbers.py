@@ -23,7 +23,8 @@ from ci_gate.evidence.recording import (
     recording_folder,
     write_json,
 )
-from ci_gate.evidence.samples import MAGIC, SAMPLE_DTYPE, SampleWriter
+from ci_gate.evidence.sample_table import SAMPLE_DTYPE
+from ci_gate.evidence.samples import MAGIC, SampleWriter
 from ci_gate.judge import steady
 from ci_gate.judge.steady import find_successes
 from ci_gate.judge.timeline.run_timeline import decode_timeline, encode_timeline

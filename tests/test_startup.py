@@ -44,6 +44,21 @@ def test_help__lists_every_command_and_imports_none():
         assert f"\n  {name} " in printed
 
 
+@pytest.mark.parametrize(
+    ("module", "without"),
+    [
+        ("ci_gate.cli.run", HEAVY - {"numpy"}),
+        ("ci_gate.run.scenarios", HEAVY - {"numpy"}),
+        ("ci_gate.judge.verdict", HEAVY - {"numpy"}),
+        # Loads Locust: its memory and time are added to the load generator's.
+        ("ci_gate.measure.in_locust.recorder", {"scipy", "numpy", "docker", "psycopg", "redis", "yaml"}),
+    ],
+)
+def test_import__of_what_a_run_begins_with(module, without):
+    packages, _ = imported_by(f"import {module}")
+    assert not packages & without
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_command__is_where_the_table_says(name):
     command = cli.get_command(click.Context(cli), name)

@@ -36,7 +36,6 @@ from ci_gate.evidence.readings import (
     Totals,
     encode_json,
 )
-from ci_gate.evidence.samples import read_samples, set_aside
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -208,6 +207,9 @@ def _read_bounded(path: Path) -> bytes:
 
 def read_recording(folder: Path) -> Recording:
     """Read one recording, finished or not. Raises EvidenceError where a file is not what we write."""
+    # With numpy, which Locust has no use for.
+    from ci_gate.evidence.sample_table import read_samples, set_aside
+
     samples = read_samples(folder / "samples.bin")
     strings = read_lines(folder / "strings.jsonl", str) or ("",)
     for field in ("endpoint", "error", "user_class"):

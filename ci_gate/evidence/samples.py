@@ -3,7 +3,8 @@
 A row is exact: nothing is rounded or bucketed. The file is mapped into memory and reserved in blocks, so a
 row costs the generator a fifth of a microsecond and no system call, survives a kill -9 of the writer, and a
 full disk is an error when a block is reserved rather than a signal when it is touched. Texts (endpoint,
-error, user class) stand once in strings.jsonl; rows hold their line numbers.
+error, user class) stand once in strings.jsonl; rows hold their line numbers. `sample_table` reads
+them with numpy, which Locust has no use for, and says what each field is.
 """
 
 from __future__ import annotations
@@ -14,37 +15,15 @@ import struct
 from typing import TYPE_CHECKING, Final
 
 import msgspec
-import numpy as np
-
-from ci_gate.errors import EvidenceError
-from ci_gate.evidence.ranges import MAX_SPAN_MS, MAX_TIME_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-    from numpy.typing import NDArray
 
 MAGIC: Final = b"ci-gate-rows-1\0\0"
 _ROW: Final = struct.Struct("<dddQIIIHHBB")
 _ROW_BYTES: Final = _ROW.size
 pack_row: Final = _ROW.pack_into
 _BLOCK_BYTES: Final = 4 * 1024**2
-SAMPLE_DTYPE: Final = np.dtype(
-    [
-        ("start_s", "<f8"),  # Unix time at which the request was sent, as Locust took it
-        ("intended_s", "<f8"),  # when it should have been sent; equals start_s in a closed workload
-        ("response_ms", "<f8"),  # as Locust measured it, neither rounded nor bucketed
-        ("bytes", "<u8"),
-        ("endpoint", "<u4"),  # id of "METHOD name"
-        ("error", "<u4"),  # id of the error text; 0 is none
-        ("body_crc", "<u4"),  # CRC-32 of the first BODY_PREFIX bytes of the body; 0 for no body
-        ("user_class", "<u2"),  # id of the class name; 0 is unknown
-        ("status", "<u2"),  # HTTP status; 0 no reply; NOT_HTTP where the client has none
-        ("flags", "<u1"),  # FLAG_* bits
-        ("ending", "<u1"),  # one of the ENDED_* values, never 0: written last, it says that the row is whole
-    ]
-)
 
 NOT_HTTP: Final = 0xFFFF
 ENDED_WELL: Final = 1  # Locust counted a success
@@ -64,8 +43,6 @@ BODY_PREFIX: Final = 4096
 MAX_STRINGS: Final = 50_000
 MAX_STRING_LENGTH: Final = 500
 TOO_MANY_STRINGS: Final = "(too many different texts)"
-_MAX_BYTES: Final = 8 * 1024**3
-_SHORT: Final = 2**16
 
 
 def storable(text: str) -> str:
@@ -129,64 +106,3 @@ class SampleWriter:
         os.ftruncate(self._file, self._offset)
         os.close(self._file)
         os.close(self._strings)
-
-
-def read_samples(path: Path, *, first_row: int = 0) -> NDArray[np.void]:
-    """The rows from ``first_row`` on, of a file that may still grow; impossible ones as ENDED_DAMAGED.
-
-    Raises EvidenceError where the file is missing or of another version.
-    """
-    try:
-        size = path.stat().st_size
-        if size > _MAX_BYTES:
-            raise EvidenceError(f"{path} is larger than {_MAX_BYTES} bytes")
-        with path.open("rb") as file:
-            if size and file.read(len(MAGIC)) != MAGIC:  # empty: its writer got no room for a single block
-                raise EvidenceError(f"{path} is no file of samples of this version")
-            file.seek(len(MAGIC) + first_row * _ROW_BYTES)
-            rows = max(size - len(MAGIC), 0) // _ROW_BYTES - first_row
-            samples = np.fromfile(file, dtype=SAMPLE_DTYPE, count=max(rows, 0))
-    except OSError as error:
-        raise EvidenceError(f"{path}: {error.strerror}") from error
-    whole = np.flatnonzero(samples["ending"])
-    samples = samples[: whole[-1] + 1 if whole.size else 0]  # behind it is only reserved space
-    set_aside(samples, _find_impossible(samples))
-    return samples
-
-
-def _find_impossible(samples: NDArray[np.void]) -> NDArray[np.bool_]:
-    impossible: NDArray[np.bool_] = (samples["ending"] == 0) | (samples["ending"] > ENDED_UNREPORTED)
-    for name, most in (("start_s", MAX_TIME_S), ("intended_s", MAX_TIME_S), ("response_ms", MAX_SPAN_MS)):
-        impossible |= ~(
-            (samples[name] >= 0) & (samples[name] <= most)
-        )  # neither is true of what is no number
-    return impossible
-
-
-def set_aside(samples: NDArray[np.void], rows: NDArray[np.bool_]) -> None:
-    """Replace ``rows`` by such as say only that there was one, so that one bad row condemns no other."""
-    if rows.any():
-        samples[rows] = np.zeros((), dtype=SAMPLE_DTYPE)
-        samples["ending"][rows] = ENDED_DAMAGED
-
-
-def count_ids(column: NDArray[np.unsignedinteger]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The ids in a column, ascending, and how often each occurs; by counting, far faster than by sorting."""
-    counts = np.bincount(column)
-    ids = np.flatnonzero(counts)
-    return ids, counts[ids]
-
-
-def group_rows(column: NDArray[np.integer]) -> Iterator[tuple[int, NDArray[np.intp]]]:
-    """Each id in a column, ascending, with the places where it stands, ascending.
-
-    Sorted once for all ids: a mask for each takes the square of the time where each request has its own.
-    """
-    if not column.size:
-        return
-    # Of numbers this short the sort counts digits and compares nothing.
-    short = column.astype(np.uint16) if column.max() < _SHORT else column
-    order = np.argsort(short, kind="stable")
-    ordered = column[order]
-    for rows in np.split(order, np.flatnonzero(ordered[1:] != ordered[:-1]) + 1):
-        yield int(column[rows[0]]), rows

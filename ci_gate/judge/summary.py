@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from ci_gate.evidence.ranges import Count, Quantity
 from ci_gate.evidence.readings import StrictValue
-from ci_gate.evidence.samples import NOT_HTTP, count_ids, group_rows
+from ci_gate.evidence.sample_table import count_ids, group_rows
+from ci_gate.evidence.samples import NOT_HTTP
 from ci_gate.judge.quantiles import compute_quantile
 from ci_gate.judge.steady import SteadyPhase
 from ci_gate.judge.texts import fold_texts

@@ -12,7 +12,7 @@ import numpy as np
 
 from ci_gate.evidence.readings import Mark, Reading
 from ci_gate.evidence.recording import read_lines
-from ci_gate.evidence.samples import read_samples
+from ci_gate.evidence.sample_table import read_samples
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,7 +21,8 @@ from ci_gate.evidence.readings import (
     Totals,
 )
 from ci_gate.evidence.recording import Recording
-from ci_gate.evidence.samples import ENDED_DAMAGED, ENDED_NEVER, ENDED_UNREPORTED, ENDED_WELL, SAMPLE_DTYPE
+from ci_gate.evidence.sample_table import SAMPLE_DTYPE
+from ci_gate.evidence.samples import ENDED_DAMAGED, ENDED_NEVER, ENDED_UNREPORTED, ENDED_WELL
 from ci_gate.thresholds import Thresholds, parse_thresholds
 
 STARTED_S = 1_700_000_000.0

@@ -6,7 +6,8 @@ import numpy as np
 
 from ci_gate.evidence.readings import EndpointTotal, Mark, Reading, Totals
 from ci_gate.evidence.recording import Recording
-from ci_gate.evidence.samples import ENDED_BY_STATUS, ENDED_WELL, SAMPLE_DTYPE
+from ci_gate.evidence.sample_table import SAMPLE_DTYPE
+from ci_gate.evidence.samples import ENDED_BY_STATUS, ENDED_WELL
 
 BEGIN_S, DURATION_S = 1000.0, 10.0
 

@@ -12,7 +12,8 @@ import numpy as np
 from ci_gate.evidence.ranges import Count, Quantity, Share
 from ci_gate.evidence.readings import StrictValue
 from ci_gate.evidence.recording import DUET_BASE, DUET_HEAD, RecordingPlan
-from ci_gate.evidence.samples import UNSENT, count_ids
+from ci_gate.evidence.sample_table import count_ids
+from ci_gate.evidence.samples import UNSENT
 from ci_gate.judge.compare.comparison import Change, Comparison, NotCompared, compare, settle
 from ci_gate.judge.compare.interim import InterimAnalysis, plan_interim
 from ci_gate.judge.compare.windows import Phase, SideSamples

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ci_gate.evidence.samples import group_rows
+from ci_gate.evidence.sample_table import group_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

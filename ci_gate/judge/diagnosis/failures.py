@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ci_gate.evidence.recording import Recording
-from ci_gate.evidence.samples import UNSENT, count_ids
+from ci_gate.evidence.sample_table import count_ids
+from ci_gate.evidence.samples import UNSENT
 from ci_gate.judge.diagnosis.causes import Cause
 from ci_gate.judge.diagnosis.observation import ResourceUsage, find_window
 from ci_gate.judge.log_ends import shorten_failure

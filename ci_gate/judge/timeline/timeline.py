@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ci_gate.evidence.ranges import Count, Drawn, Moment, Span, Value
 from ci_gate.evidence.readings import ProbeReading, StrictValue
 from ci_gate.evidence.recording import Recording
-from ci_gate.evidence.samples import count_ids
+from ci_gate.evidence.sample_table import count_ids
 from ci_gate.judge.steady import ClassifiedRecording
 from ci_gate.judge.summary import name_status
 from ci_gate.judge.timeline.seconds import Seconds, decimate, rate_of

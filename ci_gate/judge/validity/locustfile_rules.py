@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from ci_gate.evidence.readings import Redirects
-from ci_gate.evidence.samples import count_ids
+from ci_gate.evidence.sample_table import count_ids
 from ci_gate.judge.validity.findings import Rule, RuleInput, Violation
 
 _MIN_REDIRECTED: Final = 0.01

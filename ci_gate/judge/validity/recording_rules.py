@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from ci_gate.evidence.readings import EndpointTotal, ErrorCount
+from ci_gate.evidence.sample_table import count_ids, group_rows
 from ci_gate.evidence.samples import (
     ENDED_DAMAGED,
     ENDED_NEVER,
@@ -18,8 +19,6 @@ from ci_gate.evidence.samples import (
     MAX_STRING_LENGTH,
     TOO_MANY_STRINGS,
     UNSENT,
-    count_ids,
-    group_rows,
 )
 from ci_gate.judge.summary import name_status
 from ci_gate.judge.texts import tell_errors

@@ -8,7 +8,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ci_gate.evidence.samples import FLAG_RETRY_AFTER, UNSENT, count_ids, group_rows
+from ci_gate.evidence.sample_table import count_ids, group_rows
+from ci_gate.evidence.samples import FLAG_RETRY_AFTER, UNSENT
 from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.steady import FIRST_ERROR_STATUS, find_error_statuses, find_throttled
 from ci_gate.judge.summary import name_status

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from ci_gate.evidence.samples import group_rows
+from ci_gate.evidence.sample_table import group_rows
 from ci_gate.judge.steady import ClassifiedRecording
 from ci_gate.judge.validity.findings import Finding, relax
 from ci_gate.thresholds import Scenario

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
-from ci_gate.evidence.samples import count_ids
+from ci_gate.evidence.sample_table import count_ids
 from ci_gate.judge.validity.causality import put_causes_first
 from ci_gate.judge.validity.event_rules import EVENT_RULES
 from ci_gate.judge.validity.findings import Finding, Rule, RuleInput, Violation, relax

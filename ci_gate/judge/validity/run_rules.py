@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ci_gate.evidence.readings import Mark, Reading
-from ci_gate.evidence.samples import count_ids
+from ci_gate.evidence.sample_table import count_ids
 from ci_gate.judge.log_ends import tell_end
 from ci_gate.judge.texts import tell_errors
 from ci_gate.judge.validity.findings import Rule, RuleInput, Violation

@@ -10,7 +10,8 @@ import yaml
 
 from ci_gate.evidence.readings import MachineReading, Mark, ProbeReading, Reading
 from ci_gate.evidence.recording import Recording, RunInfo
-from ci_gate.evidence.samples import ENDED_BY_STATUS, ENDED_WELL, FLAG_RETRY_AFTER, SAMPLE_DTYPE
+from ci_gate.evidence.sample_table import SAMPLE_DTYPE
+from ci_gate.evidence.samples import ENDED_BY_STATUS, ENDED_WELL, FLAG_RETRY_AFTER
 from ci_gate.evidence.workload import Workload
 from ci_gate.judge.timeline.run_timeline import RunTimeline, draw_timelines
 from ci_gate.judge.verdict import judge
