@@ -69,12 +69,12 @@ def write_evidence(out: Path, count: int) -> None:
     }
     with LineWriter(folder / "marks.jsonl") as marks, LineWriter(folder / "readings.jsonl") as readings:
         for name, at in times.items():
-            marks.write(Mark(name=name, wall_s=1e9 + at, monotonic_s=at))  # type: ignore[arg-type]
+            marks.write(Mark(name=name, wall_s=1e9 + at, monotonic_s=1000 + at))  # type: ignore[arg-type]
         for second in range(-29, int(profile.duration_s) + 1):
             readings.write(
                 Reading(
                     wall_s=1e9 + second,
-                    monotonic_s=second,
+                    monotonic_s=1000 + second,
                     users={"DeploymentUser": 100},
                     ready=100,
                     cpu_percent=30,
@@ -112,7 +112,9 @@ def main() -> None:
             )
             took_s = time.monotonic() - began
             memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-            print(f"{options.samples:,} samples: {took_s:.2f} s, {memory:,.0f} MiB, exit {done.returncode}")
+            if done.returncode:
+                raise SystemExit(done.stdout + done.stderr)
+            print(f"{options.samples:,} samples: {took_s:.2f} s, {memory:,.0f} MiB")
         print(done.stdout)
 
 
