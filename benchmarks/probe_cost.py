@@ -54,7 +54,9 @@ def main() -> None:
         for _ in range(IDLE_CONNECTIONS):
             stack.enter_context(psycopg.connect(postgres, autocommit=True))
         targets = ProbeTargets(
-            postgres=postgres, redis=redis, metrics_url=f"{service.url}/metrics", metrics=METRICS
+            addresses={"postgres": postgres, "redis": redis},
+            metrics_url=f"{service.url}/metrics",
+            metrics=METRICS,
         )
         servers = {"PostgreSQL": find_server(postgres), "Redis": find_server(redis)}
         print_cpu({**servers, "the service": service.process.pid}, targets, folder, asked.seconds)
@@ -114,7 +116,7 @@ def print_throughput(url: str, folder: Path, rounds: int, seconds: int) -> None:
     rates: dict[bool, list[float]] = {False: [], True: []}
     for number in range(2 * rounds):
         is_probed = number % 4 in {1, 2}  # without, with, with, without: a drift of the machine hits both
-        with run_probes(ProbeTargets(postgres=url) if is_probed else NO_PROBES, folder):
+        with run_probes(ProbeTargets(addresses={"postgres": url}) if is_probed else NO_PROBES, folder):
             said = pgbench(url, "--client", "8", "--select-only", "--time", str(seconds))
         rates[is_probed].append(float(re.findall(r"tps = ([\d.]+)", said)[0]))
     without, probed = statistics.median(rates[False]), statistics.median(rates[True])

@@ -58,7 +58,7 @@ def test_minimal_file__gets_the_defaults():
         memory_bytes=None,
         at=at(2, 1),
     )
-    assert thresholds.probes == Probes(postgres="", redis="", metrics=None, at=None)
+    assert thresholds.probes == Probes(addresses=(), metrics=None, at=None)
     assert thresholds.profiles == (Profile(name="quick", duration_s=20.0, warmup_s=0.0),)
     (burst,) = thresholds.scenarios
     assert (burst.accept, burst.expected, burst.regression) == ((), (), ())
@@ -70,7 +70,7 @@ def test_minimal_file__gets_the_defaults():
 
 def test_probes__are_read_as_they_stand():
     probes = parse("every-key").probes
-    assert (probes.postgres, probes.redis) == ("${DATABASE_URL:-}", "redis://127.0.0.1/{side}")
+    assert dict(probes.addresses) == {"postgres": "${DATABASE_URL:-}", "redis": "redis://127.0.0.1/{side}"}
     assert isinstance(probes.metrics, MetricsPage)
     assert probes.metrics.path == "/metrics?all=1"
     assert probes.metrics.metrics[:2] == (("pool_size", "shop_pool"), ("pool_in_use", "shop:pool_in_use"))

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from ci_gate.evidence.probe_kinds import ProbeName
 from ci_gate.evidence.ranges import Count, Milliseconds, Moment, Percent, Quantity, Span, Value
 
 
@@ -68,12 +69,12 @@ class MachineReading(StrictValue, frozen=True):
 class ProbeReading(StrictValue, frozen=True):
     """What one probe read at ``wall_s``: gauges as they are, counters as they stand.
 
-    ``values`` has the names that are listed in `ci_gate.measure.probes`; it is empty where ``error`` says why
+    ``values`` has the names of its row in `PROBE_KINDS`; it is empty where ``error`` says why
     nothing could be read.
     """
 
     wall_s: Moment
-    probe: Literal["postgres", "redis", "service"]
+    probe: ProbeName
     took_ms: Milliseconds
     values: dict[str, Value]
     error: str = ""

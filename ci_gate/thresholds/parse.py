@@ -108,8 +108,7 @@ def _probes(probes: Section) -> Probes:
     page = probes.section("metrics")
     metrics = tuple((role, metric) for role, metric in page.data.items() if role != "path")
     return Probes(
-        postgres=probes.get("postgres", ""),
-        redis=probes.get("redis", ""),
+        addresses=tuple((probe, text) for probe, text in probes.data.items() if probe != "metrics"),
         metrics=MetricsPage(path=page.get("path"), metrics=metrics) if page.data else None,
         at=probes.at if probes.data else None,
     )

@@ -127,7 +127,7 @@ def _check_compare(compare: Section) -> Iterator[Problem]:
 
 
 def _check_probes(probes: Section) -> Iterator[Problem]:
-    for key in ("postgres", "redis"):
+    for key in probes.data.keys() - {"metrics"}:
         yield from _find_unknown_placeholders(probes, key)
         yield from _find_broken_variable(probes, key)
     if set(probes.section("metrics").data) == {"path"}:

@@ -162,8 +162,7 @@ class MetricsPage:
 class Probes:
     """What is read once a second during the load. Variables are not resolved yet, as in ``Service.env``."""
 
-    postgres: str  # a connection string; empty: off
-    redis: str  # a URL; empty: off
+    addresses: tuple[tuple[str, str], ...]  # probe, then its connection string or URL; empty: off
     metrics: MetricsPage | None
     at: Position | None  # None: the file has no probes
 

@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ci_gate.evidence.probe_kinds import PROBE_KINDS
 from ci_gate.evidence.ranges import Count, Drawn, Moment, Span, Value
 from ci_gate.evidence.readings import ProbeReading, StrictValue
 from ci_gate.evidence.recording import Recording
@@ -24,24 +25,6 @@ MAX_POINTS: Final = 600
 
 _PHASES: Final = {"started": "ramp-up", "spawned": "warm-up", "steady": "steady", "stopping": "drain"}
 _MAX_LINES: Final = 8
-_PROBED: Final = {  # group -> probe and its values; of a counter, what it grew by in each second
-    "pool": ("service", ("pool_size", "pool_in_use", "pool_waiting")),
-    "workers": ("service", ("workers", "workers_busy", "in_progress")),
-    "sessions": (
-        "postgres",
-        (
-            "connections_active",
-            "on_cpu",
-            "waiting_lock",
-            "waiting_lwlock",
-            "waiting_io",
-            "connections_idle_in_transaction",
-            "blocked",
-        ),
-    ),
-    "redis": ("redis", ("commands", "blocked_clients")),
-}
-_COUNTERS: Final = frozenset({"commands"})
 
 Values = tuple[Drawn | None, ...]
 """One for each point in time; None where nothing is known."""
@@ -61,8 +44,8 @@ class Timeline(StrictValue, frozen=True):
     ``time_s`` are seconds since ``begin_s``, a Unix time. Each point is one second; where ``span_s`` is above
     1, two points stand for so many seconds. ``series`` are lines by group: ``rate`` (successes, failures per
     second), ``latency`` (p50, p95, p99 of successes in ms), ``failures`` (per second, by status), ``users``,
-    ``cpu`` (host: % of all cores; else % of one), ``memory`` (MiB), and as far as probed ``pool``,
-    ``workers``, ``sessions`` and ``redis``.
+    ``cpu`` (host: % of all cores; else % of one), ``memory`` (MiB), and the charts of each probe that was
+    read.
     """
 
     begin_s: Moment
@@ -151,14 +134,15 @@ def _to_mib(size: int | None) -> float | None:
 
 def _draw_probes(seconds: Seconds, probes: Iterable[ProbeReading]) -> dict[str, _Lines]:
     drawn: dict[str, _Lines] = {}
-    for group, (probe, names) in _PROBED.items():
-        own = [each for each in probes if each.probe == probe]
-        for name in names:
-            at = [each.wall_s for each in own]
-            values = [each.values.get(name) for each in own]
-            placed = seconds.place(at, rate_of(at, values) if name in _COUNTERS else values)
-            if placed is not None:
-                drawn.setdefault(group, {})[name] = placed
+    for kind in PROBE_KINDS:
+        own = [each for each in probes if each.probe == kind.name]
+        at = [each.wall_s for each in own]
+        for chart in kind.charts:
+            for name in (line.value for line in chart.lines):
+                values = [each.values.get(name) for each in own]
+                placed = seconds.place(at, rate_of(at, values) if name in kind.counters else values)
+                if placed is not None:
+                    drawn.setdefault(chart.group, {})[name] = placed
     return drawn
 
 

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import psycopg
@@ -75,6 +76,11 @@ SELECT /* ci-gate probe */ left(query, 2000) AS query, sum(calls)::bigint AS cal
  GROUP BY 1 ORDER BY 3 DESC LIMIT 10
 """
 _TIME_RENAMED_IN: Final = 130000
+
+
+def open_probe(address: str, folder: Path, note: Callable[[str], None]) -> PostgresProbe:
+    """The probe of the PostgreSQL at the connection string ``address``; it also writes statements.jsonl."""
+    return PostgresProbe(address, LineWriter(folder / "statements.jsonl"), note)
 
 
 class PostgresProbe:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
 from ci_gate.addresses import credentials_of
+from ci_gate.evidence.probe_kinds import PROBE_KINDS
 from ci_gate.evidence.ranges import MAX_NUMBER
 from ci_gate.evidence.readings import ProbeReading
 from ci_gate.evidence.recording import LineWriter
@@ -20,8 +22,6 @@ from ci_gate.wording import format_number
 INTERVAL_S: Final = 1.0
 _MAX_BACK_OFF: Final = 8  # intervals
 END_TIMEOUT_S: Final = 3.0
-
-ProbeName = Literal["postgres", "redis", "service"]
 
 
 class Probe(Protocol):
@@ -57,8 +57,11 @@ def run_probes(targets: ProbeTargets, folder: Path) -> Iterator[None]:
             prober.await_end(max(deadline - time.monotonic(), 0))
 
 
-def make_probes(targets: ProbeTargets, folder: Path) -> Iterator[tuple[ProbeName, Probe, str]]:
-    """Each with its name and its secret. A client is imported where it is needed: together they take long."""
+def make_probes(targets: ProbeTargets, folder: Path) -> Iterator[tuple[str, Probe, str]]:
+    """Each with its name and its secret. A client is imported where it is needed: together they take long.
+
+    The module of each kind has ``open_probe(address, folder, note)``, which returns a Probe.
+    """
     log = folder / "probes.log"
 
     def note(line: str) -> None:
@@ -67,15 +70,10 @@ def make_probes(targets: ProbeTargets, folder: Path) -> Iterator[tuple[ProbeName
 
     for line in targets.off:
         note(line)
-    if targets.postgres:
-        from ci_gate.measure.probes.postgres import PostgresProbe
-
-        statements = LineWriter(folder / "statements.jsonl")
-        yield "postgres", PostgresProbe(targets.postgres, statements, note), targets.postgres
-    if targets.redis:
-        from ci_gate.measure.probes.redis_info import RedisProbe
-
-        yield "redis", RedisProbe(targets.redis), targets.redis
+    for kind in PROBE_KINDS:
+        if address := targets.addresses.get(kind.name):
+            module = importlib.import_module(f"ci_gate.measure.probes.{kind.module}")
+            yield kind.name, module.open_probe(address, folder, note), address
     if targets.metrics_url:
         from ci_gate.measure.probes.metrics_page import MetricsPageProbe
 
@@ -97,7 +95,7 @@ def _check_range(values: dict[str, float]) -> dict[str, float]:
     return values
 
 
-def _start_prober(name: ProbeName, probe: Probe, secret: str, folder: Path) -> Prober:
+def _start_prober(name: str, probe: Probe, secret: str, folder: Path) -> Prober:
     try:
         return Prober(name, probe, secret, folder)
     except BaseException:
@@ -108,8 +106,8 @@ def _start_prober(name: ProbeName, probe: Probe, secret: str, folder: Path) -> P
 class Prober:
     """Reads one probe once a second and writes what it says, or why it says nothing."""
 
-    def __init__(self, name: ProbeName, probe: Probe, secret: str, folder: Path) -> None:
-        self._name: ProbeName = name
+    def __init__(self, name: str, probe: Probe, secret: str, folder: Path) -> None:
+        self._name: str = name
         self._probe = probe
         self._secret = secret
         self._lines = LineWriter(folder / "probes.jsonl")

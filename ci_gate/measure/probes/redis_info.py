@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 import redis
@@ -19,6 +21,11 @@ _FIELDS: Final = {
     "hits": "keyspace_hits",
     "misses": "keyspace_misses",
 }
+
+
+def open_probe(address: str, _folder: Path, _note: Callable[[str], None]) -> RedisProbe:
+    """The probe of the Redis at the URL ``address``."""
+    return RedisProbe(address)
 
 
 class RedisProbe:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from ci_gate.evidence.probe_kinds import PROBE_KINDS, ProbeKind
 from ci_gate.service.environment import expand_text
 from ci_gate.service.running import RunningService
 from ci_gate.thresholds import Probes
@@ -18,10 +20,12 @@ _SCHEME: Final = re.compile(r"([a-z][a-z0-9]*)(?:\+[a-z0-9_]+)?://", re.IGNORECA
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeTargets:
-    """Where each probe asks; empty: it is off. ``off`` says in a line why one is that has an address."""
+    """Where each probe asks; one without an address is off.
 
-    postgres: str = field(default="", repr=False)
-    redis: str = field(default="", repr=False)
+    ``off`` says, in a line each, why one is off that has an address in thresholds.yaml.
+    """
+
+    addresses: Mapping[str, str] = field(default_factory=dict, repr=False)  # by probe
     metrics_url: str = ""
     metrics: tuple[tuple[str, str], ...] = ()  # role, then the metric's name on the page
     off: tuple[str, ...] = ()
@@ -36,12 +40,12 @@ def resolve_targets(probes: Probes, service: RunningService) -> ProbeTargets:
     A variable such as DATABASE_URL may hold another kind of database: its probe is off then.
     """
     off: list[str] = []
-    postgres = _resolve("postgres", probes.postgres, ("postgres", "postgresql"), probes, service, off)
-    redis = _resolve("redis", probes.redis, ("redis", "rediss", "unix"), probes, service, off)
+    written = dict(probes.addresses)
+    asked = [kind for kind in PROBE_KINDS if kind.name in written]
+    addresses = {kind.name: _resolve(kind, written[kind.name], probes, service, off) for kind in asked}
     page = probes.metrics
     return ProbeTargets(
-        postgres=postgres,
-        redis=redis,
+        addresses={name: address for name, address in addresses.items() if address},
         metrics_url=service.url + page.path if page else "",
         metrics=page.metrics if page else (),
         off=tuple(off),
@@ -49,14 +53,13 @@ def resolve_targets(probes: Probes, service: RunningService) -> ProbeTargets:
 
 
 def _resolve(
-    name: str,
+    kind: ProbeKind,
     text: str,
-    schemes: tuple[str, ...],
     probes: Probes,
     service: RunningService,
     off: list[str],
 ) -> str:
-    where = f"probes.{name}"
+    where = f"probes.{kind.name}"
     address = expand_text(
         text, service.inside, at=probes.at or service.service.at, placement=service.placement, where=where
     )
@@ -64,8 +67,9 @@ def _resolve(
     scheme = _SCHEME.match(address)
     if scheme is None:
         return address
-    if scheme[1].lower() not in schemes:
-        off.append(f"{where} is off: {scheme[1]}:// is none of {', '.join(f'{each}://' for each in schemes)}")
+    if scheme[1].lower() not in kind.schemes:
+        known = ", ".join(f"{each}://" for each in kind.schemes)
+        off.append(f"{where} is off: {scheme[1]}:// is none of {known}")
         return ""
     # postgresql+psycopg:// is SQLAlchemy's way to name a driver.
     return f"{scheme[1]}://{address[scheme.end() :]}"

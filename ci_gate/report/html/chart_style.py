@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from ci_gate.evidence.probe_kinds import PROBE_KINDS
 from ci_gate.judge.timeline.timeline import Timeline
 from ci_gate.report.html.chart import COLOURS, Colour, Line, Span, Values
 
@@ -58,46 +59,17 @@ CHART_STYLES: Final = {
         y_label="MiB",
         names={"service": ("service", "blue"), "generator": ("generator (Locust)", "orange")},
     ),
-    "pool": ChartStyle(
-        title="Connection pool",
-        y_label="connections; waiting: requests",
-        names={
-            "pool_size": ("size", "grey"),
-            "pool_in_use": ("in use", "blue"),
-            "pool_waiting": ("waiting for one", "bad"),
-        },
-        dashed=frozenset({"pool_size"}),
-        filled=frozenset({"pool_in_use", "pool_waiting"}),
-    ),
-    "workers": ChartStyle(
-        title="Workers",
-        y_label="workers; in progress: requests",
-        names={
-            "workers": ("workers", "grey"),
-            "workers_busy": ("busy", "blue"),
-            "in_progress": ("requests in progress", "orange"),
-        },
-        dashed=frozenset({"workers"}),
-    ),
-    "sessions": ChartStyle(
-        title="Database sessions",
-        y_label="sessions",
-        names={
-            "connections_active": ("active", "blue"),
-            "on_cpu": ("on CPU", "teal"),
-            "waiting_lock": ("waiting for a lock", "bad"),
-            "waiting_lwlock": ("waiting inside PostgreSQL", "purple"),
-            "waiting_io": ("waiting for disk", "orange"),
-            "connections_idle_in_transaction": ("idle in a transaction", "grey"),
-            "blocked": ("blocked by another", "pink"),
-        },
-        dashed=frozenset({"connections_idle_in_transaction", "blocked"}),
-    ),
-    "redis": ChartStyle(
-        title="Redis",
-        y_label="commands per second; blocked: clients",
-        names={"commands": ("commands", "blue"), "blocked_clients": ("blocked clients", "bad")},
-    ),
+    **{
+        chart.group: ChartStyle(
+            title=chart.title,
+            y_label=chart.y_label,
+            names={line.value: (line.label, line.colour) for line in chart.lines},
+            dashed=frozenset(line.value for line in chart.lines if line.is_dashed),
+            filled=frozenset(line.value for line in chart.lines if line.is_filled),
+        )
+        for kind in PROBE_KINDS
+        for chart in kind.charts
+    },
 }
 
 

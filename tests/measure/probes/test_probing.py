@@ -100,7 +100,7 @@ def test_prober__that_hangs_delays_the_end_by_its_bound_only(tmp_path, monkeypat
     monkeypatch.setattr(probing, "END_TIMEOUT_S", 0.3)
     answer = threading.Event()
     monkeypatch.setattr(redis_info, "RedisProbe", lambda _url: Scripted(answer))
-    with run_probes(ProbeTargets(redis="redis://127.0.0.1"), tmp_path):
+    with run_probes(ProbeTargets(addresses={"redis": "redis://127.0.0.1"}), tmp_path):
         time.sleep(0.1)
         began = time.monotonic()
     assert time.monotonic() - began < 30  # the answer would take twice as long
@@ -139,7 +139,10 @@ def test_run_probes__what_is_off_is_in_the_log(tmp_path):
 
 @pytest.mark.redis
 def test_run_probes__server_that_dies_leaves_errors(tmp_path, redis_url, fast):
-    with redis.Redis.from_url(redis_url) as client, run_probes(ProbeTargets(redis=redis_url), tmp_path):
+    with (
+        redis.Redis.from_url(redis_url) as client,
+        run_probes(ProbeTargets(addresses={"redis": redis_url}), tmp_path),
+    ):
         lines = tmp_path / "probes.jsonl"
         assert await_true(lambda: len(read_lines(lines, ProbeReading)) >= 3, 60)
         client.shutdown(nosave=True)

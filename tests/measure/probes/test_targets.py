@@ -13,8 +13,7 @@ from ci_gate.thresholds import MetricsPage, Position, Probes
 from tests.service.services import make_service
 
 
-def resolve(side="head", environ=None, **probes):
-    settings = {"postgres": "", "redis": "", "metrics": None, "at": Position(line=7, column=1)}
+def resolve(side="head", environ=None, metrics=None, **addresses):
     log = Path("service.log")
     service = RunningService(
         service=make_service("command", "serve"),
@@ -28,7 +27,8 @@ def resolve(side="head", environ=None, **probes):
         env=(),
         ready_after_s=0.1,
     )
-    return resolve_targets(Probes(**(settings | probes)), service)
+    written = Probes(addresses=tuple(addresses.items()), metrics=metrics, at=Position(line=7, column=1))
+    return resolve_targets(written, service)
 
 
 def test_targets__nothing_configured_is_nothing_probed():
@@ -45,8 +45,7 @@ def test_targets__each_side_has_its_own(side):
         metrics=MetricsPage(path="/metrics", metrics=(("pool_size", "shop_pool"),)),
     )
     assert targets == ProbeTargets(
-        postgres=f"postgresql://clerk@db/shop_{side}",
-        redis=f"redis://127.0.0.1/{side}",
+        addresses={"postgres": f"postgresql://clerk@db/shop_{side}", "redis": f"redis://127.0.0.1/{side}"},
         metrics_url="http://127.0.0.1:8123/metrics",
         metrics=(("pool_size", "shop_pool"),),
     )
@@ -64,7 +63,9 @@ def test_targets__each_side_has_its_own(side):
     ],
 )
 def test_postgres__forms_of_a_connection_string(given, expected):
-    assert resolve(postgres="${D}", environ={"D": given}) == ProbeTargets(postgres=expected)
+    assert resolve(postgres="${D}", environ={"D": given}) == ProbeTargets(
+        addresses={"postgres": expected} if expected else {}
+    )
 
 
 @pytest.mark.parametrize(
