@@ -14,7 +14,7 @@ from ci_gate.run.calibrate import judge_round, report_if_interrupted, summarise_
 from ci_gate.run.plan import RunOptions, plan_duet
 from ci_gate.run.progress import ProgressPrinter
 from ci_gate.thresholds import parse_thresholds
-from tests.judge.test_verdict import make_run
+from tests.judge.evidence_values import make_run
 from tests.report.verdicts import change, duet, finding
 
 # Two scenarios that are compared, one whose locustfile works only until the first service has started.

@@ -11,6 +11,7 @@ from ci_gate.judge.verdict import decode_verdict
 from ci_gate.run.base import open_base
 from ci_gate.thresholds import parse_thresholds
 from tests.conftest import SITE
+from tests.repositories import git
 
 SERVICE_WITH_DELAY = """
 import importlib.util, sys, time
@@ -26,13 +27,6 @@ class Handler(site.Handler):
 with site.Server(("127.0.0.1", int(sys.argv[1])), Handler) as server:
     server.serve_forever(poll_interval=0.05)
 """
-
-
-def git(folder, *arguments):
-    identity = ("-c", "user.name=tester", "-c", "user.email=tester@example.invalid")
-    return subprocess.run(
-        ["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True
-    ).stdout.strip()
 
 
 @pytest.fixture

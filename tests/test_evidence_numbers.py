@@ -37,7 +37,7 @@ from ci_gate.run.judging import judge_capacity_folder, judge_folder
 from ci_gate.run.progress import describe
 from tests.judge.capacity_steps import KNEE, draw_steps
 from tests.judge.evidence_notation import draw
-from tests.judge.test_verdict import make_run
+from tests.judge.evidence_values import make_run
 
 REQUESTS = """
 10 ShopUser

@@ -28,8 +28,8 @@ from ci_gate.evidence.samples import (
 from ci_gate.judge.steady import classify, find_successes
 from ci_gate.report.csv import COLUMNS, export_rows, keep_text
 from ci_gate.thresholds import parse_thresholds
+from tests.judge.evidence_values import make_run
 from tests.judge.recordings import BEGIN_S, DURATION_S, make_recording, make_rows
-from tests.judge.test_verdict import make_run
 
 THRESHOLDS = """
 schema: 1

@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 
 import pytest
 
 from ci_gate.errors import OutsideError, UsageError
 from ci_gate.run.git import ask_git, find_commit, find_merge_base, find_parents, has_file
-
-
-def git(folder, *arguments):
-    identity = ["-c", "user.name=Test", "-c", "user.email=test@example.invalid"]
-    done = subprocess.run(
-        ["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True
-    )
-    return done.stdout.strip()
+from tests.repositories import git
 
 
 @pytest.fixture

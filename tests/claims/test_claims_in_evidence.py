@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import msgspec
 import pytest
 
-from ci_gate.evidence.recording import RUN_SCHEMA, RunInfo
 from ci_gate.judge.changes.threshold_changes import compare_thresholds
 from ci_gate.judge.validity.rules import RULES
-from ci_gate.judge.verdict import judge, judge_scenario
+from ci_gate.judge.verdict import judge
 from tests.judge.evidence_notation import draw
+from tests.judge.evidence_values import make_run
+from tests.judge.judging import judge_lines
 
 NUMBERS = (1, 2, 3, 4, 8, 9, 14, 15, 16, 17, 22)
 
@@ -101,11 +102,6 @@ CLAIMS = (
 )
 
 
-def judge_lines(lines, rules=RULES):
-    evidence = draw(lines)
-    return judge_scenario(evidence.scenario, evidence.plan, evidence.classified, rules)
-
-
 @pytest.mark.parametrize("case", CLAIMS, ids=lambda case: f"{case.number:02}")
 def test_claim__is_found_and_only_by_its_rules(case):
     judged = judge_lines(case.lines)
@@ -161,28 +157,10 @@ def test_claim_16__what_failed_and_how():
     assert row.statuses == {"no reply": 243, "403": 1834, "500": 10_468}
 
 
-def make_run(thresholds, plans) -> RunInfo:
-    return RunInfo(
-        schema=RUN_SCHEMA,
-        ci_gate_version="0",
-        profile="short",
-        started_at="2024-01-01T00:00:00+00:00",
-        ended_at="2024-01-01T00:01:00+00:00",
-        interrupted=False,
-        thresholds_file="thresholds.yaml",
-        thresholds_text=thresholds.text,
-        recordings=plans,
-        failures={},
-        host={},
-        versions={},
-        git={},
-    )
-
-
 def test_claim_22__no_verdict_on_what_was_not_measured_and_one_failure_is_enough():
     good = draw("100 User\nsteady 20 s\n900 GET /a 200 5ms\nlimit all p50 200ms")
     slow = draw("100 User\nsteady 20 s\n900 GET /a 200 500ms\nlimit all p50 200ms")
-    info = make_run(good.thresholds, (good.plan,))
+    info = make_run(good.thresholds, recordings=(good.plan,))
     outcomes = {
         name: judge(good.thresholds, info, recordings).outcome
         for name, recordings in {
@@ -194,7 +172,9 @@ def test_claim_22__no_verdict_on_what_was_not_measured_and_one_failure_is_enough
     assert outcomes == {"measured": "PASS", "failing": "FAIL", "untested": "INVALID"}
     more_users = msgspec.structs.replace(good.plan, users={"User": 200})
     other = judge(
-        good.thresholds, make_run(good.thresholds, (more_users,)), {("shop", "head"): good.recording}
+        good.thresholds,
+        make_run(good.thresholds, recordings=(more_users,)),
+        {("shop", "head"): good.recording},
     )
     assert other.outcome == "INVALID"
     assert "other-load" in {finding.code for finding in other.findings}

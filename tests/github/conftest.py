@@ -5,6 +5,7 @@ import requests
 
 from ci_gate.github.api.transport import Patience, Transport
 from tests.github.fake_github import FakeGitHub
+from tests.github.fake_state import Pull
 
 
 class Clock:
@@ -56,3 +57,10 @@ def connect(github, clock, session):
         return Transport(session, base_url=github.url, token=token, patience=clock.patience(total_s))
 
     return make
+
+
+@pytest.fixture
+def issue(github):
+    """A GitHub with pull request 7."""
+    github.state.pulls.append(Pull(number=7, sha="a" * 40))
+    return github

@@ -4,15 +4,9 @@ import pytest
 
 from ci_gate.github.api.comments import ACTIONS_AUTHOR, find_author, make_marker, upsert_comment
 from ci_gate.github.api.reply import GitHubError, RefusedError
-from tests.github.fake_state import Actor, Pull
+from tests.github.fake_state import Actor
 
 MARKER = make_marker("load-gate")
-
-
-@pytest.fixture
-def issue(github):
-    github.state.pulls.append(Pull(number=7, sha="a" * 40))
-    return github
 
 
 def upsert(transport, text="new text", author=ACTIONS_AUTHOR):

@@ -8,7 +8,6 @@ import pytest
 from ci_gate.errors import EXIT_OUTSIDE_WORLD
 from ci_gate.github.api.reply import GitHubError, RefusedError
 from ci_gate.github.api.transport import MAX_JSON_BYTES, Transport
-from tests.github.fake_state import Pull
 from tests.servers import free_port
 
 ISSUE = "/repos/shop/shop/issues/7/comments"
@@ -18,12 +17,6 @@ def post(transport, find=lambda: None):
     return transport.post_once(
         ISSUE, {"body": "hello"}, read=lambda reply: reply.read(dict)["body"], find=find
     )
-
-
-@pytest.fixture
-def issue(github):
-    github.state.pulls.append(Pull(number=7, sha="a" * 40))
-    return github
 
 
 def test_token__shows_nowhere(connect):

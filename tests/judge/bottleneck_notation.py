@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from ci_gate.evidence.readings import MachineReading, ProbeReading, Reading, StatementReading, StatementTotal
+from ci_gate.evidence.readings import ProbeReading, Reading, StatementReading, StatementTotal
 from ci_gate.evidence.recording import HEAD
 from ci_gate.judge.diagnosis.bottleneck import ScenarioContext, diagnose
 from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.steady import classify
 from ci_gate.thresholds import parse_thresholds
+from tests.judge.evidence_values import make_machine_reading
 from tests.judge.recordings import BEGIN_S, DURATION_S, make_recording, make_rows
 
 SECONDS = tuple(BEGIN_S + second for second in np.arange(0.5, DURATION_S))
@@ -61,13 +62,10 @@ def make_probe(probe, values):
 def make_machine(cpu, busiest, host, **more):
     """CPU in percent, of one core; ``host`` of all cores."""
     return tuple(
-        MachineReading(
-            wall_s=at,
+        make_machine_reading(
+            at,
             host_cpu_percent=host,
-            load_average=1.0,
-            service_alive=True,
             service_cpu_percent=cpu,
-            service_memory_bytes=100_000_000,
             service_busiest_percent=cpu if busiest is None else busiest,
             **more,
         )

@@ -24,6 +24,7 @@ from ci_gate.evidence.recording import Recording
 from ci_gate.evidence.sample_table import SAMPLE_DTYPE
 from ci_gate.evidence.samples import ENDED_DAMAGED, ENDED_NEVER, ENDED_UNREPORTED, ENDED_WELL
 from ci_gate.thresholds import Thresholds, parse_thresholds
+from tests.judge.evidence_values import make_machine_reading
 
 STARTED_S = 1_700_000_000.0
 RAMP_S = 10.0
@@ -124,13 +125,10 @@ def make_reading(draft: Draft, second: int) -> Reading:
 
 
 def make_machine(draft: Draft, second: int) -> MachineReading:
-    return MachineReading(
-        wall_s=clocks(draft, second - 0.5)["wall_s"],
+    return make_machine_reading(
+        clocks(draft, second - 0.5)["wall_s"],
         host_cpu_percent=values_at(draft, second).get("host", 50.0),
-        load_average=1.0,
         service_alive=second - RAMP_S < draft.ended_s,
-        service_cpu_percent=60.0,
-        service_memory_bytes=100_000_000,
         service_restarts=2 + int(second - RAMP_S >= draft.restarted_s),
     )
 

@@ -6,7 +6,6 @@ import msgspec
 import numpy as np
 import pytest
 
-from ci_gate.evidence.readings import MachineReading
 from ci_gate.evidence.samples import ENDED_NEVER, UNSENT
 from ci_gate.evidence.workload import Workload
 from ci_gate.judge.compare.duet import judge_duet, weigh
@@ -14,6 +13,7 @@ from ci_gate.judge.steady import classify
 from ci_gate.judge.verdict import decode_verdict, encode_verdict
 from ci_gate.run.plan import plan_duet
 from ci_gate.thresholds import Compare, parse_thresholds
+from tests.judge.evidence_values import make_machine_reading
 from tests.judge.recordings import BEGIN_S, make_recording, make_rows
 from tests.judge.test_verdict import judge_two
 from tests.report.verdicts import finding
@@ -85,16 +85,7 @@ def record(side, *, slower=1.0, dead=False, throttled=0, begun=True):
     recording = make_recording(*rows)
     later = {"stopping": BEGIN_S + DURATION_S, "ended": BEGIN_S + DURATION_S + 1}
     marks = [mark for mark in recording.marks if begun or mark.name not in {"steady", "stopping"}]
-    machine = (
-        MachineReading(
-            wall_s=BEGIN_S + 30,
-            host_cpu_percent=1,
-            load_average=0,
-            service_alive=not dead,
-            service_cpu_percent=1,
-            service_memory_bytes=1,
-        ),
-    )
+    machine = (make_machine_reading(BEGIN_S + 30, service_alive=not dead),)
     at = [
         msgspec.structs.replace(mark, wall_s=later[mark.name], monotonic_s=later[mark.name])
         if mark.name in later

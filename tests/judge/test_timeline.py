@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci_gate.errors import EvidenceError
-from ci_gate.evidence.readings import MachineReading, Mark, ProbeReading
-from ci_gate.evidence.recording import RunInfo
+from ci_gate.evidence.readings import Mark, ProbeReading
 from ci_gate.judge.steady import classify
 from ci_gate.judge.timeline.run_timeline import RunTimeline, decode_timeline, draw_timelines, encode_timeline
 from ci_gate.judge.timeline.seconds import Seconds, decimate
 from ci_gate.judge.timeline.timeline import MAX_POINTS, draw_timeline
 from tests.judge.evidence_notation import HEALTHY, draw
+from tests.judge.evidence_values import make_machine_reading, make_run
 from tests.judge.recordings import BEGIN_S, make_recording, make_rows
 
 BEGUN_S = 980.0  # of the recordings that make_recording makes
@@ -31,14 +31,12 @@ def probe(wall_s, probe="service", **values):
 
 
 def machine(wall_s, cpu):
-    return MachineReading(
-        wall_s=wall_s,
-        host_cpu_percent=cpu,
-        load_average=1,
-        service_alive=True,
-        service_cpu_percent=None,
-        service_memory_bytes=None,
-    )
+    return make_machine_reading(wall_s, host_cpu_percent=cpu, service_cpu_percent=None)
+
+
+def run_of(evidence):
+    plan = msgspec.structs.replace(evidence.plan, scenario="shop")
+    return make_run(evidence.thresholds, recordings=(plan,))
 
 
 def test_rate__counts_every_request_once_in_the_second_it_was_due():
@@ -178,7 +176,7 @@ def test_recording_without_anything__is_drawn():
 
 def test_distribution__holds_every_success_of_the_steady_phase_on_shared_edges():
     evidence = draw(SHOP)
-    run = make_run(evidence)
+    run = run_of(evidence)
     slower = draw(SHOP.replace("5-50ms", "0-500ms")).recording
     recordings = {("shop", "head"): evidence.recording, ("shop", "duet-base"): slower}
     (scenario,) = draw_timelines(evidence.thresholds, run, recordings).scenarios
@@ -190,14 +188,14 @@ def test_distribution__holds_every_success_of_the_steady_phase_on_shared_edges()
 
 def test_timelines__leave_out_what_was_not_recorded_and_trials():
     evidence = draw(SHOP)
-    assert draw_timelines(evidence.thresholds, make_run(evidence), {}).scenarios == ()
+    assert draw_timelines(evidence.thresholds, run_of(evidence), {}).scenarios == ()
     recordings = {("shop", "reset-check-1"): evidence.recording}
-    assert draw_timelines(evidence.thresholds, make_run(evidence), recordings).scenarios == ()
+    assert draw_timelines(evidence.thresholds, run_of(evidence), recordings).scenarios == ()
 
 
 def test_timeline__is_read_back_as_written_and_nothing_else_is():
     evidence = draw(SHOP)
-    timeline = draw_timelines(evidence.thresholds, make_run(evidence), {("shop", "head"): evidence.recording})
+    timeline = draw_timelines(evidence.thresholds, run_of(evidence), {("shop", "head"): evidence.recording})
     text = encode_timeline(timeline)
     assert decode_timeline(text) == timeline
     for wrong in (b"", b"{}", text[:-9], text.replace(b'"schema":1', b'"schema":2'), b"[" * 100_000):
@@ -206,19 +204,3 @@ def test_timeline__is_read_back_as_written_and_nothing_else_is():
     with pytest.raises(EvidenceError, match="larger"):
         decode_timeline(b" " * (65 * 1024**2))
     assert isinstance(timeline, RunTimeline)
-
-
-def make_run(evidence):
-    values = {name: {} for name in ("failures", "host", "versions", "git")}
-    return RunInfo(
-        schema=1,
-        ci_gate_version="0",
-        profile="short",
-        started_at="",
-        ended_at=None,
-        interrupted=False,
-        thresholds_file="thresholds.yaml",
-        thresholds_text="",
-        recordings=(msgspec.structs.replace(evidence.plan, scenario="shop"),),
-        **values,
-    )

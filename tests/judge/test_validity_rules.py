@@ -17,13 +17,9 @@ from ci_gate.judge.validity.feasibility import find_problems
 from ci_gate.judge.validity.rules import RELAXABLE, RULES
 from ci_gate.judge.verdict import judge_scenario
 from tests.judge.evidence_notation import HEALTHY, draw
+from tests.judge.judging import judge_lines
 from tests.judge.proof import SHORT
 from tests.judge.rule_proofs import PROOFS
-
-
-def judge_lines(lines, rules=RULES):
-    evidence = draw(lines)
-    return judge_scenario(evidence.scenario, evidence.plan, evidence.classified, rules)
 
 
 def find_findings(lines):

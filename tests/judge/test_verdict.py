@@ -6,11 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci_gate.errors import EvidenceError
-from ci_gate.evidence.recording import RUN_SCHEMA, RunInfo
-from ci_gate.evidence.workload import Workload
 from ci_gate.judge.verdict import MAX_VERDICT_BYTES, decode_verdict, encode_verdict, judge
-from ci_gate.run.plan import plan_recording
 from ci_gate.thresholds import parse_thresholds
+from tests.judge.evidence_values import make_run
 from tests.judge.recordings import make_recording, make_rows
 
 A = 2
@@ -39,32 +37,6 @@ FEW = make_recording(make_rows(A, [50.0] * 10))
 FAILING = make_recording(make_rows(A, [50.0] * 100), make_rows(A, [1.0] * 100, status=500))
 NEVER_GOOD = make_recording(make_rows(A, [1.0] * 100, status=500))
 CUT_OFF = make_recording(make_rows(A, [150.0] * 100), marks=GOOD.marks[:-1])
-
-
-def make_run(thresholds, **changes):
-    values = {
-        "schema": RUN_SCHEMA,
-        "ci_gate_version": "1",
-        "profile": "quick",
-        "started_at": "2026-01-01T00:00:00+00:00",
-        "ended_at": "2026-01-01T00:01:00+00:00",
-        "interrupted": False,
-        "thresholds_file": thresholds.file,
-        "thresholds_text": thresholds.text,
-        "recordings": tuple(
-            plan_recording(
-                scenario,
-                thresholds.profiles[0],
-                Workload(locustfile=scenario.locustfile, classes=(), error=None),
-            )
-            for scenario in thresholds.scenarios
-        ),
-        "failures": {},
-        "host": {},
-        "versions": {},
-        "git": {},
-    }
-    return RunInfo(**{**values, **changes})
 
 
 def judge_two(first, second=GOOD, text=TEXT, **changes):

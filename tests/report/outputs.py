@@ -15,7 +15,7 @@ from ci_gate.report.html.report import render_html
 from ci_gate.report.junit import render_junit
 from ci_gate.report.terminal import render_terminal
 from tests.judge.evidence_notation import Evidence
-from tests.judge.test_verdict import make_run
+from tests.judge.evidence_values import make_run
 
 
 def judge_evidence(evidence: Evidence, **changes) -> Verdict:

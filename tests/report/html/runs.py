@@ -8,8 +8,8 @@ import msgspec
 import numpy as np
 import yaml
 
-from ci_gate.evidence.readings import MachineReading, Mark, ProbeReading, Reading
-from ci_gate.evidence.recording import Recording, RunInfo
+from ci_gate.evidence.readings import Mark, ProbeReading, Reading
+from ci_gate.evidence.recording import Recording
 from ci_gate.evidence.sample_table import SAMPLE_DTYPE
 from ci_gate.evidence.samples import ENDED_BY_STATUS, ENDED_WELL, FLAG_RETRY_AFTER
 from ci_gate.evidence.workload import Workload
@@ -18,6 +18,8 @@ from ci_gate.judge.verdict import judge
 from ci_gate.report.comment import Report
 from ci_gate.run.plan import plan_duet, plan_recording
 from ci_gate.thresholds import parse_thresholds
+from tests.judge.evidence_values import make_machine_reading
+from tests.judge.evidence_values import make_run as make_run_info
 from tests.judge.recordings import count_totals
 
 BEGUN_S = 1_795_000_000.0
@@ -48,19 +50,14 @@ def make_run(*scenarios, changes=(), names=None) -> tuple[Report, RunTimeline]:
             if plan.recording in sides:
                 plans.append(plan)
                 recordings[name, plan.recording] = make_recording(plan, **sides[plan.recording])
-    info = RunInfo(
-        schema=2,
+    info = make_run_info(
+        thresholds,
         ci_gate_version="0.1.0",
         profile="pull_request",
         started_at="2026-11-23T15:00:00+00:00",
         ended_at="2026-11-23T15:10:00+00:00",
-        interrupted=False,
-        thresholds_file=thresholds.file,
-        thresholds_text=thresholds.text,
         recordings=tuple(plans),
-        failures={},
         host={"cpus": "4"},
-        versions={},
         git={
             "base": "89e6c98d92887913cadf06b2adb97f26cde4849b",
             "head": "0123456789abcdef0123456789abcdef01234567",
@@ -137,11 +134,10 @@ def make_reading(draw, second, users):
 
 def make_machine(draw, second):
     busy = float(52 + draw.normal(0, 5))
-    return MachineReading(
-        wall_s=BEGUN_S + second,
+    return make_machine_reading(
+        BEGUN_S + second,
         host_cpu_percent=busy / 2,
         load_average=1.2,
-        service_alive=True,
         service_cpu_percent=busy,
         service_busiest_percent=busy * 0.8,
         service_memory_bytes=120_000_000 + int(second) * 100_000,
