@@ -36,10 +36,9 @@ from ci_gate.judge.outcomes import (
 from ci_gate.judge.scenario_evidence import ScenarioEvidence, gather_evidence
 from ci_gate.judge.steady import ClassifiedRecording
 from ci_gate.judge.summary import EndpointSummary
-from ci_gate.judge.validity.causality import put_causes_first
 from ci_gate.judge.validity.findings import Finding, Rule, make_rule_input, not_measured
 from ci_gate.judge.validity.reset_check import find_reset_differences
-from ci_gate.judge.validity.rules import RULES, check_validity
+from ci_gate.judge.validity.rules import RULES, check_validity, put_notes_last
 from ci_gate.judge.validity.run_findings import find_in_run
 from ci_gate.thresholds import Scenario, Thresholds
 
@@ -102,7 +101,7 @@ def judge(
 
 def make_verdict(thresholds: Thresholds, run: RunInfo, scenarios: tuple[ScenarioVerdict, ...]) -> Verdict:
     """The verdict on the run, of those on its scenarios."""
-    findings = put_causes_first(find_in_run(thresholds, run))
+    findings = tuple(find_in_run(thresholds, run))
     outcome = outcome_of_run((scenario.outcome for scenario in scenarios), findings)
     return Verdict(
         schema=VERDICT_SCHEMA,
@@ -178,7 +177,8 @@ def _with_reset_checks(
 ) -> ScenarioVerdict:
     first, second = map(recordings.get, RESET_CHECKS)
     left_over = find_reset_differences(scenario, first, second) if first and second else ()
-    findings = put_causes_first((*judged.findings, *left_over))
+    # Before the load: what was left over may be the cause of all that the load shows.
+    findings = put_notes_last((*left_over, *judged.findings))
     outcome = outcome_of_scenario(findings, judged.limits, None)
     return msgspec.structs.replace(judged, outcome=outcome, findings=findings)
 

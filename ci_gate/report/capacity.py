@@ -16,6 +16,7 @@ from ci_gate.judge.capacity.stepping import count_once
 from ci_gate.judge.capacity.verdict import CapacityVerdict
 from ci_gate.judge.diagnosis.causes import UNKNOWN
 from ci_gate.judge.outcome import Outcome
+from ci_gate.judge.validity.load_rules import HOST_BUSY
 from ci_gate.report.cells import format_ms, format_rate, format_share
 from ci_gate.report.explain import describe_limit, name_subject
 from ci_gate.report.outcome_words import WORDS
@@ -26,7 +27,6 @@ _PARTS: Final = " ▏▎▍▌▋▊▉█"
 _DECADES: Final = 4  # of latency that its bar spans
 
 _CONTRADICTING: Final = 0.2  # of scatter: the steps were not of one service on one machine
-_BUSY: Final = "host-busy"
 
 
 def render_capacity(verdict: CapacityVerdict) -> str:
@@ -80,7 +80,9 @@ def explain_capacity(verdict: CapacityVerdict) -> Iterator[tuple[str, str]]:
     yield "ran out first", _explain_shortage(verdict)
     yield "stopped", _explain_end(verdict)
     yield "scalability law", _explain_law(verdict.scalability)
-    busy = [step for step in count_once(verdict.steps) if any(each.code == _BUSY for each in step.findings)]
+    busy = [
+        step for step in count_once(verdict.steps) if any(each.code == HOST_BUSY for each in step.findings)
+    ]
     if busy:
         loads = ", ".join(f"{step.load:,.0f}" for step in busy)
         effect = "its CPUs were full, and what was measured holds what everything on it took from each other"

@@ -10,6 +10,7 @@ from ci_gate.evidence.samples import ENDED_NEVER, UNSENT
 from ci_gate.evidence.workload import Workload
 from ci_gate.judge.compare.duet import judge_duet, weigh
 from ci_gate.judge.steady import classify
+from ci_gate.judge.validity.rules import RULES
 from ci_gate.judge.verdict import decode_verdict, encode_verdict
 from ci_gate.run.plan import plan_duet
 from ci_gate.thresholds import Compare, parse_thresholds
@@ -120,6 +121,14 @@ def judge(base, head):
 def test_duet__findings_on_its_sides(base, head, outcome):
     judged = judge(record("base", **base), record("head", **head))
     assert judged.outcome == outcome, [finding.message for finding in judged.findings]
+
+
+@pytest.mark.parametrize(
+    "rule", [rule for rule in RULES if rule.severity == "invalid"], ids=lambda rule: rule.code
+)
+def test_head__is_not_blamed_for_what_strikes_by_chance(rule):
+    outcome = weigh((finding(rule.code, "invalid", side="head"),), "PASS")
+    assert outcome == ("INCONCLUSIVE" if rule.fault else "INVALID")
 
 
 @pytest.mark.parametrize(("side", "outcome"), [("base", "INCONCLUSIVE"), ("head", "INVALID")])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Final
 
 import numpy as np
 
@@ -16,9 +15,6 @@ from ci_gate.judge.steady import ClassifiedRecording
 from ci_gate.judge.validity.findings import Finding, as_planned, make_rule_input
 from ci_gate.judge.validity.rules import check_validity
 from ci_gate.thresholds import RATE, Scenario
-
-GENERATOR_CODES: Final = frozenset({"generator-busy", "generator-late", "load-not-reached"})
-"""Findings that say that Locust, and not the service, was at its end."""
 
 
 class Step(StrictValue, frozen=True):

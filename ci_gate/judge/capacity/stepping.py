@@ -10,8 +10,9 @@ from typing import Final, Literal
 
 from ci_gate.evidence.readings import StrictValue
 from ci_gate.judge.capacity.knee import locate_knee
-from ci_gate.judge.capacity.load_step import GENERATOR_CODES, Step
+from ci_gate.judge.capacity.load_step import Step
 from ci_gate.judge.outcome import Outcome
+from ci_gate.judge.validity.rules import RULES, codes_at_fault
 from ci_gate.thresholds import metric_of
 
 MAX_STEPS: Final = 20
@@ -23,8 +24,9 @@ _SPARE: Final = 1.2
 _FINE_ENOUGH: Final = 1.2  # ratio of the loads between which a limit begins to break
 _KNEE_FINE_ENOUGH: Final = 1.5
 _GROWS: Final = 0.25
-_CHANCE: Final = GENERATOR_CODES | {"clock-jumped"}  # something else on the machine may have caused it
-_DOOMED: Final = frozenset({"service-ended", "service-restarted"})
+_OF_GENERATOR: Final = codes_at_fault("generator")  # Locust, and not the service, was at its end
+_CHANCE: Final = codes_at_fault("generator", "machine")  # something else on the machine may have caused it
+_FINAL: Final = frozenset(rule.code for rule in RULES if rule.is_final)
 
 Ending = Literal["knee", "failures", "generator", "invalid", "most", "unfinished"]
 
@@ -65,7 +67,7 @@ def choose_next(steps: Sequence[Step], climb: Climb) -> NextStep | None:
     steps = sorted(steps, key=lambda step: step.name)
     if not steps:
         return NextStep(load=climb.lowest, duration_s=climb.duration_s, why="the lightest load")
-    if len(steps) >= MAX_STEPS or {finding.code for finding in steps[-1].findings} & _DOOMED:
+    if len(steps) >= MAX_STEPS or {finding.code for finding in steps[-1].findings} & _FINAL:
         return None
     top = _climbed(steps)[-1]
     if top is steps[-1] and _may_be_chance(top) and not _is_repeated(steps, top.load):
@@ -132,7 +134,7 @@ def _is_repeated(steps: Sequence[Step], load: float) -> bool:
 
 
 def _explain_distrust(step: Step) -> Ended:
-    generator = [finding for finding in step.invalid if finding.code in GENERATOR_CODES]
+    generator = [finding for finding in step.invalid if finding.code in _OF_GENERATOR]
     if generator:
         return Ended(by="generator", why=f"the load generator was at its end: {generator[0].message}")
     return Ended(by="invalid", why=f"[{step.invalid[0].code}] {step.invalid[0].message}")

@@ -21,22 +21,10 @@ from ci_gate.judge.log_ends import shorten_failure
 from ci_gate.judge.outcome import Outcome, decide
 from ci_gate.judge.steady import ClassifiedRecording, SteadyPhase
 from ci_gate.judge.validity.findings import Finding, Rule, as_planned, make_rule_input
-from ci_gate.judge.validity.rules import RULES, check_validity
+from ci_gate.judge.validity.rules import RULES, check_validity, codes_at_fault
 from ci_gate.thresholds import Compare, Scenario
 
-_NOT_OF_A_DUET: Final = {"phase-cut-short", "too-few-samples", "endpoint-never-called", "status-not-accepted"}
-"""A duet ends when its answer is clear, asks no limit, and says itself what it could not compare."""
-
-_OF_THE_GENERATOR: Final = {
-    "generator-busy",
-    "generator-late",
-    "load-not-reached",
-    "clock-jumped",
-    "locust-ended-early",
-    "samples-disagree",
-    "damaged-rows",
-    "no-samples",
-}
+_CHANCE: Final = codes_at_fault("generator", "machine", "recording")
 """What a starved or broken generator shows on either side by chance; it says nothing of head."""
 
 NOT_COMPARED: Final = "not-compared"
@@ -126,7 +114,7 @@ def weigh(findings: tuple[Finding, ...], compared: Outcome) -> Outcome:
     distrusted = [finding for finding in findings if finding.severity == "invalid"]
     of_base = {finding.code for finding in distrusted if finding.side == "base"}
     of_head = {finding.code for finding in distrusted if finding.side == "head"}
-    if of_head - of_base - _OF_THE_GENERATOR:
+    if of_head - of_base - _CHANCE:
         return Outcome.INVALID
     return decide([compared], is_trusted=not distrusted, is_shown=not findings, doubt=Outcome.INCONCLUSIVE)
 
@@ -193,7 +181,7 @@ def _check_side(
 ) -> tuple[Finding, ...]:
     limitless = dataclasses.replace(as_planned(scenario, plan), limits=())
     case = make_rule_input(limitless, plan, recording)
-    findings = check_validity(case, tuple(rule for rule in rules if rule.code not in _NOT_OF_A_DUET))
+    findings = check_validity(case, tuple(rule for rule in rules if rule.for_comparison))
     return tuple(
         msgspec.structs.replace(finding, side=side) for finding in findings if finding.severity != "info"
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from ci_gate.evidence.samples import ENDED_DAMAGED
-from ci_gate.judge.validity.findings import Rule, RuleInput, Violation
+from ci_gate.judge.validity.findings import Rule, RuleInput, Stage, Violation
 
 _JUDGED: Final = frozenset({"response_time", "status_code"})
 
@@ -38,15 +38,18 @@ EVENT_RULES: Final = (
     Rule(
         code="damaged-rows",
         severity="invalid",
+        stage=Stage.REQUESTS,
         find=_find_damaged_rows,
         meaning="rows of samples.bin hold what no recorder writes: they were damaged, or changed",
         threshold_text="any",
         remedy="measure again; if it comes again, look for a failing disk",
         relaxable=False,
+        fault="recording",
     ),
     Rule(
         code="unreadable-values",
         severity="invalid",
+        stage=Stage.REQUESTS,
         find=_find_unreadable_values,
         meaning="request events of the scenario's own code brought a time or a status that is none; such a "
         "request counts as a failure",
@@ -56,6 +59,7 @@ EVENT_RULES: Final = (
     Rule(
         code="values-replaced",
         severity="info",
+        stage=Stage.REQUESTS,
         find=_find_replaced_values,
         meaning="request events of the scenario's own code brought a start, length or name that is none, and "
         "that no limit asks for",

@@ -11,6 +11,7 @@ from ci_gate.errors import Problem
 from ci_gate.evidence.recording import UnusedSetting
 from ci_gate.evidence.workload import UserClass, Workload
 from ci_gate.judge.quantiles import needed_samples
+from ci_gate.judge.validity.locustfile_rules import LOCUSTFILE_IGNORED
 from ci_gate.judge.validity.rules import RELAXABLE
 from ci_gate.thresholds import ALL_ENDPOINTS, RATE, Limit, Position, Profile, Scenario, Thresholds
 from ci_gate.thresholds.commands import find_shell_syntax, with_shell
@@ -110,12 +111,12 @@ def find_unused(scenario: Scenario, workload: Workload) -> tuple[UnusedSetting, 
 
 def list_unused(scenario: Scenario, workload: Workload) -> Iterator[str]:
     """A line for each of them, and for each class of the scenario that keeps its own host."""
-    relaxed = any(each.code == "locustfile-ignored" for each in scenario.relax)
+    relaxed = any(each.code == LOCUSTFILE_IGNORED for each in scenario.relax)
     for setting in find_unused(scenario, workload):
         if setting.replaced or relaxed:
             yield f"not used: {setting.what}: {setting.why}"
         else:
-            yield f"cannot pass (locustfile-ignored): {setting.what} is not used; it {setting.why}"
+            yield f"cannot pass ({LOCUSTFILE_IGNORED}): {setting.what} is not used; it {setting.why}"
     named = {user.user_class for user in scenario.users}
     for user_class in workload.classes:
         if user_class.own_host and user_class.name in named:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Literal
 
 import msgspec
@@ -94,21 +95,47 @@ Violation = tuple[str, str]
 """Subject and message of one finding."""
 
 
+class Stage(IntEnum):
+    """What a rule looks at, causes first: what is wrong at one stage may show at every later one."""
+
+    GROUND = 0  # what the run stands on: the service, the clock, Locust's process, the recording
+    REQUESTS = 1  # what is asked, and of whom
+    REPLIES = 2  # a refused login comes back as other errors, as tasks that fail, as fewer users
+    SCENARIO = 3  # what the scenario's code made of the replies
+    LOAD = 4  # what that left of the load
+    PHASE = 5  # and of the steady phase
+    PROOF = 6  # what could then not be shown
+
+
+Fault = Literal["", "generator", "machine", "recording"]
+"""What else than service and scenario a broken rule may speak of, and so strike by chance.
+
+``generator``: Locust had too little CPU. ``machine``: the clock, or other programs. ``recording``: Locust or
+its samples broke. Empty: none of them.
+"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """One validity rule: ``find`` yields a Violation for each time it is broken.
 
     ``threshold_text`` says in words when it is broken. What is not ``relaxable`` holds in every scenario:
-    without it there is no measurement to speak of.
+    without it there is no measurement to speak of. What is not ``for_comparison`` is not asked of base and
+    head under load together: that ends when its answer is clear, asks no limit, and says itself what it could
+    not compare. What ``is_final`` leaves no service that a further load step could measure.
     """
 
     code: str
     severity: Severity
+    stage: Stage
     find: Callable[[RuleInput], Iterator[Violation]]
     meaning: str
     threshold_text: str
     remedy: str
     relaxable: bool = True
+    fault: Fault = ""
+    for_comparison: bool = True
+    is_final: bool = False
 
 
 def not_measured(why: str, remedy: str) -> Finding:

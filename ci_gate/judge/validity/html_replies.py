@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ci_gate.evidence.samples import FLAG_HTML
-from ci_gate.judge.validity.findings import Rule, RuleInput, Violation
+from ci_gate.judge.validity.findings import Rule, RuleInput, Stage, Violation
 from ci_gate.wording import count
 
 _MAX_FAILURES: Final = 0.01
@@ -121,6 +121,7 @@ HTML_RULES: Final = (
     Rule(
         code="html-replies",
         severity="insufficient",
+        stage=Stage.REPLIES,
         find=_find_html,
         meaning="HTML from an endpoint that otherwise answers something else, or the same HTML from several",
         threshold_text=f"any success, or {_MAX_FAILURES:.0%} or more of an endpoint's replies, in the ramp "
@@ -132,6 +133,7 @@ HTML_RULES: Final = (
     Rule(
         code="page-beside-api",
         severity="info",
+        stage=Stage.REPLIES,
         find=_find_pages,
         meaning="an endpoint answers HTML and nothing else, while most others answer something else",
         threshold_text="always",

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from ci_gate.evidence.readings import Reading
 from ci_gate.evidence.samples import UNSENT
-from ci_gate.judge.validity.findings import Rule, RuleInput, Violation
+from ci_gate.judge.validity.findings import Rule, RuleInput, Stage, Violation
 from ci_gate.wording import count
 
+HOST_BUSY: Final = "host-busy"
 _BUSY_CPU_PERCENT: Final = 90.0
 _MAX_BUSY_READINGS: Final = 0.1
 _MIN_LAG_MS: Final = 100.0
@@ -132,41 +133,50 @@ LOAD_RULES: Final = (
     Rule(
         code="generator-busy",
         severity="invalid",
+        stage=Stage.LOAD,
         find=_find_busy_generator,
         meaning="Locust ran out of CPU: less load than planned, and its own delay in every latency",
         threshold_text=f"{_BUSY_CPU_PERCENT:.0f} % of a core in over {_MAX_BUSY_READINGS:.0%} of "
         "the readings",
         remedy="fewer users per process, FastHttpUser instead of HttpUser, less work in tasks and checks",
+        fault="generator",
     ),
     Rule(
         code="generator-late",
         severity="invalid",
+        stage=Stage.LOAD,
         find=_find_late_generator,
         meaning="Locust's event loop stood still: something in the scenario blocks it, or it got no CPU",
         threshold_text=f"late by {_MIN_LAG_MS:.0f} ms, or {_LAG_TO_LIMIT:.0%} of the tightest latency limit "
         f"if that is more, for over {_MAX_TIME_LATE:.0%} of the steady phase",
         remedy="take blocking calls and heavy work out of the scenario; keep other programs off the machine",
+        fault="generator",
     ),
     Rule(
-        code="host-busy",
-        severity="info",
-        find=_find_busy_host,
-        meaning="the machine had no CPU left: latencies hold what everything on it took from each other",
-        threshold_text=f"{_BUSY_HOST_PERCENT:.0f} % of all CPUs on average",
-        remedy="keep other programs off the machine, or take a larger one",
+        code="load-impossible",
+        severity="invalid",
+        stage=Stage.LOAD,
+        find=_find_impossible_load,
+        meaning="more requests than the users could send if every reply came at once (Little's law)",
+        threshold_text=f"above {_MAX_RATIO:.0%} plus {_DEVIATIONS:.0f} standard deviations and one for each "
+        "user; where the wait time can be read",
+        remedy="requests were counted twice, or users do not wait as they say: report a bug in ci-gate",
     ),
     Rule(
         code="load-not-reached",
         severity="invalid",
+        stage=Stage.LOAD,
         find=_find_missing_load,
         meaning="fewer requests than the wait times and the replies left time for (Little's law)",
         threshold_text=f"below {_MIN_RATIO:.0%} less {_DEVIATIONS:.0f} standard deviations; where the source "
         "of the tasks tells how many requests they make",
         remedy="look for pauses and blocking calls in helpers of the scenario, and for a starved generator",
+        fault="generator",
     ),
     Rule(
         code="arrivals-unsent",
         severity="insufficient",
+        stage=Stage.LOAD,
         find=_find_unsent,
         meaning="arrivals of an open workload without a request: no user was free, or the task made none",
         threshold_text="any",
@@ -174,12 +184,13 @@ LOAD_RULES: Final = (
         "slower, a rate that the service can serve",
     ),
     Rule(
-        code="load-impossible",
-        severity="invalid",
-        find=_find_impossible_load,
-        meaning="more requests than the users could send if every reply came at once (Little's law)",
-        threshold_text=f"above {_MAX_RATIO:.0%} plus {_DEVIATIONS:.0f} standard deviations and one for each "
-        "user; where the wait time can be read",
-        remedy="requests were counted twice, or users do not wait as they say: report a bug in ci-gate",
+        code=HOST_BUSY,
+        severity="info",
+        stage=Stage.LOAD,
+        find=_find_busy_host,
+        meaning="the machine had no CPU left: latencies hold what everything on it took from each other",
+        threshold_text=f"{_BUSY_HOST_PERCENT:.0f} % of all CPUs on average",
+        remedy="keep other programs off the machine, or take a larger one",
+        fault="machine",
     ),
 )

@@ -9,8 +9,9 @@ from typing import Final
 
 from ci_gate.evidence.readings import Redirects
 from ci_gate.evidence.sample_table import count_ids
-from ci_gate.judge.validity.findings import Rule, RuleInput, Violation
+from ci_gate.judge.validity.findings import Rule, RuleInput, Stage, Violation
 
+LOCUSTFILE_IGNORED: Final = "locustfile-ignored"
 _MIN_REDIRECTED: Final = 0.01
 _MIN_PAGES: Final = 2
 _READING: Final = ("GET ", "HEAD ")
@@ -76,8 +77,9 @@ def _is_about_signing(path: str) -> bool:
 
 LOCUSTFILE_RULES: Final = (
     Rule(
-        code="locustfile-ignored",
+        code=LOCUSTFILE_IGNORED,
         severity="invalid",
+        stage=Stage.REQUESTS,
         find=_find_ignored,
         meaning="something that Locust would have used to choose what is sent was not used: a shape, tags, "
         "options in locust.conf or pyproject.toml",
@@ -87,22 +89,25 @@ LOCUSTFILE_RULES: Final = (
     Rule(
         code="settings-replaced",
         severity="info",
+        stage=Stage.REQUESTS,
         find=_find_replaced,
         meaning="settings of Locust's own were not used, and change nothing: thresholds.yaml says the same",
         threshold_text="any",
         remedy="take them away from where ci-gate runs",
     ),
     Rule(
-        code="locustfile-failed",
-        severity="insufficient",
-        find=_find_own_verdict,
-        meaning="the locustfile itself says that the run failed: it set environment.process_exit_code",
-        threshold_text="any exit code but 0",
-        remedy="fix what the locustfile checks; locust.log has all that it printed",
+        code="own-host",
+        severity="info",
+        stage=Stage.REQUESTS,
+        find=_find_own_hosts,
+        meaning="users that are no HTTP users kept the host of their class: a URL is of no use to them",
+        threshold_text="a class with a host that is no URL of http or https",
+        remedy="make sure that it is the service under test, or what stands beside it",
     ),
     Rule(
         code="redirected",
         severity="insufficient",
+        stage=Stage.REPLIES,
         find=_find_redirected,
         meaning="replies came from another page than the one asked for: several pages were one and the same, "
         "or a login",
@@ -110,11 +115,12 @@ LOCUSTFILE_RULES: Final = (
         remedy="check in on_start that the login worked, and let the scenario call the page that answers",
     ),
     Rule(
-        code="own-host",
-        severity="info",
-        find=_find_own_hosts,
-        meaning="users that are no HTTP users kept the host of their class: a URL is of no use to them",
-        threshold_text="a class with a host that is no URL of http or https",
-        remedy="make sure that it is the service under test, or what stands beside it",
+        code="locustfile-failed",
+        severity="insufficient",
+        stage=Stage.SCENARIO,
+        find=_find_own_verdict,
+        meaning="the locustfile itself says that the run failed: it set environment.process_exit_code",
+        threshold_text="any exit code but 0",
+        remedy="fix what the locustfile checks; locust.log has all that it printed",
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from ci_gate.judge.validity.findings import Rule, RuleInput, Violation
+from ci_gate.judge.validity.findings import Rule, RuleInput, Stage, Violation
 from ci_gate.wording import count
 
 _MIN_SHARE_READ: Final = 0.5
@@ -39,6 +39,7 @@ PROBE_RULES: Final = (
     Rule(
         code="probe-failed",
         severity="info",
+        stage=Stage.PHASE,
         find=_find_failed_probes,
         meaning="a server that thresholds.yaml asks to probe could not be read: the diagnosis lacks it",
         threshold_text=f"read in fewer than {_MIN_SHARE_READ:.0%} of the seconds of the steady phase",

@@ -22,7 +22,7 @@ from ci_gate.evidence.samples import (
 )
 from ci_gate.judge.summary import name_status
 from ci_gate.judge.texts import tell_errors
-from ci_gate.judge.validity.findings import Rule, RuleInput, Violation
+from ci_gate.judge.validity.findings import Rule, RuleInput, Stage, Violation
 from ci_gate.wording import count, format_exact
 
 _MAX_TASK_ERRORS: Final = 0.01
@@ -143,6 +143,7 @@ RECORDING_RULES: Final = (
     Rule(
         code="other-host",
         severity="invalid",
+        stage=Stage.REQUESTS,
         find=_find_other_hosts,
         meaning="another server than the service under test answered requests, by itself or after a redirect",
         threshold_text="any request",
@@ -152,6 +153,7 @@ RECORDING_RULES: Final = (
     Rule(
         code="samples-disagree",
         severity="invalid",
+        stage=Stage.GROUND,
         find=_find_disagreement,
         meaning="the samples lack a request that was heard, or that Locust counted, or have one more",
         threshold_text="any request or failure of any endpoint; less in Locust's statistics is a reset of "
@@ -159,10 +161,12 @@ RECORDING_RULES: Final = (
         remedy="look for a full disk, and for code that counts in Locust's statistics without an event; then "
         "report a bug in ci-gate",
         relaxable=False,
+        fault="recording",
     ),
     Rule(
         code="unreported-replies",
         severity="invalid",
+        stage=Stage.SCENARIO,
         find=_find_unreported,
         meaning="replies that the scenario took with catch_response=True and never reported",
         threshold_text="any",
@@ -171,6 +175,7 @@ RECORDING_RULES: Final = (
     Rule(
         code="never-ended",
         severity="info",
+        stage=Stage.REPLIES,
         find=_find_never_ended,
         meaning="requests that had no reply when the run was over",
         threshold_text="any",
@@ -179,6 +184,7 @@ RECORDING_RULES: Final = (
     Rule(
         code="listener-errors",
         severity="invalid",
+        stage=Stage.SCENARIO,
         find=_find_listener_errors,
         meaning="the scenario's own event listeners raised exceptions",
         threshold_text="any",
@@ -187,6 +193,7 @@ RECORDING_RULES: Final = (
     Rule(
         code="task-errors",
         severity="invalid",
+        stage=Stage.SCENARIO,
         find=_find_task_errors,
         meaning="tasks of the scenario ended by an exception instead of running to their end",
         threshold_text=f"{_MAX_TASK_ERRORS:.0%} or more of the requests",
@@ -195,6 +202,7 @@ RECORDING_RULES: Final = (
     Rule(
         code="endpoint-explosion",
         severity="insufficient",
+        stage=Stage.PROOF,
         find=_find_explosion,
         meaning="requests without a name: each path counts as an endpoint of its own, and none can be judged",
         threshold_text=f"over {_MAX_ENDPOINTS} endpoints, or over {_MIN_TO_JUDGE_NAMES} of which over "

@@ -13,7 +13,7 @@ from ci_gate.evidence.samples import FLAG_RETRY_AFTER, UNSENT
 from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.steady import FIRST_ERROR_STATUS, find_error_statuses, find_throttled
 from ci_gate.judge.summary import name_status
-from ci_gate.judge.validity.findings import Rule, RuleInput, Violation
+from ci_gate.judge.validity.findings import Rule, RuleInput, Stage, Violation
 from ci_gate.judge.validity.html_replies import HTML_RULES
 from ci_gate.thresholds import ALL_ENDPOINTS, metric_of
 from ci_gate.wording import count
@@ -142,52 +142,9 @@ def _not_accepted(case: RuleInput) -> NDArray[np.bool_]:
 
 REPLY_RULES: Final = (
     Rule(
-        code="endpoint-never-called",
-        severity="insufficient",
-        find=_find_uncalled,
-        meaning="an endpoint that thresholds.yaml names was never called",
-        threshold_text="always",
-        remedy="name it as the locustfile does (METHOD and name=), or run longer",
-        relaxable=False,
-    ),
-    Rule(
-        code="endpoint-never-succeeded",
-        severity="insufficient",
-        find=_find_never_successful,
-        meaning="an endpoint was called and never once succeeded",
-        threshold_text="always",
-        remedy="fix the service or the scenario; if the status is right, list it under accept",
-        relaxable=False,
-    ),
-    Rule(
-        code="only-accepted-errors",
-        severity="insufficient",
-        find=_find_only_accepted_errors,
-        meaning="an endpoint never answered below 400: all its successes are errors that accept lists",
-        threshold_text="always",
-        remedy="let the scenario ask for what exists; accept is for errors beside real successes",
-    ),
-    Rule(
-        code="too-few-samples",
-        severity="insufficient",
-        find=_find_too_few,
-        meaning="a limit was asked of too few requests",
-        threshold_text="n(1-q) below 10: 20 for p50, 200 for p95, 1,000 for p99; 10 requests for the other "
-        "metrics",
-        remedy="a longer profile, more users, or a lower percentile; `ci-gate check` says how long it takes",
-        relaxable=False,
-    ),
-    Rule(
-        code="status-not-accepted",
-        severity="info",
-        find=_find_unaccepted_statuses,
-        meaning="error statuses that count as failures",
-        threshold_text="any",
-        remedy="if such a reply is right, list it under accept for this endpoint",
-    ),
-    Rule(
         code="throttled",
         severity="invalid",
+        stage=Stage.REPLIES,
         find=_find_throttled,
         meaning="the service refused requests as too many: 429, or 403 or 503 with Retry-After",
         threshold_text="any that accept does not list, in the ramp too",
@@ -197,18 +154,72 @@ REPLY_RULES: Final = (
     Rule(
         code="auth-failing",
         severity="invalid",
+        stage=Stage.REPLIES,
         find=_find_refused,
         meaning="requests were refused for lack of a login or a permission (401, 403)",
         threshold_text=f"{_MAX_REFUSED:.0%} or more of the requests of an endpoint, in the ramp too",
         remedy="check in on_start that the login worked, and send its token; or accept the status",
     ),
     Rule(
+        code="endpoint-never-succeeded",
+        severity="insufficient",
+        stage=Stage.REPLIES,
+        find=_find_never_successful,
+        meaning="an endpoint was called and never once succeeded",
+        threshold_text="always",
+        remedy="fix the service or the scenario; if the status is right, list it under accept",
+        relaxable=False,
+    ),
+    Rule(
         code="uniform-body",
         severity="invalid",
+        stage=Stage.REPLIES,
         find=_find_uniform_body,
         meaning="every reply has the same body: an error page, a stub, a catch-all route",
         threshold_text=f"all of {_MIN_SAME_BODIES} or more replies of two or more endpoints",
         remedy="look at one reply; check in the scenario that the reply is what was asked for",
+    ),
+    Rule(
+        code="only-accepted-errors",
+        severity="insufficient",
+        stage=Stage.REPLIES,
+        find=_find_only_accepted_errors,
+        meaning="an endpoint never answered below 400: all its successes are errors that accept lists",
+        threshold_text="always",
+        remedy="let the scenario ask for what exists; accept is for errors beside real successes",
+    ),
+    Rule(
+        code="status-not-accepted",
+        severity="info",
+        stage=Stage.REPLIES,
+        find=_find_unaccepted_statuses,
+        meaning="error statuses that count as failures",
+        threshold_text="any",
+        remedy="if such a reply is right, list it under accept for this endpoint",
+        for_comparison=False,
+    ),
+    Rule(
+        code="endpoint-never-called",
+        severity="insufficient",
+        stage=Stage.PROOF,
+        find=_find_uncalled,
+        meaning="an endpoint that thresholds.yaml names was never called",
+        threshold_text="always",
+        remedy="name it as the locustfile does (METHOD and name=), or run longer",
+        relaxable=False,
+        for_comparison=False,
+    ),
+    Rule(
+        code="too-few-samples",
+        severity="insufficient",
+        stage=Stage.PROOF,
+        find=_find_too_few,
+        meaning="a limit was asked of too few requests",
+        threshold_text="n(1-q) below 10: 20 for p50, 200 for p95, 1,000 for p99; 10 requests for the other "
+        "metrics",
+        remedy="a longer profile, more users, or a lower percentile; `ci-gate check` says how long it takes",
+        relaxable=False,
+        for_comparison=False,
     ),
     *HTML_RULES,
 )

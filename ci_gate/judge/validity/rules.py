@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from ci_gate.evidence.sample_table import count_ids
-from ci_gate.judge.validity.causality import put_causes_first
 from ci_gate.judge.validity.event_rules import EVENT_RULES
-from ci_gate.judge.validity.findings import Finding, Rule, RuleInput, Violation, relax
+from ci_gate.judge.validity.findings import Fault, Finding, Rule, RuleInput, Violation, relax
 from ci_gate.judge.validity.load_rules import LOAD_RULES
 from ci_gate.judge.validity.locustfile_rules import LOCUSTFILE_RULES
 from ci_gate.judge.validity.probe_rules import PROBE_RULES
@@ -18,15 +17,21 @@ from ci_gate.judge.validity.reply_rules import REPLY_RULES
 from ci_gate.judge.validity.reset_check import LEFT_OVER
 from ci_gate.judge.validity.run_rules import RUN_RULES
 
-RULES: Final = (
-    *RUN_RULES,
-    *RECORDING_RULES,
-    *EVENT_RULES,
-    *LOCUSTFILE_RULES,
-    *REPLY_RULES,
-    *LOAD_RULES,
-    *PROBE_RULES,
+RULES: Final = tuple(
+    sorted(
+        (
+            *RUN_RULES,
+            *EVENT_RULES,
+            *RECORDING_RULES,
+            *REPLY_RULES,
+            *LOCUSTFILE_RULES,
+            *LOAD_RULES,
+            *PROBE_RULES,
+        ),
+        key=lambda rule: rule.stage,
+    )
 )
+"""Causes before their consequences."""
 
 MAX_ALIKE: Final = 5
 """Findings of one rule on what thresholds.yaml does not name; more are one line. Requests without a name can
@@ -44,6 +49,16 @@ RELAXABLE: Final = (
 """What ``relax`` may name. The others hold always: without them there is no measurement to speak of."""
 
 
+def codes_at_fault(*faults: Fault) -> frozenset[str]:
+    """The codes of the rules that speak of these, and so may be broken by chance."""
+    return frozenset(rule.code for rule in RULES if rule.fault in faults)
+
+
+def put_notes_last(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The findings that block, then the notes, each as they were."""
+    return tuple(sorted(findings, key=lambda finding: finding.severity == "info"))
+
+
 def check_validity(case: RuleInput, rules: tuple[Rule, ...] = RULES) -> tuple[Finding, ...]:
     """Apply every rule. One that the scenario relaxes is a note that says why.
 
@@ -52,9 +67,9 @@ def check_validity(case: RuleInput, rules: tuple[Rule, ...] = RULES) -> tuple[Fi
     """
     reasons = {relaxed.code: relaxed.reason for relaxed in case.scenario.relax}
     requests = _count_requests(case)
-    return put_causes_first(
+    return put_notes_last(
         relax(finding, reasons[rule.code]) if rule.relaxable and rule.code in reasons else finding
-        for rule in rules
+        for rule in sorted(rules, key=lambda rule: rule.stage)
         for finding in _apply(rule, case, requests)
     )
 

@@ -13,7 +13,7 @@ from ci_gate.evidence.readings import Mark, Reading
 from ci_gate.evidence.sample_table import count_ids
 from ci_gate.judge.log_ends import tell_end
 from ci_gate.judge.texts import tell_errors
-from ci_gate.judge.validity.findings import Rule, RuleInput, Violation
+from ci_gate.judge.validity.findings import Rule, RuleInput, Stage, Violation
 from ci_gate.wording import format_exact
 
 _MIN_SHARE_OF_PHASE: Final = 0.95
@@ -113,36 +113,50 @@ def _find_clock_jump(case: RuleInput) -> Iterator[Violation]:
 
 RUN_RULES: Final = (
     Rule(
+        code="service-ended",
+        severity="invalid",
+        stage=Stage.GROUND,
+        find=_find_service_end,
+        meaning="the service ended while it was under load",
+        threshold_text="always",
+        remedy="read service.log in the evidence folder",
+        is_final=True,
+    ),
+    Rule(
+        code="service-restarted",
+        severity="invalid",
+        stage=Stage.GROUND,
+        find=_find_service_restart,
+        meaning="something started the service again while it was under load",
+        threshold_text="always, where it can be read (containers)",
+        remedy="read service.log for why it ended: a restart hides a crash, and loses what was in memory",
+        is_final=True,
+    ),
+    Rule(
+        code="clock-jumped",
+        severity="invalid",
+        stage=Stage.GROUND,
+        find=_find_clock_jump,
+        meaning="the wall clock was set, or the machine slept",
+        threshold_text=f"more than {format_exact(_CLOCK_JUMP_S)} s between two readings",
+        remedy="run again on a machine whose clock is only slewed, and that is not suspended",
+        fault="machine",
+    ),
+    Rule(
         code="locust-ended-early",
         severity="invalid",
+        stage=Stage.GROUND,
         find=_find_early_end,
         meaning="Locust crashed, was killed or hung",
         threshold_text="always",
         remedy="read locust.log in the evidence folder",
         relaxable=False,
-    ),
-    Rule(
-        code="phase-cut-short",
-        severity="invalid",
-        find=_find_short_phase,
-        meaning="the steady phase is shorter than the profile says",
-        threshold_text=f"below {_MIN_SHARE_OF_PHASE:.0%} of its duration",
-        remedy="see the other findings for what ended it; then run again",
-        relaxable=False,
-    ),
-    Rule(
-        code="no-samples",
-        severity="invalid",
-        find=_find_no_samples,
-        meaning="no request in the steady phase",
-        threshold_text="always",
-        remedy="run the locustfile by hand against the service; see locust.log; where replies last longer "
-        "than the phase, find out why, or run longer",
-        relaxable=False,
+        fault="recording",
     ),
     Rule(
         code="start-failed",
         severity="invalid",
+        stage=Stage.SCENARIO,
         find=_find_failed_starts,
         meaning="users died in on_start",
         threshold_text="any",
@@ -151,42 +165,43 @@ RUN_RULES: Final = (
     Rule(
         code="users-missing",
         severity="invalid",
+        stage=Stage.LOAD,
         find=_find_missing_users,
         meaning="fewer users than the scenario says were running in the steady phase",
         threshold_text="any, at any reading",
         remedy="see locust.log for why users end; a user must never leave by an exception",
     ),
     Rule(
+        code="no-samples",
+        severity="invalid",
+        stage=Stage.PHASE,
+        find=_find_no_samples,
+        meaning="no request in the steady phase",
+        threshold_text="always",
+        remedy="run the locustfile by hand against the service; see locust.log; where replies last longer "
+        "than the phase, find out why, or run longer",
+        relaxable=False,
+        fault="recording",
+    ),
+    Rule(
+        code="phase-cut-short",
+        severity="invalid",
+        stage=Stage.PHASE,
+        find=_find_short_phase,
+        meaning="the steady phase is shorter than the profile says",
+        threshold_text=f"below {_MIN_SHARE_OF_PHASE:.0%} of its duration",
+        remedy="see the other findings for what ended it; then run again",
+        relaxable=False,
+        for_comparison=False,
+    ),
+    Rule(
         code="wrong-users",
         severity="invalid",
+        stage=Stage.PHASE,
         find=_find_wrong_users,
         meaning="a class ran that the scenario does not name, or a named one made no request",
         threshold_text="always",
         remedy="name the classes under users, and give each of them a task that makes requests; where "
         "replies last longer than the phase, find out why, or run longer",
-    ),
-    Rule(
-        code="service-ended",
-        severity="invalid",
-        find=_find_service_end,
-        meaning="the service ended while it was under load",
-        threshold_text="always",
-        remedy="read service.log in the evidence folder",
-    ),
-    Rule(
-        code="service-restarted",
-        severity="invalid",
-        find=_find_service_restart,
-        meaning="something started the service again while it was under load",
-        threshold_text="always, where it can be read (containers)",
-        remedy="read service.log for why it ended: a restart hides a crash, and loses what was in memory",
-    ),
-    Rule(
-        code="clock-jumped",
-        severity="invalid",
-        find=_find_clock_jump,
-        meaning="the wall clock was set, or the machine slept",
-        threshold_text=f"more than {format_exact(_CLOCK_JUMP_S)} s between two readings",
-        remedy="run again on a machine whose clock is only slewed, and that is not suspended",
     ),
 )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from ci_gate.judge.validity.causality import CAUSES_FIRST, put_causes_first
-from ci_gate.judge.validity.reset_check import LEFT_OVER
-from ci_gate.judge.validity.rules import MAX_ALIKE, RULES
+from ci_gate.judge.validity.findings import Rule, Stage
+from ci_gate.judge.validity.rules import MAX_ALIKE, RULES, put_notes_last
+from ci_gate.judge.verdict import judge_scenario
 from tests.judge.evidence_notation import HEALTHY, draw
 from tests.judge.proof import SHORT
 from tests.report.outputs import judge_evidence, render_every_output
@@ -73,12 +73,26 @@ def test_findings__every_output_has_them_in_this_order(output):
 
 def test_findings__notes_come_last():
     note, blocking = finding("service-ended", "info"), finding("too-few-samples")
-    assert put_causes_first([note, blocking]) == (blocking, note)
+    assert put_notes_last([note, blocking]) == (blocking, note)
 
 
-def test_order__each_rule_has_its_place():
-    assert {rule.code for rule in RULES} | {LEFT_OVER} <= {*CAUSES_FIRST}, "say what may be a cause of what"
-    assert len({*CAUSES_FIRST}) == len(CAUSES_FIRST)
+def make_rule(code, stage):
+    return Rule(
+        code=code,
+        severity="invalid",
+        stage=stage,
+        find=lambda case: iter([("scenario", "broken")]),
+        meaning="as said",
+        threshold_text="always",
+        remedy="fix it",
+    )
+
+
+def test_new_rule__brings_its_place_and_nothing_else_names_it():
+    rules = (make_rule("late", Stage.PROOF), make_rule("early", Stage.GROUND), make_rule("next", Stage.LOAD))
+    drawn = draw(HEALTHY)
+    findings = judge_scenario(drawn.scenario, drawn.plan, drawn.classified, rules).findings
+    assert [each.code for each in findings] == ["early", "next", "late"]
 
 
 def test_exploded_run__a_line_a_rule_with_named_endpoints_first_and_then_the_busiest():
