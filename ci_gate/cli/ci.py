@@ -32,6 +32,7 @@ from ci_gate.report.files import TIMELINE_FILE
 from ci_gate.report.output import write_command
 from ci_gate.report.terminal import render_terminal
 from ci_gate.run.git import has_file
+from ci_gate.thresholds import DEFAULT_FILE
 from ci_gate.thresholds.overrides import replace_users
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -40,7 +41,7 @@ _COUNT = re.compile(r"0*[1-9][0-9]{0,17}")
 
 
 @click.command("plan")
-@click.option("--thresholds", "thresholds_file", type=_FILE, default=Path("thresholds.yaml"))
+@click.option("--thresholds", "thresholds_file", type=_FILE, default=Path(DEFAULT_FILE))
 @click.option("--scenario", "names", default="", help="Names between commas; empty: all.")
 @click.option("--profile", "profile_name", default="pull_request", show_default=True)
 @click.option(
@@ -108,7 +109,7 @@ def _plan(
 @click.option("--dockerfile", default="", help="Of the service, where its image was built by one.")
 @click.option("--problems", default="", help="What kept the plan from being made, as a JSON list.")
 @click.option("--repository", type=_FOLDER, help="A checkout of head, to see what is to be there.")
-@click.option("--thresholds", "thresholds_file", default="thresholds.yaml", show_default=True)
+@click.option("--thresholds", "thresholds_file", default=DEFAULT_FILE, show_default=True)
 @click.option("--out", "out_file", type=_FILE, required=True, help="The verdict's file.")
 def gate_command(  # noqa: PLR0913, PLR0917 - one parameter for each option
     folder: Path,

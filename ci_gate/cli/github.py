@@ -18,6 +18,7 @@ from ci_gate.github.doctor.doctor import DEFAULT_CHECK, run_doctor
 from ci_gate.github.plan_job import split_names
 from ci_gate.github.publication import PublishOptions
 from ci_gate.github.publish import publish
+from ci_gate.thresholds import DEFAULT_FILE
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -25,7 +26,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 
 @click.command("publish")
 @click.argument("verdict_file", metavar="[VERDICT]", type=_FILE, required=False)
-@click.option("--thresholds", "thresholds_file", default="thresholds.yaml", show_default=True)
+@click.option("--thresholds", "thresholds_file", default=DEFAULT_FILE, show_default=True)
 @click.option("--repository", type=_FOLDER, default=Path(), help="A checkout of head.  [default: here]")
 @click.option("--base", type=_FOLDER, help="A checkout of base, to see what thresholds.yaml loosens.")
 @click.option("--review", type=_FILE, help="Of both sides, by `ci-gate review`; instead of checkouts.")

@@ -45,13 +45,14 @@ from ci_gate.report.terminal import render_terminal
 from ci_gate.run.judging import judge_folder
 from ci_gate.run.progress import ProgressPrinter
 from ci_gate.run.scenarios import run_scenarios
+from ci_gate.thresholds import DEFAULT_FILE
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _EVIDENCE = "evidence"
 _NEVER = "pull_request_target"
 
-_thresholds = click.option("--thresholds", "thresholds_file", type=_FILE, default=Path("thresholds.yaml"))
+_thresholds = click.option("--thresholds", "thresholds_file", type=_FILE, default=Path(DEFAULT_FILE))
 _scenario = click.option("--scenario", "names", default="", help="Names between commas; empty: all.")
 _profile = click.option("--profile", "profile_name", default="pull_request", show_default=True)
 _folder = click.option("--folder", type=_FOLDER, required=True, help="What the job's commands hand on.")

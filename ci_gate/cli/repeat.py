@@ -18,12 +18,13 @@ from ci_gate.github.plan_job import split_names
 from ci_gate.judge.verdict import Verdict, encode_verdict
 from ci_gate.report.annotations import clean_log_line
 from ci_gate.report.terminal import render_terminal
+from ci_gate.thresholds import DEFAULT_FILE
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command("last-verdict")
-@click.option("--thresholds", "thresholds_file", type=_FILE, default=Path("thresholds.yaml"))
+@click.option("--thresholds", "thresholds_file", type=_FILE, default=Path(DEFAULT_FILE))
 @click.option("--scenario", "names", default="", help="Names between commas; empty: all.")
 @click.option("--profile", "profile_name", default="pull_request", show_default=True)
 @click.option("--out", "out_file", type=_FILE, required=True, help="Where the verdict is written.")

@@ -12,7 +12,7 @@ from ci_gate.cli.options import check_workloads, make_options, read_thresholds
 from ci_gate.errors import EXIT_PASS
 from ci_gate.judge.validity.feasibility import find_unprovable, list_unused, offered_rate
 from ci_gate.run.progress import ProgressPrinter
-from ci_gate.thresholds import ALL_ENDPOINTS, Thresholds
+from ci_gate.thresholds import ALL_ENDPOINTS, DEFAULT_FILE, Thresholds
 from ci_gate.wording import count
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ thresholds_option = click.option(
     "--thresholds",
     "thresholds_file",
     type=_FILE,
-    default=Path("thresholds.yaml"),
+    default=Path(DEFAULT_FILE),
     show_default=True,
     help="The file of scenarios and limits; its folder is the repository.",
 )

@@ -11,8 +11,8 @@ from ci_gate.judge.verdict import ScenarioVerdict, Verdict
 from ci_gate.report.document import Piece, Rank
 from ci_gate.report.escape import MAX_NAME_LENGTH, clean
 from ci_gate.report.reasons import MAX_REASONS
+from ci_gate.thresholds import DEFAULT_FILE
 
-_DEFAULT_FILE: Final = "thresholds.yaml"
 _BASE_FOLDER: Final = "../gate-base"
 
 
@@ -29,7 +29,7 @@ def list_commands(verdict: Verdict, scenarios: Sequence[ScenarioVerdict]) -> tup
     for scenario in scenarios:
         if scenario.outcome != Outcome.PASS and len(scenarios) <= MAX_REASONS:
             command += ["--scenario", scenario.name]
-    if verdict.thresholds_file != _DEFAULT_FILE:
+    if verdict.thresholds_file != DEFAULT_FILE:
         command += ["--thresholds", verdict.thresholds_file]
     for name in ("image", "users"):
         if name in verdict.options:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ci_gate.errors import BadInputError, Problem
-from ci_gate.thresholds import PLACEHOLDERS
+from ci_gate.thresholds import DEFAULT_FILE, PLACEHOLDERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +35,7 @@ class ServiceContext:
     state_dir: Path
     log_path: Path
     environ: Mapping[str, str] = field(repr=False)
-    thresholds_file: str = "thresholds.yaml"
+    thresholds_file: str = DEFAULT_FILE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,9 @@ from typing import Literal
 from ci_gate.thresholds.metrics import Metric
 from ci_gate.thresholds.yaml.source import Position
 
+DEFAULT_FILE = "thresholds.yaml"
+"""Where a repository has its thresholds, unless an option names another file."""
+
 ALL_ENDPOINTS = "all"
 """The pseudo-endpoint whose limits are judged on all requests of a scenario together."""
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import click
 
-from ci_gate.cli.init.draft import THRESHOLDS, Draft, draft_files
+from ci_gate.cli.init.draft import Draft, draft_files
 from ci_gate.cli.init.repository import look_at, root_of
 from ci_gate.cli.options import service_environment
 from ci_gate.errors import EXIT_PASS, BadInputError, OutsideError, Problem
-from ci_gate.thresholds import parse_thresholds
+from ci_gate.thresholds import DEFAULT_FILE, parse_thresholds
 
 
 @click.command()
@@ -68,7 +68,7 @@ def _write(path: Path, text: str) -> None:
 
 def _find_todos(draft: Draft) -> tuple[Problem, ...]:
     """What `ci-gate check` will say of a drafted thresholds.yaml."""
-    if Path(draft.path).name == THRESHOLDS:
+    if Path(draft.path).name == DEFAULT_FILE:
         try:
             parse_thresholds(draft.text, draft.path)
         except BadInputError as error:

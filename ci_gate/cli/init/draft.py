@@ -20,10 +20,10 @@ from ci_gate.cli.init.workflows import (
 )
 from ci_gate.cli.init.yaml_text import write_comment, write_scalar
 from ci_gate.evidence.workload import UserClass, Workload
+from ci_gate.thresholds import DEFAULT_FILE
 from ci_gate.thresholds.quantities import parse_duration_s
 from ci_gate.thresholds.rules import TODO
 
-THRESHOLDS: Final = "thresholds.yaml"
 LOCUSTFILE: Final = "load/visits.py"
 _USERS: Final = 10
 _SECRET: Final = re.compile(r"PASS|SECRET|TOKEN|KEY|CREDENTIAL", re.IGNORECASE)
@@ -45,7 +45,7 @@ class Draft:
 
 def draft_files(seen: Repository, folder: str = "") -> tuple[Draft, ...]:
     """Every file that the gate needs; thresholds.yaml is to lie in ``folder``, such as ``backend/``."""
-    thresholds = f"{folder}{THRESHOLDS}"
+    thresholds = f"{folder}{DEFAULT_FILE}"
     files = [Draft(path=thresholds, text=draft_thresholds(seen), why=_explain(seen))]
     if not seen.workloads:
         why = "a first locustfile: let it do what your users do"

@@ -8,6 +8,7 @@ from typing import Final
 
 from ci_gate.cli.init.repository import Repository
 from ci_gate.cli.init.yaml_text import write_scalar
+from ci_gate.thresholds import DEFAULT_FILE
 
 ACTION: Final = "OWNER/ci-gate@v1"
 GATE_WORKFLOW: Final = ".github/workflows/load-gate.yml"
@@ -18,7 +19,7 @@ _SET_UP_PYTHON: Final = "actions/setup-python@a309ff8b426b58ec0e2a45f0f869d46889
 def draft_gate(seen: Repository, folder: str, thresholds: str) -> str:
     """The workflow that measures; ``thresholds``, in ``folder``, is a path from the repository's folder."""
     lines = [*_install(seen, folder), *_secrets(seen), "      - name: Load gate", f"        uses: {ACTION}"]
-    if thresholds != "thresholds.yaml":
+    if thresholds != DEFAULT_FILE:
         lines += ["        with:", f"          thresholds: {write_scalar(thresholds)}"]
     return read_template("load-gate.yml") + "\n".join(lines) + "\n"
 
@@ -26,7 +27,7 @@ def draft_gate(seen: Repository, folder: str, thresholds: str) -> str:
 def draft_comment(thresholds: str) -> str:
     """The workflow that comments on forks' pull requests."""
     inputs = f"        with:\n          thresholds: {write_scalar(thresholds)}\n"
-    return read_template("load-gate-comment.yml") + (inputs if thresholds != "thresholds.yaml" else "")
+    return read_template("load-gate-comment.yml") + (inputs if thresholds != DEFAULT_FILE else "")
 
 
 def read_template(name: str) -> str:

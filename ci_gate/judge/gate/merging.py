@@ -10,6 +10,7 @@ from ci_gate.judge.outcomes import outcome_of_run
 from ci_gate.judge.validity.findings import Finding
 from ci_gate.judge.validity.run_findings import LEFT_OUT
 from ci_gate.judge.verdict import VERDICT_SCHEMA, ScenarioVerdict, Verdict
+from ci_gate.thresholds import DEFAULT_FILE
 
 _SUCCESS: Final = "success"
 NOT_MEASURED: Final = "not-measured"
@@ -45,7 +46,7 @@ def merge_verdicts(
         blocks=outcome.blocks or any(each.blocks for each in verdicts),
         profile=first.profile if first else "",
         started_at=min((each.started_at for each in verdicts), default=""),
-        thresholds_file=first.thresholds_file if first else "thresholds.yaml",
+        thresholds_file=first.thresholds_file if first else DEFAULT_FILE,
         thresholds_sha256=first.thresholds_sha256 if first else "",
         git=_merge_git(verdicts),
         options=first.options if first else {},
