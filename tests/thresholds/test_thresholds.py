@@ -21,7 +21,7 @@ from ci_gate.thresholds import (
     parse_thresholds,
 )
 
-OK = Path(__file__).with_name("thresholds") / "ok"
+OK = Path(__file__).parent / "ok"
 MINIMAL = (OK / "minimal.yaml").read_text(encoding="utf-8")
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ci_gate.errors import BadInputError
 from ci_gate.thresholds import parse_thresholds
 
-GOOD = (Path(__file__).with_name("thresholds") / "ok" / "every-key.yaml").read_text(encoding="utf-8")
+GOOD = (Path(__file__).parent / "ok" / "every-key.yaml").read_text(encoding="utf-8")
 FRAGMENTS = st.sampled_from(
     [
         "&a ", "*a", "<<: ", "!!python/object/apply:os.system ", "!!binary |\n", "!!set ",

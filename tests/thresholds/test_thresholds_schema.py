@@ -23,7 +23,7 @@ from ci_gate.thresholds.yaml.source import read_yaml
 
 SCHEMA = json.loads(schema_text())
 VALIDATOR = Draft202012Validator(SCHEMA)
-OK = Path(__file__).with_name("thresholds") / "ok"
+OK = Path(__file__).parent / "ok"
 DOCUMENTS = [
     read_yaml(path.read_text(encoding="utf-8"), path.name).data for path in sorted(OK.glob("*.yaml"))
 ]
