@@ -276,7 +276,7 @@ def test_branches__are_let_through_as_github_does(patterns, passing, stopped):
     assert [branch for branch in stopped if lets_through(patterns, branch)] == []
 
 
-PROJECT = Path(__file__).parents[1]
+PROJECT = Path(__file__).parents[2]
 DOCUMENT = (PROJECT / "docs" / "workflows.md").read_text()
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
