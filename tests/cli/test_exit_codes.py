@@ -13,7 +13,7 @@ from ci_gate.cli.main import EXIT_CODES
 from ci_gate.errors import BadInputError, EvidenceError, OutsideError, ServiceError, UsageError
 from tests.report.verdicts import scenario, verdict
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 NAMED = {
     "PASS": errors.EXIT_PASS,
