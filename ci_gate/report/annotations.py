@@ -12,7 +12,7 @@ from ci_gate.judge.validity.findings import Finding
 from ci_gate.judge.verdict import ScenarioVerdict
 from ci_gate.report.comment import Report
 from ci_gate.report.escape import MAX_NAME_LENGTH, MAX_TEXT_LENGTH, clean
-from ci_gate.report.explain import Kind, Sentence, explain
+from ci_gate.report.explain import Kind, Sentence, explain, explain_finding, list_blocking
 
 _PLACE: Final = re.compile(r"(.+):([1-9][0-9]{0,8}):([1-9][0-9]{0,8})")
 _TITLES: Final[dict[Kind, str]] = {
@@ -48,16 +48,14 @@ def _annotate(report: Report) -> Iterator[str]:
                 yield _format_error("loosened without approval", words, file, change.line)
     for scenario in report.verdict.scenarios:
         yield from _annotate_scenario(scenario, file)
-    for finding in report.verdict.findings:
-        if finding.severity != "info":
-            yield _annotate_finding(finding)
+    yield from map(_annotate_finding, list_blocking(report.verdict.findings))
 
 
 def _annotate_finding(finding: Finding) -> str:
-    """At its place, where its subject is one."""
+    """At its place in thresholds.yaml, where its subject is one."""
     place = _PLACE.fullmatch(finding.subject) if finding.code == BAD_INPUT else None
     if place is None:
-        return _format_error("INVALID", f"{finding.about}: {finding.message}", "", None)
+        return _format_error("INVALID", _with_remedy(explain_finding(finding)), "", None)
     words = f"{finding.message}. To fix it: {finding.remedy}"
     return _format_error("INVALID", words, place[1], int(place[2]), int(place[3]))
 

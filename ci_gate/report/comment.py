@@ -27,6 +27,7 @@ from ci_gate.report.detail import (
 from ci_gate.report.diagnosis import make_diagnoses
 from ci_gate.report.document import Rank, make_table, render_within
 from ci_gate.report.escape import MAX_NAME_LENGTH, clean, code_span, escape_markdown
+from ci_gate.report.explain import list_blocking
 from ci_gate.report.outcome_words import SYMBOLS
 from ci_gate.report.reasons import make_reasons, make_run_findings
 from ci_gate.report.reproduction import make_reproduction
@@ -132,7 +133,7 @@ def _explain_inconclusive(scenarios: Sequence[ScenarioVerdict]) -> str:
 
 def _explain_nothing(findings: Sequence[Finding]) -> str:
     """Why there is no scenario."""
-    blocking = [finding for finding in findings if finding.severity != "info"]
+    blocking = list_blocking(findings)
     if not blocking:
         return "the run could not be judged"
     mistakes = [finding for finding in blocking if finding.code == BAD_INPUT]

@@ -55,7 +55,7 @@ def test_finding__says_what_mends_it_but_a_note_is_no_error():
     at_run = [finding("x", "invalid", "run", "interrupted"), finding(severity="info")]
     (first, second) = map(parse, render_annotations(Report(verdict=verdict(found, findings=at_run))))
     assert first == ({"title": "checkout: INVALID"}, "GET /a: a p99 takes 1,000. To fix it: run longer")
-    assert second == ({"title": "INVALID"}, "run: interrupted")
+    assert second == ({"title": "INVALID"}, "run: interrupted. To fix it: run longer")
 
 
 def test_broken_tolerance__is_an_error_of_the_file():

@@ -98,6 +98,10 @@ def test_comment__is_safe_and_its_tables_whole(name):
             Report(verdict=verdict(BROKEN_TWICE, outcome="FAIL")),
             "FAIL: a broke 2 limits",
         ),
+        (
+            Report(verdict=verdict(scenario("a", "FAIL"), outcome="FAIL")),
+            "FAIL: a failed, but no limit is named",
+        ),
         (EXAMPLES["worse-than-base"], "FAIL: checkout broke 2 tolerances, search was not clear"),
         (
             Report(

@@ -10,7 +10,7 @@ from ci_gate.judge.outcome import Outcome, worst
 from ci_gate.judge.summary import EndpointSummary
 from ci_gate.judge.verdict import ScenarioVerdict, Verdict
 from ci_gate.report.cells import format_ms, format_rate, format_share
-from ci_gate.report.explain import list_blocking
+from ci_gate.report.explain import explain_finding, list_blocking
 from ci_gate.report.html.chart import Chart, Colour, Line, Span
 from ci_gate.report.html.charts import mark_limits
 from ci_gate.report.html.page import render_page
@@ -74,7 +74,9 @@ def render_overview(runs: Sequence[OverviewRun]) -> str:
         charts=[chart for trend in trends for chart in trend.charts],
         outcome=outcome,
         headline=_say(latest, len(ordered)),
-        findings=tuple((run, finding) for run in ordered for finding in list_blocking(run.verdict.findings)),
+        findings=tuple(
+            (run, explain_finding(each)) for run in ordered for each in list_blocking(run.verdict.findings)
+        ),
         latest=_make_table("The latest run of each scenario", latest),
         every=_make_table("Every run, the latest first", every) if len(every) > len(latest) else None,
         trends=trends,
