@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from ci_gate.judge.verdict import Verdict, decode_verdict
-from tests.e2e.images import Images
 from tests.e2e.remote import Remote
 from tests.images import connect_engine
 from tests.servers import skip_or_fail
@@ -45,13 +44,18 @@ def run_act(
     payload: dict[str, Any],
     *,
     remote: Remote,
-    images: Images,
+    runner: str,
     folder: Path,
+    variables: dict[str, str] | None = None,
+    actions: dict[str, Path] | None = None,
     workflow: str = "load-gate.yml",
     environment: dict[str, str] | None = None,
     token: str | None = None,
 ) -> Outcome:
-    """Run one event of a workflow. ``folder`` is new: every run of act has the number 1."""
+    """Run one event of a workflow. ``folder`` is new: every run of act has the number 1.
+
+    ``actions`` are used beside the stand-ins: what a workflow names, and the folder that it is.
+    """
     artifacts = folder / "artifacts"
     artifacts.mkdir(parents=True)
     (folder / "event.json").write_text(json.dumps(payload))
@@ -60,11 +64,12 @@ def run_act(
         *("--directory", str(remote.checkout), "--workflows", f".github/workflows/{workflow}"),
         # Service containers need a job in a container, not on the host; its network is the host's, so that it
         # reaches what ci-gate starts. --pid: the service's processes are to be found, as on a hosted runner.
-        *("--platform", f"ubuntu-24.04={images.runner}", "--network", "host", "--pull=false"),
+        *("--platform", f"ubuntu-24.04={runner}", "--network", "host", "--pull=false"),
         *("--container-options", f"--pid host -v {artifacts}:/artifacts -v {remote.bare}:/remote.git:ro"),
         *("--no-skip-checkout", "--no-cache-server", "--rm", "--action-cache-path", str(folder / "cache")),
-        *("--var", f"LOAD_GATE_POSTGRES={images.postgres}", "--var", f"LOAD_GATE_REDIS={images.redis}"),
+        *(f"--var={name}={value}" for name, value in (variables or {}).items()),
         *(f"--local-repository={used}={ACTIONS / name}" for used, name in _used_actions().items()),
+        *(f"--local-repository={used}={place}" for used, place in (actions or {}).items()),
         *(f"--env={name}={value}" for name, value in (environment or {}).items()),
         *(("--secret", f"GITHUB_TOKEN={token}") if token else ()),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cached_property
 from pathlib import Path
 
 from tests.images import _has, _locked, build, connect_engine, python_image
@@ -23,6 +24,15 @@ RUN apt-get update \\
     && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \\
        docker.io git postgresql redis-server \\
     && rm -rf /var/lib/apt/lists/*
+"""
+# An adopter's runner: nothing of ci-gate's is installed. Packages come from a folder: jobs have no network.
+ADOPTER = """\
+FROM {base}
+RUN apt-get update && apt-get install -y --no-install-recommends git && rm -rf /var/lib/apt/lists/*
+COPY requirements-runtime.lock uv.lock /
+RUN python3 -m pip download --progress-bar off --require-hashes -d wheels \\
+    -r requirements-runtime.lock -r uv.lock
+ENV PIP_NO_INDEX=1 PIP_FIND_LINKS=/wheels UV_NO_INDEX=1 UV_FIND_LINKS=/wheels
 """
 POSTGRES = """\
 FROM {base}
@@ -47,14 +57,31 @@ ENTRYPOINT ["redis-server", "--save", "", "--protected-mode", "no"]
 
 
 class Images:
-    """Tags of images that stand in for those that a hosted runner has or pulls."""
+    """Tags of images that stand in for those that a hosted runner has or pulls; built when asked for."""
 
-    def __init__(self) -> None:
-        locks = {lock.name: lock.read_text() for lock in (ROOT / "requirements.lock", ROOT / ".ci/uv.lock")}
-        self.locked = _build("locked", LOCKED, python_image(), locks)
-        self.runner = _build("runner", RUNNER, self.locked, {})
-        self.postgres = _build("postgres", POSTGRES, self.runner, {"entry.sh": POSTGRES_ENTRY})
-        self.redis = _build("redis", REDIS, self.runner, {})
+    @cached_property
+    def locked(self) -> str:
+        return _build("locked", LOCKED, python_image(), _read("requirements.lock", ".ci/uv.lock"))
+
+    @cached_property
+    def runner(self) -> str:
+        return _build("runner", RUNNER, self.locked, {})
+
+    @cached_property
+    def adopter(self) -> str:
+        return _build("adopter", ADOPTER, python_image(), _read("requirements-runtime.lock", ".ci/uv.lock"))
+
+    @cached_property
+    def postgres(self) -> str:
+        return _build("postgres", POSTGRES, self.runner, {"entry.sh": POSTGRES_ENTRY})
+
+    @cached_property
+    def redis(self) -> str:
+        return _build("redis", REDIS, self.runner, {})
+
+
+def _read(*names: str) -> dict[str, str]:
+    return {Path(name).name: (ROOT / name).read_text() for name in names}
 
 
 def _build(name: str, dockerfile: str, base: str, files: dict[str, str]) -> str:

@@ -50,10 +50,12 @@ BURST = """\
 class Remote:
     """``bare`` is what jobs fetch from; ``checkout`` is where act is started."""
 
+    decisive = DECISIVE
+
     def __init__(self, folder: Path, image: str, thresholds: str) -> None:
         self.bare, self.checkout = folder / "remote.git", folder / "checkout"
         self.checkout.mkdir(parents=True)
-        _copy_work_tree(self.checkout)
+        copy_work_tree(self.checkout)
         self._git("init", "--quiet", "--initial-branch", "main")
         (self.checkout / "thresholds.yaml").write_text(thresholds)
         # Only here: the image cannot be pulled, and the ports of the service containers are this machine's.
@@ -89,7 +91,7 @@ class Remote:
 
     def read_files(self, commit: str) -> dict[str, bytes]:
         """Path -> content of what decides how thresholds are meant, at a commit."""
-        names = self._git("ls-tree", "-r", "--name-only", commit, *DECISIVE).splitlines()
+        names = self._git("ls-tree", "-r", "--name-only", commit, *self.decisive).splitlines()
         return {name: (self._git("show", f"{commit}:{name}") + "\n").encode() for name in names}
 
     def return_to_main(self) -> None:
@@ -112,7 +114,7 @@ class Remote:
         return done.stdout.removesuffix("\n")
 
 
-def _copy_work_tree(target: Path) -> None:
+def copy_work_tree(target: Path) -> None:
     """Every file that is tracked or could be, as it stands now."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],

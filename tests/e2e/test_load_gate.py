@@ -48,9 +48,16 @@ def pull_request(head: str) -> dict[str, object]:
     return {"number": 1, "pull_request": {"number": 1, "labels": [], **sides}}
 
 
+def on(images: Images) -> dict[str, object]:
+    return {
+        "runner": images.runner,
+        "variables": {"LOAD_GATE_POSTGRES": images.postgres, "LOAD_GATE_REDIS": images.redis},
+    }
+
+
 def run(event, payload, remote, images, tmp_path):
     remote.publish()
-    outcome = run_act(event, payload, remote=remote, images=images, folder=tmp_path / "act")
+    outcome = run_act(event, payload, remote=remote, **on(images), folder=tmp_path / "act")
     print(outcome.log[-30_000:])  # shown where the test fails
     return outcome
 
@@ -134,7 +141,7 @@ def test_pull_request__whose_title_is_edited_is_not_measured_and_stays_red(remot
             "pull_request",
             payload,
             remote=remote,
-            images=images,
+            **on(images),
             folder=tmp_path / "act",
             environment={"GITHUB_API_URL": github.url, "no_proxy": "127.0.0.1,localhost"},
             token="token",
@@ -173,7 +180,7 @@ def comment_on(outcome, remote, images, tmp_path, head, merge) -> None:
             "workflow_run",
             {"action": "completed", "workflow_run": run},
             remote=remote,
-            images=images,
+            **on(images),
             folder=tmp_path / "comment",
             workflow="load-gate-comment.yml",
             environment={"GITHUB_API_URL": github.url, "no_proxy": "127.0.0.1,localhost"},
