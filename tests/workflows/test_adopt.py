@@ -1,0 +1,127 @@
+"""Every YAML block of docs/adopt.md is what it says: a workflow, a thresholds.yaml, or a step."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ci_gate.thresholds import parse_thresholds
+from tests.repositories import commit_files, git, make_repository
+from tests.workflows.linters import actionlint, check_schema, zizmor
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "adopt.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+WORKFLOWS = [block for block in BLOCKS if "\njobs:" in block]
+THRESHOLDS = [block for block in BLOCKS if "\nscenarios:" in block]
+STEPS = [block for block in BLOCKS if block not in {*WORKFLOWS, *THRESHOLDS}]
+ACTIONS = {
+    "OWNER/ci-gate@v1": yaml.safe_load((ROOT / "action.yml").read_text()),
+    "OWNER/ci-gate/comment@v1": yaml.safe_load((ROOT / "comment" / "action.yml").read_text()),
+}
+# The one exception to pinning by commit, for adopters: the tag that follows the releases.
+RELEASED = re.compile(r"@v1$", re.MULTILINE)
+# A workflow_run job has more rights than the run it follows; this one runs the default branch's code on data.
+EXCEPTIONS = {"load-gate-comment": ["dangerous-triggers"]}
+
+
+def steps_of(block):
+    content = yaml.safe_load(block)
+    jobs = content.get("jobs", {"": {"steps": [content]}})
+    return [step for job in jobs.values() for step in job["steps"]]
+
+
+def test_page__has_a_block_of_each_kind():
+    assert (len(WORKFLOWS), len(THRESHOLDS), len(STEPS)) == (4, 5, 1)
+
+
+@pytest.mark.parametrize("block", WORKFLOWS)
+def test_workflow__is_clean_to_every_linter(block, tmp_path):
+    content = yaml.safe_load(block)
+    file = tmp_path / ".github" / "workflows" / f"{content['name']}.yml"
+    assert block.startswith(f"# .github/workflows/{file.name}\n")
+    file.parent.mkdir(parents=True)
+    file.write_text(RELEASED.sub(f"@{'1' * 40} # v1.0.0", block))
+    assert check_schema("github-workflows", file) == ""
+    assert zizmor(tmp_path) == EXCEPTIONS.get(content["name"], [])
+    assert actionlint(file) == []
+
+
+@pytest.mark.parametrize("block", WORKFLOWS)
+def test_workflow__is_bounded_and_grants_what_the_page_says(block):
+    content = yaml.safe_load(block)
+    assert content["permissions"] == {}
+    for job in content["jobs"].values():
+        assert job["timeout-minutes"] <= 45
+        assert job["permissions"] == {"actions": "read", "contents": "read", "pull-requests": "write"}
+    assert {name for name in ("contents: read", "actions: read") if f"| `{name}` |" in PAGE} == {
+        "contents: read",
+        "actions: read",
+    }
+
+
+@pytest.mark.parametrize("block", [block for block in WORKFLOWS if "ci-gate@v1" in block])
+def test_gate__sees_labels_new_bases_and_the_history_that_base_is_in(block):
+    content = yaml.safe_load(block)
+    types = ["opened", "synchronize", "reopened", "edited", "labeled", "unlabeled"]
+    assert content[True]["pull_request"] == {"types": types}  # YAML 1.1 reads the key `on` as true
+    checkout = steps_of(block)[0]
+    assert checkout["with"] == {"fetch-depth": 0, "persist-credentials": False}
+
+
+@pytest.mark.parametrize("block", [*WORKFLOWS, *STEPS])
+def test_step__uses_inputs_that_the_action_has(block):
+    used = [step for step in steps_of(block) if step.get("uses") in ACTIONS]
+    assert used
+    for step in used:
+        assert {*step.get("with", {})} <= {*ACTIONS[step["uses"]]["inputs"]}
+
+
+@pytest.mark.parametrize("block", THRESHOLDS)
+def test_thresholds__are_right(block):
+    parsed = parse_thresholds(block, "thresholds.yaml")
+    assert all(scenario.regression for scenario in parsed.scenarios)
+
+
+def test_tables__say_what_the_action_says():
+    action = ACTIONS["OWNER/ci-gate@v1"]
+    told = re.findall(r"^\| `([a-z-]+)` \| (?:`([^`]*)`)? ?\| (.+) \|$", PAGE, re.MULTILINE)
+    assert told == [(name, each["default"], each["description"]) for name, each in action["inputs"].items()]
+    told = re.findall(r"^\| `([a-z-]+)` \| ([^`|]+) \|$", PAGE, re.MULTILINE)
+    assert told == [(name, each["description"]) for name, each in action["outputs"].items()]
+
+
+@pytest.mark.parametrize(("path", "answer"), [("backend/views.py", "yes"), ("docs/page.md", "no")])
+def test_touched__is_no_only_where_nothing_of_the_service_changed(path, answer, tmp_path):
+    (script,) = [
+        step["run"] for block in WORKFLOWS for step in steps_of(block) if step.get("id") == "touched"
+    ]
+    folder = make_repository(tmp_path / "repository", {"backend/views.py": "1", "docs/page.md": "1"})
+    git(folder, "checkout", "--quiet", "-b", "change")
+    commit_files(folder, {path: "2"})
+    git(folder, "checkout", "--quiet", "main")
+    git(folder, "merge", "--quiet", "--no-ff", "-m", "Merge", "change")
+    assert ask(script, folder, tmp_path) == f"answer={answer}\n"
+
+
+def test_touched__is_yes_where_git_cannot_answer(tmp_path):
+    (script,) = [
+        step["run"] for block in WORKFLOWS for step in steps_of(block) if step.get("id") == "touched"
+    ]
+    folder = make_repository(tmp_path / "repository", {"docs/page.md": "1"})  # without a parent
+    assert ask(script, folder, tmp_path) == "answer=yes\n"
+
+
+def ask(script, folder, tmp_path):
+    outputs = tmp_path / "outputs"
+    subprocess.run(
+        ["bash", "-e", "-c", script],
+        cwd=folder,
+        env={"GITHUB_OUTPUT": str(outputs), "PATH": "/usr/bin:/bin"},
+        check=True,
+    )
+    return outputs.read_text()
