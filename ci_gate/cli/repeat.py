@@ -58,7 +58,7 @@ def find_standing_verdict(
         thresholds = read_thresholds(thresholds_file)
         scenarios = choose_scenarios(thresholds, split_names(names))
         profile = choose_profile(thresholds, profile_name)
-    except GateError as error:  # the plan tells it, at its place
+    except GateError as error:  # the plan reports it, with file and line
         return MeasureAgain(why=str(error))
     with connect() as transport:
         if transport is None or occasion is None:

@@ -26,7 +26,7 @@ def find_deciding(
 
     A locustfile at the root stands beside the whole repository: of that, only what is directly there and may
     be a scenario's. ``most_lists`` is how many folders may be listed; beyond, a folder counts as one, by its
-    own digest. Not ``file`` itself, thresholds.yaml, whose changes are told setting by setting.
+    own digest. Not ``file`` itself, thresholds.yaml, whose changes are listed by setting.
     """
     home = posixpath.dirname(file)
     beside = {

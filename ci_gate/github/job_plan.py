@@ -47,7 +47,7 @@ def choose_beside(
     """What head is measured beside. ``reviewed`` is the commit that the event merges into, or empty.
 
     ``repository`` is the folder of thresholds.yaml. Raises UsageError for a revision that git does not know,
-    OutsideError where git cannot tell.
+    OutsideError where git fails.
     """
     if asked.base == NO_BASE or not any(scenario.regression for scenario in scenarios):
         return Beside()

@@ -44,7 +44,7 @@ _ENDINGS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OtherRun:
-    """The run that ended, where it is read, and who is told what goes wrong beside it."""
+    """The run that ended, where to read it, and ``say``, which prints what goes wrong meanwhile."""
 
     options: PublishOptions
     run: FinishedRun
@@ -53,7 +53,7 @@ class OtherRun:
     say: Callable[[str], None]
 
     def find_report(self) -> tuple[PullRequest, Report] | NoPullRequest:
-        """The pull request that the run was for, and what is to be said there. Raises GitHubError."""
+        """The pull request that the run was for, and the report for it. Raises GitHubError."""
         pulls = find_pulls(self.transport, self.repository, self.run)
         if isinstance(pulls, NoPullRequest):
             return pulls
@@ -88,7 +88,7 @@ class OtherRun:
     def _choose(self, pulls: tuple[PullRequest, ...], verdict: Verdict) -> PullRequest | NoPullRequest:
         """Of several pull requests with this head, the one that the run says it was for.
 
-        What it says only tells those apart that GitHub names.
+        Its own word only chooses among those that GitHub names.
         """
         number = verdict.occasion.pull_number if verdict.occasion else 0
         found = next((pull for pull in pulls if pull.number == number), None)

@@ -70,7 +70,7 @@ def find_reviewed_base(event_name: str, payload: Mapping[str, Any], repository: 
     A pull request is checked out as its test merge, and base is that merge's first parent: what the event
     calls base may be older. Checked out at its own head, base is what that head comes from. A merge group
     names its own base, several pull requests back if need be.
-    Raises UsageError for a checkout that is not the pull request's, OutsideError where git cannot tell.
+    Raises UsageError for a checkout that is not the pull request's, OutsideError where git fails.
     """
     if event_name in {"pull_request", "pull_request_target"}:
         return _find_base_of_pull(payload, repository)

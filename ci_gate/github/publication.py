@@ -55,7 +55,7 @@ def plan_actions(event: Event, options: PublishOptions, *, has_token: bool) -> f
     """What to do for an event.
 
     Annotations belong to the run that measured. Only a pull request can be commented on; only a commit of
-    which the event tells gets a status.
+    which the event names gets a status.
     """
     actions: set[Action] = {"summary"}
     if event.finished is None:
@@ -107,7 +107,7 @@ def try_base(
             code="base-unreadable",
             severity="info",
             subject="thresholds.yaml",
-            message=f"what was loosened cannot be told, for base's file is wrong: {error}",
+            message=f"what was loosened is not known, for base's file is wrong: {error}",
             remedy="review every line of head's file",
         )
         return msgspec.structs.replace(verdict, findings=(*verdict.findings, finding)), None

@@ -72,7 +72,7 @@ def _fill_submodules(worktree: Path, head: Path, git_directory: Path) -> None:
 
 
 def _read_names(worktree: Path) -> dict[str, str]:
-    """Path -> name of every submodule that .gitmodules tells of."""
+    """Path -> name of every submodule in .gitmodules."""
     if not (worktree / ".gitmodules").is_file():
         return {}
     listed = ask_git(worktree, "config", "-z", "--file", ".gitmodules", "--list")

@@ -65,7 +65,7 @@ class PathMap:
         try:
             words = shlex.split(command)
         except ValueError:
-            return command  # told where it is started
+            return command  # reported where it is started
         mapped = [self.see_value(word, where) for word in words]
         if mapped and "/" not in mapped[0] and (found := shutil.which(mapped[0], path=path)):
             self._map(Path(found), f"{where} ({mapped[0]})", strict=True)

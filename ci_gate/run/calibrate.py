@@ -54,7 +54,7 @@ def calibrate(options: RunOptions, runs: int, progress: ProgressPrinter) -> str:
             compared += judge_round(once, info, progress)
     progress.finish()
     if not compared:
-        raise OutsideError("no comparison could be measured; what stopped each is said above")
+        raise OutsideError("no comparison could be measured; what stopped each is printed above")
     return summarise_comparisons(compared, planned=planned)
 
 

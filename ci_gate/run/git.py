@@ -1,4 +1,4 @@
-"""Asks git about a repository, so that "no" and "cannot tell" are two answers."""
+"""Asks git about a repository, so that "no" and "not known" are two answers."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def ask_git(repository: Path, *arguments: str) -> str:
 def find_commit(revisions: Sequence[str], repository: Path) -> str:
     """The commit that the first known of ``revisions`` names.
 
-    Raises UsageError where git knows none of them, OutsideError where git cannot tell.
+    Raises UsageError where git knows none of them, OutsideError where git fails.
     """
     for revision in revisions:
         arguments = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
@@ -74,7 +74,7 @@ def find_commit(revisions: Sequence[str], repository: Path) -> str:
 def has_file(commit: str, path: str, repository: Path) -> bool:
     """Whether ``path``, relative to ``repository``, is a file of ``commit``.
 
-    Asks for the tree's entry, which a partial clone has. Raises OutsideError where git cannot tell.
+    Asks for the tree's entry, which a partial clone has. Raises OutsideError where git fails.
     """
     entry = ask_git(repository, "--literal-pathspecs", "ls-tree", "-z", commit, "--", path)
     return entry.partition("\t")[0].split(" ")[1:2] == ["blob"]

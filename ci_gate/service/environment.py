@@ -103,7 +103,7 @@ def expand_text(
 
 
 def reset_env(placeholders: Placeholders) -> dict[str, str]:
-    """What ``before_each`` is told beside the service's own environment."""
+    """The variables of ``before_each`` beside the service's own environment."""
     return {
         "CI_GATE_URL": placeholders.url,
         "CI_GATE_PORT": str(placeholders.port),

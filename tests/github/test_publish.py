@@ -319,7 +319,7 @@ def test_base_without_thresholds__has_nothing_to_compare(job):
 
 def test_wrong_base_file__does_not_keep_anyone_from_mending_it(job):
     assert job.own_run(base="schema: 1\n") == 0
-    assert "what was loosened cannot be told, for base's file is wrong" in job.comments[0]
+    assert "what was loosened is not known, for base's file is wrong" in job.comments[0]
     assert job.own_run(base=THRESHOLDS) == 0
     assert "cannot be told" not in job.comments[0]
 

@@ -39,7 +39,7 @@ def download_artifact(transport: Transport, repository: str, run_id: int, name: 
     if not usable:
         what = "only expired ones" if found else "none"
         raise EvidenceError(f"run {run_id} has no artifact {name}: {what}")
-    # Ids do not tell: an artifact of an earlier attempt was seen with a higher one.
+    # Not by id: an artifact of an earlier attempt has been observed with a higher one.
     newest = max(usable, key=lambda artifact: (artifact.created_at or "", artifact.id))
     if newest.size_in_bytes > MAX_ARCHIVE_BYTES:
         raise EvidenceError(f"artifact {name} is larger than {MAX_ARCHIVE_BYTES:,} bytes")

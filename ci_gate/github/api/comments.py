@@ -45,7 +45,7 @@ class Upserted:
 
 
 def make_marker(key: str) -> str:
-    """The hidden first line of a comment; ``key`` tells several gates of one repository apart."""
+    """The hidden first line of a comment; ``key`` distinguishes several gates of one repository."""
     return f"<!-- ci-gate:{re.sub(r'[^A-Za-z0-9._/]+', '-', key).strip('-')} -->"
 
 

@@ -19,7 +19,7 @@ _QUEUED_PULL: Final = re.compile(r"^refs/heads/gh-readonly-queue/.+/pr-([0-9]{1,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinishedRun:
-    """The run that a workflow_run event tells of. All fields are GitHub's own, none the fork's.
+    """The run that a workflow_run event is about. All fields are GitHub's own, none the fork's.
 
     ``conclusion`` is empty where GitHub names none. ``pull_numbers`` are of pull requests from branches of
     this repository alone: GitHub names none of a fork.

@@ -29,7 +29,7 @@ class RefusedError(GitHubError):
 
 
 class MaybeDoneError(GitHubError):
-    """A request that must not be repeated blindly failed in a way that does not tell whether it was done."""
+    """A request that must be done only once failed, and it is not known whether it was done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,7 +68,7 @@ class _Branch(msgspec.Struct):
 def read_rules(transport: Transport, repository: str, branch: str = "") -> BranchRules:
     """The rules of ``branch``, the default branch if empty. Raises GitHubError.
 
-    Classic protection does not tell who may not read it whether it has a merge queue.
+    Without the right to read it, classic protection does not show whether it has a merge queue.
     """
     path = f"/repos/{repository}"
     branch = branch or transport.get(path).read(_Repository).default_branch

@@ -1,4 +1,4 @@
-"""The runs of a workflow, as GitHub tells of them."""
+"""The runs of a workflow, as GitHub lists them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Run(msgspec.Struct, frozen=True):
     pull_requests: list[_Number] | None = None
 
     def may_be_for(self, pull_number: int) -> bool:
-        """Whether it ran for this pull request, as far as GitHub says."""
+        """Whether it ran for this pull request, as far as GitHub knows."""
         numbers = {pull.number for pull in self.pull_requests or ()}
         return not numbers or pull_number in numbers
 
@@ -36,7 +36,7 @@ def find_run_before(
 ) -> Run | None:
     """The newest run of the same workflow before run ``run_id``, for this pull request at this head.
 
-    The workflow is told by GitHub's own number, never by a name that a branch could give to another file.
+    The workflow is identified by GitHub's own number; a branch could give its name to another file.
     Raises GitHubError.
     """
     own = transport.get(f"/repos/{repository}/actions/runs/{run_id}").read(Run)

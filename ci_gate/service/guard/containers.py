@@ -34,7 +34,7 @@ def remove_containers(client: DockerClient, label: str) -> int:
 
 
 def remove_until_settled(labels: Iterable[str]) -> None:
-    """Removes for some seconds what turns up with these labels. Never raises: nobody is left to tell."""
+    """Removes for some seconds what turns up with these labels. Never raises: nobody would read it."""
     wanted = tuple(labels)
     deadline = time.monotonic() + SETTLE_S
     while True:

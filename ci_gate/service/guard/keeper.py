@@ -2,7 +2,7 @@
 
 Run as a script, it reads ``{"words": [...], "env": {...}}`` from standard input and starts that in a session
 of its own. Then it is the parent of every process below it that loses its own (PR_SET_CHILD_SUBREAPER),
-whatever group, session or environment that gave itself: so descent from the keeper tells what belongs to the
+whatever group, session or environment that gave itself: so descent from the keeper shows what belongs to the
 command, also after ci-gate was killed. It ends when nothing is left below it.
 
 On the descriptor that its argument names it writes a JSON line when the command has started, ``{"pid": 7}``

@@ -43,7 +43,7 @@ class ProcessGroup:
 
     The leader of ``pgid`` is ended last: it is a keeper (keeper.py), to which what the others leave
     behind comes back. ``started`` is its start time: a group whose leader started at another time is somebody
-    else's, who was given the same number. It is None while the leader has not been seen.
+    else's, who was given the same number. It is None until the leader is known.
     """
 
     mark: str | None = None
