@@ -6,6 +6,7 @@ has what it printed in 0.out, whose last line is a JSON Workload, and 0.err, and
 
 from __future__ import annotations
 
+import gc
 import inspect
 import os
 import sys
@@ -100,6 +101,7 @@ def _describe_wait(user_class: type[User]) -> Wait | None:
 def main() -> None:
     """Describe the files named on the command line, side by side."""
     folder, files = Path(sys.argv[1]), sys.argv[2:]
+    gc.freeze()  # the forks share what is there by now: nothing shall write into it
     forks = {}
     for index, file in enumerate(files):
         fork = os.fork()
@@ -121,7 +123,7 @@ def _describe_in_fork(file: str, results: Path) -> NoReturn:
     sys.stdout.flush()
     # Not through sys.stdout, which the locustfile may have changed.
     os.write(out, b"\n" + line + b"\n")
-    sys.exit()
+    os._exit(0)  # taking everything apart is not worth its time, and a thread may be left
 
 
 if __name__ == "__main__":
