@@ -1,7 +1,7 @@
 """Draws docs/pictures from a real run: ``python -m benchmarks.pictures RUN`` (a folder with its reports).
 
 The comment is report.md as GitHub's own Markdown renderer (cmark-gfm) makes HTML of it, 734 px wide; the page
-is the top of report.html. Takes Chromium.
+is the top of report.html. Takes Chromium, and a font with emoji (Debian: fonts-noto-color-emoji).
 """
 
 from __future__ import annotations
