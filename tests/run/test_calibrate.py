@@ -69,9 +69,9 @@ def test_summary__counts_every_outcome_and_what_could_not_be_measured():
     outcomes = ("PASS", "PASS", "INCONCLUSIVE", "FAIL", "INVALID")
     compared = [("checkout", duet(outcome=outcome)) for outcome in outcomes]
     _, counts = rows_of(summarise_comparisons(compared, planned=5))
-    assert counts == "5 comparisons: 2 pass, 1 inconclusive, 1 fail, 1 invalid"
+    assert counts == "5 comparisons: 2 PASS, 1 INCONCLUSIVE, 1 INVALID, 1 FAIL"
     _, counts = rows_of(summarise_comparisons(compared, planned=8))
-    assert counts == "5 comparisons: 2 pass, 1 inconclusive, 1 fail, 1 invalid; 3 of 8 not measured"
+    assert counts == "5 comparisons: 2 PASS, 1 INCONCLUSIVE, 1 INVALID, 1 FAIL; 3 of 8 not measured"
 
 
 def test_summary__has_a_row_for_each_metric_of_each_scenario():
@@ -93,7 +93,7 @@ def test_summary__of_comparisons_in_doubt_without_a_change():
         summarise_comparisons([("a", duet(outcome="INCONCLUSIVE", findings=[finding()]))], planned=1)
     )
     assert rows == []
-    assert counts.startswith("1 comparison: 0 pass, 1 inconclusive")
+    assert counts.startswith("1 comparison: 0 PASS, 1 INCONCLUSIVE")
 
 
 @pytest.mark.slow
@@ -164,7 +164,7 @@ def test_calibrate__tells_what_it_has_if_interrupted():
         raise KeyboardInterrupt
     rows, counts = rows_of(output.getvalue().rstrip())
     assert rows[0][:3] == ["checkout", "all", "p50"]
-    assert counts == "1 comparison: 1 pass, 0 inconclusive, 0 fail, 0 invalid; 2 of 3 not measured"
+    assert counts == "1 comparison: 1 PASS, 0 INCONCLUSIVE, 0 INVALID, 0 FAIL; 2 of 3 not measured"
     with pytest.raises(KeyboardInterrupt), report_if_interrupted([], 3, ProgressPrinter(output)):
         raise KeyboardInterrupt
 
