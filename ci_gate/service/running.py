@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
     from ci_gate.service.container import GuardedContainer
     from ci_gate.service.environment import Placeholders, ServiceContext
     from ci_gate.service.log import ServiceLog
-    from ci_gate.thresholds import Service
+    from ci_gate.thresholds import Service, ServiceKind
 
 
 class Runtime(Protocol):
@@ -39,13 +39,13 @@ class RunningService:
     ready_after_s: float
 
     @property
-    def kind(self) -> Literal["command", "image", "dockerfile", "url"]:
+    def kind(self) -> ServiceKind:
         return self.service.kind
 
     @property
     def container(self) -> GuardedContainer | None:
         """The runtime, if it is one; its class is not asked, for that would import Docker's library."""
-        return cast("GuardedContainer", self.runtime) if self.kind in {"image", "dockerfile"} else None
+        return cast("GuardedContainer", self.runtime) if self.service.is_container else None
 
     @property
     def container_id(self) -> str | None:

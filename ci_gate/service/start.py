@@ -6,7 +6,7 @@ import contextlib
 import socket
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from ci_gate.addresses import hide_credentials
@@ -69,13 +69,7 @@ def start_service(
         clock=clock,
     )
     with contextlib.ExitStack() as stack:
-        match service.kind:
-            case "command":
-                yield _start_command(start, log, stack)
-            case "url":
-                yield _use_url(start, log)
-            case "image" | "dockerfile":
-                yield _start_container(start, log, stack)
+        yield STARTERS[service.kind](start, log, stack)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +145,7 @@ def _start_container(start: _Start, log: ServiceLog, stack: contextlib.ExitStack
     return _await_running(start, url, container, log=log, inside=inside, env=env)
 
 
-def _use_url(start: _Start, log: ServiceLog) -> RunningService:
+def _use_url(start: _Start, log: ServiceLog, _stack: contextlib.ExitStack) -> RunningService:
     service, placement = start.service, start.placement
     target = expand_variables(service.target, at=service.at, placement=placement, where="service.url")
     url = target.strip().rstrip("/")
@@ -211,7 +205,7 @@ def _await_running(
     except ServiceError as error:
         hint = (
             _CONTAINER_HINT.format(port=service.port)
-            if runtime and runtime.ended() is None and service.kind != "command"
+            if runtime and runtime.ended() is None and service.is_container
             else ""
         )
         raise ServiceError(f"{error}{hint}", log.tail(LOG_LINES)) from error
@@ -225,6 +219,15 @@ def _await_running(
         env=tuple(env.items()),
         ready_after_s=ready_after_s,
     )
+
+
+STARTERS: Final = {
+    "command": _start_command,
+    "image": _start_container,
+    "dockerfile": _start_container,
+    "url": _use_url,
+}
+"""How each kind of service is started; what must end with it goes onto the stack."""
 
 
 def find_free_port() -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from typing import Literal
 
 from ci_gate.addresses import hide_credentials
 from ci_gate.errors import BadInputError
@@ -28,6 +27,7 @@ from ci_gate.thresholds.values import (
     DEFAULT_FAILURES,
     DEFAULT_LOOSENING_LABEL,
     DEFAULT_PORT,
+    SERVICE_KINDS,
     Accepted,
     Compare,
     Limit,
@@ -80,13 +80,7 @@ def _compare(compare: Section) -> Compare:
 
 
 def _service(service: Section) -> Service:
-    kinds: tuple[Literal["command", "image", "dockerfile", "url"], ...] = (
-        "command",
-        "image",
-        "dockerfile",
-        "url",
-    )
-    kind = next(kind for kind in kinds if kind in service.data)
+    kind = next(kind for kind in SERVICE_KINDS if kind in service.data)
     before_each = service.get("before_each")
     memory = service.get("memory")
     cpus = service.get("cpus")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
+from typing import Final, Literal, get_args
 
 from ci_gate.thresholds.metrics import Metric
 from ci_gate.thresholds.yaml.source import Position
@@ -133,6 +133,13 @@ class Profile:
     warmup_s: float
 
 
+ServiceKind = Literal["command", "image", "dockerfile", "url"]
+"""The keys of ``service`` that say how it is started; each has its row in `ci_gate.service.start`."""
+
+SERVICE_KINDS: Final[tuple[ServiceKind, ...]] = get_args(ServiceKind)
+_CONTAINERS: Final = frozenset({"image", "dockerfile"})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """How the service under test is started, and when it is ready.
@@ -141,7 +148,7 @@ class Service:
     Dockerfile, or the URL of a service that already runs and is not stopped.
     """
 
-    kind: Literal["command", "image", "dockerfile", "url"]
+    kind: ServiceKind
     target: str
     ready: str  # path that answers below 400 once the service can serve
     ready_timeout_s: float
@@ -151,6 +158,11 @@ class Service:
     cpus: float | None  # container CPU limit
     memory_bytes: int | None  # container memory limit
     at: Position
+
+    @property
+    def is_container(self) -> bool:
+        """Whether it runs in a container of ours."""
+        return self.kind in _CONTAINERS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,8 @@ from jsonschema import Draft202012Validator
 
 from ci_gate.errors import BadInputError
 from ci_gate.judge.changes.threshold_changes import compare_thresholds
-from ci_gate.thresholds import parse_thresholds, schema_text
+from ci_gate.service.start import STARTERS
+from ci_gate.thresholds import SERVICE_KINDS, parse_thresholds, schema_text
 from ci_gate.thresholds.rules import find_rule_problems
 from ci_gate.thresholds.shape import find_shape_problems
 from ci_gate.thresholds.yaml.source import read_yaml
@@ -179,6 +180,12 @@ def test_schema__takes_its_own_examples(schema):
         assert schema["pattern"].startswith("^")
         assert schema["pattern"].endswith("$")
         assert all(re.search(schema["pattern"], example) for example in schema.get("examples", ()))
+
+
+def test_service__every_kind_of_the_schema_can_be_started():
+    kinds = [each["required"] for each in SCHEMA["$defs"]["service"]["oneOf"]]
+    assert kinds == [[kind] for kind in SERVICE_KINDS]
+    assert set(STARTERS) == set(SERVICE_KINDS)
 
 
 @pytest.mark.parametrize("schema", ALL_SCHEMAS)
