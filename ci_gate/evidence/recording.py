@@ -81,7 +81,7 @@ class RecordingPlan(StrictValue, frozen=True):
     seed: Count
     arrivals_per_s: Rate | None  # of an open workload
     ramp_s: Span  # of the arrivals
-    offered_per_s: Rate | None  # what the users could send if every reply came at once; None: cannot be told
+    offered_per_s: Rate | None  # what the users could send if every reply came at once; None: not known
     least_offered_per_s: dict[str, Rate] = msgspec.field(
         default_factory=dict
     )  # the same at least, by user class; absent: cannot be told

@@ -139,14 +139,14 @@ def _find_waits(
 ) -> Iterator[Cause]:
     """Where the requests' time went, as far as it is for want of something, or makes them too slow."""
     spent = subtract_first(head)
-    places = list(_find_short_resources(usage, spent, is_too_slow=is_too_slow))
+    short = list(_find_short_resources(usage, spent, is_too_slow=is_too_slow))
     left = 1.0
     counts = count_statements(recordings)
-    if counts and counts.is_many_more and (places or is_too_slow):
+    if counts and counts.is_many_more and (short or is_too_slow):
         extra = make_n_plus_one(counts, usage, spent)
         left -= extra.share or 0.0
         yield extra
-    for cause in places:
+    for cause in short:
         share = left * (cause.share or 0.0)
         if left == 1.0 or share >= MIN_SHARE:
             yield msgspec.structs.replace(cause, share=share)
@@ -168,15 +168,15 @@ def _find_short_resources(
         is_large = number >= MIN_SHARE * occupancy.total
         # A generator at its limit makes every number wrong, however little of the time is its own.
         if (is_large and (is_short or is_too_slow)) or (name == "generator" and is_short):
-            place = find_resource(name, usage, cpu)
+            resource = find_resource(name, usage, cpu)
             numbers = [f"{number:,.1f} of {occupancy.total:,.1f} requests in flight, on average"]
-            numbers += place.describe(usage)
+            numbers += resource.describe(usage)
             numbers += _describe_spent(name, usage, spent)
             yield Cause(
-                code=place.code,
-                title=place.title,
+                code=resource.code,
+                title=resource.title,
                 numbers=tuple(numbers),
-                next_step=place.next_step,
+                next_step=resource.next_step,
                 share=number / occupancy.total,
             )
 

@@ -133,7 +133,7 @@ def find_resource(name: str, usage: ResourceUsage, cpu: CpuLimit | None) -> Reso
     if name == "service":
         return _CPU[cpu or name_cpu(usage)]
     if name == "outside":
-        return next(place for place in _OUTSIDE if place.is_full(usage))
+        return next(resource for resource in _OUTSIDE if resource.is_full(usage))
     return _PLACES[name]
 
 

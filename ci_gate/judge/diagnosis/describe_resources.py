@@ -31,7 +31,7 @@ def describe_locks(usage: ResourceUsage) -> Iterator[str]:
     """Sessions that wait for a lock, and for how long one is held."""
     yield f"{usage.postgres.mean('waiting_lock') or 0.0:.1f} database sessions waited for a lock"
     if (longest_s := usage.postgres.peak("longest_transaction_s")) is not None:
-        yield f"the longest transaction that was seen was {format_number(longest_s)} s old"
+        yield f"the longest transaction was {format_number(longest_s)} s old"
     if deadlocks := usage.postgres.rate("deadlocks"):
         yield f"{format_number(deadlocks)} deadlocks a second"
 

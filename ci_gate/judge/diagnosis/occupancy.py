@@ -1,8 +1,8 @@
 """Where the requests were: how many of them, on average, at each place of the service.
 
-Little's law: the mean number of requests at a place is their rate times the time each spends there. So the
-mean numbers at all places, which gauges and counters give, divide the requests' time among the places. And as
-a queue lasts for as long as those in front hold what is queued for, a queue's time is divided as theirs is.
+Little's law: the mean number of requests at a resource is their rate times the time each spends there. So the
+mean numbers at all resources, which gauges and counters give, divide the requests' time among them. And as a
+queue lasts for as long as those in front hold what is queued for, its time is divided as theirs is.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Occupancy:
 def locate(
     usage: ResourceUsage, *, is_cpu_short: bool, is_generator_short: bool, are_workers_busy: bool
 ) -> Occupancy:
-    """Divide the requests in flight among the places.
+    """Divide the requests in flight among the resources.
 
     ``is_cpu_short`` says that who has nothing else to wait for waits for CPU; ``are_workers_busy`` that a
     request outside all workers waits for one of them.

@@ -51,8 +51,8 @@ def describe_locustfile(path: str, variables: Mapping[str, str] | None = None) -
     try:
         classes, shapes = load_locustfile(path)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the file may raise anything at all
-        told = f"{type(error).__name__}: {error}{_find_place(error)}"
-        return Workload(locustfile=path, classes=(), error=told)
+        message = f"{type(error).__name__}: {error}{_find_place(error)}"
+        return Workload(locustfile=path, classes=(), error=message)
     described = tuple(_describe_class(user_class) for user_class in classes.values())
     unused = find_unused(variables or {}, (Path(), Path(path).parent), classes.values(), shapes)
     return Workload(locustfile=path, classes=described, error=None, unused=unused)
