@@ -50,7 +50,7 @@ def test_default_limit__has_no_line_to_point_at():
     assert message == "all failures was 50 %, must be at most 1%: 50 times the limit"
 
 
-def test_finding__says_what_mends_it_but_a_note_is_no_error():
+def test_finding__says_what_fixes_it_but_a_note_is_no_error():
     found = scenario(findings=[finding(), finding(severity="info")])
     at_run = [finding("x", "invalid", "run", "interrupted"), finding(severity="info")]
     (first, second) = map(parse, render_annotations(Report(verdict=verdict(found, findings=at_run))))
@@ -83,8 +83,8 @@ def test_more_than_ten__are_counted(breaches, shown):
     broken = scenario(limits=[limit(f"GET /{number}", outcome="FAIL") for number in range(breaches)])
     lines = render_annotations(Report(verdict=verdict(broken)))
     assert len(lines) == shown
-    said = f"{breaches - 9} more; the job summary has all of them" in lines[-1]
-    assert said is (breaches > 10)
+    is_counted = f"{breaches - 9} more; the job summary has all of them" in lines[-1]
+    assert is_counted is (breaches > 10)
 
 
 @pytest.mark.parametrize("name", ["pass", "loosened-approved"])
@@ -96,10 +96,10 @@ def test_nothing_wrong__no_annotation(name):
 def test_hostile_names__stay_in_one_command_and_read_as_they_are(name, message):
     broken = scenario(name, "FAIL", limits=[limit(name, outcome="FAIL")], findings=[finding(message=message)])
     for line in render_annotations(Report(verdict=verdict(broken))):
-        properties, said = parse(line)
+        properties, text = parse(line)
         assert set(properties) <= {"file", "line", "title"}
         assert properties["title"].startswith(clean(f"{name}:", MAX_NAME_LENGTH)[:100])
-        assert len(said) <= MAX_TEXT_LENGTH
+        assert len(text) <= MAX_TEXT_LENGTH
 
 
 def test_percent__reads_as_it_is():

@@ -76,13 +76,13 @@ def test_broken_limit__reads_so_in_every_report():
     """10,004 failures of a million are not "1 %, must be at most 1%"."""
     broken = limit(metric="failures", measured=0.010004, text="1%", outcome="FAIL")
     total = endpoint(requests=1_000_000, failures=10_004)
-    told = verdict(scenario("checkout", "FAIL", endpoints=[total], limits=[broken]), outcome="FAIL")
-    report = Report(verdict=told)
+    failed = verdict(scenario("checkout", "FAIL", endpoints=[total], limits=[broken]), outcome="FAIL")
+    report = Report(verdict=failed)
     texts = {
         "comment": render_report(report, 60_000),
         "annotations": "\n".join(render_annotations(report)).replace("%25", "%"),
-        "terminal": render_terminal(told),
-        "junit": render_junit(told),
+        "terminal": render_terminal(failed),
+        "junit": render_junit(failed),
         "page": render_html(report, None),
     }
     for name, text in texts.items():

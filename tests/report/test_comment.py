@@ -234,7 +234,7 @@ def test_regression__is_a_reason_and_an_unclear_one_only_where_it_decides():
     )
 
 
-def test_side_that_proves_nothing__is_told_with_the_comparison():
+def test_side_that_cannot_be_judged__is_shown_with_the_comparison():
     one = scenario("a", comparison=duet(findings=[finding(subject="base", message="throttled")]))
     assert "🚫 `base`: throttled" in comment(Report(verdict=verdict(one)))
 

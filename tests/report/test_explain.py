@@ -71,15 +71,15 @@ def test_excess__of_a_limit_of_nothing():
 
 
 def test_reasons__name_each_breach_with_its_size_and_nothing_for_a_pass():
-    said = [f"{each.subject} {each.text}" for each in explain(BURST)]
-    assert said[0] == "all p50 was 19,400 ms, must be at most 500ms: 38.8 times the limit"
-    assert len(said) == 4
+    sentences = [f"{each.subject} {each.text}" for each in explain(BURST)]
+    assert sentences[0] == "all p50 was 19,400 ms, must be at most 500ms: 38.8 times the limit"
+    assert len(sentences) == 4
     assert explain(DEPLOYMENTS) == ()
 
 
 def test_reasons__of_a_comparison():
-    said = [each.text for each in explain(REGRESSED)]
-    assert said[0] == "changed by +31.2 % (+27.2 to +35.2) against base, the tolerance is 20 %"
+    sentences = [each.text for each in explain(REGRESSED)]
+    assert sentences[0] == "changed by +31.2 % (+27.2 to +35.2) against base, the tolerance is 20 %"
     (unclear,) = explain(UNCLEAR)
     assert "changes below 31.0 % were not detectable" in unclear.text
 

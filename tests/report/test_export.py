@@ -102,8 +102,8 @@ def original(cell):
 
 def test_export__what_is_read_back_equals_the_samples(call, tmp_path):
     recording = every_kind()
-    code, text, said = call("export", make_evidence(tmp_path / "out", recording))
-    assert (code, said) == (0, "")
+    code, text, note = call("export", make_evidence(tmp_path / "out", recording))
+    assert (code, note) == (0, "")
     rows = read_back(text)
     samples = recording.samples
     assert [float(row["response_ms"]) for row in rows] == samples["response_ms"].tolist()
@@ -185,24 +185,24 @@ def test_any_text__survives_the_file(texts):
 
 def test_export__to_a_file_says_how_many(call, tmp_path):
     folder = make_evidence(tmp_path / "out", every_kind())
-    code, text, said = call("export", folder, "--scenario", "visits", "--out", tmp_path / "all.csv")
-    assert (code, text, said) == (0, "", f"{len(every_kind().samples)} requests: {tmp_path / 'all.csv'}\n")
+    code, text, note = call("export", folder, "--scenario", "visits", "--out", tmp_path / "all.csv")
+    assert (code, text, note) == (0, "", f"{len(every_kind().samples)} requests: {tmp_path / 'all.csv'}\n")
     with (tmp_path / "all.csv").open(encoding="utf-8", newline="") as file:
         assert len(read_back(file.read())) == len(every_kind().samples)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("--scenario", "nope"), "there is no scenario nope (allowed: visits)"),
         (("--recording", "duet-base"), "there is no recording duet-base (allowed: head)"),
         (("--out", "/nowhere/all.csv"), "/nowhere/all.csv: No such file"),
     ],
 )
-def test_export__what_is_not_there(call, tmp_path, arguments, said):
+def test_export__what_is_not_there(call, tmp_path, arguments, message):
     code, text, err = call("export", make_evidence(tmp_path / "out", every_kind()), *arguments)
     assert (code, text) == (2, "")
-    assert said in err
+    assert message in err
 
 
 def test_export__nothing_recorded_is_said(call, tmp_path):
@@ -221,7 +221,7 @@ def test_export__ends_well_when_its_reader_has_enough(tmp_path):
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         first = process.stdout.readline()
         process.stdout.close()
-        said = process.stderr.read()
+        errors = process.stderr.read()
         assert process.wait(timeout=60) == 0
     assert first.startswith(b"start_utc,")
-    assert said == b""
+    assert errors == b""

@@ -154,7 +154,7 @@ def test_comparison__with_a_side_in_doubt_is_not_green(outcome, state):
         ("INCONCLUSIVE", True, "failure"),
     ],
 )
-def test_outcome__that_nothing_else_tells_is_told(outcome, blocks, state):
+def test_outcome__that_no_other_case_has_is_a_case(outcome, blocks, state):
     assert states(scenario("a", outcome), outcome=outcome, blocks=blocks)["verdict"] == state
     root = parse(render_junit(verdict(scenario("a"), outcome=outcome, blocks=blocks)))
     assert [suite.get("name") for suite in root] == ["a", "(run)"]
@@ -169,12 +169,12 @@ def test_run__has_a_suite_of_its_own_findings():
 
 def test_suite__says_what_was_measured_where():
     suite = parse(render_junit(verdict(scenario("checkout", users=1000))))[0]
-    told = {each.get("name"): each.get("value") for each in suite.iter("property")}
-    assert told["users"] == "1000"
-    assert told["rate_per_s"] == "60"
-    assert told["profile"] == "pull_request"
-    assert told["commit"].startswith("0123456789")
-    assert told["thresholds_sha256"] == "f" * 64
+    properties = {each.get("name"): each.get("value") for each in suite.iter("property")}
+    assert properties["users"] == "1000"
+    assert properties["rate_per_s"] == "60"
+    assert properties["profile"] == "pull_request"
+    assert properties["commit"].startswith("0123456789")
+    assert properties["thresholds_sha256"] == "f" * 64
     assert suite.get("time") == "60.000"
 
 

@@ -20,7 +20,7 @@ INCONCLUSIVE = verdict(scenario("shop", "INCONCLUSIVE", comparison=NO_BASE), out
 
 
 @pytest.mark.parametrize("output", ["terminal", "comment", "page"])
-def test_base_that_did_not_start__is_told_with_the_end_of_its_log(output):
+def test_base_that_did_not_start__is_shown_with_the_end_of_its_log(output):
     text = render_verdict(INCONCLUSIVE)[output]
     assert "base did not start" in text
     assert "service.log ends: relation orders is missing" in text
@@ -30,8 +30,8 @@ def test_base_that_did_not_start__is_told_with_the_end_of_its_log(output):
 
 
 def test_base_that_did_not_start__is_the_headline_and_a_reason_that_is_not_folded():
-    said = "INCONCLUSIVE: shop had no comparison with base (base did not start)"
-    assert summarise_in_a_sentence(Report(verdict=INCONCLUSIVE)) == said
+    headline = "INCONCLUSIVE: shop had no comparison with base (base did not start)"
+    assert summarise_in_a_sentence(Report(verdict=INCONCLUSIVE)) == headline
     outputs = render_verdict(INCONCLUSIVE)
     assert "relation orders is missing" in outputs["comment"].partition("<details>")[0]
     assert "INCONCLUSIVE: not compared with base: base did not start" in outputs["terminal"]

@@ -117,13 +117,13 @@ def test_table__puts_what_was_not_measured_last_either_way(chromium, pages):
 
 def test_chart__is_read_by_keyboard_and_shares_its_cursor(chromium, pages):
     with chromium.open(pages / "fail.html") as page:
-        said = "document.querySelector('#s0-rate [role=status]').textContent"
+        status = "document.querySelector('#s0-rate [role=status]').textContent"
         page.run("document.querySelector('#s0-rate .plot').focus()")
         page.press("ArrowRight")
-        assert page.run(said).startswith("0:00, ramp-up: successes ")
+        assert page.run(status).startswith("0:00, ramp-up: successes ")
         page.press("End")
         page.press("ArrowLeft")
-        assert page.run(said).startswith("1:16, drain: successes 0, failures 0")
+        assert page.run(status).startswith("1:16, drain: successes 0, failures 0")
         for figure in ("s0-rate", "s0-latency", "s0-pool"):
             assert page.run(f"document.querySelector('#{figure} .legend .at').textContent") == "1:16"
         assert page.run("document.querySelector('#s1-rate .legend .at').textContent") == ""

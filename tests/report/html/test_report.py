@@ -128,21 +128,23 @@ def test_many_reasons__are_counted():
 
 def test_advice__is_what_the_diagnosis_says_next():
     diagnosed = msgspec.structs.replace(BURST, diagnosis=DIAGNOSIS)
-    (said,) = advise(Report(verdict=verdict(diagnosed, outcome="FAIL")))
-    assert said.text == "the connection pool is too small: raise the pool's size"
-    assert said.href == "#s0-diagnosis"
-    (said,) = advise(Report(verdict=verdict(msgspec.structs.replace(BURST, diagnosis=None), outcome="FAIL")))
-    assert "nothing that was observed explains it" in said.text
+    (advice,) = advise(Report(verdict=verdict(diagnosed, outcome="FAIL")))
+    assert advice.text == "the connection pool is too small: raise the pool's size"
+    assert advice.href == "#s0-diagnosis"
+    (advice,) = advise(
+        Report(verdict=verdict(msgspec.structs.replace(BURST, diagnosis=None), outcome="FAIL"))
+    )
+    assert "nothing that was observed explains it" in advice.text
 
 
 def test_advice__on_findings_is_their_remedy_each_once():
     twice = scenario("a", "INVALID", findings=[finding(remedy="run longer")] * 2)
-    (said,) = advise(Report(verdict=verdict(twice, outcome="INVALID")))
-    assert said.text.endswith("run longer")
-    assert " more: " not in said.text
+    (advice,) = advise(Report(verdict=verdict(twice, outcome="INVALID")))
+    assert advice.text.endswith("run longer")
+    assert " more: " not in advice.text
 
 
-def test_advice__begins_with_the_cause_and_joins_what_one_remedy_mends():
+def test_advice__begins_with_the_cause_and_joins_what_one_remedy_fixes():
     few = [finding(subject=f"GET /{name}", severity="insufficient", remedy="run longer") for name in "abc"]
     failed = msgspec.structs.replace(scenario("a", "FAIL", findings=few), diagnosis=DIAGNOSIS)
     cause, rest = advise(Report(verdict=verdict(failed, outcome="FAIL")))
@@ -153,8 +155,8 @@ def test_advice__begins_with_the_cause_and_joins_what_one_remedy_mends():
 def test_advice__on_a_pass_is_only_about_a_tight_limit():
     assert advise(Report(verdict=verdict())) == ()
     tight = scenario(limits=[limit(measured=297.0)])
-    (said,) = advise(Report(verdict=verdict(tight)))
-    assert "99 % of the limit" in said.text
+    (advice,) = advise(Report(verdict=verdict(tight)))
+    assert "99 % of the limit" in advice.text
 
 
 def test_advice__on_an_unapproved_loosening_is_the_label():
@@ -204,7 +206,7 @@ def test_duet__is_drawn_on_one_clock():
     assert lines[1]["values"] == [None, None, 90.0, 96.1]
 
 
-def test_findings_about_the_run__are_told_notes_too():
+def test_findings_about_the_run__are_shown_notes_too():
     note = finding("scenarios-left-out", "info", "run", "not run: checkout", "nothing to do")
     page = text_of(render_html(Report(verdict=verdict(findings=[note])), None))
     assert "Findings about the run run not run: checkout" in page

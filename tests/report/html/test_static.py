@@ -1,4 +1,4 @@
-"""What a page brings along: uPlot as it was published, and colours that can be told apart."""
+"""What a page brings along: uPlot as it was published, and colours that can be distinguished."""
 
 from __future__ import annotations
 
