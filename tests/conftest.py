@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 from ci_gate.cli.main import run_cli
+from tests.servers import running_postgres
 
 # The default run says the same each time: fixed examples, and nothing that a busy machine could fail. The
 # random run is a job of its own, of property tests alone: each as often as this, by a new seed each time.
@@ -122,3 +123,9 @@ def call(capfd):
         return ended.value.code, out, err
 
     return run
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory):
+    with running_postgres(tmp_path_factory.mktemp("postgres")) as url:
+        yield url

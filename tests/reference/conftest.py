@@ -6,13 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.reference.processes import Client, RunningService, reset, started_service
-from tests.servers import running_postgres, running_redis
-
-
-@pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_postgres(tmp_path_factory.mktemp("postgres")) as url:
-        yield url
+from tests.servers import running_redis
 
 
 @pytest.fixture(scope="session")
