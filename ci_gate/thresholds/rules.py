@@ -51,10 +51,11 @@ def _check_todo(service: Section) -> Iterator[Problem]:
 
 
 def _check_command_names_its_port(service: Section) -> Iterator[Problem]:
-    command = service.get("command", "{port}")
-    if not {"port", "url"} & set(_PLACEHOLDER.findall(command)):
+    command, env = service.get("command", "{port}"), service.section("env").data.values()
+    named = {name for text in (command, *env) if isinstance(text, str) for name in _PLACEHOLDER.findall(text)}
+    if not {"port", "url"} & named:
         message = "'command' does not say where to listen"
-        yield service.value_problem("command", message, "a command with {port} or {url}")
+        yield service.value_problem("command", message, "{port} or {url} in it, or in a value of env")
 
 
 def _check_placeholders(service: Section) -> Iterator[Problem]:

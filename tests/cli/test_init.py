@@ -153,13 +153,19 @@ def test_dry_run__shows_all_and_writes_nothing(call, tmp_path):
         ),
         ({"web/package.json": '{"scripts": {"start": "node ."}}'}, "npm start --prefix web"),
         ({"go.mod": "module shop\n", "cmd/shop/main.go": "func main() {}"}, "go run ./cmd/shop"),
+        (
+            {"Procfile": "release: migrate\nweb: gunicorn shop:app --bind 0.0.0.0:${PORT:-80}\n"},
+            "gunicorn shop:app --bind 0.0.0.0:{port}",
+        ),
         ({"package.json": "{"}, None),
         ({"test_app.py": "app = FastAPI()\n"}, None),
     ],
 )
 def test_command__is_what_the_repository_shows(tmp_path, files, command):
-    seen = look(tmp_path, **files).command
-    assert (seen and seen.text) == command
+    seen = look(tmp_path, **files)
+    assert (seen.command and seen.command.text) == command
+    if command:
+        assert parse_thresholds(draft_thresholds(seen), "thresholds.yaml").service.target == command
 
 
 @pytest.mark.parametrize(
@@ -197,7 +203,7 @@ def test_compose__names_variables_and_never_copies_their_values(tmp_path):
     assert "abc" not in text
     thresholds = parse_thresholds(text, "thresholds.yaml")
     assert thresholds.service.ready == "/alive"
-    assert thresholds.probes.postgres == "${DATABASE_URL:-}"
+    assert dict(thresholds.probes.addresses) == {"postgres": "${DATABASE_URL:-}"}
 
 
 def test_locustfile__that_cannot_be_loaded_is_named(tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import re
@@ -54,7 +53,6 @@ class Command:
 
     text: str
     seen_in: str
-    install: str = ""  # run in the repository's folder
     env: tuple[tuple[str, str], ...] = ()
 
 
@@ -63,6 +61,7 @@ class Repository:
     """All that was seen. Paths are relative to the folder of thresholds.yaml."""
 
     workloads: tuple[Workload, ...] = ()
+    install: str = ""  # what a command of the service needs on the machine
     unloadable: tuple[tuple[str, str], ...] = ()  # a locustfile, and why it could not be loaded
     locust_conf: tuple[tuple[str, str], ...] = ()
     dockerfile: Dockerfile | None = None
@@ -88,6 +87,7 @@ def look_at(folder: Path, environ: Mapping[str, str]) -> Repository:
         dockerfile=dockerfile,
         compose=compose,
         command=_find_command(texts),
+        install=_find_install(texts),
         health_path=_find_health_path(
             {path: text for path, text in texts.items() if path not in locustfiles}
         ),
@@ -124,7 +124,7 @@ def _walk(folder: Path) -> Iterator[str]:
 
 def _read(path: Path) -> str | None:
     is_wanted = path.suffix in {*_SOURCES, ".toml", ".json", ".txt", ".conf", ".mod", ".yaml", ".yml"}
-    if not is_wanted and path.name != "Dockerfile":
+    if not is_wanted and path.name not in {"Dockerfile", "Procfile"}:
         return None
     try:
         return path.read_text(encoding="utf-8") if path.stat().st_size <= _MAX_BYTES else None
@@ -198,18 +198,26 @@ def _find_health_path(texts: Mapping[str, str]) -> tuple[str, str] | None:
 
 
 def _find_command(texts: Mapping[str, str]) -> Command | None:
-    for find in (_find_asgi, _find_django, _find_flask):
-        if command := find(texts):
-            return dataclasses.replace(command, install=_find_python_install(texts))
-    return _find_node(texts) or _find_go(texts)
+    finders = (_find_procfile, _find_asgi, _find_django, _find_flask, _find_node, _find_go)
+    return next(filter(None, (find(texts) for find in finders)), None)
 
 
-def _find_python_install(texts: Mapping[str, str]) -> str:
-    for path in _named(texts, "requirements.txt", "pyproject.toml"):
+def _find_install(texts: Mapping[str, str]) -> str:
+    for path in _named(texts, "requirements.txt", "pyproject.toml", "package-lock.json"):
         folder, _, name = path.rpartition("/")
+        if name == "package-lock.json":
+            return f"npm ci --prefix {folder}" if folder else "npm ci"
         target = f"-r {path}" if name == "requirements.txt" else f"./{folder}" if folder else "."
         return f"python -m pip install {target}"
     return ""
+
+
+def _find_procfile(texts: Mapping[str, str]) -> Command | None:
+    for path in _named(texts, "Procfile"):
+        if found := re.search(r"^web:[ \t]*(\S.*?)[ \t]*$", texts[path], re.MULTILINE):
+            text = re.sub(r"\$(?:PORT\b|\{PORT(?::-[^}]*)?\})", "{port}", found[1])
+            return Command(text=text, seen_in=path)
+    return None
 
 
 def _find_asgi(texts: Mapping[str, str]) -> Command | None:
@@ -268,9 +276,7 @@ def _find_node(texts: Mapping[str, str]) -> Command | None:
         if isinstance(scripts, dict) and scripts.get("start"):
             folder = path.rpartition("/")[0]
             where = f" --prefix {folder}" if folder else ""
-            return Command(
-                text=f"npm start{where}", seen_in=path, install=f"npm ci{where}", env=(("PORT", "{port}"),)
-            )
+            return Command(text=f"npm start{where}", seen_in=path, env=(("PORT", "{port}"),))
     return None
 
 

@@ -37,14 +37,14 @@ def read_template(name: str) -> str:
 
 def _install(seen: Repository, folder: str) -> Iterator[str]:
     """What a command needs on the runner; an image brings its own."""
-    if seen.dockerfile is None and seen.command is not None and seen.command.install:
-        if seen.command.install.startswith("python "):
+    if seen.dockerfile is None and seen.install:
+        if seen.install.startswith("python "):
             yield "      - name: Set up Python"
             yield f"        uses: {_SET_UP_PYTHON}"
             yield "        with:"
             yield '          python-version: "3.13"'
         yield "      - name: Install the service"
-        yield f"        run: {write_scalar(seen.command.install)}"
+        yield f"        run: {write_scalar(seen.install)}"
         if folder:
             yield f"        working-directory: {write_scalar(folder)}"
 
