@@ -25,6 +25,7 @@ from ci_gate.wording import format_exact
 _POLL_S = 0.1
 _START_ALLOWANCE_S = 60.0  # for Locust to start and to write its totals, on a slow machine
 _INTERRUPT_GRACE_S = 5.0
+_GONE_READINGS = 3  # of a service that is not there, one a second: no load can end well then
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +48,9 @@ def record(
 ) -> None:
     """Run all jobs at once, to their end or past it: one that hangs is ended, and its marks then say so.
 
-    ``on_second`` is called about once a second, and ends the steady phase by returning True. Whatever
-    interrupts this, what was measured stays. Raises OutsideError where a folder or log cannot be written, or
-    Locust cannot be started.
+    ``on_second`` is called about once a second, and ends the steady phase by returning True; so does a service
+    that has ended, which will not come back. Whatever interrupts this, what was measured stays. Raises
+    OutsideError where a folder or log cannot be written, or Locust cannot be started.
     """
     with contextlib.ExitStack() as stack:
         meters = [_prepare(job, stack) for job in jobs]
@@ -59,15 +60,16 @@ def record(
         ]
         deadline = time.monotonic() + max(_longest_s(job.plan) for job in jobs)
         next_second = time.monotonic() + 1
+        gone_readings = 0
         while any(generator.exit_status() is None for generator in generators):
             time.sleep(_POLL_S)
             if time.monotonic() > deadline:
                 break
             if time.monotonic() >= next_second:
                 next_second += 1
-                for meter in meters:
-                    meter.take_reading()
-                if on_second():
+                are_alive = [meter.take_reading() for meter in meters]
+                gone_readings = 0 if all(are_alive) else gone_readings + 1
+                if on_second() or gone_readings == _GONE_READINGS:
                     _end_steady_phase(generators, max(job.plan.drain_s for job in jobs))
                     break
 

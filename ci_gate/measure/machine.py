@@ -45,8 +45,9 @@ class MachineMeter:
     def __exit__(self, *_exc: object) -> None:
         self._lines.close()
 
-    def take_reading(self) -> None:
-        """Append what host and service used since the last reading."""
+    def take_reading(self) -> bool:
+        """Append what host and service used since the last reading; whether the service is alive."""
+        is_alive = self._service.alive()
         pids = self._service.process_ids()
         used = {pid: use for pid in find_below(*pids) if (use := _read_use(pid))}
         spent_s = {pid: use.cpu_s for pid, use in used.items()}
@@ -62,7 +63,7 @@ class MachineMeter:
                 wall_s=time.time(),
                 host_cpu_percent=self._host.read_percent(),
                 load_average=os.getloadavg()[0],
-                service_alive=self._service.alive(),
+                service_alive=is_alive,
                 service_cpu_percent=100 * sum(used_s) / passed_s if is_known else None,
                 service_memory_bytes=sum(use.memory_bytes for use in used.values()) if used else None,
                 service_restarts=self._service.restarts(),
@@ -72,6 +73,7 @@ class MachineMeter:
                 service_waited_s=waiting_s / passed_s if waited_s and passed_s > 0 else None,
             )
         )
+        return is_alive
 
     def _read_quota(self, pids: tuple[int, ...]) -> tuple[float | None, float | None]:
         """The quota in cores, and how long it held the service back since the last reading."""

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from contextlib import contextmanager
 
 import psutil
@@ -49,13 +50,17 @@ def find_children():
     [("ci_gate.measure.in_locust.recorder", "locust-ended-early"), ("service.py", "service-ended")],
 )
 def test_weather__kill_9_in_the_middle(repository, call, tmp_path, victim, code):
-    repository.edit("thresholds.yaml", "{duration: 2s, warmup: 0s}", "{duration: 8s, warmup: 0s}")
+    """The load of 80 s is not put on to its end: neither of the two comes back."""
+    repository.edit("thresholds.yaml", "{duration: 2s, warmup: 0s}", "{duration: 80s, warmup: 0s}")
     out = tmp_path / "out"
     before = find_children()
+    began_s = time.monotonic()
     with killing(out, victim):
         exit_code, table, _ = call("run", "--quiet", "--thresholds", repository.thresholds, "--out", out)
     assert exit_code == 3, table
     assert f"[{code}]" in table
+    assert ("the load was ended early" in table) == (code == "service-ended")
+    assert time.monotonic() - began_s < 70
     assert find_children() == before
     assert decode_verdict((out / "verdict.json").read_bytes()).scenarios[0].endpoints[0].requests > 20
 

@@ -91,7 +91,12 @@ def _find_service_end(case: RuleInput) -> Iterator[Violation]:
     if down:
         started = case.recording.marks[0].wall_s if case.recording.marks else down[0].wall_s
         end = tell_end("service.log", case.recording.log_ends.get("service.log", ()))
-        yield "service", f"the service had ended {down[0].wall_s - started:.0f} s after the load began{end}"
+        is_cut = case.steady.duration_s < _MIN_SHARE_OF_PHASE * case.plan.duration_s
+        cut = ", and the load was ended early" if is_cut else ""
+        yield (
+            "service",
+            f"the service had ended {down[0].wall_s - started:.0f} s after the load began{cut}{end}",
+        )
 
 
 def _find_service_restart(case: RuleInput) -> Iterator[Violation]:
