@@ -48,8 +48,8 @@ def record(
 ) -> None:
     """Run all jobs at once, to their end or past it: one that hangs is ended, and its marks then say so.
 
-    ``on_second`` is called about once a second, and ends the steady phase by returning True; so does a service
-    that has ended, which will not come back. Whatever interrupts this, what was measured stays. Raises
+    ``on_second`` is called about once a second, and ends the steady phase by returning True. So does a
+    service that has ended: it does not come back. Whatever interrupts this, what was measured stays. Raises
     OutsideError where a folder or log cannot be written, or Locust cannot be started.
     """
     with contextlib.ExitStack() as stack:
