@@ -177,6 +177,13 @@ def test_action__leaves_the_job_its_python_and_installs_the_runtime_alone(file):
     assert not re.search(r"job\.|secrets\.|github\.(?!token)|runner\.", re.sub(r"#.*", "", text))
 
 
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_artifact__is_kept_for_a_time_that_the_workflow_says(name):
+    """Else it is kept for the repository's default, and fills the quota."""
+    for step in steps_of(GITHUB / "workflows" / f"{name}.yml"):
+        assert "upload-artifact" not in step.get("uses", "") or step["with"]["retention-days"] <= 30
+
+
 def test_action__keeps_every_artifact_for_as_long_as_the_input_says():
     uploads = [step["with"] for step in steps_of(ACTION) if "upload-artifact" in step.get("uses", "")]
     assert [each["name"] for each in uploads] == ["${{ inputs.key }}-verdict", "${{ inputs.key }}-report"]
