@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ci_gate.github.api.rules import ACTIONS_APP_ID, BranchRules, RequiredCheck
+from ci_gate.github.doctor.gate_setup import Setup, examine_blocking
+from ci_gate.github.doctor.workflow_files import parse_workflow
 from ci_gate.thresholds import parse_thresholds
 from tests.repositories import commit_files, git, make_repository
 from tests.workflows.linters import actionlint, check_schema, zizmor
@@ -71,6 +74,29 @@ def test_gate__sees_labels_new_bases_and_the_history_that_base_is_in(block):
     assert content[True]["pull_request"] == {"types": types}  # YAML 1.1 reads the key `on` as true
     checkout = steps_of(block)[0]
     assert checkout["with"] == {"fetch-depth": 0, "persist-credentials": False}
+
+
+@pytest.mark.parametrize("block", WORKFLOWS[:2])
+def test_doctor__finds_that_a_required_check_of_this_job_blocks(block):
+    """Without the rule that requires it, doctor says what to fix."""
+    workflow = parse_workflow(block, ".github/workflows/gate.yml")
+    (check,) = yaml.safe_load(block)["jobs"]
+    required = RequiredCheck(name=check, app_id=ACTIONS_APP_ID, demanded_by="a ruleset")
+    wrong = [
+        [
+            line.subject
+            for line in examine_blocking(
+                Setup(
+                    check=check,
+                    rules=BranchRules(branch="main", checks=checks, has_merge_queue=True),
+                    workflows=(workflow,),
+                )
+            )
+            if line.state == "FIX"
+        ]
+        for checks in ((required,), ())
+    ]
+    assert wrong == [[], ["required check"]]
 
 
 @pytest.mark.parametrize("block", [*WORKFLOWS, *STEPS])

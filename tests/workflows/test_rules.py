@@ -14,6 +14,11 @@ ACTION, COMMENT_ACTION = ROOT / "action.yml", ROOT / "comment" / "action.yml"
 FILES = [*sorted(GITHUB.rglob("*.yml")), ACTION, COMMENT_ACTION]
 WORKFLOWS = {file.stem: yaml.safe_load(file.read_text()) for file in sorted((GITHUB / "workflows").glob("*"))}
 JOBS = [(name, job) for name, workflow in WORKFLOWS.items() for job in workflow["jobs"]]
+WRITES = {
+    ("load-gate-comment", "comment"): {"pull-requests"},
+    ("release", "pypi"): {"id-token"},
+    ("release", "github"): {"contents"},
+}
 ON = True  # YAML 1.1 reads the key `on` as true
 
 
@@ -28,7 +33,7 @@ def steps_of(file: Path):
 def test_actions__are_pinned_by_commit_and_say_their_version(file):
     for line in file.read_text().splitlines():
         if "uses: " in line and "uses: ./ci-gate/" not in line:
-            assert re.search(r"uses: actions/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$", line), line
+            assert re.search(r"uses: (?:actions|pypa)/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$", line), line
 
 
 def test_actions__are_pinned_to_one_commit_everywhere():
@@ -46,13 +51,13 @@ def test_job__is_bounded_in_time_and_rights(name, job):
     content = WORKFLOWS[name]["jobs"][job]
     assert content["timeout-minutes"] <= 90
     writes = {right for right, level in content["permissions"].items() if level != "read"}
-    assert writes == ({"pull-requests"} if name == "load-gate-comment" else set())
+    assert writes == WRITES.get((name, job), set())
 
 
 @pytest.mark.parametrize("file", sorted((GITHUB / "workflows").glob("*")), ids=lambda file: file.name)
 def test_permission__says_why(file):
     for line in file.read_text().splitlines():
-        if re.match(r" +(actions|checks|contents|pull-requests|statuses): (read|write)", line):
+        if re.match(r" +(actions|checks|contents|id-token|pull-requests|statuses): (read|write)", line):
             assert re.search(r"(read|write)  # \S", line), line
 
 
