@@ -23,6 +23,7 @@ from ci_gate.evidence.workload import UserClass, Workload
 from ci_gate.thresholds import DEFAULT_FILE
 from ci_gate.thresholds.quantities import parse_duration_s
 from ci_gate.thresholds.rules import TODO
+from ci_gate.wording import format_number
 
 LOCUSTFILE: Final = "load/visits.py"
 _USERS: Final = 10
@@ -197,8 +198,9 @@ def _describe_wait(user: UserClass) -> str:
     tasks = ", ".join(task.name for task in user.tasks) or "no task"
     if user.wait is None:
         return f"{tasks}; waits as its own function says"
-    verb = "waits" if user.wait.kind == "pause" else "starts a task every"
-    return f"{tasks}; {verb} {user.wait.mean_s:.3g} s{' on average' if user.wait.kind == 'pause' else ''}"
+    mean = f"{format_number(user.wait.mean_s)} s"
+    wait = f"waits {mean} on average" if user.wait.kind == "pause" else f"starts a task every {mean}"
+    return f"{tasks}; {wait}"
 
 
 def _explain(seen: Repository) -> str:
