@@ -7,10 +7,11 @@ is the top of report.html. Takes Chromium, and a font with emoji (Debian: fonts-
 from __future__ import annotations
 
 import argparse
+import base64
 import tempfile
 from pathlib import Path
 
-from tests.browser import running_chromium
+from tests.browser import Page, running_chromium
 from tests.report.github_text import render_html
 
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
@@ -26,6 +27,12 @@ a { color: #0969da; text-decoration: none; } h2, h3 { margin: 16px 0 8px; } summ
 """
 
 
+def draw(page: Page, path: Path, *, whole: bool) -> None:
+    """What the page looks like, below its window's edge too if ``whole``."""
+    answer = page.call("Page.captureScreenshot", captureBeyondViewport=whole)
+    path.write_bytes(base64.b64decode(answer["data"]))
+
+
 def main() -> None:
     """Draw both pictures of the run that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -38,9 +45,9 @@ def main() -> None:
         head = f"<!doctype html><meta charset=utf-8><style>{STYLE}</style>"
         comment.write_text(head + body, encoding="utf-8")
         with browser.open(comment, width=WIDTH_PX + 32, height=400) as page:
-            page.screenshot(PICTURES / "comment.png")
+            draw(page, PICTURES / "comment.png", whole=True)
         with browser.open((run / "report.html").resolve(), width=1000, height=1100) as page:
-            page.screenshot(PICTURES / "page.png", whole=False)
+            draw(page, PICTURES / "page.png", whole=False)
 
 
 if __name__ == "__main__":
