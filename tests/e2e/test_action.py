@@ -133,7 +133,7 @@ def test_action__a_slow_head_is_red_and_commented(job):
     assert outcome.exit_code != 0
     (orders,) = verdict.scenarios
     assert (verdict.outcome, orders.outcome) == ("FAIL", "FAIL")
-    assert orders.comparison.outcome == "fail"
+    assert orders.comparison.outcome == "FAIL"
     assert "outputs: FAIL " in outcome.log
     assert (outcome.artifacts / "shop-report" / "report.html").exists()
     (comment,) = job.github.state.comments[1]
