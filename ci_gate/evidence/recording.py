@@ -84,7 +84,7 @@ class RecordingPlan(StrictValue, frozen=True):
     offered_per_s: Rate | None  # what the users could send if every reply came at once; None: not known
     least_offered_per_s: dict[str, Rate] = msgspec.field(
         default_factory=dict
-    )  # the same at least, by user class; absent: cannot be told
+    )  # the same at least, by user class; absent: not known
     unused: tuple[UnusedSetting, ...] = ()
 
 

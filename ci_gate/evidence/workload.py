@@ -20,7 +20,7 @@ class Task(StrictValue, frozen=True):
     """One task with its share of the class's tasks, and the endpoints it calls.
 
     ``endpoints`` is what a run calls at most, None where the source does not say; ``fewest`` is how many
-    requests a run makes at least, 0 where that or the time it takes cannot be told.
+    requests a run makes at least, 0 where that or the time it takes is not known.
     """
 
     name: str

@@ -27,9 +27,9 @@ def tell_end(log: str, lines: Sequence[str]) -> str:
     Lines that are indented are left out where others are there: they are frames of a stack, or code.
     """
     written = [line.rstrip() for line in lines if line.strip()]
-    told = [line for line in written if not line[:1].isspace()] or written
+    shown = [line for line in written if not line[:1].isspace()] or written
     kept: list[str] = []
-    for line in reversed(told):
+    for line in reversed(shown):
         cut = line if len(line) <= _MAX else f"{line[: _MAX - 1]}…"
         if kept and sum(map(len, kept)) + len(cut) > _MAX:
             break

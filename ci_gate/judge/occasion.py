@@ -13,7 +13,7 @@ _Name = Annotated[str, msgspec.Meta(max_length=1000)]
 
 
 class Occasion(StrictValue, frozen=True):
-    """What GitHub said of the run whose jobs measured. Texts are empty and numbers 0 where it said nothing.
+    """What GitHub says of the run whose jobs measured. Texts are empty and numbers 0 where it says nothing.
 
     ``head_sha`` is the pull request's own commit, not its test merge; ``base_sha`` is the commit that head's
     thresholds are compared with. ``run_id`` and ``run_attempt`` are of the run that measured, also where

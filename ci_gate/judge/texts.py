@@ -38,7 +38,7 @@ def fold_texts(counted: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
     return sorted(texts, key=lambda pair: -pair[1])
 
 
-def tell_errors(errors: Iterable[ErrorCount]) -> str:
+def describe_errors(errors: Iterable[ErrorCount]) -> str:
     """The most frequent of them with how often it came, and how many more kinds there are."""
     (text, times), *others = fold_texts((each.error, each.count) for each in errors)
     more = f", and {count(len(others), 'other error')}" if others else ""

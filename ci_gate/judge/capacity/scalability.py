@@ -44,7 +44,7 @@ class CurvePoint(StrictValue, frozen=True):
 
 
 class Scalability(StrictValue, frozen=True):
-    """The law's parameters. ``peak_in_flight`` is None where kappa cannot be told from 0: no peak was seen.
+    """The law's parameters. ``peak_in_flight`` is None where kappa is not distinct from 0: no peak was seen.
 
     ``scatter`` is the typical relative distance of the steps from the curve; ``in_flight`` the smallest and
     the largest that were measured. Whatever lies outside of them is an extrapolation.

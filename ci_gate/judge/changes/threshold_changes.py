@@ -15,7 +15,7 @@ from ci_gate.thresholds import FAILURES, SUCCESSES, Limit, Profile, Scenario, Se
 from ci_gate.wording import count, format_exact
 
 Direction = Literal["loosened", "changed", "tightened"]
-"""``changed``: whether it asks for more or less cannot be told, such as another locustfile."""
+"""``changed``: whether it asks for more or less is not known, such as another locustfile."""
 
 _DIRECTIONS: Final[tuple[Direction, ...]] = ("loosened", "changed", "tightened")
 

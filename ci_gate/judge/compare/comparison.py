@@ -70,7 +70,7 @@ class Change(StrictValue, frozen=True):
     def leaves_open(self) -> bool:
         """Whether it keeps the run from passing.
 
-        What cannot be told of all requests together does; of one endpoint, only if it looks worse than its
+        What is not known of all requests together does; of one endpoint, only if it looks worse than its
         tolerance: the few requests of a rare endpoint can hardly ever show that it is not.
         """
         is_decisive = self.endpoint == ALL_ENDPOINTS or exceeds(self.metric, self.change, self.tolerance)

@@ -16,7 +16,7 @@ BAD_INPUT: Final = "bad-input"
 def add_mistakes(verdict: Verdict, problems: Iterable[Problem]) -> Verdict:
     """The verdict with a finding for each problem, before all others; INVALID if there is one.
 
-    What nobody could measure because of them is not said once more.
+    What nobody could measure because of them is not repeated.
     """
     found = tuple(dict.fromkeys(map(_make_finding, problems)))
     if not found:

@@ -70,7 +70,7 @@ def offered_rate(scenario: Scenario, workload: Workload, endpoint: str) -> float
     """The requests per second that the users could send to ``endpoint`` if every reply came at once.
 
     Users / mean wait x requests per task, or in an open workload arrivals x requests per task. None where a
-    wait time or a task's requests cannot be told.
+    wait time or a task's requests are not known.
     """
     classes = {user_class.name: user_class for user_class in workload.classes}
     rates = [
@@ -87,7 +87,7 @@ def offered_rate(scenario: Scenario, workload: Workload, endpoint: str) -> float
 def least_rates(scenario: Scenario, workload: Workload) -> dict[str, float]:
     """The requests per second that the users of a class surely send if every reply comes at once, by class.
 
-    Classes of which this cannot be told are left out.
+    Classes of which this is not known are left out.
     """
     classes = {user_class.name: user_class for user_class in workload.classes}
     return {

@@ -58,10 +58,10 @@ def _find_html(case: RuleInput) -> Iterator[Violation]:
     for number in np.flatnonzero(found):
         pages, bodies = int(replies.pages[number]), int(replies.bodies[number])
         is_html = f"{'is' if pages == 1 else 'are'} HTML"
-        told = f"{pages:,} of {count(bodies, 'reply', 'replies')} {is_html}"
-        told += f", {replies.good_pages[number]:,} of them successes"
-        told += ", and another endpoint answers the very same" if replies.is_shared[number] else ""
-        yield case.recording.strings[number], told
+        message = f"{pages:,} of {count(bodies, 'reply', 'replies')} {is_html}"
+        message += f", {replies.good_pages[number]:,} of them successes"
+        message += ", and another endpoint answers the very same" if replies.is_shared[number] else ""
+        yield case.recording.strings[number], message
 
 
 def _find_pages(case: RuleInput) -> Iterator[Violation]:
@@ -70,8 +70,11 @@ def _find_pages(case: RuleInput) -> Iterator[Violation]:
         return
     others = int(((replies.good > 0) & ~replies.is_page).sum())
     for number in np.flatnonzero(replies.is_page & ~replies.is_shared):
-        told = f"all {replies.good_pages[number]:,} successes are HTML: taken for a page"
-        yield case.recording.strings[number], f"{told}, beside {count(others, 'endpoint')} of something else"
+        message = f"all {replies.good_pages[number]:,} successes are HTML: taken for a page"
+        yield (
+            case.recording.strings[number],
+            f"{message}, beside {count(others, 'endpoint')} of something else",
+        )
 
 
 def _count_replies(case: RuleInput) -> _Replies:

@@ -34,11 +34,11 @@ def _find_busy_generator(case: RuleInput) -> Iterator[Violation]:
     percents = [reading.cpu_percent for reading in case.steady_readings]
     busy = sum(percent >= _BUSY_CPU_PERCENT for percent in percents)
     if busy > _MAX_BUSY_READINGS * len(percents):
-        said = (
+        message = (
             f"Locust used {np.median(percents):.0f} % of a core at the median, {max(percents):.0f} % at most"
         )
         readings = count(len(percents), "reading")
-        yield "Locust", f"{said}; {_BUSY_CPU_PERCENT:.0f} % or more in {busy} of {readings}"
+        yield "Locust", f"{message}; {_BUSY_CPU_PERCENT:.0f} % or more in {busy} of {readings}"
 
 
 def _find_late_generator(case: RuleInput) -> Iterator[Violation]:
@@ -49,8 +49,10 @@ def _find_late_generator(case: RuleInput) -> Iterator[Violation]:
     late = [lag_ms for lag_ms in lags_ms if lag_ms >= least_ms]
     share = sum(late) / 1000 / case.steady.duration_s if case.steady.duration_s else 0.0
     if share > _MAX_TIME_LATE:
-        said = f"Locust's event loop was late by {least_ms:.0f} ms or more in {count(len(late), 'reading')}"
-        yield "Locust", f"{said}, {max(late):,.0f} ms at most, {share:.0%} of the steady phase altogether"
+        message = (
+            f"Locust's event loop was late by {least_ms:.0f} ms or more in {count(len(late), 'reading')}"
+        )
+        yield "Locust", f"{message}, {max(late):,.0f} ms at most, {share:.0%} of the steady phase altogether"
 
 
 def _readings_in_reach(case: RuleInput) -> Iterator[Reading]:
@@ -68,8 +70,8 @@ def _find_busy_host(case: RuleInput) -> Iterator[Violation]:
     if host >= _BUSY_HOST_PERCENT:
         service = np.mean([reading.service_cpu_percent or 0.0 for reading in readings])
         locust = np.mean([reading.cpu_percent for reading in case.steady_readings] or [0.0])
-        told = f"the host's CPUs were busy to {host:.0f} %"
-        yield "host", f"{told}; of one core, the service used {service:.0f} % and Locust {locust:.0f} %"
+        message = f"the host's CPUs were busy to {host:.0f} %"
+        yield "host", f"{message}; of one core, the service used {service:.0f} % and Locust {locust:.0f} %"
 
 
 def _find_missing_load(case: RuleInput) -> Iterator[Violation]:

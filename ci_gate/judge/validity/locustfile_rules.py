@@ -67,8 +67,8 @@ def _find_redirected(case: RuleInput) -> Iterator[Violation]:
         if len(read) >= _MIN_PAGES or _SIGN_IN.search(page):
             for each in away:
                 total = max(requests[each.endpoint], each.count)
-                told = f"{each.count:,} of {total:,} replies came from {page}, by redirects"
-                yield each.endpoint, f"{told} from {each.asked}"
+                message = f"{each.count:,} of {total:,} replies came from {page}, by redirects"
+                yield each.endpoint, f"{message} from {each.asked}"
 
 
 def _is_about_signing(path: str) -> bool:

@@ -21,7 +21,7 @@ from ci_gate.evidence.samples import (
     UNSENT,
 )
 from ci_gate.judge.summary import name_status
-from ci_gate.judge.texts import tell_errors
+from ci_gate.judge.texts import describe_errors
 from ci_gate.judge.validity.findings import Rule, RuleInput, Stage, Violation
 from ci_gate.wording import count, format_exact
 
@@ -50,13 +50,13 @@ def _find_disagreement(case: RuleInput) -> Iterator[Violation]:
     heard, locust = _add_up(case, totals.heard or ()), _add_up(case, totals.endpoints)
     for endpoint in dict.fromkeys((*locust, *heard, *requests)):
         ours, nothing = (requests[endpoint], failures[endpoint]), (0, 0)
-        told = f"{count(ours[0], 'sample')} with {count(ours[1], 'failure')}, but"
+        message = f"{count(ours[0], 'sample')} with {count(ours[1], 'failure')}, but"
         if totals.heard is not None and ours != heard.get(endpoint, nothing):
             counted = heard.get(endpoint, nothing)
-            yield endpoint, f"{told} {count(counted[0], 'event')} with {counted[1]:,} were heard"
+            yield endpoint, f"{message} {count(counted[0], 'event')} with {counted[1]:,} were heard"
         elif any(more > own for more, own in zip(locust.get(endpoint, nothing), ours, strict=True)):
             counted = locust[endpoint]
-            yield endpoint, f"{told} Locust counted {counted[0]:,} with {counted[1]:,}"
+            yield endpoint, f"{message} Locust counted {counted[0]:,} with {counted[1]:,}"
 
 
 def _add_up(case: RuleInput, totals: Iterable[EndpointTotal]) -> dict[str, tuple[int, int]]:
@@ -78,14 +78,14 @@ def _find_unreported(case: RuleInput) -> Iterator[Violation]:
     for number, places in group_rows(unreported["endpoint"]):
         rows, endpoint = unreported[places], strings[number]
         statuses = zip(*(each.tolist() for each in count_ids(rows["status"])), strict=True)
-        told = ", ".join(f"{name_status(status)} x {times:,}" for status, times in statuses)
+        message = ", ".join(f"{name_status(status)} x {times:,}" for status, times in statuses)
         texts = zip(*(each.tolist() for each in count_ids(rows["error"])), strict=True)
         errors = [
             ErrorCount(subject=endpoint, error=strings[error], count=times) for error, times in texts if error
         ]
-        left = f"left by {tell_errors(errors)}" if errors else "no exception left it: is there a with?"
+        left = f"left by {describe_errors(errors)}" if errors else "no exception left it: is there a with?"
         taken = f"{count(len(rows), 'reply was', 'replies were')} taken with catch_response"
-        yield endpoint, f"{taken} and never reported ({told}); {left}"
+        yield endpoint, f"{taken} and never reported ({message}); {left}"
 
 
 def _find_never_ended(case: RuleInput) -> Iterator[Violation]:
@@ -100,8 +100,8 @@ def _find_listener_errors(case: RuleInput) -> Iterator[Violation]:
     totals = case.recording.totals
     if totals and totals.listener_errors:
         often = f"the scenario's own event listeners raised {count(totals.listener_errors, 'time')}"
-        told = f"; {tell_errors(totals.listener_texts)}" if totals.listener_texts else ""
-        yield "locustfile", f"{often}{told}"
+        message = f"; {describe_errors(totals.listener_texts)}" if totals.listener_texts else ""
+        yield "locustfile", f"{often}{message}"
 
 
 def _find_task_errors(case: RuleInput) -> Iterator[Violation]:
@@ -110,7 +110,7 @@ def _find_task_errors(case: RuleInput) -> Iterator[Violation]:
     if raised and raised >= _MAX_TASK_ERRORS * requests:
         subject = max(errors, key=lambda error: error.count).subject
         often = f"{count(raised, 'task')} ended by an exception, beside {count(requests, 'request')}"
-        yield subject, f"{often}; {tell_errors(errors)}"
+        yield subject, f"{often}; {describe_errors(errors)}"
 
 
 def _find_explosion(case: RuleInput) -> Iterator[Violation]:

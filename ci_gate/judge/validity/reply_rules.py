@@ -37,8 +37,8 @@ def _find_never_successful(case: RuleInput) -> Iterator[Violation]:
     for number, statuses in _count_statuses(samples, ~success, good == 0):
         endpoint = case.recording.strings[number]
         if endpoint not in succeeded:  # by another number either: long names may be cut to the same text
-            told = ", ".join(f"{name_status(status)} x {times:,}" for status, times in statuses.items())
-            yield endpoint, f"not one success in {count(sum(statuses.values()), 'request')} ({told})"
+            message = ", ".join(f"{name_status(status)} x {times:,}" for status, times in statuses.items())
+            yield endpoint, f"not one success in {count(sum(statuses.values()), 'request')} ({message})"
 
 
 def _find_only_accepted_errors(case: RuleInput) -> Iterator[Violation]:
@@ -58,8 +58,8 @@ def _find_too_few(case: RuleInput) -> Iterator[Violation]:
             of_successes = metric_of(limit.metric).is_percentile
             what = ("success", "successes") if of_successes else ("request", "requests")
             were = "was" if limit.samples == 1 else "were"
-            told = f"{limit.metric} takes {count(limit.needed, *what)}, there {were} {limit.samples:,}"
-            yield limit.endpoint, told
+            message = f"{limit.metric} takes {count(limit.needed, *what)}, there {were} {limit.samples:,}"
+            yield limit.endpoint, message
 
 
 def _find_unaccepted_statuses(case: RuleInput) -> Iterator[Violation]:
@@ -102,8 +102,8 @@ def _find_uniform_body(case: RuleInput) -> Iterator[Violation]:
     if same < _MIN_SAME_BODIES or len(endpoints) == 1:
         return
     if (bodies[replies] == bodies[replies][0]).all():
-        said = f"{same:,} replies of {len(endpoints):,} endpoints, and every one has the same body"
-        yield "scenario", f"{said} ({int(samples['bytes'][replies].mean()):,} bytes)"
+        message = f"{same:,} replies of {len(endpoints):,} endpoints, and every one has the same body"
+        yield "scenario", f"{message} ({int(samples['bytes'][replies].mean()):,} bytes)"
 
 
 def _tally(case: RuleInput, samples: NDArray[np.void], rows: NDArray[np.bool_]) -> NDArray[np.intp]:

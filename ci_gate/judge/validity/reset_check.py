@@ -28,14 +28,14 @@ def _make_findings(
 ) -> Iterator[Finding]:
     reason = next((relaxed.reason for relaxed in scenario.relax if relaxed.code == LEFT_OVER), None)
     for endpoint in endpoints:
-        told = (
+        message = (
             f"{before[endpoint]:.0%} succeeded after the first reset, {after[endpoint]:.0%} after the second"
         )
         finding = Finding(
             code=LEFT_OVER,
             severity="invalid",
             subject=endpoint,
-            message=told,
+            message=message,
             remedy="let before_each also reset what the first trial left: rows, caches, counters",
         )
         yield relax(finding, reason) if reason else finding

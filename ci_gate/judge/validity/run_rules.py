@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ci_gate.evidence.readings import Mark, Reading
 from ci_gate.evidence.sample_table import count_ids
 from ci_gate.judge.log_ends import tell_end
-from ci_gate.judge.texts import tell_errors
+from ci_gate.judge.texts import describe_errors
 from ci_gate.judge.validity.findings import Rule, RuleInput, Stage, Violation
 from ci_gate.wording import format_exact
 
@@ -46,7 +46,7 @@ def _find_failed_starts(case: RuleInput) -> Iterator[Violation]:
     for user_class in dict.fromkeys(failure.subject for failure in failures):
         own = [failure for failure in failures if failure.subject == user_class]
         died = f"{sum(failure.count for failure in own):,} x {user_class} died in on_start"
-        yield user_class, f"{died}: {tell_errors(own)}"
+        yield user_class, f"{died}: {describe_errors(own)}"
 
 
 def _find_missing_users(case: RuleInput) -> Iterator[Violation]:

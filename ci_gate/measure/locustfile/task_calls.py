@@ -35,7 +35,7 @@ _Paths = tuple[float, float]
 def find_endpoints(
     user_class: type[User], function: Any, bound: dict[str, Any], *, depth: int = 0
 ) -> tuple[str, ...] | None:
-    """The endpoints that a task calls, itself or through methods of its class; None if one cannot be told.
+    """The endpoints that a task calls, itself or through methods of its class; None if one is not known.
 
     ``bound`` holds the arguments that are known. Both branches of a condition count: this is at most.
     """

@@ -1,4 +1,4 @@
-"""What could not be had, said once."""
+"""What could not be had, noted once."""
 
 from __future__ import annotations
 
