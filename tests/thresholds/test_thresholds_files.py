@@ -17,7 +17,7 @@ from ci_gate.errors import BadInputError
 from ci_gate.thresholds import parse_thresholds, schema_text
 from ci_gate.thresholds.yaml.source import read_yaml
 
-FOLDER = Path(__file__).with_name("thresholds")
+FOLDER = Path(__file__).parent
 OK = sorted((FOLDER / "ok").glob("*.yaml"))
 ERR = sorted((FOLDER / "err").glob("*.yaml"))
 EXPECTATION = re.compile(r"# expect: (\d+):(\d+) (.+)")
