@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Final
 
 import click
 
 from ci_gate.errors import EXIT_PASS
 from ci_gate.report.comment import Report
-from ci_gate.report.files import find_runs, read_timeline, read_verdict
+from ci_gate.report.files import FORMATS, find_runs, read_timeline, read_verdict
 from ci_gate.report.html.overview import render_overview
 from ci_gate.report.html.report import render_html
-from ci_gate.report.junit import render_junit
-from ci_gate.report.markdown import render_markdown
 from ci_gate.report.output import write_document
-from ci_gate.report.terminal import render_terminal
 from ci_gate.wording import count
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
-_RENDERERS: Final = {"markdown": render_markdown, "text": render_terminal, "junit": render_junit}
 
 
 @click.command()
@@ -29,7 +24,7 @@ _RENDERERS: Final = {"markdown": render_markdown, "text": render_terminal, "juni
 @click.option(
     "--format",
     "form",
-    type=click.Choice([*_RENDERERS, "html"]),
+    type=click.Choice([*FORMATS, "html"]),
     default="markdown",
     show_default=True,
     help="html draws its charts from the timeline.json beside the verdict.",
@@ -40,7 +35,7 @@ def report(verdict_file: Path, form: str) -> int:
     if form == "html":
         text = render_html(Report(verdict=verdict), read_timeline(verdict_file.parent))
     else:
-        text = _RENDERERS[form](verdict)
+        text = FORMATS[form].render(verdict)
     if form == "text":
         click.echo(text, nl=False)
     else:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -21,10 +22,27 @@ from ci_gate.report.html.overview import OverviewRun
 from ci_gate.report.html.report import render_html
 from ci_gate.report.junit import render_junit
 from ci_gate.report.markdown import render_markdown
+from ci_gate.report.terminal import render_terminal
 
 VERDICT_FILE: Final = "verdict.json"
 TIMELINE_FILE: Final = "timeline.json"
 REPORT_FILE: Final = "report.html"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """A form of a verdict as text, and the file that a run leaves of it; empty: none."""
+
+    render: Callable[[Verdict], str]
+    file: str = ""
+
+
+FORMATS: Final = {
+    "markdown": Format(render=render_markdown, file="report.md"),
+    "text": Format(render=render_terminal),
+    "junit": Format(render=render_junit, file="junit.xml"),
+}
+"""By the name that `ci-gate report --format` takes; html is made of more than the verdict."""
 
 
 def write_reports(folder: Path, verdict: Verdict, timeline: RunTimeline) -> str:
@@ -33,12 +51,12 @@ def write_reports(folder: Path, verdict: Verdict, timeline: RunTimeline) -> str:
         VERDICT_FILE: encode_verdict(verdict),
         TIMELINE_FILE: encode_timeline(timeline),
         REPORT_FILE: render_html(Report(verdict=verdict), timeline).encode(),
-        "report.md": render_markdown(verdict).encode(),
-        "junit.xml": render_junit(verdict).encode(),
+        **{form.file: form.render(verdict).encode() for form in FORMATS.values() if form.file},
     }
     for name, text in texts.items():
         (folder / name).write_bytes(text)
-    return f"evidence, {VERDICT_FILE} and the reports ({REPORT_FILE}, report.md, junit.xml): {folder}"
+    reports = ", ".join([REPORT_FILE, *(form.file for form in FORMATS.values() if form.file)])
+    return f"evidence, {VERDICT_FILE} and the reports ({reports}): {folder}"
 
 
 def read_verdict(path: Path) -> Verdict:
