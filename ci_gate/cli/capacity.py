@@ -9,7 +9,7 @@ from typing import Final
 
 import click
 
-from ci_gate.cli.options import make_options
+from ci_gate.cli.options import make_options, read_thresholds
 from ci_gate.cli.run import print_capacity, thresholds_option
 from ci_gate.run.capacity import measure_capacity, plan_climb
 from ci_gate.run.judging import judge_capacity_folder
@@ -95,7 +95,7 @@ def capacity(  # noqa: PLR0913 - one parameter for each option
     capacity.html stay in --out; `ci-gate judge` judges them again, without load. Ctrl-C ends everything
     cleanly; what was measured until then stays readable.
     """
-    options = make_options(thresholds_file, (scenario,), profile_name, base=None, out=out)
+    options = make_options(read_thresholds(thresholds_file), (scenario,), profile_name, base=None, out=out)
     climb = plan_climb(
         options.scenarios[0], lowest=lowest, highest=highest, growth=growth, duration_s=duration_s
     )

@@ -11,7 +11,7 @@ import msgspec
 
 import ci_gate
 from ci_gate.cli.ci import read_count, read_event, read_payload
-from ci_gate.cli.options import choose_profile, choose_scenarios, make_options, read_thresholds
+from ci_gate.cli.options import choose_scenarios, make_options, read_thresholds
 from ci_gate.cli.repeat import find_standing_verdict
 from ci_gate.errors import EXIT_PASS, GateError, UsageError
 from ci_gate.github.head_environment import hide_from_head
@@ -146,9 +146,9 @@ def _measure(
             sys.stderr, f"::warning title=Nothing is compared::{clean_log_line(beside.not_compared)}"
         )
     options = make_options(
-        thresholds_file,
+        thresholds,
         tuple(scenario.name for scenario in scenarios),
-        choose_profile(thresholds, profile_name).name,
+        profile_name,
         base=beside.base or None,
         out=folder / _EVIDENCE,
         image=asked.image or None,

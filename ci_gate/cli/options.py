@@ -41,7 +41,7 @@ def service_environment(*, own_python: bool = True) -> dict[str, str]:
 
 
 def make_options(  # noqa: PLR0913 - one parameter for each option
-    thresholds_file: Path,
+    thresholds: Thresholds,
     names: tuple[str, ...],
     profile_name: str,
     *,
@@ -51,13 +51,14 @@ def make_options(  # noqa: PLR0913 - one parameter for each option
     users: int | None = None,
     own_python: bool = True,
 ) -> RunOptions:
-    """Everything a run needs, checked; ``image`` and ``users`` as in `overrides`.
+    """Everything a run by ``thresholds`` needs, checked; ``image`` and ``users`` as in `overrides`.
 
-    ``own_python`` is as in `service_environment`. Raises UsageError and BadInputError.
+    The repository is the folder of their file. ``own_python`` is as in `service_environment`. Raises
+    UsageError and BadInputError.
     """
     from ci_gate.run.plan import RunOptions
 
-    thresholds = read_thresholds(thresholds_file)
+    thresholds_file = Path(thresholds.file)
     thresholds = thresholds if users is None else replace_users(thresholds, users)
     thresholds = thresholds if image is None else replace_image(thresholds, image)
     profile, scenarios = choose_profile(thresholds, profile_name), choose_scenarios(thresholds, names)

@@ -89,7 +89,8 @@ def run(  # noqa: PLR0913 - one parameter for each option
     """
     from ci_gate.run.scenarios import run_scenarios
 
-    options = make_options(thresholds_file, names, profile_name, base=base, out=out, image=image, users=users)
+    thresholds = read_thresholds(thresholds_file)
+    options = make_options(thresholds, names, profile_name, base=base, out=out, image=image, users=users)
     progress = ProgressPrinter(sys.stderr, quiet=quiet)
     for unprovable in find_unprovable(options.thresholds, options.workloads):
         if unprovable.profile == profile_name and unprovable.scenario in {
@@ -116,7 +117,7 @@ def calibrate(
     """
     from ci_gate.run.calibrate import calibrate as calibrate_scenarios
 
-    options = make_options(thresholds_file, names, profile_name, base=None, out=out)
+    options = make_options(read_thresholds(thresholds_file), names, profile_name, base=None, out=out)
     click.echo(calibrate_scenarios(options, runs, ProgressPrinter(sys.stderr)))
     return EXIT_PASS
 
