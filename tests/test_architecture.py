@@ -37,7 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "thresholds",
         "wording",
     },
-    "github": {"__init__", "errors", "judge", "report", "run", "thresholds", "wording"},
+    "github": {"__init__", "errors", "evidence", "judge", "report", "run", "thresholds", "wording"},
     "cli": {
         "__init__",
         "errors",

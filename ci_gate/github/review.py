@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from ci_gate.errors import BadInputError, EvidenceError, UsageError
+from ci_gate.evidence.recording import decode_document
 from ci_gate.github.problems import list_problems, missing_file, parse_problems, render_problems
 from ci_gate.github.threshold_files import ThresholdFiles, read_side
 from ci_gate.run.base_checkout import check_out
@@ -95,13 +96,7 @@ def encode_review(review: Review) -> bytes:
 
 def decode_review(content: bytes) -> Review:
     """Raises EvidenceError for what is none."""
-    try:
-        review = msgspec.json.decode(content, type=Review)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise EvidenceError(f"this is no {REVIEW_FILE}: {error}") from error
-    if review.schema != _SCHEMA:
-        raise EvidenceError(f"this is a {REVIEW_FILE} of schema {review.schema}, and not {_SCHEMA}")
-    return review
+    return decode_document(content, Review, name=REVIEW_FILE, schema=_SCHEMA, max_bytes=MAX_REVIEW_BYTES)
 
 
 def _keep_side(repository: Path, file: str) -> _Side:

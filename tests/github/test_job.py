@@ -164,6 +164,19 @@ def test_review__that_is_gone_leaves_no_verdict_that_passes(job):
     assert "not reviewed" in job.summary.read_text()
 
 
+@pytest.mark.parametrize(
+    ("change", "words"), [({"schema": 2}, "of schema 2"), ({"head": None}, "not a review.json")]
+)
+def test_review__that_is_none_leaves_no_verdict_that_passes(job, change, words):
+    job.open_pull_request()
+    assert job.review()[0] == 0
+    path = job.folder / "review.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    (job.folder / "verdict.json").write_bytes(encode_verdict(verdict(scenario("visits"))))
+    assert job.publish()[0] == 3
+    assert words in job.summary.read_text()
+
+
 def test_review__runs_no_code_of_heads(job):
     trap = 'open("ran", "w").close()\n'
     job.open_pull_request(**{"visits.py": trap, "click.py": trap, "service.py": trap, "ci_gate.py": trap})
