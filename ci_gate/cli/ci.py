@@ -11,12 +11,14 @@ import click
 import msgspec
 
 from ci_gate.cli.options import check_workloads, choose_profile, choose_scenarios, read_thresholds
+from ci_gate.cli.run import thresholds_option
 from ci_gate.errors import EXIT_PASS, BadInputError, GateError, UsageError
 from ci_gate.github.gate_job import demand_of_head, gather, gather_timelines, parse_needs, parse_scenarios
 from ci_gate.github.occasion import read_occasion
 from ci_gate.github.plan_job import (
     NO_DOCKERFILE,
     Matrix,
+    explain_missing_dockerfile,
     find_measured_base,
     find_reviewed_base,
     render_outputs,
@@ -26,12 +28,10 @@ from ci_gate.github.plan_problems import explain_guessed_port, find_plan_problem
 from ci_gate.github.problems import list_problems, parse_problems, render_problems
 from ci_gate.judge.gate.mistakes import add_mistakes
 from ci_gate.judge.timeline.run_timeline import encode_timeline
-from ci_gate.judge.verdict import encode_verdict
 from ci_gate.report.annotations import clean_log_line
-from ci_gate.report.files import TIMELINE_FILE
+from ci_gate.report.files import TIMELINE_FILE, write_verdict
 from ci_gate.report.output import write_command
 from ci_gate.report.terminal import render_terminal
-from ci_gate.run.git import has_file
 from ci_gate.thresholds import DEFAULT_FILE
 from ci_gate.thresholds.overrides import replace_users
 
@@ -39,11 +39,14 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _COUNT = re.compile(r"0*[1-9][0-9]{0,17}")
 
+names_option = click.option("--scenario", "names", default="", help="Names between commas; empty: all.")
+profile_option = click.option("--profile", "profile_name", default="pull_request", show_default=True)
+
 
 @click.command("plan")
-@click.option("--thresholds", "thresholds_file", type=_FILE, default=Path(DEFAULT_FILE))
-@click.option("--scenario", "names", default="", help="Names between commas; empty: all.")
-@click.option("--profile", "profile_name", default="pull_request", show_default=True)
+@thresholds_option
+@names_option
+@profile_option
 @click.option(
     "--base", "asked_base", default="", help="Measured beside head; empty: what the event calls base."
 )
@@ -78,14 +81,13 @@ def _plan(
     dockerfile = "" if dockerfile == NO_DOCKERFILE else dockerfile
     if problems := find_plan_problems(thresholds, scenarios, dockerfile, thresholds_file.parent):
         raise BadInputError(*problems)
-    if guessed := explain_guessed_port(thresholds, dockerfile, thresholds_file.parent):
-        write_command(sys.stderr, f"::warning title=No port::{clean_log_line(guessed)}")
+    warn_of(explain_guessed_port(thresholds, dockerfile, thresholds_file.parent), title="No port")
     base = find_reviewed_base(*read_event(), thresholds_file.parent)
     measured_base = find_measured_base(asked_base, base, thresholds_file.parent)
     not_compared = ""
-    if measured_base and dockerfile and not has_file(measured_base, dockerfile, thresholds_file.parent):
-        not_compared = f"base {measured_base[:12]} has no {dockerfile}"
-        write_command(sys.stderr, f"::warning title=Nothing is compared::{clean_log_line(not_compared)}")
+    if measured_base and dockerfile:
+        not_compared = explain_missing_dockerfile(measured_base, dockerfile, thresholds_file.parent)
+    warn_of(not_compared, title="Nothing is compared")
     return Matrix(
         scenarios=tuple(scenario.name for scenario in scenarios),
         compared=frozenset(scenario.name for scenario in scenarios if scenario.regression),
@@ -137,12 +139,17 @@ def gate_command(  # noqa: PLR0913, PLR0917 - one parameter for each option
     if repository is not None:
         verdict = demand_of_head(verdict, repository, thresholds_file, planned)
     verdict = msgspec.structs.replace(verdict, occasion=read_occasion(os.environ, read_payload(), base))
-    out_file.parent.mkdir(parents=True, exist_ok=True)
-    out_file.write_bytes(encode_verdict(verdict))
+    write_verdict(out_file, verdict)
     timeline = encode_timeline(gather_timelines(folder, planned))
     out_file.with_name(TIMELINE_FILE).write_bytes(timeline)
     click.echo(render_terminal(verdict))
     return verdict.exit_code
+
+
+def warn_of(text: str, *, title: str) -> None:
+    """Annotate the job with a warning, unless there is nothing to warn of."""
+    if text:
+        write_command(sys.stderr, f"::warning title={title}::{clean_log_line(text)}")
 
 
 def read_count(text: str) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -10,13 +11,13 @@ import click
 import msgspec
 
 import ci_gate
-from ci_gate.cli.ci import read_count, read_event, read_payload
+from ci_gate.cli.ci import names_option, profile_option, read_count, read_event, read_payload, warn_of
 from ci_gate.cli.options import choose_scenarios, make_options, read_thresholds
-from ci_gate.cli.repeat import find_standing_verdict
+from ci_gate.cli.repeat import find_standing_verdict, name_run
+from ci_gate.cli.run import thresholds_option
 from ci_gate.errors import EXIT_PASS, GateError, UsageError
 from ci_gate.github.head_environment import hide_from_head
 from ci_gate.github.job_plan import Asked, choose_beside
-from ci_gate.github.last_verdict import MeasureAgain
 from ci_gate.github.occasion import read_occasion
 from ci_gate.github.plan_job import find_reviewed_base, split_names
 from ci_gate.github.problems import list_problems
@@ -35,33 +36,25 @@ from ci_gate.judge.gate.lacking import demand_all
 from ci_gate.judge.gate.merging import merge_verdicts
 from ci_gate.judge.gate.mistakes import add_mistakes, make_empty_verdict
 from ci_gate.judge.gate.repeated import repeat_verdict
-from ci_gate.judge.timeline.run_timeline import encode_timeline
 from ci_gate.judge.validity.findings import Finding
-from ci_gate.judge.verdict import Verdict, encode_verdict
-from ci_gate.report.annotations import clean_log_line
-from ci_gate.report.files import TIMELINE_FILE, VERDICT_FILE, read_bounded, write_reports
-from ci_gate.report.output import write_command
+from ci_gate.judge.verdict import Verdict
+from ci_gate.report.files import TIMELINE_FILE, VERDICT_FILE, read_bounded, write_reports, write_verdict
 from ci_gate.report.terminal import render_terminal
 from ci_gate.run.judging import judge_folder
 from ci_gate.run.progress import ProgressPrinter
 from ci_gate.run.scenarios import run_scenarios
-from ci_gate.thresholds import DEFAULT_FILE
 
-_FILE = click.Path(path_type=Path, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _EVIDENCE = "evidence"
 _NEVER = "pull_request_target"
 
-_thresholds = click.option("--thresholds", "thresholds_file", type=_FILE, default=Path(DEFAULT_FILE))
-_scenario = click.option("--scenario", "names", default="", help="Names between commas; empty: all.")
-_profile = click.option("--profile", "profile_name", default="pull_request", show_default=True)
 _folder = click.option("--folder", type=_FOLDER, required=True, help="What the job's commands hand on.")
 
 
 @click.command("review")
-@_thresholds
-@_scenario
-@_profile
+@thresholds_option
+@names_option
+@profile_option
 @click.option(
     "--artifact", default="verdict", show_default=True, help="Of this workflow's runs: its verdict."
 )
@@ -94,19 +87,17 @@ def review_command(thresholds_file: Path, names: str, profile_name: str, artifac
 def _reuse(thresholds_file: Path, names: str, profile_name: str, artifact: str, folder: Path) -> str:
     """The run whose verdict stands, which is now this run's; empty where none does."""
     found = find_standing_verdict(thresholds_file, names, profile_name, artifact)
-    if isinstance(found, MeasureAgain):
-        click.echo(f"to be measured: {clean_log_line(found.why)}", err=True)
-        return ""
-    occasion = read_occasion(os.environ, read_payload())
-    scenarios = [scenario.name for scenario in found.scenarios]
-    _write_verdict(folder, repeat_verdict(found, occasion, scenarios, {"plan": "success"}))
-    return str(found.occasion.run_id if found.occasion else 0)
+    if found is not None:
+        occasion = read_occasion(os.environ, read_payload())
+        scenarios = [scenario.name for scenario in found.scenarios]
+        _write_verdict(folder, repeat_verdict(found, occasion, scenarios, {"plan": "success"}))
+    return name_run(found)
 
 
 @click.command("measure")
-@_thresholds
-@_scenario
-@_profile
+@thresholds_option
+@names_option
+@profile_option
 @click.option("--base", default="", help="A revision or URL, or none; empty: what the event merges into.")
 @click.option("--image", default="", help="Start the service from this image.")
 @click.option("--base-image", default="", help="And base's from this one.")
@@ -141,10 +132,7 @@ def _measure(
     check_unchanged(review, thresholds)
     scenarios = choose_scenarios(thresholds, split_names(names))
     beside = choose_beside(asked, thresholds, scenarios, review.base_commit, thresholds_file.parent)
-    if beside.not_compared:
-        write_command(
-            sys.stderr, f"::warning title=Nothing is compared::{clean_log_line(beside.not_compared)}"
-        )
+    warn_of(beside.not_compared, title="Nothing is compared")
     options = make_options(
         thresholds,
         tuple(scenario.name for scenario in scenarios),
@@ -158,7 +146,7 @@ def _measure(
     run_scenarios(options, ProgressPrinter(sys.stderr))
     verdict, timeline = judge_folder(options.out, options.thresholds)
     write_reports(options.out, verdict, timeline)
-    (folder / TIMELINE_FILE).write_bytes(encode_timeline(timeline))
+    shutil.copyfile(options.out / TIMELINE_FILE, folder / TIMELINE_FILE)
     click.echo(render_terminal(verdict))
     planned = [scenario.name for scenario in scenarios]
     merged = merge_verdicts(planned, [verdict], jobs={}, not_compared=beside.not_compared)
@@ -167,7 +155,7 @@ def _measure(
 
 
 def _write_verdict(folder: Path, verdict: Verdict) -> None:
-    (folder / VERDICT_FILE).write_bytes(encode_verdict(verdict))
+    write_verdict(folder / VERDICT_FILE, verdict)
 
 
 def _make_unmeasured(file: str) -> Verdict:

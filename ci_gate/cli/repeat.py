@@ -7,26 +7,27 @@ from pathlib import Path
 
 import click
 
-from ci_gate.cli.ci import read_payload
+from ci_gate.cli.ci import names_option, profile_option, read_payload
 from ci_gate.cli.github import connect
 from ci_gate.cli.options import choose_profile, choose_scenarios, read_thresholds
+from ci_gate.cli.run import thresholds_option
 from ci_gate.errors import EXIT_PASS, GateError
 from ci_gate.github.gate_job import parse_needs, parse_scenarios, take_again
 from ci_gate.github.last_verdict import ARTIFACT, MeasureAgain, Wanted, find_last_verdict
 from ci_gate.github.occasion import explain_need, read_occasion
 from ci_gate.github.plan_job import split_names
-from ci_gate.judge.verdict import Verdict, encode_verdict
+from ci_gate.judge.verdict import Verdict
 from ci_gate.report.annotations import clean_log_line
+from ci_gate.report.files import write_verdict
 from ci_gate.report.terminal import render_terminal
-from ci_gate.thresholds import DEFAULT_FILE
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command("last-verdict")
-@click.option("--thresholds", "thresholds_file", type=_FILE, default=Path(DEFAULT_FILE))
-@click.option("--scenario", "names", default="", help="Names between commas; empty: all.")
-@click.option("--profile", "profile_name", default="pull_request", show_default=True)
+@thresholds_option
+@names_option
+@profile_option
 @click.option("--out", "out_file", type=_FILE, required=True, help="Where the verdict is written.")
 def last_verdict_command(thresholds_file: Path, names: str, profile_name: str, out_file: Path) -> int:
     """Look for the verdict that the last run of this workflow made of the same commit.
@@ -36,20 +37,36 @@ def last_verdict_command(thresholds_file: Path, names: str, profile_name: str, o
     then, and standard error says why. Needs GITHUB_TOKEN with actions: read.
     """
     found = find_standing_verdict(thresholds_file, names, profile_name)
-    if isinstance(found, MeasureAgain):
-        click.echo(f"to be measured: {clean_log_line(found.why)}", err=True)
-        click.echo("reused=")
-        return EXIT_PASS
-    out_file.parent.mkdir(parents=True, exist_ok=True)
-    out_file.write_bytes(encode_verdict(found))
-    click.echo(f"reused={found.occasion.run_id if found.occasion else 0}")
+    if found is not None:
+        write_verdict(out_file, found)
+    click.echo(f"reused={name_run(found)}")
     return EXIT_PASS
 
 
 def find_standing_verdict(
     thresholds_file: Path, names: str, profile_name: str, artifact: str = ARTIFACT
+) -> Verdict | None:
+    """The verdict of the last run of this workflow, in its ``artifact``.
+
+    None where there is to be measured: why is said on standard error.
+    """
+    found = _find_standing_verdict(thresholds_file, names, profile_name, artifact)
+    if isinstance(found, MeasureAgain):
+        click.echo(f"to be measured: {clean_log_line(found.why)}", err=True)
+        return None
+    return found
+
+
+def name_run(verdict: Verdict | None) -> str:
+    """The run of a verdict that stands; empty for none, as the output ``reused`` has it."""
+    if verdict is None:
+        return ""
+    return str(verdict.occasion.run_id if verdict.occasion else 0)
+
+
+def _find_standing_verdict(
+    thresholds_file: Path, names: str, profile_name: str, artifact: str
 ) -> Verdict | MeasureAgain:
-    """The verdict of the last run of this workflow, in its ``artifact``; or why to measure again."""
     payload = read_payload()
     if why := explain_need(os.environ, payload):
         return MeasureAgain(why=why)
@@ -85,7 +102,6 @@ def repeat_command(verdict_file: Path, scenarios: str, needs: str, out_file: Pat
     """
     occasion = read_occasion(os.environ, read_payload())
     verdict = take_again(verdict_file, occasion, parse_scenarios(scenarios), parse_needs(needs))
-    out_file.parent.mkdir(parents=True, exist_ok=True)
-    out_file.write_bytes(encode_verdict(verdict))
+    write_verdict(out_file, verdict)
     click.echo(render_terminal(verdict))
     return verdict.exit_code

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ci_gate.github.plan_job import find_measured_base
-from ci_gate.run.git import has_file
+from ci_gate.github.plan_job import explain_missing_dockerfile, find_measured_base
 from ci_gate.thresholds import Scenario, Thresholds
 
 NO_BASE: Final = "none"
@@ -57,6 +56,7 @@ def choose_beside(
         why = _NOT_GIVEN[kind] if not given and (asked.base or reviewed) else ""
         return Beside(base=given, not_compared=why)
     commit = find_measured_base(asked.base, reviewed, repository)
-    if commit and kind == "dockerfile" and not has_file(commit, f"./{thresholds.service.target}", repository):
-        return Beside(not_compared=f"base {commit[:12]} has no {thresholds.service.target}")
-    return Beside(base=commit)
+    not_compared = ""
+    if commit and kind == "dockerfile":
+        not_compared = explain_missing_dockerfile(commit, thresholds.service.target, repository)
+    return Beside(base="" if not_compared else commit, not_compared=not_compared)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ci_gate.errors import UsageError
-from ci_gate.run.git import find_commit, find_merge_base, find_parents
+from ci_gate.run.git import find_commit, find_merge_base, find_parents, has_file
 
 NO_DOCKERFILE: Final = "none"
 _PARENTS_OF_A_MERGE: Final = 2
@@ -82,6 +82,11 @@ def find_reviewed_base(event_name: str, payload: Mapping[str, Any], repository: 
 def find_measured_base(asked: str, reviewed: str, repository: Path) -> str:
     """The commit that head is measured beside: what was ``asked`` for, or the reviewed one."""
     return find_commit((asked, f"origin/{asked}"), repository) if asked else reviewed
+
+
+def explain_missing_dockerfile(commit: str, dockerfile: str, repository: Path) -> str:
+    """Why head cannot be compared with ``commit``; empty where that has ``dockerfile``."""
+    return "" if has_file(commit, dockerfile, repository) else f"base {commit[:12]} has no {dockerfile}"
 
 
 def _find_base_of_pull(payload: Mapping[str, Any], repository: Path) -> str:

@@ -59,6 +59,12 @@ def write_reports(folder: Path, verdict: Verdict, timeline: RunTimeline) -> str:
     return f"evidence, {VERDICT_FILE} and the reports ({reports}): {folder}"
 
 
+def write_verdict(path: Path, verdict: Verdict) -> None:
+    """One that `read_verdict` reads, in a folder that need not be there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(encode_verdict(verdict))
+
+
 def read_verdict(path: Path) -> Verdict:
     """The verdict of a file. Raises UsageError where it cannot be read, EvidenceError where it is none."""
     return decode_verdict(read_bounded(path, MAX_VERDICT_BYTES))
