@@ -77,6 +77,20 @@ def test_draft__of_a_service_and_its_locustfile_can_be_run(call, tmp_path):
     assert code == 0, table
 
 
+@pytest.mark.parametrize(
+    ("users", "drafted", "source"),
+    [
+        ("40", 40, "locust.conf"),
+        ("\N{SUPERSCRIPT TWO}", 10, "your own number"),
+        ("9" * 5000, 10, "your own number"),
+        ("many", 10, "your own number"),
+    ],
+)
+def test_draft__takes_users_of_locust_conf_where_they_are_a_number(tmp_path, users, drafted, source):
+    text = draft_thresholds(look(tmp_path, **{"shop.py": LOCUSTFILE, "locust.conf": f"users = {users}\n"}))
+    assert f"users: {{Shopper: {drafted}}}    # {source}" in text
+
+
 def test_draft__of_nothing_is_a_todo_that_check_reports(call, tmp_path):
     code, out, _ = call("init", tmp_path / "empty")
     assert code == 0
@@ -234,3 +248,14 @@ def test_draft__whatever_was_seen_stays_in_its_value(path, command, health_path,
     assert document.keys() == {"schema", "service", "probes", "profiles", "scenarios"}
     assert document["service"] == {"dockerfile": path, "port": 80, "ready": health_path}
     assert document["probes"] == {"redis": "${REDIS_URL:-}"}
+
+
+@given(path=NAMES, health_path=NAMES.filter(bool))
+def test_draft__whatever_a_compose_file_is_called_stays_in_its_comment(path, health_path):
+    seen = Repository(
+        compose=Compose(path=path, variables=("DATABASE_URL",), health_path=health_path),
+        command=Command(text="serve", seen_in="Procfile"),
+    )
+    service = yaml.safe_load(draft_thresholds(seen))["service"]
+    env = {"DATABASE_URL": "${DATABASE_URL}"}
+    assert service == {"command": "serve", "ready": health_path, "env": env}

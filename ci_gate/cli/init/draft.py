@@ -27,6 +27,7 @@ from ci_gate.wording import format_number
 
 LOCUSTFILE: Final = "load/visits.py"
 _USERS: Final = 10
+_NUMBER: Final = re.compile(r"[1-9][0-9]{0,5}")
 _SECRET: Final = re.compile(r"PASS|SECRET|TOKEN|KEY|CREDENTIAL", re.IGNORECASE)
 _POSTGRES: Final = ("postgres", "DATABASE_URL")
 _REDIS: Final = ("redis", "REDIS_URL")
@@ -51,7 +52,7 @@ def draft_files(seen: Repository, folder: str = "") -> tuple[Draft, ...]:
     if not seen.workloads:
         why = "a first locustfile: let it do what your users do"
         files.append(Draft(path=f"{folder}{LOCUSTFILE}", text=read_template("visits.py"), why=why))
-    gate, comment = draft_gate(seen, folder, thresholds), draft_comment(thresholds)
+    gate, comment = draft_gate(seen, folder), draft_comment(folder)
     return (
         *files,
         Draft(path=GATE_WORKFLOW, text=gate, why="measures pull requests; OWNER is who publishes ci-gate"),
@@ -106,7 +107,7 @@ def _service(seen: Repository) -> Iterator[str]:
     env = dict(command.env) if command and dockerfile is None else {}
     variables = seen.compose.variables if seen.compose else ()
     if env or variables:
-        yield f"  env:    # of {seen.compose.path}" if seen.compose and variables else "  env:"
+        yield f"  env:    # of {write_comment(seen.compose.path)}" if seen.compose and variables else "  env:"
         for name, value in env.items():
             yield f"    {name}: {write_scalar(value)}"
         for name in variables:
@@ -119,7 +120,7 @@ def _ready(seen: Repository) -> tuple[str, str]:
     if seen.dockerfile and seen.dockerfile.health_path:
         return seen.dockerfile.health_path, f"the health check of {write_comment(seen.dockerfile.path)}"
     if seen.compose and seen.compose.health_path:
-        return seen.compose.health_path, f"the health check of {seen.compose.path}"
+        return seen.compose.health_path, f"the health check of {write_comment(seen.compose.path)}"
     if seen.health_path:
         return seen.health_path[0], f"stands in {write_comment(seen.health_path[1])}"
     return "/", "a path that answers below 400 once the service can serve"
@@ -137,7 +138,7 @@ def _probes(compose: Compose | None) -> Iterator[str]:
 
 
 def _profile(seen: Repository) -> str:
-    text = dict(seen.locust_conf).get("run-time", "")
+    text = seen.locust_conf.get("run-time", "")
     try:
         duration_s = parse_duration_s(text)
     except ValueError:
@@ -146,12 +147,10 @@ def _profile(seen: Repository) -> str:
 
 
 def _scenario(seen: Repository, workload: Workload) -> Iterator[str]:
-    settings = dict(seen.locust_conf)
-    total = int(settings["users"]) if settings.get("users", "").isdigit() else _USERS
-    each = max(1, total // len(workload.classes))
-    rate = settings.get("spawn-rate", "")
-    rate = rate if re.fullmatch(r"[1-9][0-9]{0,5}", rate) else str(min(10, each * len(workload.classes)))
-    source = "locust.conf" if "users" in settings else "your own number: what you expect at the busiest"
+    total, rate = (_read_number(seen.locust_conf.get(name, "")) for name in ("users", "spawn-rate"))
+    source = "locust.conf" if total else "your own number: what you expect at the busiest"
+    each = max(1, (total or _USERS) // len(workload.classes))
+    rate = rate or min(10, each * len(workload.classes))
     users = ", ".join(f"{write_scalar(user.name)}: {each}" for user in workload.classes)
     yield f"  {_slug(workload.locustfile)}:"
     yield f"    locustfile: {write_scalar(workload.locustfile)}"
@@ -163,6 +162,11 @@ def _scenario(seen: Repository, workload: Workload) -> Iterator[str]:
         if not unused.replaced:
             yield f"    # not used: {write_comment(unused.what)}: {write_comment(unused.why)}"
     yield from _limits(workload)
+
+
+def _read_number(text: str) -> int | None:
+    """A whole number from 1 on, as far as users are counted."""
+    return int(text) if _NUMBER.fullmatch(text) else None
 
 
 def _first_scenario() -> Iterator[str]:

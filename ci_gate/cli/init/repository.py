@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -63,7 +63,7 @@ class Repository:
     workloads: tuple[Workload, ...] = ()
     install: str = ""  # what a command of the service needs on the machine
     unloadable: tuple[tuple[str, str], ...] = ()  # a locustfile, and why it could not be loaded
-    locust_conf: tuple[tuple[str, str], ...] = ()
+    locust_conf: Mapping[str, str] = field(default_factory=dict)
     dockerfile: Dockerfile | None = None
     compose: Compose | None = None
     command: Command | None = None
@@ -182,11 +182,10 @@ def _variables_of(environment: Any) -> list[str]:  # noqa: ANN401  plain data of
     return [name for name in found if re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII)]
 
 
-def _read_settings(texts: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """``name, value`` of every plain line of the nearest locust.conf."""
+def _read_settings(texts: Mapping[str, str]) -> dict[str, str]:
+    """The values of every plain line of the nearest locust.conf, by their names."""
     text = next((texts[path] for path in _named(texts, "locust.conf")), "")
-    lines = re.findall(r"^\s*([a-z][a-z-]*)\s*[=:]\s*(\S.*?)\s*$", text, re.MULTILINE)
-    return tuple((name, value) for name, value in lines)
+    return dict(re.findall(r"^\s*([a-z][a-z-]*)\s*[=:]\s*(\S.*?)\s*$", text, re.MULTILINE))
 
 
 def _find_health_path(texts: Mapping[str, str]) -> tuple[str, str] | None:

@@ -16,23 +16,28 @@ COMMENT_WORKFLOW: Final = ".github/workflows/load-gate-comment.yml"
 _SET_UP_PYTHON: Final = "actions/setup-python@a309ff8b426b58ec0e2a45f0f869d46889d02405 # v6.2.0"
 
 
-def draft_gate(seen: Repository, folder: str, thresholds: str) -> str:
-    """The workflow that measures; ``thresholds``, in ``folder``, is a path from the repository's folder."""
-    lines = [*_install(seen, folder), *_secrets(seen), "      - name: Load gate", f"        uses: {ACTION}"]
-    if thresholds != DEFAULT_FILE:
-        lines += ["        with:", f"          thresholds: {write_scalar(thresholds)}"]
-    return read_template("load-gate.yml") + "\n".join(lines) + "\n"
+def draft_gate(seen: Repository, folder: str) -> str:
+    """The workflow that measures; thresholds.yaml lies in ``folder``, as `draft_files` has it."""
+    step = ["      - name: Load gate", f"        uses: {ACTION}", *_inputs(folder)]
+    lines = [*_install(seen, folder), *_secrets(seen), *step]
+    return read_template("load-gate.yml") + "".join(f"{line}\n" for line in lines)
 
 
-def draft_comment(thresholds: str) -> str:
+def draft_comment(folder: str) -> str:
     """The workflow that comments on forks' pull requests."""
-    inputs = f"        with:\n          thresholds: {write_scalar(thresholds)}\n"
-    return read_template("load-gate-comment.yml") + (inputs if thresholds != DEFAULT_FILE else "")
+    return read_template("load-gate-comment.yml") + "".join(f"{line}\n" for line in _inputs(folder))
 
 
 def read_template(name: str) -> str:
     """The text of a file in templates/."""
     return resources.files(__package__).joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _inputs(folder: str) -> Iterator[str]:
+    """Where thresholds.yaml lies, unless it is where the action looks by itself."""
+    if folder:
+        yield "        with:"
+        yield f"          thresholds: {write_scalar(folder + DEFAULT_FILE)}"
 
 
 def _install(seen: Repository, folder: str) -> Iterator[str]:
