@@ -8,14 +8,14 @@ from typing import Final
 DIGITS: Final = 3
 NOTHING: Final = "-"
 """What stands for a figure that there is not."""
-_MIN: Final = 0.0001
+_MIN_SHOWN: Final = 0.0001
 
 
 def format_number(value: float, digits: int = DIGITS) -> str:
     """So many digits, and all of those before the point: ``7.24``, ``312``, ``1,234``, ``< 0.0001``."""
     if abs(value) >= 10 ** (digits - 1):
         return f"{value:,.0f}"
-    if value and abs(value) < _MIN and digits == DIGITS:
+    if value and abs(value) < _MIN_SHOWN and digits == DIGITS:
         return "< 0.0001" if value > 0 else "> -0.0001"
     return format(Decimal(f"{value:.{digits}g}"), ",f")
 

@@ -32,7 +32,7 @@ class NotApprovedError(Exception):
 
 _CONNECTOR = select(CONNECTORS).where(CONNECTORS.c.plane == bindparam("of_plane"))
 _INSERT = insert(PUBLICATIONS)
-_MAX = (
+_LATEST = (
     select(PUBLICATIONS.c.id, PUBLICATIONS.c.deployment_id, PUBLICATIONS.c.status)
     .where(PUBLICATIONS.c.plane == bindparam("of_plane"))
     .order_by(PUBLICATIONS.c.id.desc())
@@ -68,7 +68,7 @@ def publish(
 def read_status(connection: Connection, plane: str) -> dict[str, Any]:
     """The connector and its latest publications, newest first."""
     connector = connection.execute(_CONNECTOR, {"of_plane": plane}).mappings().one()
-    latest = connection.execute(_MAX, {"of_plane": plane}).mappings()
+    latest = connection.execute(_LATEST, {"of_plane": plane}).mappings()
     return {**connector, "publications": [dict(row) for row in latest]}
 
 

@@ -17,8 +17,8 @@ from ci_gate.run.progress import ProgressPrinter
 from ci_gate.thresholds.quantities import parse_duration_s
 from ci_gate.wording import format_exact
 
-_MIN_S: Final = 3.0
-_MAX_S: Final = 3600.0
+_MIN_STEP_S: Final = 3.0
+_MAX_STEP_S: Final = 3600.0
 _MIN_WARMUP_S: Final = 2.0  # a step begins with an empty service, and its queues take time to fill
 
 
@@ -27,9 +27,9 @@ def _read_duration(_context: click.Context, _option: click.Parameter, text: str)
         duration_s = parse_duration_s(text)
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
-    if not _MIN_S <= duration_s <= _MAX_S:
+    if not _MIN_STEP_S <= duration_s <= _MAX_STEP_S:
         raise click.BadParameter(
-            f"{text} (allowed: from {format_exact(_MIN_S)}s to {format_exact(_MAX_S / 60)}m)"
+            f"{text} (allowed: from {format_exact(_MIN_STEP_S)}s to {format_exact(_MAX_STEP_S / 60)}m)"
         )
     return duration_s
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 LAST_LINES: Final = re.compile(r"\n--- last lines of (?P<log>[^\n]*) ---\n")
-_MAX: Final = 320  # characters: with what failed before it, a finding is shown up to 600
+_MAX_LENGTH: Final = 320  # characters: with what failed before it, a finding is shown up to 600
 _MAX_BEFORE: Final = 240
 
 
@@ -30,8 +30,8 @@ def tell_end(log: str, lines: Sequence[str]) -> str:
     shown = [line for line in written if not line[:1].isspace()] or written
     kept: list[str] = []
     for line in reversed(shown):
-        cut = line if len(line) <= _MAX else f"{line[: _MAX - 1]}…"
-        if kept and sum(map(len, kept)) + len(cut) > _MAX:
+        cut = line if len(line) <= _MAX_LENGTH else f"{line[: _MAX_LENGTH - 1]}…"
+        if kept and sum(map(len, kept)) + len(cut) > _MAX_LENGTH:
             break
         kept.insert(0, cut.strip())
     return f"; {log} ends: {' / '.join(kept)}" if kept else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from ci_gate.judge.changes.rejudge import UnderBase
@@ -125,12 +125,7 @@ def explain_finding(finding: Finding) -> Sentence:
 def explain_doubts(duet: DuetVerdict) -> tuple[Sentence, ...]:
     """A sentence for each finding of the comparison: what kept it from being made, or from being trusted."""
     kind: Kind = "unclear" if duet.outcome == Outcome.INCONCLUSIVE else "invalid"
-    return tuple(
-        Sentence(
-            subject=finding.about, text=finding.message, kind=kind, code=finding.code, remedy=finding.remedy
-        )
-        for finding in list_blocking(duet.findings)
-    )
+    return tuple(replace(explain_finding(each), kind=kind) for each in list_blocking(duet.findings))
 
 
 def explain_missing(duet: DuetVerdict) -> Iterator[Sentence]:

@@ -39,9 +39,8 @@ from ci_gate.service.start import start_service
 from ci_gate.thresholds import Scenario, Service
 from ci_gate.wording import count
 
-_SETTLE_S = (
-    2.0  # requests sent before an interim analysis are awaited this long; the verdict is made on all of them
-)
+# Requests sent before an interim analysis are awaited this long; the verdict is made on all of them.
+_SETTLE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

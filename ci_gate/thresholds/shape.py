@@ -21,9 +21,8 @@ from ci_gate.errors import Problem
 from ci_gate.thresholds.yaml.nodes import MAX_QUOTED, quote
 from ci_gate.thresholds.yaml.source import KeyPath, YamlSource
 
-_Found = tuple[
-    KeyPath | None, Problem
-]  # the path of the wrong value; None where nothing stands that is wrong
+# The path of the wrong value; None where nothing stands that is wrong.
+_Found = tuple[KeyPath | None, Problem]
 
 
 def schema_text() -> str:

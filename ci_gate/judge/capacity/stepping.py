@@ -19,7 +19,7 @@ MAX_STEPS: Final = 20
 STEPS_BEYOND: Final = 2
 """Steps in a row whose throughput does not grow, before the knee is taken to lie below them."""
 
-_MAX: Final = 5.0  # times the usual duration, for limits that take many samples
+_MAX_LENGTHENING: Final = 5.0  # times the usual duration, for limits that take many samples
 _SPARE: Final = 1.2
 _FINE_ENOUGH: Final = 1.2  # ratio of the loads between which a limit begins to break
 _KNEE_FINE_ENOUGH: Final = 1.5
@@ -205,5 +205,5 @@ def _plan(steps: Sequence[Step], load: int, climb: Climb, why: str) -> NextStep:
         if metric_of(limit.metric).is_percentile and limit.samples:
             per_s = limit.samples / nearest.duration_s * min(load / nearest.load, 1.0)
             longest_s = max(longest_s, _SPARE * limit.needed / per_s)
-    duration_s = math.ceil(min(longest_s, _MAX * climb.duration_s))
+    duration_s = math.ceil(min(longest_s, _MAX_LENGTHENING * climb.duration_s))
     return NextStep(load=load, duration_s=float(duration_s), why=why)

@@ -22,7 +22,7 @@ class InterimAnalysis:
 
 
 def plan_interim(max_duration_s: float, alpha: float, count: int = 3) -> tuple[InterimAnalysis, ...]:
-    """At most ``count`` equally spaced analyses; a single one, or none before `MIN_INTERIM_S` of load.
+    """At most ``count`` analyses, equally spaced by `MIN_INTERIM_S` of load or more; always one at the end.
 
     Analysis k of K spends alpha((k/K)^rho - ((k-1)/K)^rho), the power family of Kim and DeMets (1987), rho =
     `SPENDING_EXPONENT`. Each is spent in full (Bonferroni), so that nothing is assumed about how analyses

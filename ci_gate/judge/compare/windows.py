@@ -117,9 +117,8 @@ def measure_percentile(base: SideSamples, head: SideSamples, quantile: float, ph
     Both sides need `needed_samples` of the quantile; None where too few windows have requests of both.
     """
     sides = base.pick(base.success), head.pick(head.success)
-    beyond = round(
-        min(side.success.size for side in sides) * (1 - quantile), 6
-    )  # 100 * (1 - 0.9) is 9.99...8
+    # Rounded, for 100 * (1 - 0.9) is 9.99...8.
+    beyond = round(min(side.success.size for side in sides) * (1 - quantile), 6)
     blocks = min(phase.most_blocks, int(beyond))
     # The shorter the windows, the more alike what both sides lived through. But a tail may be made of rare
     # events, which are trimmed away unless a good part of the windows has one; and a window without a request

@@ -22,7 +22,7 @@ from ci_gate.wording import count
 
 _NEAR_LIMIT: Final = 0.95
 _MAX_NAMED: Final = 3
-_MAX: Final = 0.5
+_MAJORITY: Final = 0.5
 
 _KINDS: Final[dict[str, tuple[str, str]]] = {
     "refused": (
@@ -177,7 +177,7 @@ def are_timeouts_of_the_pool(recording: Recording) -> bool:
     Both are counted over the whole recording: a request that waited is answered long after it was sent.
     """
     errors = int(_is_server_error(recording.samples["status"]).sum())
-    return errors > 0 and find_window(recording, "service").rise("pool_timeouts") >= _MAX * errors
+    return errors > 0 and find_window(recording, "service").rise("pool_timeouts") >= _MAJORITY * errors
 
 
 def _is_server_error(status: NDArray[np.unsignedinteger]) -> NDArray[np.bool_]:

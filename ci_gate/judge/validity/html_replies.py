@@ -14,7 +14,7 @@ from ci_gate.judge.validity.findings import Rule, RuleInput, Stage, Violation
 from ci_gate.wording import count
 
 _MAX_FAILURES: Final = 0.01
-_MAX: Final = 0.5
+_MAJORITY: Final = 0.5
 _MIN_ALIKE: Final = 2
 
 
@@ -43,7 +43,7 @@ class _Replies:
     def is_of_a_site(self) -> bool:
         """Whether HTML is what most endpoints answer."""
         answers = self.good > 0
-        return bool((self.good_pages > _MAX * self.good)[answers].sum() > _MAX * answers.sum())
+        return bool((self.good_pages > _MAJORITY * self.good)[answers].sum() > _MAJORITY * answers.sum())
 
 
 def _find_html(case: RuleInput) -> Iterator[Violation]:
@@ -71,10 +71,8 @@ def _find_pages(case: RuleInput) -> Iterator[Violation]:
     others = int(((replies.good > 0) & ~replies.is_page).sum())
     for number in np.flatnonzero(replies.is_page & ~replies.is_shared):
         message = f"all {replies.good_pages[number]:,} successes are HTML: taken for a page"
-        yield (
-            case.recording.strings[number],
-            f"{message}, beside {count(others, 'endpoint')} of something else",
-        )
+        message += f", beside {count(others, 'endpoint')} of something else"
+        yield case.recording.strings[number], message
 
 
 def _count_replies(case: RuleInput) -> _Replies:
@@ -129,7 +127,8 @@ HTML_RULES: Final = (
         meaning="HTML from an endpoint that otherwise answers something else, or the same HTML from several",
         threshold_text=f"any success, or {_MAX_FAILURES:.0%} or more of an endpoint's replies, in the ramp "
         "too; not where all its successes are HTML that no other endpoint answers too. Where over "
-        f"{_MAX:.0%} of the endpoints answer HTML, only something else and then HTML, or one page for all",
+        f"{_MAJORITY:.0%} of the endpoints answer HTML, only something else and then HTML, or one page for "
+        "all",
         remedy="look at one reply: a proxy, a login page, a debugger or a catch-all route may have answered; "
         "if it is right, `relax: {html-replies: why it is right}`",
     ),

@@ -17,7 +17,7 @@ _MIN_REPLIES: Final = 3  # requests of an endpoint; one or two may fail by chanc
 def find_reset_differences(
     scenario: Scenario, first: ClassifiedRecording, second: ClassifiedRecording
 ) -> tuple[Finding, ...]:
-    """A finding per endpoint that always succeeds in one trial and never in the other, with MIN each."""
+    """A finding per endpoint that always succeeds in one trial and never in the other."""
     before, after = _success_shares(first), _success_shares(second)
     changed = [name for name in before if {before[name], after.get(name)} == {0.0, 1.0}]
     return tuple(_make_findings(scenario, changed, before, after))

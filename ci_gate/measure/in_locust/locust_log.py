@@ -17,7 +17,7 @@ from ci_gate.measure.in_locust.odd_events import show_error
 
 _OURS = frozenset({"locust", "ci_gate", "__main__"})
 _MAX_TEXTS = 1000
-_MAX = 10_000
+_MAX_LENGTH = 10_000
 _SUMMARIES = ("print_stats", "print_percentile_stats", "print_error_report")
 
 
@@ -44,7 +44,7 @@ class ListenerErrors(logging.Handler):
             return
         self.count += 1
         name = str(getattr(listener, "__name__", "a listener"))
-        key = name, f"{_tell(exception, values.get('kwargs') or {})[:_MAX]}, in {name}"
+        key = name, f"{_tell(exception, values.get('kwargs') or {})[:_MAX_LENGTH]}, in {name}"
         if key in self.texts or len(self.texts) < _MAX_TEXTS:
             self.texts[key] += 1
 

@@ -18,7 +18,7 @@ from ci_gate.report.html.chart import Chart
 
 _STYLES: Final = ("uPlot.min.css", "report.css")
 _SCRIPTS: Final = ("uPlot.iife.min.js", "report.js")
-_MAX: Final = 2000
+_MAX_LENGTH: Final = 2000
 _NOT_IN_SCRIPT: Final = {each: f"\\u{ord(each):04x}" for each in "<>&\u2028\u2029"}
 
 
@@ -86,7 +86,7 @@ def _environment() -> Environment:
 def _show(value: object) -> object:
     if isinstance(value, Markup) or not isinstance(value, str) or not value:
         return value
-    return clean(value, _MAX)
+    return clean(value, _MAX_LENGTH)
 
 
 def _show_all(value: object) -> object:
