@@ -12,7 +12,7 @@ from ci_gate.evidence.recording import decode_document
 from ci_gate.github.problems import list_problems, missing_file, parse_problems, render_problems
 from ci_gate.github.threshold_files import ThresholdFiles, read_side
 from ci_gate.run.base_checkout import check_out
-from ci_gate.run.git import ask_git
+from ci_gate.run.git import find_top
 from ci_gate.thresholds import Thresholds, parse_thresholds
 
 REVIEW_FILE: Final = "review.json"
@@ -57,7 +57,7 @@ def find_repository(thresholds_file: Path) -> tuple[Path, str]:
     Raises UsageError for one outside of it, OutsideError where git fails.
     """
     folder = thresholds_file.parent
-    top = Path(ask_git(folder if folder.is_dir() else Path(), "rev-parse", "--show-toplevel")).resolve()
+    top = find_top(folder if folder.is_dir() else Path())
     place = folder.resolve() / thresholds_file.name
     if not place.is_relative_to(top):
         raise UsageError(f"{thresholds_file} is not in the repository at {top}")

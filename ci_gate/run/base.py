@@ -12,7 +12,7 @@ from ci_gate.addresses import hide_credentials
 from ci_gate.errors import BadInputError, UsageError
 from ci_gate.run.base_checkout import check_out
 from ci_gate.run.base_paths import PathMap
-from ci_gate.run.git import ask_git, find_commit
+from ci_gate.run.git import find_commit, find_top
 from ci_gate.service.guard.watchdog import Watchdog
 from ci_gate.thresholds import Service, Thresholds, parse_thresholds
 
@@ -56,7 +56,7 @@ def open_base(
     if service.kind == "url":
         raise _url_and_revision(base)
     commit = find_commit((base, f"origin/{base}"), repository)
-    head = Path(ask_git(repository, "rev-parse", "--show-toplevel")).resolve()
+    head = find_top(repository)
     with check_out(commit, repository, watchdog) as worktree:
         folder = worktree / repository.resolve().relative_to(head)
         own = _own_service(folder / Path(thresholds.file).name) or service

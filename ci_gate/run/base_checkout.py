@@ -14,7 +14,7 @@ from typing import Final
 import psutil
 
 from ci_gate.errors import BaseError, OutsideError
-from ci_gate.run.git import ask_git
+from ci_gate.run.git import ask_git, find_top
 from ci_gate.service.guard.watchdog import Watchdog
 
 _PREFIX: Final = "ci-gate-base-"
@@ -41,7 +41,7 @@ def check_out(commit: str, repository: Path, watchdog: Watchdog | None = None) -
         worktree = Path(folder).resolve() / "base"
         try:
             ask_git(repository, *_NO_HOOKS, "worktree", "add", "--detach", str(worktree), commit)
-            top = Path(ask_git(repository, "rev-parse", "--show-toplevel"))
+            top = find_top(repository)
             _fill_submodules(worktree, top, Path(ask_git(repository, *_ASK_DIRECTORY)))
         except OutsideError as error:
             _remove(worktree, repository)

@@ -53,6 +53,11 @@ def ask_git(repository: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
+def find_top(repository: Path) -> Path:
+    """The checkout's own folder, which holds ``repository`` or is it. Raises OutsideError."""
+    return Path(ask_git(repository, "rev-parse", "--show-toplevel")).resolve()
+
+
 def find_commit(revisions: Sequence[str], repository: Path) -> str:
     """The commit that the first known of ``revisions`` names.
 
