@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from ci_gate.errors import EvidenceError
 from ci_gate.evidence.readings import Mark, ProbeReading
 from ci_gate.judge.steady import classify
-from ci_gate.judge.timeline.run_timeline import RunTimeline, decode_timeline, draw_timelines, encode_timeline
+from ci_gate.judge.timeline.run_timeline import RunTimeline, decode_timeline, encode_timeline
 from ci_gate.judge.timeline.seconds import Seconds, decimate
 from ci_gate.judge.timeline.timeline import MAX_POINTS, draw_timeline
 from tests.judge.evidence_notation import HEALTHY, draw
 from tests.judge.evidence_values import make_machine_reading, make_run
 from tests.judge.recordings import BEGIN_S, make_recording, make_rows
+from tests.judge.timelines import draw_timelines
 
 BEGUN_S = 980.0  # of the recordings that make_recording makes
 SHOP = HEALTHY + "\n20 GET /items 503 2ms\n4 GET /items 0 90ms never"

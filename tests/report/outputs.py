@@ -6,7 +6,6 @@ import csv
 import io
 
 from ci_gate.evidence.recording import HEAD, RecordingPlan
-from ci_gate.judge.timeline.run_timeline import draw_timelines
 from ci_gate.judge.verdict import Verdict, judge
 from ci_gate.report.annotations import render_annotations
 from ci_gate.report.comment import MAX_COMMENT_BYTES, Report, render_report
@@ -16,6 +15,7 @@ from ci_gate.report.junit import render_junit
 from ci_gate.report.terminal import render_terminal
 from tests.judge.evidence_notation import Evidence
 from tests.judge.evidence_values import make_run
+from tests.judge.timelines import draw_timelines
 
 
 def judge_evidence(evidence: Evidence, **changes) -> Verdict:

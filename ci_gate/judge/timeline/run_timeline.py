@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from ci_gate.evidence.ranges import Count, Quantity, Version
 from ci_gate.evidence.readings import StrictValue
-from ci_gate.evidence.recording import RESET_CHECKS, Recording, RunInfo, decode_document
-from ci_gate.judge.scenario_evidence import ScenarioEvidence, gather_evidence
+from ci_gate.evidence.recording import RESET_CHECKS, decode_document
+from ci_gate.judge.scenario_evidence import ScenarioEvidence
 from ci_gate.judge.timeline.timeline import Timeline, draw_timeline
-from ci_gate.thresholds import Thresholds
 
 TIMELINE_SCHEMA: Final = 1
 MAX_TIMELINE_BYTES: Final = 64 * 1024**2
@@ -40,13 +39,6 @@ class RunTimeline(StrictValue, frozen=True):
 
     schema: Version
     scenarios: tuple[ScenarioTimeline, ...]
-
-
-def draw_timelines(
-    thresholds: Thresholds, run: RunInfo, recordings: Mapping[tuple[str, str], Recording]
-) -> RunTimeline:
-    """The timeline of a run, whose ``recordings`` are by scenario and recording."""
-    return make_timeline(map(draw_scenario, gather_evidence(thresholds, run, recordings)))
 
 
 def make_timeline(scenarios: Iterable[ScenarioTimeline]) -> RunTimeline:

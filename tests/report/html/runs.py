@@ -13,7 +13,7 @@ from ci_gate.evidence.recording import Recording
 from ci_gate.evidence.sample_table import SAMPLE_DTYPE
 from ci_gate.evidence.samples import ENDED_BY_STATUS, ENDED_WELL, FLAG_RETRY_AFTER
 from ci_gate.evidence.workload import Workload
-from ci_gate.judge.timeline.run_timeline import RunTimeline, draw_timelines
+from ci_gate.judge.timeline.run_timeline import RunTimeline
 from ci_gate.judge.verdict import judge
 from ci_gate.report.comment import Report
 from ci_gate.run.plan import plan_duet, plan_recording
@@ -21,6 +21,7 @@ from ci_gate.thresholds import parse_thresholds
 from tests.judge.evidence_values import make_machine_reading
 from tests.judge.evidence_values import make_run as make_run_info
 from tests.judge.recordings import count_totals
+from tests.judge.timelines import draw_timelines
 
 BEGUN_S = 1_795_000_000.0
 RAMP_S, WARMUP_S, STEADY_S, DRAIN_S = 10, 5, 60, 3
