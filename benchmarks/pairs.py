@@ -81,8 +81,10 @@ def start_pairs(
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         pairs = []
         for number, faults_of_sides in enumerate(faults):
-            services = []
-            for side, faults_of_side in zip(SIDES, faults_of_sides, strict=True):
+            plans = plan_pair(thresholds, scenario, duration_s, seed=number)
+            services = {}
+            for index in sorted((0, 1), key=lambda index: not plans[index].service_first):
+                side, faults_of_side = SIDES[index], faults_of_sides[index]
                 place = folder / str(number) / side
                 placement = ServiceContext(
                     side=side,
@@ -93,9 +95,9 @@ def start_pairs(
                 )
                 running = stack.enter_context(start_service(thresholds.service, placement, watchdog=watchdog))
                 run_before_each(running, watchdog=watchdog)
-                services.append(running)
-            plan, _ = plan_pair(thresholds, scenario, duration_s, seed=number)
-            pairs.append(Pair(folder=folder / str(number), services=(services[0], services[1]), plan=plan))
+                services[side] = running
+            both = services["base"], services["head"]
+            pairs.append(Pair(folder=folder / str(number), services=both, plan=plans[0]))
         yield pairs
 
 

@@ -86,6 +86,8 @@ class RecordingPlan(StrictValue, frozen=True):
         default_factory=dict
     )  # the same at least, by user class; absent: not known
     unused: tuple[UnusedSetting, ...] = ()
+    service_first: bool | None = None  # of a duet: its service is started before the other side's
+    load_first: bool | None = None  # the same of its Locust; None: no duet, or not written down
 
 
 class RunInfo(StrictValue, frozen=True):

@@ -7,6 +7,7 @@ import datetime as dt
 import math
 import os
 import platform
+import random
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -86,7 +87,10 @@ def plan_recording(scenario: Scenario, profile: Profile, workload: Workload, see
 def plan_duet(
     scenario: Scenario, profile: Profile, workload: Workload, settings: Compare, seed: int = 1
 ) -> tuple[RecordingPlan, RecordingPlan]:
-    """Base and head, each under `Scenario.compare_load` of the load; by half, the machine bears one run's."""
+    """Base and head, each under `Scenario.compare_load` of the load; by half, the machine bears one run's.
+
+    ``seed`` draws whose service and whose Locust is started first.
+    """
     share = scenario.compare_load
     users = tuple(
         dataclasses.replace(user, count=math.ceil(round(user.count * share, 6))) for user in scenario.users
@@ -99,9 +103,16 @@ def plan_duet(
     )
     longest = dataclasses.replace(profile, duration_s=settings.max_duration_s + DUET_MARGIN_S)
     plan = plan_recording(shared, longest, workload, seed)
+    # The service that is started first is a little slower: that must not always be the same side.
+    chance = random.Random(f"{seed} {scenario.name}")  # noqa: S311 - a seed makes the same run again
+    service_first, load_first = chance.choice((True, False)), chance.choice((True, False))
     return (
-        msgspec.structs.replace(plan, recording=DUET_BASE),
-        msgspec.structs.replace(plan, recording=DUET_HEAD),
+        msgspec.structs.replace(
+            plan, recording=DUET_BASE, service_first=service_first, load_first=load_first
+        ),
+        msgspec.structs.replace(
+            plan, recording=DUET_HEAD, service_first=not service_first, load_first=not load_first
+        ),
     )
 
 

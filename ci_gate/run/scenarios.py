@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -162,18 +161,31 @@ def run_duet(
     """Load base and head at the same time until the comparison is decided or its budget is used up."""
     settings = session.options.thresholds.compare_scenario
     session.progress.start(f"{scenario.name}: head against {base.name}", settings.max_duration_s)
-    head_service, repository = session.options.thresholds.service, session.options.repository
     with contextlib.ExitStack() as stack:
-        try:
-            starting = started(session, base.service, base.repository, "base", plans[0], base.environ)
-            base_job = stack.enter_context(starting)
-        except GateError as error:
-            raise BaseError(f"base did not start: {error}") from error
-        head_job = stack.enter_context(started(session, head_service, repository, "head", plans[1]))
+        in_order = sorted(plans, key=lambda plan: not plan.service_first)
+        jobs = [stack.enter_context(_started_side(session, base, plan)) for plan in in_order]
+        base_job, head_job = sorted(jobs, key=lambda job: job.plan.recording == DUET_HEAD)
         watch = DuetWatch(session, scenario, (base_job, head_job))
-        jobs = [base_job, head_job]
-        random.Random(plans[0].seed).shuffle(jobs)  # noqa: S311 - neither side shall always be the first
+        jobs.sort(key=lambda job: not job.plan.load_first)
         _record(session, tuple(jobs), watch.check)
+
+
+@contextlib.contextmanager
+def _started_side(session: Session, base: BaseVersion, plan: RecordingPlan) -> Iterator[Job]:
+    """One side of a duet. Raises BaseError where it is base that does not start."""
+    options = session.options
+    with contextlib.ExitStack() as stack:
+        if plan.recording == DUET_HEAD:
+            starting = started(session, options.thresholds.service, options.repository, "head", plan)
+        else:
+            starting = started(session, base.service, base.repository, "base", plan, base.environ)
+        try:
+            job = stack.enter_context(starting)
+        except GateError as error:
+            if plan.recording == DUET_HEAD:
+                raise
+            raise BaseError(f"base did not start: {error}") from error
+        yield job
 
 
 def _record(session: Session, jobs: tuple[Job, ...], on_second: Callable[[], bool]) -> None:

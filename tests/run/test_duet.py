@@ -7,8 +7,11 @@ import subprocess
 import pytest
 
 from ci_gate.errors import UsageError
+from ci_gate.evidence.recording import read_run, recording_folder
+from ci_gate.evidence.workload import Workload
 from ci_gate.judge.verdict import decode_verdict
 from ci_gate.run.base import open_base
+from ci_gate.run.plan import plan_duet
 from ci_gate.thresholds import parse_thresholds
 from tests.conftest import SITE
 from tests.repositories import git
@@ -24,6 +27,7 @@ class Handler(site.Handler):
         time.sleep({delay_s})
         super().do_GET()
 
+print("started at", time.time(), flush=True)
 with site.Server(("127.0.0.1", int(sys.argv[1])), Handler) as server:
     server.serve_forever(poll_interval=0.05)
 """
@@ -52,14 +56,42 @@ def run(call, repository, out, base="HEAD"):
     return code, verdict.scenarios[0], table + progress
 
 
+def read_start(out, plan):
+    """When the service of a recording said that it had started."""
+    text = (recording_folder(out, plan) / "service.log").read_text()
+    return float(text.partition("started at ")[2].split()[0])
+
+
 @pytest.mark.slow
 def test_duet__the_same_version_passes(versions, repository, call, tmp_path):
     code, scenario, said = run(call, repository, tmp_path / "out")
     assert code == 0, said
     assert scenario.comparison.outcome in {"PASS", "INCONCLUSIVE"}  # the latter where the machine is too busy
+    plans = [plan for plan in read_run(tmp_path / "out").recordings if plan.service_first is not None]
+    started_at = {plan.recording: read_start(tmp_path / "out", plan) for plan in plans}
+    drawn = sorted(plans, key=lambda plan: not plan.service_first)
+    assert sorted(started_at, key=started_at.__getitem__) == [plan.recording for plan in drawn]
     (change,) = [each for each in scenario.comparison.changes if each.endpoint == "all"]
     assert abs(change.change) < 0.10
     assert git(repository.folder, "worktree", "list").count("\n") == 0
+
+
+def test_order__of_starting_is_drawn_by_the_seed_for_each_scenario():
+    thresholds = parse_thresholds((SITE.parents[1] / "thresholds.yaml").read_text(), "thresholds.yaml")
+    drawn = {
+        (base.service_first, base.load_first)
+        for seed in range(20)
+        for base, head in [draw_order(thresholds, seed)]
+        if (head.service_first, head.load_first) == (not base.service_first, not base.load_first)
+    }
+    assert len(drawn) == 4  # each side is first in either, and both sides never
+    assert draw_order(thresholds, 7) == draw_order(thresholds, 7)
+
+
+def draw_order(thresholds, seed):
+    scenario = thresholds.scenarios[0]
+    workload = Workload(locustfile=scenario.locustfile, classes=(), error=None)
+    return plan_duet(scenario, thresholds.profiles[0], workload, thresholds.compare, seed)
 
 
 @pytest.mark.slow
