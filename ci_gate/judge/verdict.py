@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from ci_gate.errors import EXIT_FAIL, EXIT_INVALID, EXIT_PASS
+from ci_gate.evidence.environment import Environment, read_environment
 from ci_gate.evidence.ranges import Count, Quantity
 from ci_gate.evidence.readings import StrictValue
 from ci_gate.evidence.recording import (
@@ -58,6 +59,7 @@ class ScenarioVerdict(StrictValue, frozen=True):
     findings: tuple[Finding, ...]
     comparison: DuetVerdict | None = None  # None: not compared with base
     diagnosis: Diagnosis | None = None  # changes no outcome
+    environment: Environment | None = None  # of this scenario: each job of a matrix has a machine of its own
 
     @property
     def breaches(self) -> tuple[LimitResult, ...]:
@@ -141,6 +143,7 @@ def judge_evidence(
 ) -> ScenarioVerdict:
     """The verdict on one scenario, its comparison with base and its diagnosis included."""
     judged = _judge_planned(thresholds, run, evidence, rules)
+    judged = msgspec.structs.replace(judged, environment=read_environment(run))
     scenario = evidence.scenario
     if scenario is None:
         return judged

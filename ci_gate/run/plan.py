@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-import psutil
 
 import ci_gate
 from ci_gate.addresses import hide_credentials
@@ -34,6 +33,7 @@ from ci_gate.evidence.recording import (
 from ci_gate.evidence.workload import Workload
 from ci_gate.judge.validity.feasibility import find_unused, least_rates, offered_rate
 from ci_gate.run.git import run_git
+from ci_gate.run.host import describe_host
 from ci_gate.thresholds import ALL_ENDPOINTS, Compare, Profile, Scenario, Thresholds
 
 DRAIN_S: Final = 30.0
@@ -154,7 +154,7 @@ def plan_run(options: RunOptions) -> RunInfo:
         thresholds_text=hide_credentials(options.thresholds.text),
         recordings=tuple(plans),
         failures={},
-        host=_describe_host(),
+        host=describe_host(os.environ),
         versions={"python": platform.python_version(), "locust": version("locust")},
         git=_describe_git(options),
         options=dict(options.options),
@@ -164,16 +164,6 @@ def plan_run(options: RunOptions) -> RunInfo:
 def now() -> str:
     """ISO 8601, UTC, to the second."""
     return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-
-
-def _describe_host() -> dict[str, str]:
-    return {
-        "cpus": str(os.cpu_count()),
-        "memory_bytes": str(psutil.virtual_memory().total),
-        "kernel": platform.release(),
-        "machine": platform.machine(),
-        "load_average": f"{os.getloadavg()[0]:.2f}",
-    }
 
 
 def _describe_git(options: RunOptions) -> dict[str, str]:
