@@ -18,11 +18,11 @@ from ci_gate.cli.init.workflows import (
     draft_gate,
     read_template,
 )
-from ci_gate.cli.init.yaml_text import write_comment, write_scalar
 from ci_gate.evidence.workload import UserClass, Workload
 from ci_gate.thresholds import DEFAULT_FILE
 from ci_gate.thresholds.quantities import parse_duration_s
 from ci_gate.thresholds.rules import TODO
+from ci_gate.thresholds.yaml.text import write_comment, write_scalar
 from ci_gate.wording import format_number
 
 LOCUSTFILE: Final = "load/visits.py"

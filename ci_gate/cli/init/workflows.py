@@ -7,8 +7,8 @@ from importlib import resources
 from typing import Final
 
 from ci_gate.cli.init.repository import Repository
-from ci_gate.cli.init.yaml_text import write_scalar
 from ci_gate.thresholds import DEFAULT_FILE
+from ci_gate.thresholds.yaml.text import write_scalar
 
 ACTION: Final = "OWNER/ci-gate@v1"
 GATE_WORKFLOW: Final = ".github/workflows/load-gate.yml"
