@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
-import re
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
-from typing import Any, Final
-
-import yaml
+from typing import Any
 
 from ci_gate.errors import UsageError
 from ci_gate.thresholds import RATE, Limit, Scenario, Thresholds, parse_thresholds
+from ci_gate.thresholds.yaml.edit import edit_yaml
 from ci_gate.thresholds.yaml.source import KeyPath, read_yaml
-
-_Edit = tuple[int, int, str]
-"""Where the old text begins and ends, and the new one."""
-
-_OF_NODES: Final = (yaml.NodeEvent, yaml.CollectionEndEvent)
-_WORD: Final = re.compile(r"\S+")
 
 
 def replace_users(thresholds: Thresholds, total: int) -> Thresholds:
@@ -32,7 +23,7 @@ def replace_users(thresholds: Thresholds, total: int) -> Thresholds:
     """
     edits = dict(edit for scenario in thresholds.scenarios for edit in _find_edits(scenario, total))
     data = read_yaml(thresholds.text, thresholds.file).data
-    return parse_thresholds(_write(thresholds.text, data, _apply(data, edits)), thresholds.file)
+    return parse_thresholds(edit_yaml(thresholds.text, data, _apply(data, edits)), thresholds.file)
 
 
 def share_users(scenario: Scenario, total: int) -> dict[str, int]:
@@ -88,54 +79,3 @@ def _apply(value: Any, edits: Mapping[KeyPath, int | str], path: KeyPath = ()) -
     if isinstance(value, list):
         return [_apply(inner, edits, (*path, index)) for index, inner in enumerate(value)]
     return edits.get(path, value)
-
-
-def _write(text: str, before: Any, after: Any) -> str:  # noqa: ANN401  plain data of any kind
-    """``text`` on the same lines, with each value that differs in ``after`` replaced.
-
-    Every alias is written out: what its anchor stands for may have changed in one place alone.
-    """
-    if before == after:
-        return text
-    events = (event for event in yaml.parse(text, yaml.SafeLoader) if isinstance(event, _OF_NODES))
-    for begin, end, new in reversed(list(_rewrite(next(events), events, (before, after), {}, text))):
-        text = f"{text[:begin]}{new}{text[end:]}"
-    return text
-
-
-def _rewrite(
-    event: Any,  # noqa: ANN401  of PyYAML, whose types say that it may have no place
-    events: Iterator[Any],
-    sides: tuple[Any, Any],
-    names: dict[Any, str],
-    text: str,
-) -> Iterator[_Edit]:
-    """Yields the edits below ``event``, whose value before and after is ``sides``.
-
-    ``names`` has the scalars that have an anchor, for an alias may be a key.
-    """
-    begin, end = event.start_mark.index, event.end_mark.index
-    before, after = sides
-    if isinstance(event, yaml.AliasEvent):
-        yield begin, end, json.dumps(after, ensure_ascii=False)
-    elif isinstance(event, yaml.ScalarEvent):
-        names[event.anchor] = event.value
-        if before != after:  # its last word: an anchor and an indicator may stand before it
-            word = list(_WORD.finditer(text, begin, end))[-1]
-            yield word.start(), word.end(), str(after)
-    elif isinstance(event, yaml.SequenceStartEvent):
-        for item, *each in zip(_until_end(events), before, after, strict=True):
-            yield from _rewrite(item, events, (each[0], each[1]), names, text)
-    else:
-        for key in _until_end(events):
-            name = names[key.anchor] if isinstance(key, yaml.AliasEvent) else key.value
-            yield from _rewrite(key, events, (name, name), names, text)
-            yield from _rewrite(next(events), events, (before[name], after[name]), names, text)
-
-
-def _until_end(events: Iterator[Any]) -> Iterator[Any]:
-    """Yields events up to the end of a collection. The caller consumes all that is below each event."""
-    for event in events:
-        if isinstance(event, yaml.CollectionEndEvent):
-            return
-        yield event
