@@ -58,12 +58,13 @@ class MachineReading(StrictValue, frozen=True):
     load_average: Quantity
     service_alive: bool
     service_cpu_percent: Percent | None  # of one core
-    service_memory_bytes: Count | None
+    service_memory_bytes: Count | None  # its own: a container's anonymous memory, or processes' PSS
     service_restarts: Count | None = None  # how often something else has started it again
     service_busiest_percent: Percent | None = None  # of one core, by the busiest of its processes
     service_throttled_s: Span | None = None  # its threads were kept from the CPU by the quota of its cgroup
     service_cpus: Quantity | None = None  # that quota in cores; None: there is none
     service_waited_s: Span | None = None  # its threads could have run, and others had the CPU
+    service_cpu_s: Quantity | None = None  # used since the first reading, by what has ended since then too
 
 
 class ProbeReading(StrictValue, frozen=True):

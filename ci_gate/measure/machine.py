@@ -6,17 +6,17 @@ import contextlib
 import os
 import time
 from pathlib import Path
-from typing import Final, NamedTuple, Protocol, Self
+from typing import Final, Protocol, Self
 
 import psutil
 
 from ci_gate.evidence.readings import MachineReading
 from ci_gate.evidence.recording import LineWriter
 from ci_gate.measure.cgroup import read_cpu_quota
+from ci_gate.measure.usage import UsageMeter
 from ci_gate.service.guard.process_group import find_below
 
 _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
-_PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 
 
 class Metered(Protocol):
@@ -28,6 +28,9 @@ class Metered(Protocol):
 
     def process_ids(self) -> tuple[int, ...]: ...
 
+    @property
+    def is_container(self) -> bool: ...
+
 
 class MachineMeter:
     """One reading each time it is asked; CPU is of the time since the last. Leaving it closes its file."""
@@ -36,6 +39,7 @@ class MachineMeter:
         self._lines = LineWriter(path)
         self._service = service
         self._spent_s, self._waited_s, self._throttled_s = Counters(), Counters(), Counters()
+        self._usage = UsageMeter()
         self._at = time.monotonic()
         self._host = _HostCpu()
 
@@ -49,8 +53,9 @@ class MachineMeter:
         """Append what host and service used since the last reading; whether the service is alive."""
         is_alive = self._service.alive()
         pids = self._service.process_ids()
-        used = {pid: use for pid in find_below(*pids) if (use := _read_use(pid))}
-        spent_s = {pid: use.cpu_s for pid, use in used.items()}
+        below = tuple(find_below(*pids))
+        usage = self._usage.read(below, min(pids, default=None) if self._service.is_container else None)
+        spent_s = {pid: cpu_s for pid in below if (cpu_s := _read_cpu_s(pid)) is not None}
         used_s = self._spent_s.rise_to(spent_s)
         passed_s = time.monotonic() - self._at
         is_known = bool(used_s) and passed_s > 0
@@ -65,12 +70,13 @@ class MachineMeter:
                 load_average=os.getloadavg()[0],
                 service_alive=is_alive,
                 service_cpu_percent=100 * sum(used_s) / passed_s if is_known else None,
-                service_memory_bytes=sum(use.memory_bytes for use in used.values()) if used else None,
+                service_memory_bytes=usage.memory_bytes,
                 service_restarts=self._service.restarts(),
                 service_busiest_percent=100 * max(used_s) / passed_s if is_known else None,
                 service_throttled_s=throttled_s,
                 service_cpus=cpus,
                 service_waited_s=waiting_s / passed_s if waited_s and passed_s > 0 else None,
+                service_cpu_s=usage.cpu_s,
             )
         )
         return is_alive
@@ -127,17 +133,11 @@ def _read_host() -> tuple[float, float]:
     return passed_s - times.idle - getattr(times, "iowait", 0.0), passed_s
 
 
-class _Use(NamedTuple):
-    cpu_s: float
-    memory_bytes: int
-
-
-def _read_use(pid: int) -> _Use | None:
-    """What a process has used so far and holds now, in one look at it; None if there is none."""
+def _read_cpu_s(pid: int) -> float | None:
+    """What a process has used so far; None if there is none."""
     with contextlib.suppress(OSError, ValueError, IndexError):
         fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
-        ticks, pages = int(fields[11]) + int(fields[12]), int(fields[21])  # 14, 15 and 24, less name and id
-        return _Use(ticks / _TICKS_PER_S, pages * _PAGE_BYTES)
+        return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S  # 14 and 15, less name and id
     return None
 
 

@@ -43,6 +43,10 @@ class RunningService:
         return self.service.kind
 
     @property
+    def is_container(self) -> bool:
+        return self.service.is_container
+
+    @property
     def container(self) -> GuardedContainer | None:
         """The runtime, if it is one; its class is not asked, for that would import Docker's library."""
         return cast("GuardedContainer", self.runtime) if self.service.is_container else None

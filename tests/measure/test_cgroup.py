@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ci_gate.measure.cgroup import CpuQuota, read_cpu_quota
+from ci_gate.measure.cgroup import CpuQuota, GroupUse, read_cpu_quota, read_group_use
 
 V1_STAT = "nr_periods 40\nnr_throttled 12\nthrottled_time 2500000000\n"
 V2_STAT = (
@@ -88,3 +88,36 @@ def test_v2__seen_from_inside_its_own_namespace(write):
 )
 def test_no_quota__is_none(write, files):
     assert read_cpu_quota(7, write(files)) is None
+
+
+def used_v1(folder, own):
+    return {
+        f"sys/fs/cgroup/cpu,cpuacct/{folder}/cpuacct.usage": "2500000000\n",
+        f"sys/fs/cgroup/memory/{folder}/memory.stat": "cache 900000\nrss 5\ntotal_rss 4096\n",
+        "proc/7/cgroup": f"4:cpu,cpuacct:/{folder}\n3:memory:/{folder}\n",
+        "proc/self/cgroup": f"4:cpu,cpuacct:/{own}\n3:memory:/{own}\n",
+    }
+
+
+def used_v2(folder, own):
+    return {
+        f"sys/fs/cgroup/{folder}/cpu.stat": "usage_usec 2500000\nuser_usec 1\n",
+        f"sys/fs/cgroup/{folder}/memory.stat": "anon 4096\nfile 900000\n",
+        "proc/7/cgroup": f"0::/{folder}\n",
+        "proc/self/cgroup": f"0::/{own}\n",
+    }
+
+
+@pytest.mark.parametrize("used", [used_v1, used_v2])
+def test_use__of_the_containers_group_without_cached_files(write, used):
+    assert read_group_use(7, write(used("docker/a", "user"))) == GroupUse(cpu_s=2.5, memory_bytes=4096)
+
+
+@pytest.mark.parametrize("used", [used_v1, used_v2])
+def test_use__of_our_own_group_is_not_the_services(write, used):
+    assert read_group_use(7, write(used("docker/a", "docker/a"))) is None
+
+
+def test_use__of_a_group_that_is_gone_is_unknown(write):
+    files = {name: text for name, text in used_v2("docker/a", "b").items() if "memory.stat" not in name}
+    assert read_group_use(7, write(files)) is None

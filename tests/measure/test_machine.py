@@ -33,6 +33,8 @@ http.server.test(http.server.SimpleHTTPRequestHandler, port=8000)
 class Processes:
     """A service of processes that this test started."""
 
+    is_container = False
+
     def __init__(self, *pids):
         self.pids = pids
 
@@ -193,6 +195,8 @@ def test_container__its_quota_and_how_long_it_held_back(tmp_path):
                     _, second, third = read_after(path, meter, 0, 1, 1)
         finally:
             engine.images.remove(tag, force=True)
+    assert third.service_cpu_s - second.service_cpu_s == pytest.approx(0.25, abs=0.1)  # of its group
+    assert 1e6 < third.service_memory_bytes < 100e6
     for reading in (second, third):
         assert reading.service_cpus == 0.25
         assert reading.service_throttled_s > 0.2
