@@ -29,6 +29,7 @@ class Arrivals:
         self._next = 0
         self._begin_s: float | None = None
         self._without_request: list[float] = []
+        self._waiting: dict[int, tuple[Any, float]] = {}  # each user that waits, and the start it waits for
 
     def begin(self) -> float:
         """Start the schedule as soon as every idle user has looked: that many seconds from now."""
@@ -47,7 +48,9 @@ class Arrivals:
             intended_s = self._begin_s + self._schedule.start_of(self._next)
             self._next += 1
             tasks.wait_time = lambda: max(intended_s - self._clock(), 0.0)
+            self._waiting[id(tasks.user)] = tasks.user, intended_s
             wait(tasks)
+            self._waiting.pop(id(tasks.user), None)
             if (unused_s := take_intended(tasks.user)) is not None:  # the last task made no request
                 self._without_request.append(unused_s)
             setattr(tasks.user, _INTENDED, intended_s)
@@ -55,10 +58,17 @@ class Arrivals:
         TaskSet.wait = scheduled_wait  # type: ignore[method-assign]
 
     def take_unused(self) -> tuple[float, ...]:
-        """Take the intended starts that have passed without a request: no user was free, or it made none."""
+        """Take the intended starts that have passed without a request: no user was free, or it made none.
+
+        For the moment in which all users that wait are ended: one whose start is due begins no more.
+        """
         if self._begin_s is None:
             return ()
         overdue, self._without_request = self._without_request, []
+        waiting, self._waiting = tuple(self._waiting.values()), {}
+        of_last_tasks = (take_intended(user) for user, _ in waiting)
+        overdue += [intended_s for intended_s in of_last_tasks if intended_s is not None]
+        overdue += [intended_s for _, intended_s in waiting if intended_s <= self._clock()]
         while (intended_s := self._begin_s + self._schedule.start_of(self._next)) <= self._clock():
             overdue.append(intended_s)
             self._next += 1
