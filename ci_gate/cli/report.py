@@ -8,11 +8,11 @@ from pathlib import Path
 import click
 
 from ci_gate.errors import EXIT_PASS
-from ci_gate.report.comment import Report
 from ci_gate.report.files import FORMATS, find_runs, read_timeline, read_verdict
 from ci_gate.report.html.overview import render_overview
 from ci_gate.report.html.report import render_html
 from ci_gate.report.output import write_document
+from ci_gate.report.report import Report
 from ci_gate.wording import count
 
 _FILE = click.Path(path_type=Path, dir_okay=False)

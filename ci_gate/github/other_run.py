@@ -28,8 +28,8 @@ from ci_gate.github.threshold_files import ThresholdFiles, fetch_side
 from ci_gate.judge.gate.mistakes import add_mistakes, make_empty_verdict
 from ci_gate.judge.validity.findings import Finding
 from ci_gate.judge.verdict import Verdict, decode_verdict, mark_invalid
-from ci_gate.report.comment import Report
 from ci_gate.report.files import VERDICT_FILE
+from ci_gate.report.report import Report
 
 _ENDINGS: Final = {
     "": "ended",

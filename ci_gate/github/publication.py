@@ -19,7 +19,7 @@ from ci_gate.judge.gate.lacking import demand_all
 from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.validity.findings import Finding
 from ci_gate.judge.verdict import Verdict, invalidate, mark_invalid
-from ci_gate.report.comment import Report
+from ci_gate.report.report import Report
 
 Action = Literal["summary", "annotations", "comment", "status"]
 

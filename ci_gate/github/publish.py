@@ -45,13 +45,13 @@ from ci_gate.report.annotations import clean_log_line, render_annotations
 from ci_gate.report.comment import (
     MAX_COMMENT_BYTES,
     MAX_SUMMARY_BYTES,
-    Report,
     render_report,
-    summarise_in_a_sentence,
 )
 from ci_gate.report.files import REPORT_FILE, read_bounded, read_timeline
+from ci_gate.report.headline import summarise_in_a_sentence
 from ci_gate.report.html.report import render_html
 from ci_gate.report.output import write_command
+from ci_gate.report.report import Report
 
 _MAX_EVENT_BYTES: Final = 32 * 1024**2
 

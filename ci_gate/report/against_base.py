@@ -3,58 +3,61 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Final
 
 from ci_gate.judge.compare.comparison import Change
 from ci_gate.judge.compare.duet import NOT_COMPARED, DuetVerdict
 from ci_gate.judge.compare.worsening import exceeds
-from ci_gate.judge.outcome import Outcome
+from ci_gate.judge.outcome import WORST_FIRST, Outcome
 from ci_gate.report.cells import format_percent
 from ci_gate.report.escape import MAX_NAME_LENGTH, clean
-from ci_gate.report.outcome_words import WORDS
 from ci_gate.thresholds import ALL_ENDPOINTS, metric_of
-from ci_gate.wording import NOTHING, count
+from ci_gate.wording import NOTHING, count, format_number
 
-CHANGE_HEADERS: Final = (
-    "",
-    "endpoint",
-    "metric",
-    "base",
-    "head",
-    "change",
-    "interval",
-    "tolerance",
-    "detectable",
-)
 _MAX_DIGITS: Final = 10  # after the point: no tolerance is broken by less
+_TWICE: Final = 1.0  # a change of +100 %
+_TENTH: Final = 0.1
 
 
 def summarise_duet(duet: DuetVerdict | None) -> str:
-    """One cell: of all requests together the change nearest to its tolerance, latency first."""
-    if duet is None:
-        return NOTHING
-    total = [change for change in duet.changes if change.endpoint == ALL_ENDPOINTS]
-    if not total:
-        return "not compared"
-    worst = max(total, key=_rank)
-    return f"{worst.metric} {format_change(worst)} ({format_interval(worst)})"
+    """One cell: the change that says most about the outcome; ``-`` where nothing was to be compared."""
+    worst = choose_worst(duet)
+    if worst is None:
+        return NOTHING if duet is None else "not compared"
+    where = "" if worst.endpoint == ALL_ENDPOINTS else f" of {worst.endpoint}"
+    return f"{worst.metric}{where} {' '.join(size_change(worst))}"
 
 
-def change_rows(duet: DuetVerdict) -> Iterator[tuple[str, ...]]:
-    """The cells under CHANGE_HEADERS for each comparison, broken tolerances first."""
-    for change in sorted(duet.changes, key=lambda change: change.outcome != Outcome.FAIL):
-        yield (
-            WORDS[change.outcome],
-            change.endpoint,
-            change.metric,
-            metric_of(change.metric).unit.format(change.base),
-            metric_of(change.metric).unit.format(change.head),
-            format_change(change),
-            format_interval(change),
-            format_percent(change.tolerance),
-            f"{change.mde * 100:.1f} %",
-        )
+def choose_worst(duet: DuetVerdict | None) -> Change | None:
+    """The change that says most: of those that decided, else of all requests together.
+
+    Latency before other metrics, then what is worst in parts of its tolerance. None where there is no change.
+    """
+    changes = duet.changes if duet else ()
+    deciding = [change for change in changes if change.outcome == Outcome.FAIL]
+    deciding = deciding or [change for change in changes if change.leaves_open]
+    total = [change for change in changes if change.endpoint == ALL_ENDPOINTS]
+    return max(deciding or total, key=_rank, default=None)
+
+
+def size_change(change: Change) -> tuple[str, str]:
+    """``4.2 → 304 ms`` and ``(73x)`` from twice as much on, else ``+12 %`` and ``(+8 to +16)``."""
+    if _is_multiple(change):
+        base, head = format_sides(change)
+        return f"{base} → {head}", f"({format_change(change)})"
+    return format_change(change), f"({format_interval(change)})"
+
+
+def format_sides(change: Change) -> tuple[str, str]:
+    """Base's figure without its unit, and head's: ``4.2`` and ``304 ms``."""
+    unit = metric_of(change.metric).unit
+    return unit.format(change.base).removesuffix(unit.symbol), unit.format(change.head)
+
+
+def sort_changes(duet: DuetVerdict) -> list[Change]:
+    """The worst outcome first, else in the order in which they were asked."""
+    return sorted(duet.changes, key=lambda change: WORST_FIRST.index(change.outcome))
 
 
 def find_missing(duets: Iterable[DuetVerdict | None]) -> str:
@@ -79,16 +82,40 @@ def describe_duet(duet: DuetVerdict) -> str:
 
 
 def format_change(change: Change) -> str:
-    """``+12.3 %``; for a share, percentage points. With as many digits as show that a tolerance is broken."""
-    sizes = [f"{change.change * 100:+.{digits}f}" for digits in range(1, _MAX_DIGITS)]
+    """``+12 %``, ``+2.3 %``; ``73x`` from twice as much on; for a share, percentage points.
+
+    With as many digits as show that a tolerance is broken.
+    """
+    if _is_multiple(change):
+        return _format_multiple(change.change)
+    first = _count_digits(change.change)
+    sizes = [f"{change.change * 100:+.{digits}f}" for digits in range(first, _MAX_DIGITS)]
     telling = (size for size in sizes if exceeds(change.metric, float(size) / 100, change.tolerance))
     shown = next(telling, sizes[0]) if change.outcome == Outcome.FAIL else sizes[0]
     return f"{shown} {'pp' if metric_of(change.metric).is_share else '%'}"
 
 
 def format_interval(change: Change) -> str:
-    """``+8.1 to +16.5``, in the unit of the change."""
-    return f"{change.low * 100:+.1f} to {change.high * 100:+.1f}"
+    """``+8 to +17``, ``61x to 87x``: in the unit of the change."""
+    if _is_multiple(change):
+        return f"{_format_multiple(change.low)} to {_format_multiple(change.high)}"
+    digits = _count_digits(max(change.low, change.high, key=abs))
+    return f"{change.low * 100:+.{digits}f} to {change.high * 100:+.{digits}f}"
+
+
+def _is_multiple(change: Change) -> bool:
+    """Whether ``73x`` reads better than ``+7,200 %``, and shows a broken tolerance as such."""
+    is_ratio = not metric_of(change.metric).is_share
+    return is_ratio and change.change >= _TWICE > change.tolerance
+
+
+def _format_multiple(change: float) -> str:
+    return f"{format_number(1 + change)}x"
+
+
+def _count_digits(change: float) -> int:
+    """After the point of a percentage: none from 10 % on."""
+    return 0 if abs(change) >= _TENTH else 1
 
 
 def _rank(change: Change) -> tuple[bool, bool, float]:

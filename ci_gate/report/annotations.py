@@ -10,9 +10,9 @@ from ci_gate.judge.changes.threshold_changes import ThresholdChange
 from ci_gate.judge.gate.mistakes import BAD_INPUT
 from ci_gate.judge.validity.findings import Finding
 from ci_gate.judge.verdict import ScenarioVerdict
-from ci_gate.report.comment import Report
 from ci_gate.report.escape import MAX_NAME_LENGTH, MAX_TEXT_LENGTH, clean
 from ci_gate.report.explain import Kind, Sentence, explain, explain_finding, list_blocking
+from ci_gate.report.report import Report
 
 _PLACE: Final = re.compile(r"(.+):([1-9][0-9]{0,8}):([1-9][0-9]{0,8})")
 _TITLES: Final[dict[Kind, str]] = {

@@ -18,6 +18,7 @@ from ci_gate.wording import NOTHING, count
 
 _DIRECTIONS: Final = {"loosened": "⚠️", "changed": "🔁", "tightened": "🔒"}
 _HEADERS: Final = ("", "setting", "base", "head", "where")
+_BOTH_HEADERS: Final = ("scenario", "by base's thresholds", "by this change's", "why")
 _MAX_REASONS: Final = 3
 _MAX_LOOSENED: Final = 10
 
@@ -68,11 +69,22 @@ def make_change_pieces(
         _HEADERS, map(_change_row, changes), "lllll", noun="threshold change", rank=Rank.CHANGES
     )
     yield replace(table, fold=fold)
-    headers = ("scenario", "under base", "under head", "why under base")
     both = make_table(
-        headers, map(_outcome_row, under_base), "llll", noun="scenario under base", rank=Rank.CHANGES
+        _BOTH_HEADERS, map(_outcome_row, under_base), "llll", noun="scenario under base", rank=Rank.CHANGES
     )
     yield replace(both, fold=fold)
+
+
+def make_under_both(changes: Sequence[ThresholdChange], under_base: Sequence[UnderBase]) -> Piece:
+    """An open table of what a loosening is worth: the verdict by base's thresholds and by these.
+
+    Of base's scenarios whose settings are loosened, or whose verdict differs; of all for what holds for all.
+    """
+    loosened = {change.scenario for change in changes if change.direction == "loosened"}
+    rows = [row for row in under_base if row.base and (row.base != row.head or loosened & {"", row.scenario})]
+    return make_table(
+        _BOTH_HEADERS, map(_outcome_row, rows), "llll", noun="scenario under base", rank=Rank.CHANGES
+    )
 
 
 def _change_row(change: ThresholdChange) -> tuple[str, ...]:
@@ -91,5 +103,7 @@ def _outcome_row(row: UnderBase) -> tuple[str, ...]:
     known = explain_under_base(row)
     reasons = [mark_text(each) for each in known[:_MAX_REASONS]]
     reasons += [f"{len(known) - len(reasons):,} more"] if len(known) > len(reasons) else []
-    outcomes = [f"{SYMBOLS[each]} {each}" if each else NOTHING for each in (row.base, row.head)]
+    outcomes = [
+        f"{SYMBOLS[each]}\N{NO-BREAK SPACE}{each}" if each else NOTHING for each in (row.base, row.head)
+    ]
     return code_span(row.scenario), *outcomes, "; ".join(reasons) or NOTHING

@@ -1,89 +1,56 @@
-"""The one comment: a sentence, a table, the reasons; then, folded, all the rest."""
+"""The one comment: a sentence, of which commits, a table, the reasons; then, folded, all the rest.
+
+What passed is two lines and one fold: nobody has to do anything about it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Final
 
-from ci_gate.judge.changes.approval import Approval
-from ci_gate.judge.changes.rejudge import UnderBase
-from ci_gate.judge.changes.threshold_changes import ThresholdChange
-from ci_gate.judge.gate.mistakes import BAD_INPUT
+from ci_gate.judge.gate.merging import NOTHING_COMPARED
 from ci_gate.judge.outcome import WORST_FIRST, Outcome
-from ci_gate.judge.validity.findings import Finding
-from ci_gate.judge.verdict import ScenarioVerdict, Verdict
-from ci_gate.report.against_base import find_missing, summarise_duet
-from ci_gate.report.cells import format_share
-from ci_gate.report.changes import explain_approval, make_change_pieces
+from ci_gate.report.changes import explain_approval, make_change_pieces, make_under_both
 from ci_gate.report.detail import (
-    format_figures,
-    keep_together,
     make_comparison_pieces,
     make_endpoint_pieces,
     make_limit_pieces,
     make_more_findings,
 )
-from ci_gate.report.diagnosis import make_diagnoses
-from ci_gate.report.document import Rank, make_table, render_within
-from ci_gate.report.escape import MAX_NAME_LENGTH, clean, code_span, escape_markdown
-from ci_gate.report.explain import list_blocking
+from ci_gate.report.diagnosis import make_diagnoses, make_why
+from ci_gate.report.document import Piece, render_within
+from ci_gate.report.escape import code_span, escape_markdown
+from ci_gate.report.explain import find_tightest
+from ci_gate.report.headline import explain_effect, summarise
 from ci_gate.report.outcome_words import SYMBOLS
 from ci_gate.report.reasons import make_reasons, make_run_findings
+from ci_gate.report.report import Report
 from ci_gate.report.reproduction import make_reproduction
-from ci_gate.wording import NOTHING, count
+from ci_gate.report.scenario_table import make_scenario_piece
 
 MAX_COMMENT_BYTES: Final = 65_000  # GitHub refuses a comment of more than 65,536 characters
 MAX_SUMMARY_BYTES: Final = 1_000_000  # GitHub drops a job summary of more than 1 MiB
 
-# GitHub shows about 734 px of a table, a phone half of that: what this change did comes first.
-_SCENARIO_HEADERS: Final = (
-    "verdict",
-    "scenario",
-    "against base",
-    "p95",
-    "failures",
-    "rate",
-    "p50",
-    "p99",
-    "requests",
-    "users",
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """All that the comment and the job summary say."""
-
-    verdict: Verdict
-    changes: tuple[ThresholdChange, ...] = ()
-    under_base: tuple[UnderBase, ...] = ()
-    approval: Approval | None = None
-    run_url: str = ""
-    head_sha: str = ""  # of the pull request itself; empty where there is none
-
-    @property
-    def is_unapproved(self) -> bool:
-        return self.approval is not None and self.approval.is_missing
-
-    @property
-    def outcome(self) -> Outcome:
-        """The verdict's own, or FAIL for what was loosened without approval."""
-        return Outcome.FAIL if self.is_unapproved else self.verdict.outcome
+_COMMIT: Final = re.compile(r"[0-9a-f]{40}")
+_SHORT: Final = 7  # of a commit, as a pull request shows it
+_RUNS: Final = "/actions/runs/"
 
 
 def render_report(report: Report, max_bytes: int) -> str:
     """Markdown of ``max_bytes`` at most: detail is left out in a defined order, and counted at the end."""
     scenarios = sorted(report.verdict.scenarios, key=lambda scenario: WORST_FIRST.index(scenario.outcome))
-    headline = escape_markdown(_summarise(report, scenarios))
-    opening = [f"## {SYMBOLS[report.outcome]} {report.outcome}: {headline}"]
+    headline = escape_markdown(summarise(report))
+    opening = [f"## {SYMBOLS[report.outcome]} {report.outcome}: {headline}", _describe_run(report)]
+    opening += [escape_markdown(effect)] if (effect := explain_effect(report)) else []
     opening += explain_approval(report.approval, report.changes) if report.approval else ()
     pieces = [
-        make_table(
-            _SCENARIO_HEADERS, map(_scenario_row, scenarios), "lllrrrrrrr", noun="scenario", rank=Rank.TABLE
-        ),
-        *(make_reasons(scenario) for scenario in scenarios),
+        make_scenario_piece(scenarios),
+        *(piece for scenario in scenarios for piece in (make_reasons(scenario), make_why(scenario))),
         make_run_findings(report.verdict),
+    ]
+    folded = [
         *(make_change_pieces(report.changes, report.under_base) if report.changes else ()),
         *make_diagnoses(scenarios),
         *make_limit_pieces(scenarios),
@@ -92,88 +59,75 @@ def render_report(report: Report, max_bytes: int) -> str:
         *make_more_findings(scenarios),
         make_reproduction(report.verdict, scenarios),
     ]
-    return render_within("\n\n".join(opening), pieces, _footer(report), max_bytes)
+    footer = _footer(report)
+    if report.verdict.outcome == Outcome.PASS:
+        under_both = make_under_both(report.changes, report.under_base) if report.is_unapproved else None
+        last = Piece(items=(footer,), noun="note", rank=folded[-1].rank)
+        pieces = [*([under_both] if under_both else []), *_fold_together([*pieces, *folded, last])]
+        footer = ""
+    else:
+        if report.is_unapproved:
+            pieces = [make_under_both(report.changes, report.under_base), *pieces]
+        pieces += folded
+    return render_within("\n\n".join(opening), pieces, footer, max_bytes)
 
 
-def summarise_in_a_sentence(report: Report) -> str:
-    """The headline as plain text, at most 140 characters, for a commit status."""
-    scenarios = report.verdict.scenarios
-    return clean(f"{report.outcome}: {_summarise(report, scenarios)}", 140)
+def _fold_together(pieces: Iterable[Piece]) -> Iterator[Piece]:
+    """All in one fold, each under what was the title of its own."""
+    title = ""
+    for piece in pieces:
+        if piece.items:
+            is_new = piece.fold not in {"", title}
+            title = piece.fold or title
+            head = f"**{piece.fold}**\n\n{piece.head}" if is_new else piece.head
+            yield replace(piece, fold="Figures, limits, and how to reproduce", head=head)
 
 
-def _summarise(report: Report, scenarios: Sequence[ScenarioVerdict]) -> str:
-    outcome = report.verdict.outcome
-    if report.is_unapproved and outcome == Outcome.PASS:
-        return "thresholds are loosened without approval"
-    if outcome == Outcome.PASS:
-        limits = sum(len(scenario.limits) for scenario in scenarios)
-        kept = "its only limit" if limits == 1 else f"all {limits:,} limits"
-        return f"{count(len(scenarios), 'scenario')} kept {kept}"
-    if not scenarios:
-        return _explain_nothing(report.verdict.findings)
-    breaches = sum(len(scenario.breaches) for scenario in scenarios)
-    worse = sum(
-        change.outcome == Outcome.FAIL
-        for scenario in scenarios
-        for change in (scenario.comparison.changes if scenario.comparison else ())
-    )
-    broken = [count(breaches, "limit")] * bool(breaches) + [count(worse, "tolerance")] * bool(worse)
-    texts = {
-        Outcome.FAIL: f"broke {' and '.join(broken)}" if broken else "failed, but no limit is named",
-        Outcome.INVALID: "could not be judged",
-        Outcome.INCONCLUSIVE: _explain_inconclusive(scenarios),
-    }
-    parts = [f"{who} {what}" for each, what in texts.items() if (who := _name_those(scenarios, each))]
-    return ", ".join(parts) or "the run could not be judged"
+def _describe_run(report: Report) -> str:
+    """One line: which commits, how near the nearest limit is, and where there is more."""
+    parts = [_describe_sides(report)]
+    tightest = find_tightest(report.verdict.scenarios) if report.outcome == Outcome.PASS else None
+    if tightest:
+        scenario, limit, used = tightest
+        where = f"{limit.endpoint} {limit.metric}"
+        parts.append(f"nearest limit: {code_span(scenario.name)} {code_span(where)}, {used * 100:.0f} % used")
+    if report.run_url:
+        page = report.page_url or f"{report.run_url}#artifacts"
+        parts += [f"[report]({page})", f"[run]({report.run_url})"]
+    return " · ".join(each for each in parts if each)
 
 
-def _explain_inconclusive(scenarios: Sequence[ScenarioVerdict]) -> str:
-    why = find_missing(each.comparison for each in scenarios if each.outcome == Outcome.INCONCLUSIVE)
-    return f"had no comparison with base ({why})" if why else "was not clear against base within the budget"
+def _describe_sides(report: Report) -> str:
+    verdict, occasion = report.verdict, report.verdict.occasion
+    measured_for = occasion.head_sha if occasion else ""
+    head = _show_commit(report.head_sha or measured_for or verdict.git.get("head", ""), report.run_url)
+    if not verdict.scenarios:
+        return head
+    why = next((each.message for each in verdict.findings if each.code == NOTHING_COMPARED), "")
+    if why or not any(scenario.comparison for scenario in verdict.scenarios):
+        reason = why.partition(": ")[2]
+        return f"{head}, not compared with base{f' ({escape_markdown(reason)})' if reason else ''}"
+    branch = occasion.base_ref if occasion else ""
+    commit = _show_commit(occasion.base_sha if occasion else "", report.run_url)
+    base = " at ".join([*([code_span(branch)] if branch else []), *([commit] if commit else [])])
+    return f"{head} against {base or _show_commit(verdict.git.get('base', ''), report.run_url) or 'base'}"
 
 
-def _explain_nothing(findings: Sequence[Finding]) -> str:
-    """Why there is no scenario."""
-    blocking = list_blocking(findings)
-    if not blocking:
-        return "the run could not be judged"
-    mistakes = [finding for finding in blocking if finding.code == BAD_INPUT]
-    if len(mistakes) > 1:
-        return f"nothing was measured, for {len(mistakes):,} mistakes, the first at {mistakes[0].subject}"
-    return f"{blocking[0].about}: {blocking[0].message}" if mistakes else blocking[0].message
-
-
-def _name_those(scenarios: Sequence[ScenarioVerdict], outcome: Outcome) -> str:
-    """The one scenario with this outcome, or how many; empty for none."""
-    names = [scenario.name for scenario in scenarios if scenario.outcome == outcome]
-    if len(names) == 1:
-        return clean(names[0], MAX_NAME_LENGTH)
-    return count(len(names), "scenario") if names else ""
-
-
-def _scenario_row(scenario: ScenarioVerdict) -> tuple[str, ...]:
-    verdict = f"{SYMBOLS[scenario.outcome]} {scenario.outcome}"
-    against_base = escape_markdown(summarise_duet(scenario.comparison))
-    figures = [NOTHING] * 6
-    if scenario.endpoints:
-        total = scenario.endpoints[0]
-        rate, p50, p95, p99 = format_figures(total)
-        figures = [p95, format_share(total.failure_share), rate, p50, p99, f"{total.requests:,}"]
-    cells = (against_base, *figures, f"{scenario.users:,}")
-    return keep_together(verdict), code_span(scenario.name), *map(keep_together, cells)
+def _show_commit(name: str, run_url: str) -> str:
+    """Seven characters of a commit, with a link to it where one is known; another name as it is."""
+    if not _COMMIT.fullmatch(name):
+        return code_span(name) if name else ""
+    short = f"`{name[:_SHORT]}`"
+    repository, runs, _ = run_url.partition(_RUNS)
+    return f"[{short}]({repository}/commit/{name})" if runs else short
 
 
 def _footer(report: Report) -> str:
     verdict = report.verdict
-    parts = [f"Profile {code_span(verdict.profile)}"] if verdict.profile else []
-    measured_for = verdict.occasion.head_sha if verdict.occasion else ""
-    if head := report.head_sha or measured_for or verdict.git.get("head", ""):
-        parts.append(f"commit {code_span(head[:12])}")
     texts = {
+        "Profile": verdict.profile,
         "started": verdict.started_at,
         "thresholds": verdict.thresholds_sha256[:12],
         "ci-gate": verdict.ci_gate_version,
     }
-    parts += [f"{name} {code_span(text)}" for name, text in texts.items() if text]
-    run = f'<a href="{report.run_url}">run and artifacts</a>' if report.run_url else ""
-    return f"<sub>{' · '.join([*parts, *([run] if run else [])])}</sub>"
+    return f"<sub>{' · '.join(f'{name} {code_span(text)}' for name, text in texts.items() if text)}</sub>"

@@ -6,22 +6,32 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
+from ci_gate.judge.compare.comparison import Change
 from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.outcome import WORST_FIRST
 from ci_gate.judge.summary import EndpointSummary
 from ci_gate.judge.verdict import ScenarioVerdict
-from ci_gate.report.against_base import CHANGE_HEADERS, change_rows, describe_duet
-from ci_gate.report.cells import format_bound, format_measured, format_ms, format_rate, format_share
+from ci_gate.report.against_base import describe_duet, format_change, format_interval, sort_changes
+from ci_gate.report.cells import (
+    format_bound,
+    format_measured,
+    format_ms,
+    format_percent,
+    format_rate,
+    format_share,
+)
 from ci_gate.report.document import Piece, Rank, make_list, make_table
-from ci_gate.report.escape import code_span, escape_markdown
+from ci_gate.report.escape import code_span, escape_markdown, keep_together
 from ci_gate.report.explain import explain, explain_doubts, explain_finding, explain_missing
 from ci_gate.report.outcome_words import SYMBOLS, WORDS, count_outcomes
 from ci_gate.report.reasons import MAX_REASONS, mark_sentence
+from ci_gate.thresholds import metric_of
+from ci_gate.thresholds.metrics import MS
 
-_CHANGE_COLUMNS: Final = "lllrrrrrr"
+_CHANGE_HEADERS: Final = ("", "metric", "base", "head", "change", "tolerance", "endpoint")
 _LIMIT_HEADERS: Final = ("", "metric", "measured", "limit", "samples", "endpoint")
 _ENDPOINT_HEADERS: Final = (
-    "endpoint", "requests", "rate", "p50", "p95", "p99", "max", "failures", "statuses"
+    "endpoint", "requests", "rate", "p50 / p95 / p99", "failures", "statuses"
 )  # fmt: skip
 _MAX_STATUSES: Final = 5
 
@@ -48,13 +58,8 @@ def make_comparison_pieces(scenarios: Sequence[ScenarioVerdict]) -> Iterator[Pie
         duet = scenario.comparison
         if duet is None:
             continue
-        table = make_table(
-            CHANGE_HEADERS,
-            map(_change_row, change_rows(duet)),
-            _CHANGE_COLUMNS,
-            noun="comparison",
-            rank=Rank.LIMITS,
-        )
+        rows = map(_change_row, sort_changes(duet))
+        table = make_table(_CHANGE_HEADERS, rows, "llrrrrl", noun="comparison", rank=Rank.LIMITS)
         summary = escape_markdown(describe_duet(duet))
         fold = "Comparison with base"
         yield replace(table, fold=fold, head=f"**{code_span(scenario.name)}**: {summary}.\n\n{table.head}")
@@ -62,16 +67,24 @@ def make_comparison_pieces(scenarios: Sequence[ScenarioVerdict]) -> Iterator[Pie
         yield replace(make_list(found, mark_sentence, noun="finding", rank=Rank.LIMITS), fold=fold)
 
 
-def _change_row(cells: tuple[str, ...]) -> tuple[str, ...]:
-    word, endpoint, metric, *figures = cells
-    return word, code_span(endpoint), code_span(metric), *map(keep_together, figures)
+def _change_row(change: Change) -> tuple[str, ...]:
+    """The interval may break off its change, so that the row fits."""
+    base, head = (metric_of(change.metric).unit.format(each) for each in (change.base, change.head))
+    size = f"{keep_together(format_change(change))} ({keep_together(format_interval(change))})"
+    figures = (
+        keep_together(base),
+        keep_together(head),
+        size,
+        keep_together(format_percent(change.tolerance)),
+    )
+    return SYMBOLS[change.outcome], code_span(change.metric), *figures, code_span(change.endpoint)
 
 
 def make_endpoint_pieces(scenarios: Sequence[ScenarioVerdict]) -> Iterator[Piece]:
     """A table of endpoints for each scenario, all of them together first."""
     for scenario in scenarios:
         rows = map(_endpoint_row, scenario.endpoints)
-        table = make_table(_ENDPOINT_HEADERS, rows, "lrrrrrrrl", noun="endpoint", rank=Rank.ENDPOINTS)
+        table = make_table(_ENDPOINT_HEADERS, rows, "lrrrrl", noun="endpoint", rank=Rank.ENDPOINTS)
         yield _put_under(table, scenario, "Endpoints")
 
 
@@ -79,9 +92,15 @@ def _endpoint_row(row: EndpointSummary) -> tuple[str, ...]:
     statuses = [f"{code_span(status)} x {number:,}" for status, number in row.statuses.items()]
     if len(statuses) > _MAX_STATUSES:
         statuses[_MAX_STATUSES:] = [f"{len(statuses) - _MAX_STATUSES} more"]
-    cells = (*format_figures(row), format_ms(row.max_ms), format_share(row.failure_share))
+    cells = (format_rate(row.rate_per_s), _join_percentiles(row), format_share(row.failure_share))
     shown = (f"{row.requests:,}", *map(keep_together, cells))
     return code_span(row.endpoint), *shown, ", ".join(map(keep_together, statuses))
+
+
+def _join_percentiles(row: EndpointSummary) -> str:
+    """``42 / 212 / 391 ms``: the unit once."""
+    *others, last = map(format_ms, row.percentiles_ms.values())
+    return " / ".join([*(each.removesuffix(MS.symbol) for each in others), last])
 
 
 def make_more_findings(scenarios: Sequence[ScenarioVerdict]) -> Iterator[Piece]:
@@ -100,8 +119,3 @@ def _put_under(piece: Piece, scenario: ScenarioVerdict, fold: str) -> Piece:
 def format_figures(row: EndpointSummary) -> tuple[str, ...]:
     """Rate, p50, p95 and p99 as text with their units."""
     return format_rate(row.rate_per_s), *map(format_ms, row.percentiles_ms.values())
-
-
-def keep_together(cell: str) -> str:
-    """``cell`` with no-break spaces: no number is torn from its unit at the end of a line."""
-    return cell.replace(" ", "\N{NO-BREAK SPACE}")

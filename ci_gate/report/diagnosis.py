@@ -15,6 +15,7 @@ from ci_gate.report.escape import MAX_TEXT_LENGTH, clean, code_span, escape_mark
 _FOLD: Final = "Diagnosis: what held the requests up"
 _NOTHING: Final = "nothing that was observed was saturated"
 _NUMBERS_IN_TERMINAL: Final = 2
+_NUMBERS_IN_A_LINE: Final = 3
 
 
 def make_diagnoses(scenarios: Sequence[ScenarioVerdict]) -> Iterator[Piece]:
@@ -35,10 +36,21 @@ def make_diagnoses(scenarios: Sequence[ScenarioVerdict]) -> Iterator[Piece]:
         )
 
 
-def _describe(line: Cause | str) -> str:
+def make_why(scenario: ScenarioVerdict) -> Piece:
+    """One open line for a scenario that failed: its first cause, and what to do next."""
+    diagnosis = scenario.diagnosis
+    line = ""
+    if diagnosis is not None and scenario.outcome == Outcome.FAIL:
+        unknown = "; ".join(f"not observed: {each}" for each in diagnosis.unknown)
+        nothing = escape_markdown("; ".join(filter(None, [f"not known: {_NOTHING}", unknown])))
+        line = _describe(diagnosis.causes[0], _NUMBERS_IN_A_LINE) if diagnosis.causes else f"{nothing}."
+    return Piece(items=(f"**Why:** {line}",) if line else (), noun="reason", rank=Rank.REASONS)
+
+
+def _describe(line: Cause | str, max_numbers: int | None = None) -> str:
     if isinstance(line, str):
         return escape_markdown(line)
-    numbers = "; ".join(line.numbers)
+    numbers = "; ".join(line.numbers[:max_numbers])
     share = f", {describe_share(line)}" if line.share is not None else ""
     cause = f"**{escape_markdown(line.title)}** ({code_span(line.code)}{share})"
     return f"{cause}: {escape_markdown(numbers)}. *Next:* {escape_markdown(line.next_step)}."

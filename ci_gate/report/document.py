@@ -66,7 +66,7 @@ def render_within(opening: str, pieces: Sequence[Piece], closing: str, max_bytes
         parts.append(f"<details><summary>{fold}</summary>\n\n{body}\n\n</details>" if fold else body)
     missing = _count_missing(pieces, kept)
     parts += [f"*Left out to fit: {missing}. The run's artifact has everything.*"] if missing else []
-    return "\n\n".join([*parts, closing]) + "\n"
+    return "\n\n".join([*parts, *([closing] if closing else [])]) + "\n"
 
 
 def make_table(

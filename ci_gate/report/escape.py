@@ -13,6 +13,7 @@ from typing import Final
 
 MAX_NAME_LENGTH: Final = 120
 MAX_TEXT_LENGTH: Final = 600
+NO_BREAK: Final = "\N{NO-BREAK SPACE}"
 
 _MARKUP: Final = frozenset("\\`*_[]<>&~|$#@!")
 _NOT_IN_CODE_SPAN: Final = frozenset("`\\|")
@@ -56,6 +57,11 @@ def code_span(name: str) -> str:
 def code_element(name: str) -> str:
     """``name`` in a code element, for HTML and Markdown alike; cut beyond MAX_NAME_LENGTH."""
     return f"<code>{_escape(_BREAKS_IN_CODE.sub(_BREAK, clean(name, MAX_NAME_LENGTH)))}</code>"
+
+
+def keep_together(text: str) -> str:
+    """``text`` with no-break spaces: no number is torn from its unit at the end of a line."""
+    return text.replace(" ", NO_BREAK)
 
 
 def clean(text: str, longest: int) -> str:

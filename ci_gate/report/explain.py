@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -13,10 +14,11 @@ from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.validity.findings import Finding
 from ci_gate.judge.verdict import ScenarioVerdict
-from ci_gate.report.against_base import format_change, format_interval
+from ci_gate.report.against_base import format_change, format_interval, format_sides
 from ci_gate.report.cells import format_bound, format_measured, format_percent
 from ci_gate.report.escape import clean
-from ci_gate.wording import format_number
+from ci_gate.thresholds import metric_of
+from ci_gate.wording import count, format_number
 
 Kind = Literal["breach", "worse", "unclear", "invalid", "info"]
 """``breach``: a limit is broken. ``worse``: head is worse than base allows. ``unclear``: it could not be
@@ -25,6 +27,7 @@ compared. ``invalid``: the measurement cannot be judged. ``info``: worth knowing
 _MAX_ENDPOINT_LENGTH: Final = 100  # so that where a format cuts a subject, its metric stays
 _MAX_MISSING: Final = 6
 _EXAMPLES: Final = 3
+_MAX_DECIDING_S: Final = 3600.0  # nobody waits longer for a pull request
 _TIMES: Final = 2.0  # from here on a multiple reads better than a percentage
 
 
@@ -32,8 +35,9 @@ _TIMES: Final = 2.0  # from here on a multiple reads better than a percentage
 class Sentence:
     """One thing that a verdict says, as plain text that is not cleaned yet.
 
-    ``subject`` is a name. ``figure`` is the part of the text that may be stressed. Findings have a ``code``,
-    and where they block a ``remedy``. ``line`` is that of the limit in thresholds.yaml.
+    ``subject`` is a name. ``figure`` is the part of the text that may be stressed. Findings have a ``code``.
+    ``remedy`` is what would fix what blocks, or decide what is unclear. ``line`` is that of the limit in
+    thresholds.yaml.
     """
 
     subject: str
@@ -48,6 +52,11 @@ class Sentence:
     def link(self) -> str:
         """What stands between subject and text."""
         return " " if self.code is None else ": "
+
+    @property
+    def remedy_label(self) -> str:
+        """What stands before the remedy."""
+        return "To fix it" if self.code is not None else "To decide it"
 
     @property
     def plain(self) -> str:
@@ -68,9 +77,9 @@ def explain(scenario: ScenarioVerdict) -> tuple[Sentence, ...]:
 def explain_rest(scenario: ScenarioVerdict) -> tuple[Sentence, ...]:
     """What else is worth knowing of a scenario and decided nothing."""
     duet = scenario.comparison
-    changes = duet.changes if duet else ()
+    unclear = [each for each in duet.changes if each.outcome == Outcome.INCONCLUSIVE] if duet else []
     rest = [
-        *(_explain_change(change) for change in changes if change.outcome == Outcome.INCONCLUSIVE),
+        *(_explain_change(change, duet) for change in unclear),
         *(explain_missing(duet) if duet else ()),
         *(explain_doubts(duet) if duet else ()),
         *map(explain_finding, scenario.findings),
@@ -96,17 +105,20 @@ def _explain_comparison(scenario: ScenarioVerdict) -> Iterator[Sentence]:
         return
     for change in duet.changes:
         if change.outcome == Outcome.FAIL or change.outcome == scenario.outcome == Outcome.INCONCLUSIVE:
-            yield _explain_change(change)
+            yield _explain_change(change, duet)
     if duet.outcome == scenario.outcome != Outcome.FAIL:
         yield from explain_doubts(duet)
 
 
-def _explain_change(change: Change) -> Sentence:
+def _explain_change(change: Change, duet: DuetVerdict | None = None) -> Sentence:
+    """With what would decide it where it is unclear, if the whole comparison is known."""
+    is_worse = change.outcome == Outcome.FAIL
     return Sentence(
         subject=name_subject(change.endpoint, change.metric),
         text=describe_change(change),
-        kind="worse" if change.outcome == Outcome.FAIL else "unclear",
+        kind="worse" if is_worse else "unclear",
         figure=format_change(change),
+        remedy=describe_deciding(change, duet.duration_s) if duet and not is_worse else None,
     )
 
 
@@ -189,16 +201,72 @@ def share_of_limit(limit: LimitResult) -> float | None:
     return limit.measured / limit.bound if limit.bound > 0 and limit.measured is not None else None
 
 
+def find_tightest(scenarios: Sequence[ScenarioVerdict]) -> tuple[ScenarioVerdict, LimitResult, float] | None:
+    """The kept limit nearest to its bound with its scenario, and the share of it that is used (0 to 1)."""
+    used = [
+        (scenario, limit, share)
+        for scenario in scenarios
+        for limit in scenario.limits
+        if limit.outcome == Outcome.PASS and (share := share_used(limit))
+    ]
+    return max(used, key=lambda each: each[2], default=None)
+
+
+def share_used(limit: LimitResult) -> float | None:
+    """How much of a limit is used, above 1 where it is broken; of a floor the reverse. None: not known."""
+    share = share_of_limit(limit)
+    if share is None or not limit.is_floor:
+        return share
+    return 1 / share if share else math.inf
+
+
+def format_share_used(share: float) -> str:
+    """``71 %``; ``39x`` from twice the limit on."""
+    return f"{share * 100:.0f} %" if share < _TIMES else f"{format_number(share)}x"
+
+
 def describe_change(change: Change) -> str:
-    """``changed by +12.3 % (+8.3 to +16.3) against base, the tolerance is 10 %``, and what is detectable."""
-    size = f"changed by {format_change(change)} ({format_interval(change)}) against base"
-    text = f"{size}, the tolerance is {format_percent(change.tolerance)}"
-    return f"{text}; {describe_detectable(change)}" if change.outcome == Outcome.INCONCLUSIVE else text
+    """``went from 200 to 262 ms against base, +31 % (+27 to +35); the tolerance is 20 %``.
+
+    Where it is unclear, also what was detectable.
+    """
+    base, head = format_sides(change)
+    size = f"{format_change(change)} ({format_interval(change)})"
+    paired = "" if _is_plain(change) else " window by window"
+    text = f"went from {base} to {head} against base,{paired} {size}"
+    text += f"; the tolerance is {format_percent(change.tolerance)}"
+    return f"{text}, and {describe_detectable(change)}" if change.outcome == Outcome.INCONCLUSIVE else text
+
+
+def _is_plain(change: Change) -> bool:
+    """Whether both figures say what the paired estimate says: a reader divides one by the other."""
+    if metric_of(change.metric).is_share:
+        plain = change.head - change.base
+    else:
+        plain = change.head / change.base - 1 if change.base else math.inf
+    return change.low <= plain <= change.high
+
+
+def describe_deciding(change: Change, duration_s: float) -> str:
+    """What would have decided an unclear comparison: how much more load, or which tolerance.
+
+    The least detectable change shrinks with the root of the time, so the time is its square.
+    """
+    if change.mde <= change.tolerance:
+        return "run it again: this is too close to the tolerance, or made by a few stalls"
+    tolerated = f"a tolerance of {format_percent(math.ceil(change.mde * 100) / 100)}"
+    is_share = metric_of(change.metric).is_share
+    sizes = [size if is_share else math.log1p(size) for size in (change.mde, change.tolerance)]
+    needed_s = duration_s * (sizes[0] / sizes[1]) ** 2 if sizes[1] else math.inf
+    if needed_s > _MAX_DECIDING_S:
+        return tolerated
+    minutes = count(math.ceil(needed_s / 60), "minute")
+    return f"about {minutes} under load instead of {duration_s:.0f} s (max_duration), or {tolerated}"
 
 
 def describe_detectable(change: Change) -> str:
     """The least change that the samples could show, in a sentence."""
-    return f"changes below {change.mde * 100:.1f} % were not detectable"
+    return f"less than {format_number(change.mde * 100)} % was not detectable"
 
 
 def describe_missing(missing: NotCompared) -> str:

@@ -17,11 +17,11 @@ from ci_gate.judge.timeline.run_timeline import (
     encode_timeline,
 )
 from ci_gate.judge.verdict import MAX_VERDICT_BYTES, Verdict, decode_verdict, encode_verdict
-from ci_gate.report.comment import Report
 from ci_gate.report.html.overview import OverviewRun
 from ci_gate.report.html.report import render_html
 from ci_gate.report.junit import render_junit
 from ci_gate.report.markdown import render_markdown
+from ci_gate.report.report import Report
 from ci_gate.report.terminal import render_terminal
 
 VERDICT_FILE: Final = "verdict.json"

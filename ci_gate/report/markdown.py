@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ci_gate.judge.verdict import Verdict
-from ci_gate.report.comment import MAX_SUMMARY_BYTES, Report, render_report
+from ci_gate.report.comment import MAX_SUMMARY_BYTES, render_report
+from ci_gate.report.report import Report
 
 
 def render_markdown(verdict: Verdict) -> str:

@@ -17,10 +17,19 @@ WORDS: Final[Mapping[Outcome, str]] = {
 
 SYMBOLS: Final[Mapping[Outcome, str]] = {
     Outcome.PASS: "✅",
-    Outcome.INCONCLUSIVE: "❔",
+    Outcome.INCONCLUSIVE: "❓",
     Outcome.INVALID: "🚫",
     Outcome.FAIL: "❌",
 }
+"""Coloured, so that they are seen on a light and on a dark page."""
+
+MARKS: Final[Mapping[Outcome, str]] = {
+    Outcome.PASS: "✓",
+    Outcome.INCONCLUSIVE: "?",
+    Outcome.INVALID: "!",
+    Outcome.FAIL: "✗",
+}
+"""For a terminal."""
 
 
 def count_outcomes(outcomes: Iterable[Outcome], words: Mapping[Outcome, str] | None = None) -> str:

@@ -12,9 +12,9 @@ from ci_gate.report.explain import Kind, Sentence, explain, explain_finding
 _SYMBOLS: Final[dict[Kind, str]] = {
     "breach": "❌",
     "worse": "❌",
-    "unclear": "❔",
+    "unclear": "❓",
     "invalid": "🚫",
-    "info": "💬",
+    "info": "📝",
 }
 MAX_REASONS: Final = 6
 
@@ -39,7 +39,7 @@ def mark_sentence(sentence: Sentence) -> str:
     marked = f"{_SYMBOLS[sentence.kind]} {mark_text(sentence)}"
     if sentence.remedy is None:
         return marked
-    return f"{marked}. *To fix it:* {escape_markdown(sentence.remedy)}."
+    return f"{marked}. *{sentence.remedy_label}:* {escape_markdown(sentence.remedy)}."
 
 
 def mark_text(sentence: Sentence) -> str:

@@ -1,21 +1,44 @@
-"""The verdict as plain text for a terminal or a log."""
+"""The verdict as plain text for a terminal or a log: the cause first, then every limit, kept ones too."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from tabulate import tabulate
 
-from ci_gate.judge.outcome import Outcome
+from ci_gate.judge.compare.comparison import Change
+from ci_gate.judge.compare.duet import DuetVerdict
+from ci_gate.judge.limits import LimitResult
+from ci_gate.judge.outcome import WORST_FIRST, Outcome
 from ci_gate.judge.verdict import ScenarioVerdict, Verdict
-from ci_gate.report.against_base import describe_duet, find_missing, summarise_duet
-from ci_gate.report.cells import format_share
+from ci_gate.report.against_base import (
+    describe_duet,
+    format_change,
+    format_interval,
+    format_sides,
+    summarise_duet,
+)
+from ci_gate.report.cells import format_bound, format_measured, format_percent, format_share
 from ci_gate.report.detail import format_figures
 from ci_gate.report.diagnosis import explain_in_terminal
-from ci_gate.report.explain import Kind, Sentence, explain, explain_finding, explain_rest
-from ci_gate.report.outcome_words import count_outcomes
-from ci_gate.wording import NOTHING
+from ci_gate.report.escape import clean
+from ci_gate.report.explain import (
+    Kind,
+    Sentence,
+    describe_deciding,
+    describe_excess,
+    explain,
+    explain_finding,
+    explain_rest,
+    name_subject,
+)
+from ci_gate.report.headline import summarise_in_a_sentence
+from ci_gate.report.outcome_words import MARKS, count_outcomes
+from ci_gate.report.report import Report
+from ci_gate.thresholds import ALL_ENDPOINTS, metric_of
+from ci_gate.wording import NOTHING, count
 
 HEADERS = (
     "scenario",
@@ -31,24 +54,24 @@ HEADERS = (
 )
 
 _LABELS: Final[dict[Kind, str]] = {
-    "breach": "BREACH",
-    "worse": "WORSE",
+    "breach": "FAIL",
+    "worse": "FAIL",
     "unclear": "unclear",
     "invalid": "INVALID",
     "info": "note",
 }
+_MAX_SUBJECT: Final = 60  # so that one long name does not move the figures of all out of sight
+_NEXT: Final = "\n          -> "
 
 
 def render_terminal(verdict: Verdict) -> str:
-    """Plain text: a table of scenarios, then every breach and finding, then the verdict in a sentence."""
+    """Plain text: a table of scenarios, of each the cause and its limits, then the verdict in a sentence."""
     rows = [scenario_row(scenario) for scenario in verdict.scenarios]
     parts = [
         tabulate(rows, headers=HEADERS, disable_numparse=True, colalign=("left", "left", *["right"] * 7))
     ]
-    for scenario in verdict.scenarios:
-        lines = list(_explain(scenario))
-        if lines:
-            parts.append("\n".join([f"{scenario.name}:", *lines]))
+    for scenario, checks in zip(verdict.scenarios, _align_checks(verdict.scenarios), strict=True):
+        parts.append("\n".join([f"{scenario.name}:", *_explain(scenario, checks)]))
     if verdict.findings:
         parts.append("\n".join(_mark(explain_finding(finding)) for finding in verdict.findings))
     return "\n\n".join([*parts, headline(verdict)]) + "\n"
@@ -70,31 +93,106 @@ def scenario_row(scenario: ScenarioVerdict) -> tuple[str, ...]:
 
 
 def headline(verdict: Verdict) -> str:
-    """Outcome, what it means and how many scenarios had which, in a sentence."""
+    """The verdict in a sentence, and how many scenarios had which."""
     counts = count_outcomes(scenario.outcome for scenario in verdict.scenarios)
-    what = {
-        Outcome.PASS: "every limit was measured and kept",
-        Outcome.FAIL: "a limit is broken, or head is worse than base",
-        Outcome.INVALID: "the run could not be judged until the findings are fixed",
-        Outcome.INCONCLUSIVE: _explain_inconclusive(verdict),
-    }[verdict.outcome]
-    return f"{verdict.outcome}: {what} ({counts or 'no scenario'}; profile {verdict.profile})"
+    summary = summarise_in_a_sentence(Report(verdict=verdict))
+    return f"{summary} ({counts or 'no scenario'}; profile {verdict.profile or NOTHING})"
 
 
-def _explain_inconclusive(verdict: Verdict) -> str:
-    why = find_missing(each.comparison for each in verdict.scenarios if each.outcome == Outcome.INCONCLUSIVE)
-    return f"not compared with base: {why}" if why else "the comparison stayed unclear within its budget"
-
-
-def _explain(scenario: ScenarioVerdict) -> Iterator[str]:
-    yield from map(_mark, explain(scenario))
+def _explain(scenario: ScenarioVerdict, checks: Sequence[str]) -> Iterator[str]:
+    """What was found, why it was slow, every limit and tolerance, and what else is worth knowing."""
+    yield from (_mark(each) for each in explain(scenario) if each.code is not None)
+    yield from explain_in_terminal(scenario)
+    yield from checks
     if scenario.comparison:
         yield f"  {describe_duet(scenario.comparison)}"
-    yield from map(_mark, explain_rest(scenario))
-    yield from explain_in_terminal(scenario)
+    yield from (
+        _mark(each) for each in explain_rest(scenario) if each.code is not None or each.kind == "info"
+    )
+
+
+def _align_checks(scenarios: Sequence[ScenarioVerdict]) -> Iterator[list[str]]:
+    """For each scenario a line for each limit and tolerance, all of them in the same columns."""
+    checks = [_list_checks(scenario) for scenario in scenarios]
+    text = tabulate(
+        [check.cells for each in checks for check in each],
+        tablefmt="plain",
+        disable_numparse=True,
+        colalign=("left", "right", "left", "left"),
+    )
+    lines = iter(text.split("\n"))
+    for each in checks:
+        yield [f"  {next(lines).rstrip()}{check.remedy and f'{_NEXT}{check.remedy}'}" for check in each]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Check:
+    """A limit or a tolerance as a row: what it is of, what was measured, what is allowed, and how far off."""
+
+    outcome: Outcome
+    subject: str
+    measured: str = ""
+    allowed: str = ""
+    distance: str = ""
+    remedy: str = ""
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        return f"{MARKS[self.outcome]} {self.subject}", self.measured, self.allowed, self.distance
+
+
+def _list_checks(scenario: ScenarioVerdict) -> list[_Check]:
+    """The worst first, limits before tolerances."""
+    checks = [*map(_check_limit, scenario.limits), *_check_changes(scenario.comparison)]
+    return sorted(checks, key=lambda check: WORST_FIRST.index(check.outcome))
+
+
+def _check_limit(limit: LimitResult) -> _Check:
+    is_short = limit.outcome == Outcome.INVALID
+    samples = f"too few samples: {limit.samples:,} of {limit.needed:,}"
+    return _Check(
+        outcome=limit.outcome,
+        subject=_name_check(limit.endpoint, limit.metric),
+        measured=format_measured(limit),
+        allowed=format_bound(limit) + ("" if limit.line else " (default)"),
+        distance=samples if is_short else describe_excess(limit),
+    )
+
+
+def _check_changes(duet: DuetVerdict | None) -> Iterator[_Check]:
+    """All but the kept ones of single endpoints, which are counted."""
+    kept = 0
+    for change in duet.changes if duet else ():
+        if change.outcome == Outcome.PASS and change.endpoint != ALL_ENDPOINTS:
+            kept += 1
+        elif duet:
+            yield _check_change(change, duet)
+    if kept:
+        what = count(kept, "more comparison with base", "more comparisons with base")
+        yield _Check(
+            outcome=Outcome.PASS, subject=what, distance="of single endpoints: no worse than tolerated"
+        )
+
+
+def _check_change(change: Change, duet: DuetVerdict) -> _Check:
+    metric, (base, head) = metric_of(change.metric), format_sides(change)
+    tolerance = format_percent(change.tolerance).replace("%", "pp" if metric.is_share else "%")
+    is_open = change.outcome == Outcome.INCONCLUSIVE
+    return _Check(
+        outcome=change.outcome,
+        subject=_name_check(change.endpoint, change.metric),
+        measured=f"{base} → {head}",
+        allowed=f"at most {'-' if metric.is_floor else '+'}{tolerance}",
+        distance=f"{format_change(change)} ({format_interval(change)}) against base",
+        remedy=describe_deciding(change, duet.duration_s) if is_open else "",
+    )
+
+
+def _name_check(endpoint: str, metric: str) -> str:
+    return name_subject(clean(endpoint, _MAX_SUBJECT), metric)
 
 
 def _mark(sentence: Sentence) -> str:
     code = "" if sentence.code is None else f"[{sentence.code}] "
-    remedy = "" if sentence.remedy is None else f"\n          -> {sentence.remedy}"
+    remedy = "" if sentence.remedy is None else f"{_NEXT}{sentence.remedy}"
     return f"  {_LABELS[sentence.kind]:7} {code}{sentence.plain}{remedy}"

@@ -464,10 +464,10 @@ def test_run_without_an_artifact__overwrites_the_older_comment(fork_job, conclus
 def test_comment__names_the_head_that_it_speaks_of_and_its_run(fork_job, content):
     """Not the test merge, which nobody has."""
     assert fork_job.other_run({"verdict.json": content}) == 0
-    footer = fork_job.comments[0].splitlines()[-1]
-    assert "commit `aaaaaaaaaaaa`" in footer
-    assert "actions/runs/99" in footer
-    assert "0123456789ab" not in footer
+    second = [line for line in fork_job.comments[0].splitlines() if line][2]
+    assert second.startswith("[`aaaaaaa`](https://github.example/shop/shop/commit/aaaaaaa")
+    assert "actions/runs/99" in second
+    assert "0123456" not in second
 
 
 def test_run_that_waits_for_approval__is_left_alone(fork_job):

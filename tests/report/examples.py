@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from ci_gate.errors import Problem
 from ci_gate.judge.changes.approval import Approval, digest_loosening
 from ci_gate.judge.changes.rejudge import UnderBase
 from ci_gate.judge.changes.threshold_changes import ThresholdChange
-from ci_gate.report.comment import Report
+from ci_gate.judge.gate.mistakes import add_mistakes, make_empty_verdict
+from ci_gate.judge.occasion import Occasion
+from ci_gate.report.report import Report
 from tests.report.verdicts import (
     cause,
     change,
@@ -20,6 +23,16 @@ from tests.report.verdicts import (
 )
 
 RUN_URL = "https://github.com/shop/shop/actions/runs/42"
+PAGE_URL = f"{RUN_URL}/artifacts/7"
+PULL = Occasion(
+    event="pull_request",
+    pull_number=7,
+    head_sha="3f2a91c0d4b5e6f7890123456789abcdef012345",
+    base_ref="main",
+    base_sha="91bd2aa7c6d5e4f3a2b1c0d9e8f7a6b5c4d3e2f1",
+    run_id=42,
+    run_attempt=1,
+)
 
 DEPLOYMENTS = scenario(
     "concurrent-deployments",
@@ -47,7 +60,11 @@ APPROVALS = scenario(
     "INVALID",
     users=50,
     endpoints=(endpoint(requests=1240, failures=148, p50=13.0, p95=41.0, p99=None),),
-    limits=(limit(metric="p99", measured=None, text="500ms", outcome="INVALID", samples=1092, line=52),),
+    limits=(
+        limit(
+            metric="p99", measured=None, text="500ms", outcome="INVALID", samples=1092, needed=2000, line=52
+        ),
+    ),
     findings=(
         finding(
             "throttled",
@@ -74,7 +91,7 @@ BURST = scenario(
     "FAIL",
     users=1000,
     endpoints=(
-        endpoint(requests=12545, failures=9101, p50=19_400.0, p95=25_100.0, p99=27_300.0),
+        endpoint(requests=12545, failures=9101, p50=19_400.0, p95=25_100.0, p99=27_300.0, max_ms=28_100.0),
         endpoint(
             "POST /api/v1/deployments",
             12545,
@@ -82,6 +99,7 @@ BURST = scenario(
             p50=19_400.0,
             p95=25_100.0,
             p99=27_300.0,
+            max_ms=28_100.0,
             statuses={"201": 3444, "403": 1834, "500": 7024, "no reply": 243},
         ),
     ),
@@ -99,22 +117,55 @@ BURST = scenario(
 REGRESSED = scenario(
     "checkout",
     "FAIL",
+    endpoints=(
+        endpoint(p50=8.1, p95=304.0, p99=391.0),
+        endpoint("POST /api/v1/orders", 1200, p50=160.0, p95=322.0, p99=402.0),
+        endpoint("GET /api/v1/orders/{id}", 2400, p50=3.9, p95=9.2, p99=17.3),
+    ),
+    limits=(limit(measured=304.0, text="500ms"),),
     comparison=duet(
-        change("all", "p50", 0.03, outcome="PASS"),
+        change("all", "p50", 0.03, outcome="PASS", base=7.9, head=8.1),
         change("all", "rate", -0.02, outcome="PASS", tolerance=0.05, base=59.1, head=57.9),
-        change("POST /api/v1/orders", "p95", 0.312, tolerance=0.2),
-        change("POST /api/v1/orders", "failures", 0.011, tolerance=0.005, base=0.001, head=0.012),
+        change("all", "p95", 71.4, tolerance=0.2, base=4.2, head=304.0, low=60.2, high=86.1),
+        change("POST /api/v1/orders", "p95", 0.312, tolerance=0.2, base=245.0, head=322.0),
+        change(
+            "POST /api/v1/orders",
+            "failures",
+            0.011,
+            tolerance=0.005,
+            base=0.001,
+            head=0.012,
+            low=0.008,
+            high=0.014,
+        ),
         not_compared=[not_compared("GET /api/v1/orders/{id}")],
         outcome="FAIL",
+    ),
+    diagnosis=diagnosis(
+        cause(
+            "n-plus-one",
+            0.88,
+            title="head sends many more statements for a request than base",
+            numbers=(
+                "21.7 statements per request on head, 1.0 on base (21.7 x)",
+                "26,040 x SELECT price FROM prices WHERE item_id = $1",
+            ),
+            next_step="load the rows of a list in one statement (a join, or WHERE id = ANY), not one by one",
+        )
     ),
 )
 UNCLEAR = scenario(
     "search",
     "INCONCLUSIVE",
     comparison=duet(
-        change("GET /search", "p99", 0.09, outcome="INCONCLUSIVE", mde=0.31), outcome="INCONCLUSIVE"
+        change("all", "p95", 0.09, outcome="INCONCLUSIVE", mde=0.31, low=-0.08, high=0.26),
+        outcome="INCONCLUSIVE",
     ),
     diagnosis=diagnosis(),
+)
+COMPARED = duet(
+    change("all", "p50", 0.012, outcome="PASS", base=41.5, head=42.0, low=-0.021, high=0.045),
+    change("all", "p95", -0.031, outcome="PASS", base=219.0, head=212.0, low=-0.082, high=0.02),
 )
 HOSTILE_NAMES = scenario(
     "</summary></details><img src=x> @octocat #1",
@@ -205,8 +256,24 @@ def approval(*, is_given):
 
 
 EXAMPLES = {
-    "pass": Report(verdict=verdict(DEPLOYMENTS, scenario("connector-scaling", users=200)), run_url=RUN_URL),
-    "fail": Report(verdict=verdict(DEPLOYMENTS, APPROVALS, BURST, outcome="FAIL"), run_url=RUN_URL),
+    "pass": Report(
+        verdict=verdict(
+            scenario(
+                DEPLOYMENTS.name,
+                endpoints=DEPLOYMENTS.endpoints,
+                limits=DEPLOYMENTS.limits,
+                findings=DEPLOYMENTS.findings,
+                comparison=COMPARED,
+            ),
+            scenario("connector-scaling", users=200, comparison=COMPARED),
+            occasion=PULL,
+        ),
+        run_url=RUN_URL,
+        page_url=PAGE_URL,
+    ),
+    "fail": Report(
+        verdict=verdict(DEPLOYMENTS, APPROVALS, BURST, outcome="FAIL", occasion=PULL), run_url=RUN_URL
+    ),
     "invalid": Report(
         verdict=verdict(
             scenario(
@@ -232,20 +299,57 @@ EXAMPLES = {
         ),
         run_url=RUN_URL,
     ),
+    "throttled": Report(
+        verdict=verdict(DEPLOYMENTS, APPROVALS, outcome="INVALID", occasion=PULL), run_url=RUN_URL
+    ),
+    "inconclusive": Report(
+        verdict=verdict(
+            UNCLEAR,
+            scenario("checkout", comparison=COMPARED),
+            outcome="INCONCLUSIVE",
+            occasion=PULL,
+        ),
+        run_url=RUN_URL,
+    ),
+    "bad-thresholds": Report(
+        verdict=add_mistakes(
+            make_empty_verdict("thresholds.yaml", "0.1.0"),
+            (
+                Problem(
+                    file="thresholds.yaml",
+                    line=31,
+                    column=13,
+                    message="'p95' cannot be 300",
+                    allowed="a duration such as 200ms or 1.5s",
+                ),
+                Problem(
+                    file="thresholds.yaml",
+                    line=38,
+                    column=5,
+                    message="unknown key 'locust_file'",
+                    allowed="locustfile, users, spawn_rate, limits, regression",
+                ),
+            ),
+        ),
+        run_url=RUN_URL,
+        head_sha=PULL.head_sha,
+    ),
     "loosened": Report(
-        verdict=verdict(DEPLOYMENTS, scenario("burst-load", users=1000)),
+        verdict=verdict(DEPLOYMENTS, scenario("burst-load", users=1000), occasion=PULL),
         changes=CHANGES,
         under_base=UNDER_BASE,
         approval=approval(is_given=False),
         run_url=RUN_URL,
     ),
     "loosened-approved": Report(
-        verdict=verdict(DEPLOYMENTS, scenario("burst-load", users=1000)),
+        verdict=verdict(DEPLOYMENTS, scenario("burst-load", users=1000), occasion=PULL),
         changes=CHANGES,
         under_base=UNDER_BASE,
         approval=approval(is_given=True),
         run_url=RUN_URL,
     ),
-    "worse-than-base": Report(verdict=verdict(REGRESSED, UNCLEAR, outcome="FAIL"), run_url=RUN_URL),
+    "worse-than-base": Report(
+        verdict=verdict(REGRESSED, UNCLEAR, outcome="FAIL", occasion=PULL), run_url=RUN_URL
+    ),
     "hostile-names": Report(verdict=verdict(HOSTILE_NAMES, outcome="FAIL"), run_url=RUN_URL),
 }

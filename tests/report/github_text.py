@@ -21,12 +21,13 @@ _IN_RENDERED_TEXT = {
 
 @dataclass
 class Rendered(HTMLParser):
-    """Tags in order, the text outside code, all text, and the cells of each table row."""
+    """Tags in order, the text outside code, all text, cells of each table row, and where links lead."""
 
     tags: list[str] = field(default_factory=list)
     prose: list[str] = field(default_factory=list)
     text: list[str] = field(default_factory=list)
     tables: list[list[int]] = field(default_factory=list)
+    links: list[str] = field(default_factory=list)
     code_depth: int = 0
 
     def __post_init__(self) -> None:
@@ -35,6 +36,8 @@ class Rendered(HTMLParser):
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
         self.code_depth += tag == "code"
+        if tag == "a":
+            self.links.append(dict(attrs)["href"])
         if tag == "table":
             self.tables.append([])
         elif tag == "tr":

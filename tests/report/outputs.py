@@ -8,10 +8,11 @@ import io
 from ci_gate.evidence.recording import HEAD, RecordingPlan
 from ci_gate.judge.verdict import Verdict, judge
 from ci_gate.report.annotations import render_annotations
-from ci_gate.report.comment import MAX_COMMENT_BYTES, Report, render_report
+from ci_gate.report.comment import MAX_COMMENT_BYTES, render_report
 from ci_gate.report.csv import COLUMNS, export_rows
 from ci_gate.report.html.report import render_html
 from ci_gate.report.junit import render_junit
+from ci_gate.report.report import Report
 from ci_gate.report.terminal import render_terminal
 from tests.judge.evidence_notation import Evidence
 from tests.judge.evidence_values import make_run

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 
 from ci_gate.report.annotations import clean_log_line, render_annotations
-from ci_gate.report.comment import Report
 from ci_gate.report.escape import MAX_NAME_LENGTH, MAX_TEXT_LENGTH, clean
+from ci_gate.report.report import Report
 from tests.report.examples import CHANGES, EXAMPLES, approval
 from tests.report.test_escape import hostile_text
 from tests.report.verdicts import change, duet, finding, limit, scenario, verdict
@@ -62,7 +62,9 @@ def test_broken_tolerance__is_an_error_of_the_file():
     worse = scenario("a", "FAIL", comparison=duet(change("GET /a"), change(outcome="PASS")))
     ((properties, message),) = map(parse, render_annotations(Report(verdict=verdict(worse))))
     assert properties == {"file": "thresholds.yaml", "title": "a: worse than base"}
-    assert message == "GET /a p95 changed by +12.3 % (+8.3 to +16.3) against base, the tolerance is 10 %"
+    assert (
+        message == "GET /a p95 went from 200 to 225 ms against base, +12 % (+8 to +16); the tolerance is 10 %"
+    )
 
 
 @pytest.mark.parametrize("is_given", [False, True])

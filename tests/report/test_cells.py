@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from ci_gate.report.against_base import format_change
 from ci_gate.report.annotations import render_annotations
 from ci_gate.report.cells import format_measured, format_share
-from ci_gate.report.comment import Report, render_report
+from ci_gate.report.comment import render_report
 from ci_gate.report.html.report import render_html
 from ci_gate.report.junit import render_junit
+from ci_gate.report.report import Report
 from ci_gate.report.terminal import render_terminal
 from ci_gate.wording import format_number
 from tests.report.verdicts import change, endpoint, limit, scenario, verdict
@@ -94,9 +95,12 @@ def test_broken_limit__reads_so_in_every_report():
 @pytest.mark.parametrize(
     ("metric", "size", "outcome", "shown"),
     [
-        ("p95", 0.1, "PASS", "+10.0 %"),
+        ("p95", 0.1, "PASS", "+10 %"),
         ("p95", 0.1004, "FAIL", "+10.04 %"),
-        ("p95", 0.123, "FAIL", "+12.3 %"),
+        ("p95", 0.123, "FAIL", "+12 %"),
+        ("p95", 0.023, "PASS", "+2.3 %"),
+        ("p95", 71.4, "FAIL", "72.4x"),
+        ("failures", 1.2, "PASS", "+120 pp"),
         ("rate", -0.10004, "FAIL", "-10.004 %"),
         ("failures", 0.10004, "FAIL", "+10.004 pp"),
         ("p95", 0.05, "FAIL", "+5.0 %"),  # a verdict that contradicts itself

@@ -15,13 +15,13 @@ from ci_gate.judge.occasion import Occasion
 from ci_gate.report.comment import (
     MAX_COMMENT_BYTES,
     MAX_SUMMARY_BYTES,
-    Report,
     render_report,
-    summarise_in_a_sentence,
 )
+from ci_gate.report.headline import explain_effect, summarise_in_a_sentence
 from ci_gate.report.markdown import render_markdown
+from ci_gate.report.report import Report
 from ci_gate.report.reproduction import list_commands
-from tests.report.examples import CHANGES, EXAMPLES, approval
+from tests.report.examples import CHANGES, COMPARED, EXAMPLES, PAGE_URL, RUN_URL, approval
 from tests.report.github_text import find_references, render
 from tests.report.test_escape import hostile_text
 from tests.report.verdicts import (
@@ -56,7 +56,9 @@ def check_page(text, *, run_url=""):
     """What holds of every comment, whoever wrote the names in it."""
     rendered = render(text)
     assert set(rendered.tags) <= TAGS
-    assert rendered.tags.count("a") == (1 if run_url else 0)
+    repository = run_url.partition("/actions/")[0]
+    assert bool(rendered.links) is bool(run_url)
+    assert all(link.startswith(f"{repository}/") for link in rendered.links)
     assert find_references(rendered) == {}
     for rows in rendered.tables:
         assert len(rows) >= 2
@@ -87,12 +89,13 @@ def test_comment__is_safe_and_its_tables_whole(name):
     [
         (Report(verdict=verdict()), "PASS: 1 scenario kept its only limit"),
         (EXAMPLES["fail"], "FAIL: burst-load broke 4 limits, cab-approvals could not be judged"),
-        (EXAMPLES["invalid"], "INVALID: cab-approvals could not be judged"),
+        (EXAMPLES["invalid"], "INVALID: cab-approvals could not be judged: the service did not start"),
+        (EXAMPLES["pass"], "PASS: 2 scenarios kept all 6 limits, none worse than base"),
         (EXAMPLES["loosened"], "FAIL: thresholds are loosened without approval"),
         (EXAMPLES["loosened-approved"], "PASS: 2 scenarios kept all 6 limits"),
         (
             Report(verdict=verdict(scenario("a", "INCONCLUSIVE"), outcome="INCONCLUSIVE")),
-            "INCONCLUSIVE: a was not clear against base within the budget",
+            "INCONCLUSIVE: a may be worse than base: this run could not tell",
         ),
         (
             Report(verdict=verdict(BROKEN_TWICE, outcome="FAIL")),
@@ -102,7 +105,7 @@ def test_comment__is_safe_and_its_tables_whole(name):
             Report(verdict=verdict(scenario("a", "FAIL"), outcome="FAIL")),
             "FAIL: a failed, but no limit is named",
         ),
-        (EXAMPLES["worse-than-base"], "FAIL: checkout broke 2 tolerances, search was not clear"),
+        (EXAMPLES["worse-than-base"], "FAIL: checkout became worse than base in 3 figures, search may"),
         (
             Report(
                 verdict=verdict(
@@ -110,7 +113,7 @@ def test_comment__is_safe_and_its_tables_whole(name):
                     outcome="FAIL",
                 )
             ),
-            "FAIL: a broke 1 limit and 1 tolerance",
+            "FAIL: a broke 1 limit and became worse than base in 1 figure",
         ),
         (Report(verdict=verdict(outcome="INVALID", findings=[finding()])), "INVALID: the run could not be"),
     ],
@@ -118,6 +121,168 @@ def test_comment__is_safe_and_its_tables_whole(name):
 def test_headline__says_what_happened(report, sentence):
     assert summarise_in_a_sentence(report).startswith(sentence)
     assert sentence in shown(comment(report)).split("\n", 1)[0]
+
+
+@pytest.mark.parametrize("name", ["pass", "loosened-approved"])
+def test_pass__is_one_fold_below_what_matters(name):
+    lines = [line for line in comment(EXAMPLES[name]).splitlines() if line]
+    assert lines[0].startswith("## ✅ PASS")
+    fold = lines.index("<details><summary>Figures, limits, and how to reproduce</summary>")
+    assert fold == (2 if name == "pass" else 5)
+    assert lines[-1] == "</details>"
+    assert lines.count("</details>") == 1
+
+
+def test_fail__is_open_but_for_what_few_need():
+    text = comment(EXAMPLES["worse-than-base"])
+    opened = text.partition("<details>")[0]
+    assert "| ❌ FAIL `checkout` | p95 **4.2\u00a0→ 304\u00a0ms** (72.4x) |" in opened
+    assert "**Why:** **head sends many more statements for a request than base**" in opened
+    assert "26,040 x SELECT price FROM prices" in shown(opened)
+    assert "*To decide it:* about 9 minutes under load" in opened
+    assert text.count("<details>") == 5
+
+
+@pytest.mark.parametrize("outcome", ["PASS", "INVALID", "INCONCLUSIVE"])
+def test_why__is_told_of_what_failed_alone(outcome):
+    one = scenario("a", outcome, diagnosis=diagnosis(cause()))
+    assert "**Why:**" not in comment(Report(verdict=verdict(one, outcome=outcome)))
+
+
+@pytest.mark.parametrize(
+    ("report", "says"),
+    [
+        (EXAMPLES["worse-than-base"], "3f2a91c against main at 91bd2aa · report · run"),
+        (
+            EXAMPLES["pass"],
+            "3f2a91c against main at 91bd2aa · nearest limit: connector-scaling all p95, 71 % used",
+        ),
+        (EXAMPLES["fail"], "3f2a91c, not compared with base · report · run"),
+        (EXAMPLES["bad-thresholds"], "3f2a91c · report · run"),
+        (
+            Report(verdict=verdict(scenario(comparison=COMPARED), git={"head": SHA, "base": "v1"})),
+            "0123456 against v1",
+        ),
+        (Report(verdict=verdict(scenario(comparison=COMPARED), git={})), "against base"),
+        (
+            Report(
+                verdict=verdict(
+                    findings=[
+                        finding("nothing-compared", "info", "run", "nothing was compared: base has no file")
+                    ]
+                )
+            ),
+            "0123456, not compared with base (base has no file)",
+        ),
+    ],
+)
+def test_second_line__names_both_commits_as_the_pull_request_does(report, says):
+    second = shown(comment(report)).split("\n")[1]
+    assert second.startswith(says)
+
+
+def test_page__is_linked_where_its_address_is_known():
+    assert f"[report]({PAGE_URL})" in comment(EXAMPLES["pass"])
+    assert f"[report]({RUN_URL}#artifacts)" in comment(EXAMPLES["fail"])
+
+
+@pytest.mark.parametrize(
+    ("report", "says"),
+    [
+        (
+            EXAMPLES["invalid"],
+            "The run shows neither that this change is good nor that it is bad, so it blocks",
+        ),
+        (
+            EXAMPLES["bad-thresholds"],
+            "Nothing was measured, so it blocks the merge. Fix what is listed, and push.",
+        ),
+        (EXAMPLES["inconclusive"], "It does not block the merge (on_inconclusive: warn)"),
+        (
+            Report(verdict=verdict(scenario("a", "INCONCLUSIVE"), outcome="INCONCLUSIVE", blocks=True)),
+            "It blocks the merge (on_inconclusive: block)",
+        ),
+        (EXAMPLES["pass"], ""),
+        (EXAMPLES["fail"], ""),
+        (EXAMPLES["loosened"], ""),
+    ],
+)
+def test_effect__says_whether_it_blocks_and_what_to_do(report, says):
+    assert says in explain_effect(report)
+    assert bool(says) is bool(explain_effect(report))
+    assert says in shown(comment(report)).partition("Figures, limits")[0]
+
+
+def test_loosening_without_approval__shows_what_it_is_worth_open():
+    opened = comment(EXAMPLES["loosened"]).partition("<details>")[0]
+    assert "- `burst-load` `all` `p50`: `500ms` → `20s`" in opened
+    assert "| `burst-load` | ❌\u00a0FAIL | ✅\u00a0PASS | `all p50` was" in opened
+    assert "new-one" not in opened  # base has none that could be loosened
+    assert "| `burst-load` | ❌" not in comment(EXAMPLES["loosened-approved"]).partition("<details>")[0]
+
+
+@pytest.mark.parametrize(
+    ("limits", "cell"),
+    [
+        ([limit()], "p95 212\u00a0ms of\u00a0300ms (71\u00a0%)"),
+        (
+            [limit(), limit(metric="p99", measured=391.0, text="500ms")],
+            "p99 391\u00a0ms of\u00a0500ms (78\u00a0%)",
+        ),
+        (
+            [limit(), limit("GET /a", "p50", 900.0, "300ms", outcome="FAIL")],
+            "p50 **900\u00a0ms** of\u00a0300ms (3x) `GET /a`",
+        ),
+        ([limit(metric="rate", measured=60.0, text="50/s")], "p95 212\u00a0ms |"),
+        ([], "p95 212\u00a0ms |"),
+    ],
+)
+def test_latency__is_of_the_limit_of_which_most_is_used(limits, cell):
+    one = scenario("a", "FAIL", limits=limits)
+    assert f"| ❌ FAIL `a` | {cell}" in comment(Report(verdict=verdict(one, outcome="FAIL")))
+
+
+@pytest.mark.parametrize(
+    ("broken", "cell"),
+    [
+        (
+            limit(metric="failures", measured=0.03, text="1%", outcome="FAIL"),
+            "**3\u00a0%** of\u00a01% | 60/s |",
+        ),
+        (
+            limit(metric="successes", measured=0.97, text="99%", outcome="FAIL"),
+            "**97\u00a0%** of\u00a099% | 60/s |",
+        ),
+        (
+            limit(metric="rate", measured=40.0, text="50/s", outcome="FAIL"),
+            "0\u00a0% | **40/s** of\u00a050/s |",
+        ),
+        (limit("GET /a", "failures", 0.03, "1%", outcome="FAIL"), "0\u00a0% | 60/s |"),
+    ],
+)
+def test_failures_and_rate__have_their_limit_where_it_is_broken(broken, cell):
+    assert cell in comment(Report(verdict=verdict(scenario("a", "FAIL", limits=[broken]), outcome="FAIL")))
+
+
+@pytest.mark.parametrize(
+    ("changes", "cell"),
+    [
+        (
+            [change("all", "p50", 0.02, outcome="PASS"), change("GET /a", "p95", 0.2)],
+            "p95 **+20\u00a0%** (+16\u00a0to\u00a0+24) `GET /a`",
+        ),
+        ([change("all", "rate", -0.2), change("all", "p95", 0.2)], "p95 **+20\u00a0%**"),
+        ([change("all", "p50", 0.02, outcome="PASS"), change("GET /a", outcome="PASS")], "p50 +2.0\u00a0%"),
+        (
+            [change("GET /a", size=0.2, outcome="INCONCLUSIVE"), change("all", "p50", 0.02, outcome="PASS")],
+            "p95 +20\u00a0%",
+        ),
+        ([change("GET /a", outcome="PASS")], "not compared"),
+    ],
+)  # fmt: skip
+def test_against_base__is_the_change_that_says_most(changes, cell):
+    one = scenario("a", comparison=duet(*changes))
+    assert f"`a` | {cell}" in comment(Report(verdict=verdict(one)))
 
 
 def test_sentence__is_short_enough_for_a_commit_status():
@@ -128,16 +293,20 @@ def test_sentence__is_short_enough_for_a_commit_status():
 def test_scenarios__come_worst_first():
     scenarios = [scenario(name, name) for name in ("PASS", "INCONCLUSIVE", "INVALID", "FAIL")]
     page = shown(comment(Report(verdict=verdict(*scenarios, outcome="FAIL"))))
-    places = [
-        page.index(name, page.index("failures")) for name in ("FAIL", "INVALID", "INCONCLUSIVE", "PASS")
-    ]
+    places = [page.index(f"{name} {name}") for name in ("FAIL", "INVALID", "INCONCLUSIVE", "PASS")]
     assert places == sorted(places)
 
 
 def test_scenario_without_evidence__has_a_whole_row():
     bare = scenario("bare", "INVALID", endpoints=(), limits=())
-    (rows,) = check_page(comment(Report(verdict=verdict(bare, outcome="INVALID")))).tables
-    assert rows == [10, 10]
+    both = Report(verdict=verdict(bare, scenario("a", limits=()), outcome="INVALID"))
+    (rows, _) = check_page(comment(both)).tables
+    assert rows == [4, 4, 4]
+
+
+def test_run_without_any_figure__has_no_table():
+    bare = scenario("bare", "INVALID", endpoints=(), limits=())
+    assert check_page(comment(Report(verdict=verdict(bare, outcome="INVALID")))).tables == []
 
 
 def test_many_breaches__are_counted_and_folded():
@@ -203,7 +372,7 @@ def test_order__endpoints_go_before_limits_and_those_before_reasons():
     assert all(len(page.encode()) <= size for page, size in zip(pages, sizes, strict=True))
     assert [page.count("<summary>") for page in pages] == [3, 2, 2, 0]
     assert all("must be at most" in page for page in pages[:3])
-    assert all(page.count("❌\u00a0FAIL") == 4 for page in pages)
+    assert all(page.count("| ❌ FAIL") == 4 for page in pages)
 
 
 def test_left_out_rows__are_counted_exactly():
@@ -224,14 +393,13 @@ def test_summary__has_room_for_what_the_comment_leaves_out():
 def test_regression__is_a_reason_and_an_unclear_one_only_where_it_decides():
     unclear = duet(change(outcome="INCONCLUSIVE"), change("GET /a", "p50"))
     text = comment(Report(verdict=verdict(scenario("a", "FAIL", comparison=unclear), outcome="FAIL")))
-    assert "- ❌ `GET /a p50` changed by **+12.3 %** (+8.3 to +16.3) against base, the tolerance" in text
-    assert "❔" not in text
+    assert (
+        "- ❌ `GET /a p50` went from 200 to 225 ms against base, **+12 %** (+8 to +16); the tolerance" in text
+    )
+    assert "❓" not in text.partition("<details>")[0]
     unclear = duet(change(outcome="INCONCLUSIVE"), outcome="INCONCLUSIVE")
     text = comment(Report(verdict=verdict(scenario("a", "INCONCLUSIVE", comparison=unclear))))
-    assert (
-        "- ❔ `all p95` changed by **+12.3 %** (+8.3 to +16.3) against base, the tolerance is 10 %; chang"
-        in text
-    )
+    assert "- ❓ `all p95` went from 200 to 225 ms against base, **+12 %** (+8 to +16); the toler" in text
 
 
 def test_side_that_cannot_be_judged__is_shown_with_the_comparison():

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from ci_gate.report.annotations import render_annotations
-from ci_gate.report.comment import MAX_COMMENT_BYTES, Report, render_report
-from ci_gate.report.explain import describe_excess, explain, explain_rest
+from ci_gate.report.comment import MAX_COMMENT_BYTES, render_report
+from ci_gate.report.explain import describe_change, describe_deciding, describe_excess, explain, explain_rest
 from ci_gate.report.html.report import render_html
 from ci_gate.report.junit import render_junit
 from ci_gate.report.reasons import mark_sentence
+from ci_gate.report.report import Report
 from ci_gate.report.terminal import render_terminal
 from tests.report.examples import APPROVALS, BURST, DEPLOYMENTS, REGRESSED, UNCLEAR
 from tests.report.html.test_report import text_of
@@ -30,7 +31,12 @@ def test_every_format__says_the_same_sentences(one):
     assert explain(one)
     for sentence in explain(one):
         for name, text in outputs.items():
-            if (name, sentence.kind) != ("annotations", "unclear"):  # which need not block
+            if (name, sentence.kind) == ("annotations", "unclear"):  # which need not block
+                continue
+            if name == "terminal" and sentence.code is None:  # a row of its list says it in columns
+                row = next(line for line in text.splitlines() if line[4:].startswith(sentence.subject + " "))
+                assert sentence.figure in row
+            else:
                 assert sentence.text in text, name
 
 
@@ -79,9 +85,37 @@ def test_reasons__name_each_breach_with_its_size_and_nothing_for_a_pass():
 
 def test_reasons__of_a_comparison():
     sentences = [each.text for each in explain(REGRESSED)]
-    assert sentences[0] == "changed by +31.2 % (+27.2 to +35.2) against base, the tolerance is 20 %"
+    assert sentences[:2] == [
+        "went from 4.2 to 304 ms against base, 72.4x (61.2x to 87.1x); the tolerance is 20 %",
+        "went from 245 to 322 ms against base, +31 % (+27 to +35); the tolerance is 20 %",
+    ]
     (unclear,) = explain(UNCLEAR)
-    assert "changes below 31.0 % were not detectable" in unclear.text
+    assert "less than 31 % was not detectable" in unclear.text
+
+
+def test_change__whose_plain_figures_say_another_thing_is_said_to_be_paired():
+    assert "against base, window by window +12 %" in describe_change(change(head=200.0))
+    assert "against base, +12 %" in describe_change(change())
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"mde": 0.31}, "about 9 minutes under load instead of 60 s (max_duration), or a tolerance of 31 %"),
+        ({"mde": 3.0}, "a tolerance of 300 %"),
+        ({"mde": 0.2, "tolerance": 0.0}, "a tolerance of 20 %"),
+        ({"mde": 0.09}, "run it again: this is too close to the tolerance, or made by a few stalls"),
+        (
+            {"metric": "failures", "mde": 0.02, "tolerance": 0.01},
+            "about 4 minutes under load instead of 60 s",
+        ),
+    ],
+)
+def test_unclear_change__says_what_would_decide_it(values, says):
+    one = change(outcome="INCONCLUSIVE", **values)
+    assert describe_deciding(one, 60.0).startswith(says)
+    (reason,) = explain(scenario("a", "INCONCLUSIVE", comparison=duet(one, outcome="INCONCLUSIVE")))
+    assert reason.remedy == describe_deciding(one, 60.0)
 
 
 def test_reasons__of_what_cannot_be_trusted_come_before_limits_that_it_broke():

@@ -6,8 +6,9 @@ import pytest
 
 from ci_gate.errors import ServiceError
 from ci_gate.judge.compare.duet import without_duet
-from ci_gate.report.comment import Report, summarise_in_a_sentence
 from ci_gate.report.explain import explain_missing
+from ci_gate.report.headline import summarise_in_a_sentence
+from ci_gate.report.report import Report
 from ci_gate.thresholds import parse_thresholds
 from tests.judge.test_verdict import TEXT
 from tests.report.outputs import render_verdict
@@ -34,15 +35,15 @@ def test_base_that_did_not_start__is_the_headline_and_a_reason_that_is_not_folde
     assert summarise_in_a_sentence(Report(verdict=INCONCLUSIVE)) == headline
     outputs = render_verdict(INCONCLUSIVE)
     assert "relation orders is missing" in outputs["comment"].partition("<details>")[0]
-    assert "INCONCLUSIVE: not compared with base: base did not start" in outputs["terminal"]
+    assert "INCONCLUSIVE: shop had no comparison with base (base did not start)" in outputs["terminal"]
 
 
 def test_comparison_that_could_not_tell__still_says_so():
     unclear = duet(change(outcome="INCONCLUSIVE"), outcome="INCONCLUSIVE")
     one = verdict(scenario("shop", "INCONCLUSIVE", comparison=unclear), outcome="INCONCLUSIVE")
-    assert "within its budget" in render_verdict(one)["terminal"]
+    assert "may be worse than base: this run could not tell" in render_verdict(one)["terminal"]
     both = verdict(one.scenarios[0], INCONCLUSIVE.scenarios[0], outcome="INCONCLUSIVE")
-    assert "within its budget" in render_verdict(both)["terminal"]
+    assert "may be worse than base: this run could not tell" in render_verdict(both)["terminal"]
 
 
 def test_not_compared__hundreds_are_a_few_lines():

@@ -14,6 +14,7 @@ from ci_gate.thresholds import DEFAULT_FILE
 
 _SUCCESS: Final = "success"
 NOT_MEASURED: Final = "not-measured"
+NOTHING_COMPARED: Final = "nothing-compared"
 
 
 def merge_verdicts(
@@ -116,7 +117,7 @@ def _distrust(code: str, message: str, remedy: str) -> Finding:
 
 def _note_not_compared(why: str) -> Finding:
     return Finding(
-        code="nothing-compared",
+        code=NOTHING_COMPARED,
         severity="info",
         subject="run",
         message=f"nothing was compared with base, only limits were judged: {why}",

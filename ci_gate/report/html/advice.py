@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.verdict import ScenarioVerdict, Verdict
-from ci_gate.report.comment import Report
-from ci_gate.report.explain import describe_excess, list_blocking, share_of_limit
+from ci_gate.report.explain import describe_excess, find_tightest, list_blocking
+from ci_gate.report.report import Report
 from ci_gate.wording import count
 
 _TIGHT: Final = 0.9
@@ -23,17 +22,6 @@ class Advice:
     subject: str
     text: str
     href: str = ""
-
-
-def find_tightest(scenarios: Sequence[ScenarioVerdict]) -> tuple[ScenarioVerdict, LimitResult, float] | None:
-    """The kept limit nearest to its bound with its scenario, and the share of it that is used (0 to 1)."""
-    used = [
-        (scenario, limit, 1 / share if limit.is_floor else share)
-        for scenario in scenarios
-        for limit in scenario.limits
-        if limit.outcome == Outcome.PASS and (share := share_of_limit(limit))
-    ]
-    return max(used, key=lambda each: each[2], default=None)
 
 
 def advise(report: Report) -> tuple[Advice, ...]:

@@ -10,9 +10,16 @@ from ci_gate.judge.timeline.run_timeline import RunTimeline, ScenarioTimeline
 from ci_gate.judge.verdict import ScenarioVerdict
 from ci_gate.report.against_base import describe_duet
 from ci_gate.report.cells import format_bound, format_measured, format_share
-from ci_gate.report.comment import Report, summarise_in_a_sentence
-from ci_gate.report.explain import Sentence, explain, explain_doubts, explain_finding, explain_missing
-from ci_gate.report.html.advice import advise, find_tightest
+from ci_gate.report.explain import (
+    Sentence,
+    explain,
+    explain_doubts,
+    explain_finding,
+    explain_missing,
+    find_tightest,
+)
+from ci_gate.report.headline import summarise_in_a_sentence
+from ci_gate.report.html.advice import advise
 from ci_gate.report.html.charts import make_figures
 from ci_gate.report.html.figure import Figure
 from ci_gate.report.html.page import render_page
@@ -27,6 +34,7 @@ from ci_gate.report.html.tables import (
     make_under_base_table,
 )
 from ci_gate.report.outcome_words import WORDS, count_outcomes
+from ci_gate.report.report import Report
 from ci_gate.report.reproduction import list_commands
 from ci_gate.wording import count
 

@@ -13,12 +13,20 @@ from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.outcome import WORST_FIRST, Outcome
 from ci_gate.judge.summary import EndpointSummary
 from ci_gate.judge.verdict import ScenarioVerdict
-from ci_gate.report.against_base import change_rows, summarise_duet
-from ci_gate.report.cells import format_bound, format_measured, format_ms, format_rate, format_share
+from ci_gate.report.against_base import format_change, format_interval, sort_changes, summarise_duet
+from ci_gate.report.cells import (
+    format_bound,
+    format_measured,
+    format_ms,
+    format_percent,
+    format_rate,
+    format_share,
+)
 from ci_gate.report.explain import explain_under_base, share_of_limit
 from ci_gate.report.html.table import Cell, Column, Table, make_outcome_cell
 from ci_gate.report.outcome_words import WORDS
-from ci_gate.wording import NOTHING
+from ci_gate.thresholds import metric_of
+from ci_gate.wording import NOTHING, format_number
 
 _FIGURES: Final = ("requests", "rate", "p50", "p95", "p99")
 
@@ -115,25 +123,28 @@ def _limit_row(limit: LimitResult) -> tuple[Cell, ...]:
 
 
 def make_change_table(duet: DuetVerdict) -> Table:
-    """A row for each comparison, broken tolerances first."""
+    """A row for each comparison, the worst first."""
     titles = ("base", "head", "change", "interval", "tolerance", "detectable")
     columns = (
         *(Column(title=title) for title in ("endpoint", "metric", "outcome")),
         *number_columns(*titles),
     )
-    # As change_rows has them.
-    ordered = sorted(duet.changes, key=lambda change: change.outcome != Outcome.FAIL)
-    rows = tuple(_change_row(change, cells) for change, cells in zip(ordered, change_rows(duet), strict=True))
+    rows = tuple(map(_change_row, sort_changes(duet)))
     return Table(caption="Head against base, each with its interval", columns=columns, rows=rows)
 
 
-def _change_row(change: Change, cells: tuple[str, ...]) -> tuple[Cell, ...]:
-    keys = (change.base, change.head, change.change, change.low, change.tolerance, change.mde)
+def _change_row(change: Change) -> tuple[Cell, ...]:
+    show = metric_of(change.metric).unit.format
     return (
         Cell(change.endpoint, kind="code"),
         Cell(change.metric),
         make_outcome_cell(change.outcome, WORDS),
-        *(Cell(text, key) for text, key in zip(cells[3:], keys, strict=True)),
+        Cell(show(change.base), change.base),
+        Cell(show(change.head), change.head),
+        Cell(format_change(change), change.change),
+        Cell(format_interval(change), change.low),
+        Cell(format_percent(change.tolerance), change.tolerance),
+        Cell(f"{format_number(change.mde * 100)} %", change.mde),
     )
 
 

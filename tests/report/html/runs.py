@@ -15,7 +15,7 @@ from ci_gate.evidence.samples import ENDED_BY_STATUS, ENDED_WELL, FLAG_RETRY_AFT
 from ci_gate.evidence.workload import Workload
 from ci_gate.judge.timeline.run_timeline import RunTimeline
 from ci_gate.judge.verdict import judge
-from ci_gate.report.comment import Report
+from ci_gate.report.report import Report
 from ci_gate.run.plan import plan_duet, plan_recording
 from ci_gate.thresholds import parse_thresholds
 from tests.judge.evidence_values import make_machine_reading

@@ -18,10 +18,10 @@ from ci_gate.judge.diagnosis.bottleneck import Diagnosis
 from ci_gate.judge.diagnosis.causes import Cause
 from ci_gate.judge.timeline.run_timeline import TIMELINE_SCHEMA, RunTimeline, ScenarioTimeline
 from ci_gate.judge.timeline.timeline import PhaseSpan, Timeline
-from ci_gate.report.comment import Report
 from ci_gate.report.html.advice import advise, find_tightest
 from ci_gate.report.html.overview import OverviewRun, render_overview
 from ci_gate.report.html.report import MAX_REASONS, render_html
+from ci_gate.report.report import Report
 from tests.report.examples import BURST, DEPLOYMENTS, DIGEST, EXAMPLES
 from tests.report.test_escape import hostile_text
 from tests.report.verdicts import change, duet, endpoint, finding, limit, scenario, verdict
@@ -105,10 +105,10 @@ def test_page__is_as_in_the_golden_file():
         ("invalid", "scenario the service did not start: [Errno 98] Address already in use run the run was"),
         ("invalid", "What to do next run : run again, to the end. cab-approvals : scenario: fix what"),
         ("invalid", "cab-approvals INVALID 50 - - - - - - -"),
-        ("worse-than-base", "POST /api/v1/orders failures broken 0.1 % 1.2 % +1.1 pp -2.9 to +5.1 0.5 %"),
+        ("worse-than-base", "POST /api/v1/orders failures broken 0.1 % 1.2 % +1.1 pp +0.8 to +1.4 0.5 %"),
         ("worse-than-base", "all rate kept 59.1/s 57.9/s -2.0 % -6.0 to +2.0 5 % 6.2 %"),
         ("worse-than-base", "GET /api/v1/orders/{id} p99 was not compared: too few samples (12 on base, 15"),
-        ("worse-than-base", "Against base 2 worse of 5 comparisons"),
+        ("worse-than-base", "Against base 3 worse of 6 comparisons"),
         ("loosened", "p50 loosened 500ms 20s burst-load all p95 loosened 1s - burst-load POST /api/v1"),
         ("loosened", "burst-load FAIL PASS all p50 was 19,400 ms, must be at most 500ms: 38.8 times"),
         ("loosened", "; POST /api/v1/deployments p95 has no figure concurrent-deployments PASS PASS -"),

@@ -1,0 +1,36 @@
+"""What the comment, the job summary, the annotations and the page are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ci_gate.judge.changes.approval import Approval
+from ci_gate.judge.changes.rejudge import UnderBase
+from ci_gate.judge.changes.threshold_changes import ThresholdChange
+from ci_gate.judge.outcome import Outcome
+from ci_gate.judge.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A verdict, what became of the thresholds, and where it stands. Texts are empty where nothing is known.
+
+    ``page_url`` is where report.html is. ``head_sha`` is the commit of the pull request itself.
+    """
+
+    verdict: Verdict
+    changes: tuple[ThresholdChange, ...] = ()
+    under_base: tuple[UnderBase, ...] = ()
+    approval: Approval | None = None
+    run_url: str = ""
+    page_url: str = ""
+    head_sha: str = ""
+
+    @property
+    def is_unapproved(self) -> bool:
+        return self.approval is not None and self.approval.is_missing
+
+    @property
+    def outcome(self) -> Outcome:
+        """The verdict's own, or FAIL for what was loosened without approval."""
+        return Outcome.FAIL if self.is_unapproved else self.verdict.outcome
