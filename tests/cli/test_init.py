@@ -149,6 +149,45 @@ def test_dry_run__shows_all_and_writes_nothing(call, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_dry_run__shows_how_a_draft_differs_from_a_file_that_is_there(call, tmp_path):
+    mine = "schema: 1\nmine: \x1b[31m"
+    write(tmp_path, **{"thresholds.yaml": mine, ".gitignore": "mine\n"})
+    code, out, _ = call("init", "--dry-run", tmp_path)
+    assert code == 0
+    file, ignored = tmp_path / "thresholds.yaml", tmp_path / ".gitignore"
+    assert f"kept {file}: it is there already\n" in out
+    assert f"--- {file}\n+++ {file}\n" in out
+    assert "\n schema: 1\n-mine: \ufffd[31m\n\\ No newline at end of file\n+\n+service:" in out
+    assert f"--- {ignored}\n+++ {ignored}\n@@ -1 +1,2 @@\n mine\n+ci-gate-out/\n" in out
+    assert f"--- /dev/null\n+++ {tmp_path / 'load' / 'visits.py'}\n" in out
+    assert file.read_text() == mine
+    assert {path.name for path in tmp_path.iterdir()} == {"thresholds.yaml", ".gitignore"}
+
+
+def test_dry_run__after_init_shows_nothing(call, tmp_path):
+    write(tmp_path, **{"load/shop.py": LOCUSTFILE})
+    assert call("init", tmp_path)[0] == 0
+    code, out, _ = call("init", "--dry-run", tmp_path)
+    assert (code, out.count("it is there already"), "@@" in out) == (0, 4, False)
+
+
+@pytest.mark.parametrize(
+    ("ignored", "missing"),
+    [
+        ("", True),
+        ("dist\n", True),
+        ("dist\nci-gate-out/\n", False),
+        ("/ci-gate-out/", False),
+        ("ci-gate-out", False),
+    ],
+)
+def test_init__says_what_a_gitignore_that_is_there_lacks(call, tmp_path, ignored, missing):
+    write(tmp_path, **{".gitignore": ignored})
+    code, out, _ = call("init", tmp_path)
+    assert (code, "; add the line ci-gate-out/" in out) == (0, missing)
+    assert (tmp_path / ".gitignore").read_text() == ignored
+
+
 @pytest.mark.parametrize(
     ("files", "command"),
     [

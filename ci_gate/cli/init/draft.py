@@ -26,6 +26,7 @@ from ci_gate.thresholds.yaml.text import write_comment, write_scalar
 from ci_gate.wording import format_number
 
 LOCUSTFILE: Final = "load/visits.py"
+IGNORED: Final = ".gitignore"
 _USERS: Final = 10
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,5}")
 _SECRET: Final = re.compile(r"PASS|SECRET|TOKEN|KEY|CREDENTIAL", re.IGNORECASE)
@@ -57,7 +58,7 @@ def draft_files(seen: Repository, folder: str = "") -> tuple[Draft, ...]:
         *files,
         Draft(path=GATE_WORKFLOW, text=gate, why="measures pull requests; OWNER is who publishes ci-gate"),
         Draft(path=COMMENT_WORKFLOW, text=comment, why="comments on forks' pull requests; may be left out"),
-        Draft(path=".gitignore", text="ci-gate-out/\n", why="evidence is not committed"),
+        Draft(path=IGNORED, text="ci-gate-out/\n", why="evidence is not committed"),
     )
 
 
