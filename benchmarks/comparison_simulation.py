@@ -2,8 +2,8 @@
 
     python -m benchmarks.comparison_simulation --runs 200
 
-Prints a Markdown table. Each run is a whole plan of looks of 2 minutes, on simulated noise or on pieces of a
-recorded duet (tests/data/duet.npz). A few minutes of one core for every 200 runs.
+Prints a Markdown table. Each run is a whole plan of interim analyses of 2 minutes, on simulated noise or on
+pieces of a recorded duet (tests/data/duet.npz). A few minutes of one core for every 200 runs.
 """
 
 from __future__ import annotations
@@ -89,19 +89,19 @@ SOURCES: Final[dict[str, Callable[[np.random.Generator], Duet]]] = {
 
 def run(duet: Duet, tolerances: dict[str, float]) -> tuple[str, float]:
     """The outcome and the seconds of load it took."""
-    for look in plan_interim(DURATION_S, ALPHA):
+    for interim in plan_interim(DURATION_S, ALPHA):
         comparison = compare(
             *duet,
             endpoints=ENDPOINTS,
             tolerances=tolerances,
-            phase=phase(look.duration_s),
-            look=look,
+            phase=phase(interim.duration_s),
+            interim=interim,
             alpha=ALPHA,
         )
         outcome = settle(comparison)
-        if outcome != "INCONCLUSIVE" or look.is_last:
+        if outcome != "INCONCLUSIVE" or interim.is_last:
             break
-    return outcome, look.duration_s
+    return outcome, interim.duration_s
 
 
 def measure(source: Callable[[np.random.Generator], Duet], case: Case, runs: int) -> list[str]:

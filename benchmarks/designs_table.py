@@ -31,7 +31,7 @@ def render(readings: Sequence[Reading], cells: Sequence[Cell]) -> str:
             tabulate(scatter_rows(readings), headers=SCATTER_HEADERS, tablefmt="github"),
             "What is found: " + FOUND_SAYS,
             tabulate(found_rows(readings, cells), headers=found_headers(cells), tablefmt="github"),
-            "What the whole duets read (plain percentiles, mean of the pairs), and what the gate said:",
+            "What the whole duets read (plain percentiles, mean of the pairs), and what the gate decided:",
             tabulate(effect_rows(readings, metric_of), headers=EFFECT_HEADERS, tablefmt="github"),
         ]
     )

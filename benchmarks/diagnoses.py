@@ -199,8 +199,10 @@ def run_all(cases: list[Case], options: argparse.Namespace) -> dict[str, list[Di
                 diagnosis = run(case, url.rpartition("/")[0], redis, options.seconds, keep)
                 found[case.name].append(diagnosis)
                 word = "right" if is_right(case, diagnosis) else "WRONG"
-                told = f"{time.monotonic() - began_s:.0f} s, load average before {load:.1f}"
-                print(f"{number + 1:3} {word} {case.name}: {describe(diagnosis)} ({told})", flush=True)
+                circumstances = f"{time.monotonic() - began_s:.0f} s, load average before {load:.1f}"
+                print(
+                    f"{number + 1:3} {word} {case.name}: {describe(diagnosis)} ({circumstances})", flush=True
+                )
     return found
 
 

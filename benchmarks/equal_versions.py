@@ -1,7 +1,7 @@
 """How often equal versions are blocked, and how much the comparison scatters: many real short comparisons.
 
 Several pairs of the same version run at the same time for a long while (they are each other's noise); the
-recording of each pair is cut into short pieces, and each piece is compared like a whole run, at one look.
+recording of each pair is cut into short pieces, and each piece is compared like a whole run, at one analysis.
 
     python -m benchmarks.equal_versions [--scenario NAME] [--pairs 4] [--minutes 20] [--piece 20]
 """
@@ -50,7 +50,9 @@ def main() -> None:
         duration_s=options.minutes * 60,
         on_second=show,
     )
-    look = InterimAnalysis(duration_s=options.piece, alpha=thresholds.compare.alpha, share=1.0, is_last=True)
+    interim = InterimAnalysis(
+        duration_s=options.piece, alpha=thresholds.compare.alpha, share=1.0, is_last=True
+    )
     outcomes: Counter[str] = Counter()
     changes: dict[tuple[str, str], list[float]] = {}
     real: Counter[tuple[str, str]] = Counter()
@@ -59,7 +61,7 @@ def main() -> None:
         begin_s = max(side.begin_s for side in sides)
         end_s = min(side.begin_s + side.duration_s for side in sides)
         while begin_s + options.piece <= end_s:
-            comparison = compare_at(look, begin_s, sides, scenario, thresholds.compare)
+            comparison = compare_at(interim, begin_s, sides, scenario, thresholds.compare)
             outcomes[settle(comparison)] += 1
             for change in comparison.changes:
                 key = (change.endpoint, change.metric)
@@ -69,12 +71,12 @@ def main() -> None:
     rows = [
         (
             *key,
-            len(seen),
-            f"{np.median(seen):+.2%}",
-            f"{np.std(seen, ddof=1):.2%}",
-            f"{real[key] / len(seen):.1%}",
+            len(measured),
+            f"{np.median(measured):+.2%}",
+            f"{np.std(measured, ddof=1):.2%}",
+            f"{real[key] / len(measured):.1%}",
         )
-        for key, seen in changes.items()
+        for key, measured in changes.items()
     ]
     headers = ("endpoint", "metric", "comparisons", "median change", "standard deviation", "called real")
     print(tabulate(rows, headers=headers, tablefmt="github"))

@@ -1,4 +1,4 @@
-r"""How often the gate blocks a slower head within two minutes, by its own decision: looks, Holm, tolerances.
+r"""How often the gate blocks a slower head within two minutes, by its whole own decision.
 
 Several pairs run at the same time for a long while (they are each other's noise, beside the noise made on
 purpose). The recording of each pair is cut into pieces of the longest duration, and `judge_duet` decides each
@@ -91,7 +91,7 @@ def share(hits: int, of: int) -> str:
 
 
 class Decision(StrictValue, frozen=True):
-    """What the gate said of one piece; ``changes`` are of all requests, at the deciding look."""
+    """What the gate decided of one piece; ``changes`` are of all requests, at the deciding analysis."""
 
     base: str
     head: str
@@ -223,9 +223,9 @@ def summarise(decisions: Sequence[Decision]) -> list[tuple[str, ...]]:
 
 
 def describe_changes(decisions: Sequence[Decision], metric: str) -> str:
-    """Median and standard deviation of what was read of all requests at the deciding look."""
-    seen = [each.changes[metric] for each in decisions if metric in each.changes]
-    return f"{np.median(seen):+.1%} ({np.std(seen, ddof=1):.1%})" if len(seen) > 1 else "-"
+    """Median and standard deviation of what was read of all requests at the deciding analysis."""
+    changes = [each.changes[metric] for each in decisions if metric in each.changes]
+    return f"{np.median(changes):+.1%} ({np.std(changes, ddof=1):.1%})" if len(changes) > 1 else "-"
 
 
 if __name__ == "__main__":

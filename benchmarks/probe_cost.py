@@ -117,8 +117,8 @@ def print_throughput(url: str, folder: Path, rounds: int, seconds: int) -> None:
     for number in range(2 * rounds):
         is_probed = number % 4 in {1, 2}  # without, with, with, without: a drift of the machine hits both
         with run_probes(ProbeTargets(addresses={"postgres": url}) if is_probed else NO_PROBES, folder):
-            said = pgbench(url, "--client", "8", "--select-only", "--time", str(seconds))
-        rates[is_probed].append(float(re.findall(r"tps = ([\d.]+)", said)[0]))
+            output = pgbench(url, "--client", "8", "--select-only", "--time", str(seconds))
+        rates[is_probed].append(float(re.findall(r"tps = ([\d.]+)", output)[0]))
     without, probed = statistics.median(rates[False]), statistics.median(rates[True])
     spread = statistics.stdev(rates[False]) / without if rounds > 1 else 0.0
     print(f"\npgbench --select-only, 8 clients, median of {rounds} rounds of {seconds} s:")

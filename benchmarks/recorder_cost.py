@@ -45,7 +45,7 @@ HEADER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 
 
 
 class Counter(asyncio.Protocol):
-    """Answers every request alike and counts; ``GET /count`` tells."""
+    """Answers every request alike and counts; ``GET /count`` says how many."""
 
     served = 0
 

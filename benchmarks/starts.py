@@ -46,7 +46,7 @@ Slow = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Question:
-    """What is done to head's response times, and what the gate is told to tolerate."""
+    """What is done to head's response times, and what the gate is to tolerate."""
 
     name: str
     slow: Slow
@@ -63,7 +63,7 @@ PIECES = Question(name="as it is, 30 s", slow=partial(slow_down, 1.0), tolerance
 
 
 class Decision(StrictValue, frozen=True):
-    """What the gate said; ``changes`` and ``mdes`` are of all requests, at the deciding look."""
+    """What the gate decided; ``changes`` and ``mdes`` are of all requests, at the deciding analysis."""
 
     question: str
     outcome: str
@@ -171,9 +171,9 @@ def main() -> None:
             start = measure_start(thresholds, scenario, options, number=number)
             with LineWriter(options.out) as lines:
                 lines.write(start)
-            said = ", ".join(decision.outcome for decision in start.decisions)
+            outcomes = ", ".join(decision.outcome for decision in start.decisions)
             print(
-                f"{number + 1} of {options.starts}, {time.monotonic() - began:.0f} s: {said}",
+                f"{number + 1} of {options.starts}, {time.monotonic() - began:.0f} s: {outcomes}",
                 file=sys.stderr,
                 flush=True,
             )
@@ -232,11 +232,11 @@ def decision_rows(starts: Sequence[Start]) -> list[tuple[str, ...]]:
 
 def describe(decisions: Sequence[Decision], metric: str) -> str:
     """``+0.3 % +- 1.2 % (mde 4 %)``: mean and standard deviation of what was read, and the median mde."""
-    seen = [decision.changes[metric] for decision in decisions if metric in decision.changes]
+    changes = [decision.changes[metric] for decision in decisions if metric in decision.changes]
     mdes = [decision.mdes[metric] for decision in decisions if metric in decision.mdes]
-    if len(seen) <= 1:
+    if len(changes) <= 1:
         return "-"
-    return f"{np.mean(seen):+.1%} +- {np.std(seen, ddof=1):.1%} (mde {np.median(mdes):.1%})"
+    return f"{np.mean(changes):+.1%} +- {np.std(changes, ddof=1):.1%} (mde {np.median(mdes):.1%})"
 
 
 SCATTER_HEADERS = ("scenario", "CPU noise", "design", "readings", *QUANTILES)

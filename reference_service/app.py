@@ -76,11 +76,11 @@ class Service:
         return [
             *api,
             Route(LOGIN_PATH, sign_in, methods=["POST"]),
-            Route("/healthz", self.tell_health),
+            Route("/healthz", self.report_health),
             Route("/metrics", self.show_metrics),
         ]
 
-    async def tell_health(self, _request: Request) -> Response:
+    async def report_health(self, _request: Request) -> Response:
         """200 when a request could be served now: the database and Redis answer."""
         if self._injection.is_starting:
             return error_reply(HTTPStatus.SERVICE_UNAVAILABLE, "starting", "not ready yet")

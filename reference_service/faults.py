@@ -1,4 +1,4 @@
-"""Faults that FAULTS switches on to prove the gate: ``FAULTS=extra_cpu=3ms,tiny_pool``."""
+"""Faults that FAULTS switches on to test the gate: ``FAULTS=extra_cpu=3ms,tiny_pool``."""
 
 from __future__ import annotations
 

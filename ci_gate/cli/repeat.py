@@ -48,7 +48,7 @@ def find_standing_verdict(
 ) -> Verdict | None:
     """The verdict of the last run of this workflow, in its ``artifact``.
 
-    None where there is to be measured: why is said on standard error.
+    None where there is to be measured: standard error says why.
     """
     found = _find_standing_verdict(thresholds_file, names, profile_name, artifact)
     if isinstance(found, MeasureAgain):

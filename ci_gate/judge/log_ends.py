@@ -18,10 +18,10 @@ def shorten_failure(text: str) -> str:
         return text
     failed = " ".join(text[: found.start()].split())
     failed = failed if len(failed) <= _MAX_BEFORE else f"{failed[: _MAX_BEFORE - 1]}…"
-    return f"{failed}{tell_end(found['log'], text[found.end() :].splitlines())}"
+    return f"{failed}{describe_end(found['log'], text[found.end() :].splitlines())}"
 
 
-def tell_end(log: str, lines: Sequence[str]) -> str:
+def describe_end(log: str, lines: Sequence[str]) -> str:
     """``; service.log ends: no such table: shop``; empty where the log is.
 
     Lines that are indented are left out where others are there: they are frames of a stack, or code.

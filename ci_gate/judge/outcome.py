@@ -8,11 +8,11 @@ from typing import Final
 
 
 class Outcome(StrEnum):
-    """From best to worst: a proven regression says more than what proves nothing, and that more than a doubt.
+    """From best to worst: a proven regression says more than what could not be judged, that more than doubt.
 
-    INCONCLUSIVE: more load could still decide it, and a gate may let it through. INVALID: it proves nothing,
-    and blocks. So a limit with too few samples is INVALID: no gate lets through what it was asked to prove. A
-    load step of a capacity measurement with too few is INCONCLUSIVE: a longer step decides it.
+    INCONCLUSIVE: more load could still decide it, and a gate may let it through. INVALID: it could not be
+    judged, and blocks. So a limit with too few samples is INVALID: no gate lets through what it was asked to
+    prove. A load step of a capacity measurement with too few is INCONCLUSIVE: a longer step decides it.
     """
 
     PASS = "PASS"  # noqa: S105

@@ -20,7 +20,7 @@ _ROUNDING: Final = 1e-9  # of shares that were computed in another way
 
 
 def outcome_of_run(scenarios: Iterable[Outcome], findings: Iterable[Finding]) -> Outcome:
-    """Of the scenarios' outcomes and what was found in the run as a whole; no scenario proves nothing."""
+    """Of the scenarios' outcomes and what was found in the run as a whole; INVALID without a scenario."""
     return decide(scenarios, is_shown=all(finding.severity == "info" for finding in findings))
 
 

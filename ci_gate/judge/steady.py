@@ -26,7 +26,7 @@ _TOO_MANY_REQUESTS: Final = 429
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SteadyPhase:
-    """The requests that count: due after all users were warm and before they were told to stop.
+    """The requests that count: due after all users were warm and before they were asked to stop.
 
     ``samples`` are rows of SAMPLE_DTYPE; ``success`` and ``latency_ms`` are aligned with them. ``begin_s``
     and ``end_s`` are Unix seconds, both infinite where the phase never began.

@@ -26,7 +26,7 @@ def fold_texts(counted: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
     """Texts with how often each came, the most frequent first.
 
     Of texts that differ by numbers, UUIDs and other ids alone there is one, with a ``*`` for what differs. An
-    HTTP status that is said to be one is no such number.
+    HTTP status that is called one is no such number.
     """
     folded: dict[tuple[str, ...], tuple[tuple[str, ...], int]] = {}
     for text, times in counted:

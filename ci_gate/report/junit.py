@@ -87,17 +87,17 @@ def _complete(cases: Iterable[_Case], outcome: Outcome, undecided: _State) -> li
 
 
 def _scenario_cases(scenario: ScenarioVerdict, verdict: Verdict, undecided: _State) -> Iterator[_Case]:
-    is_distrusted = any(finding.severity == "invalid" for finding in scenario.findings)
+    is_invalid = any(finding.severity == "invalid" for finding in scenario.findings)
     for limit in scenario.limits:
-        yield _doubt(_judge_limit(limit, verdict.thresholds_file), "error" if is_distrusted else None)
+        yield _doubt(_judge_limit(limit, verdict.thresholds_file), "error" if is_invalid else None)
     for finding in list_blocking(scenario.findings):
         yield _describe_finding(finding, "error")
     duet = scenario.comparison
     if duet is None:
         return
     of_findings: _State = "error" if duet.outcome == Outcome.INVALID else undecided
-    is_doubtful = is_distrusted or any(finding.severity == "invalid" for finding in duet.findings)
-    doubt: _State | None = ("error" if is_distrusted else of_findings) if is_doubtful else None
+    is_doubtful = is_invalid or any(finding.severity == "invalid" for finding in duet.findings)
+    doubt: _State | None = ("error" if is_invalid else of_findings) if is_doubtful else None
     for case in _comparison_cases(duet, undecided):
         yield _doubt(case, doubt)
     for finding in duet.findings:

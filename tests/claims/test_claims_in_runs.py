@@ -57,8 +57,8 @@ def test_mistake__is_found_and_only_by_its_rules(run, case):
     without = tuple(rule for rule in RULES if rule.code not in case.codes)
     again = run.judge_again(case.scenario, without)
     # A limit of which nothing is known blocks by itself.
-    is_unproven = any(limit.outcome == "INVALID" for limit in again.limits)
-    assert (again.outcome, blocking(again)) == ("INVALID" if is_unproven else "PASS", set())
+    is_invalid = any(limit.outcome == "INVALID" for limit in again.limits)
+    assert (again.outcome, blocking(again)) == ("INVALID" if is_invalid else "PASS", set())
     assert run.judge_again(case.scenario, RULES).outcome == "INVALID"
 
 

@@ -18,7 +18,7 @@ from ci_gate.judge.verdict import decode_verdict
 from tests.service.services import await_true
 from tests.steady import await_steady
 
-EXIT = {"pass": 0, "fail": 1, "bad input": 2, "proves nothing": 3, "outside": 4, "bug": 70}
+EXIT = {"pass": 0, "fail": 1, "bad input": 2, "invalid": 3, "outside": 4, "bug": 70}
 
 LONG_RUN = ("--profile", "long", "--out")
 
@@ -51,7 +51,7 @@ def test_run__fails_when_a_limit_breaks(repository, call, tmp_path):
     [
         (["home"], "pass", "note    [page-beside-api] GET /page/home: all "),
         (["home", "about"], "pass", "note    [page-beside-api] GET /page/about: all "),
-        (["login/a", "login/b"], "proves nothing", "[html-replies] GET /page/login/a: "),
+        (["login/a", "login/b"], "invalid", "[html-replies] GET /page/login/a: "),
     ],
 )
 def test_run__a_page_beside_an_api_is_one_and_a_page_for_several_endpoints_is_none(
@@ -69,14 +69,14 @@ def test_run__a_page_beside_an_api_is_one_and_a_page_for_several_endpoints_is_no
 def test_run__proves_nothing_when_a_named_endpoint_is_never_called(repository, call, tmp_path):
     repository.edit("thresholds.yaml", "GET /ok:", "GET /other:")
     code, table, _ = call("run", "--quiet", "--thresholds", repository.thresholds, "--out", tmp_path / "out")
-    assert code == EXIT["proves nothing"]
+    assert code == EXIT["invalid"]
     assert "[endpoint-never-called] GET /other" in table
 
 
 def test_run__a_service_that_does_not_start_is_invalid_and_shows_its_log(repository, call, tmp_path):
     repository.write("service.py", "raise SystemExit('no database')")
     code, table, progress = call("run", "--thresholds", repository.thresholds, "--out", tmp_path / "out")
-    assert code == EXIT["proves nothing"]
+    assert code == EXIT["invalid"]
     assert "[not-measured]" in table
     assert "no database" in progress
 
@@ -180,7 +180,7 @@ def test_judge__again_without_load_gives_the_same_verdict(repository, call, tmp_
     assert call("judge", out, "--thresholds", repository.thresholds)[0] == EXIT["fail"]
     repository.edit("thresholds.yaml", "Visitor: 5", "Visitor: 6")
     code, table, _ = call("judge", out, "--thresholds", repository.thresholds)
-    assert code == EXIT["proves nothing"]
+    assert code == EXIT["invalid"]
     assert "[other-load]" in table
 
 
@@ -212,13 +212,13 @@ def test_run__an_interrupt_ends_everything_and_leaves_readable_evidence(reposito
     process, children = start_long_run(repository, out)
     os.kill(process.pid, number)
     _, err = process.communicate(timeout=90)
-    assert process.returncode == EXIT["proves nothing"]
+    assert process.returncode == EXIT["invalid"]
     assert "interrupted" in err
     assert "Traceback" not in err
     psutil.wait_procs(children, timeout=30)
     assert not [child for child in children if child.is_running()]
     code, table, _ = call("judge", out)
-    assert code == EXIT["proves nothing"]
+    assert code == EXIT["invalid"]
     assert "[run-not-finished]" in table
     assert decode_verdict((out / "verdict.json").read_bytes()).scenarios[0].endpoints[0].requests > 10
 
@@ -233,7 +233,7 @@ def test_run__that_fails_is_told_from_one_that_was_interrupted(repository, call,
     run = read_run(out)
     assert (run.interrupted, run.failed) == (False, "no space left on device")
     code, table, _ = call("judge", out)
-    assert code == EXIT["proves nothing"]
+    assert code == EXIT["invalid"]
     assert "the run failed before its end: no space left on device" in table
     assert "interrupted" not in table
 
@@ -252,7 +252,7 @@ def test_run__kill_9_leaves_no_process_no_folder_and_readable_evidence(
     assert not [child for child in children if child.is_running()]
     assert await_true(lambda: not list(temporary.glob("ci-gate*")))
     code, table, _ = call("judge", out)
-    assert code == EXIT["proves nothing"]
+    assert code == EXIT["invalid"]
     assert "[run-not-finished]" in table
     assert decode_verdict((out / "verdict.json").read_bytes()).scenarios[0].endpoints[0].requests > 10
 

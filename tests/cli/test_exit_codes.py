@@ -26,8 +26,8 @@ NAMED = {
 
 
 def test_help__names_every_code():
-    told = re.findall(r"^  (\d+) +(PASS|FAIL|bad input|INVALID|outside|bug) ", EXIT_CODES, re.MULTILINE)
-    assert {name: int(code) for code, name in told} == NAMED
+    documented = re.findall(r"^  (\d+) +(PASS|FAIL|bad input|INVALID|outside|bug) ", EXIT_CODES, re.MULTILINE)
+    assert {name: int(code) for code, name in documented} == NAMED
 
 
 def test_help__a_service_that_does_not_start_ends_as_the_run_does():
@@ -50,9 +50,11 @@ def test_readme__has_the_code_of_every_verdict():
 
 
 def test_readme__has_the_other_codes():
-    said = re.search(r"Exit code (\d+) is bad input, (\d+) a failure of something [^,]+, (\d+) a bug", README)
-    assert said is not None
-    assert [int(code) for code in said.groups()] == [NAMED["bad input"], NAMED["outside"], NAMED["bug"]]
+    found = re.search(
+        r"Exit code (\d+) is bad input, (\d+) a failure of something [^,]+, (\d+) a bug", README
+    )
+    assert found is not None
+    assert [int(code) for code in found.groups()] == [NAMED["bad input"], NAMED["outside"], NAMED["bug"]]
 
 
 @pytest.mark.parametrize(

@@ -200,11 +200,11 @@ def test_n_plus_one__needs_many_more_statements_than_base(base, head):
 
 def test_n_plus_one__without_base_is_only_a_number():
     statements = [make_statements(("SELECT 1", 9, 90.0), ("SELECT 2", 3991, 10.0))]
-    for count, said in ((400, ("400.0 statements per request", "most often: 3,991 x SELECT 2")), (4, ())):
+    for count, numbers in ((400, ("400.0 statements per request", "most often: 3,991 x SELECT 2")), (4, ())):
         pool = {**FULL_POOL, "requests": 10, "statements": 10 * count}
         diagnosis = diagnose({"pool": pool, "statements": statements})
         assert codes(diagnosis) == ["connection-pool"]
-        assert diagnosis.causes[0].numbers[3:] == (said or ("4.0 statements per request",))
+        assert diagnosis.causes[0].numbers[3:] == (numbers or ("4.0 statements per request",))
 
 
 def test_slowest_statement__is_told_where_the_database_is_short():

@@ -31,7 +31,7 @@ FIRST = InterimAnalysis(duration_s=60, alpha=0.01, share=1 / 3, is_last=False)
 
 
 def compared(
-    base, head, *, tolerances=TOLERANCES, endpoints=ENDPOINTS, duration_s=60.0, look=LAST, alpha=0.01
+    base, head, *, tolerances=TOLERANCES, endpoints=ENDPOINTS, duration_s=60.0, interim=LAST, alpha=0.01
 ):
     return compare(
         base,
@@ -39,7 +39,7 @@ def compared(
         endpoints=endpoints,
         tolerances=tolerances,
         phase=phase(duration_s),
-        look=look,
+        interim=interim,
         alpha=alpha,
     )
 
@@ -367,7 +367,7 @@ def test_missing__an_endpoint_too_rare_on_both_sides_does_not_keep_a_run_from_pa
 
 def test_missing__waits_while_more_load_would_bring_enough():
     base, head = (rare(s, 4) for s in duet())
-    comparison = compared(base, head, tolerances=WIDE, look=FIRST)
+    comparison = compared(base, head, tolerances=WIDE, interim=FIRST)
     missing = missing_of(comparison, "p95", ENDPOINTS[2])
     assert missing.needed / 3 < min(missing.base_samples, missing.head_samples) < missing.needed
     assert settle(comparison) == "INCONCLUSIVE"
@@ -414,7 +414,7 @@ def test_extreme_spread__leaves_no_bound_infinite():
     second = np.arange(base.success.size) // 20
     head = replace(base, latency_ms=np.where(second // 2 % 2, 1e9, 1e-3))
     comparison = compared(
-        base, head, duration_s=20.0, alpha=1e-9, look=replace(LAST, alpha=1e-9), endpoints=()
+        base, head, duration_s=20.0, alpha=1e-9, interim=replace(LAST, alpha=1e-9), endpoints=()
     )
     assert all(np.isfinite([c.low, c.high, c.worst, c.mde]).all() for c in comparison.changes)
     assert change_of(comparison, "p50").high > 1e8

@@ -30,29 +30,31 @@ HALF = {"p50": 0.05, "p95": 0.1, "rate": 0.05, "failures": 0.01}
 minutes = cache(load_minutes)
 
 
-def single_look(duration_s, alpha):
+def single_analysis(duration_s, alpha):
     return InterimAnalysis(duration_s=duration_s, alpha=alpha, share=1.0, is_last=True)
 
 
-def compare_all(duet, duration_s, *, tolerances=HALF, alpha=0.01, look=None, endpoints=ENDPOINTS):
+def compare_all(duet, duration_s, *, tolerances=HALF, alpha=0.01, interim=None, endpoints=ENDPOINTS):
     return compare(
         *duet,
         endpoints=endpoints,
         tolerances=tolerances,
         phase=phase(duration_s),
-        look=look or single_look(duration_s, alpha),
+        interim=interim or single_analysis(duration_s, alpha),
         alpha=alpha,
     )
 
 
 def run(duet, duration_s, *, tolerances=HALF, alpha=0.01):
-    """All looks of one run, stopping where they decide: the outcome and how long it took."""
-    for look in plan_interim(duration_s, alpha):
-        comparison = compare_all(duet, look.duration_s, tolerances=tolerances, alpha=alpha, look=look)
+    """All interim analyses of one run, stopping where they decide: the outcome and how long it took."""
+    for interim in plan_interim(duration_s, alpha):
+        comparison = compare_all(
+            duet, interim.duration_s, tolerances=tolerances, alpha=alpha, interim=interim
+        )
         outcome = settle(comparison)
-        if outcome != "INCONCLUSIVE" or look.is_last:
-            return outcome, look.duration_s
-    raise AssertionError("the last look did not decide")
+        if outcome != "INCONCLUSIVE" or interim.is_last:
+            return outcome, interim.duration_s
+    raise AssertionError("the last analysis did not decide")
 
 
 def significant_by_request(duet, alpha) -> bool:

@@ -154,8 +154,8 @@ def test_duet__arrivals_without_a_request_are_failures_of_all_and_no_endpoint():
     scenario = parse_thresholds(text, "thresholds.yaml").scenarios[0]
     sides = lose(record("base"), 0), lose(record("head"), 200)
     judged = judge_duet(scenario, SETTINGS, PLANS, tuple(classify(side, ()) for side in sides), ())
-    told = {(each.endpoint, each.metric) for each in (*judged.changes, *judged.not_compared)}
-    assert told == {("all", "p50"), ("all", "failures")}
+    compared = {(each.endpoint, each.metric) for each in (*judged.changes, *judged.not_compared)}
+    assert compared == {("all", "p50"), ("all", "failures")}
     assert judged.outcome == "FAIL"  # 200 of 2,200 arrivals, which only head has
 
 

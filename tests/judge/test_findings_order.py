@@ -66,7 +66,7 @@ def test_findings__the_cause_comes_before_its_consequences(lines, codes):
 def test_findings__every_output_has_them_in_this_order(output):
     text = render_every_output(draw(NO_LOGIN))[output]
     places = [
-        text.index(said) for said in ("refused (401)", " x ShopUser died in", "the steady phase lasted")
+        text.index(each) for each in ("refused (401)", " x ShopUser died in", "the steady phase lasted")
     ]
     assert places == sorted(places)
 
@@ -115,9 +115,9 @@ def test_exploded_run__the_endpoints_that_thresholds_name_are_first_in_every_tab
 @pytest.mark.parametrize("output", ["terminal", "comment", "annotations"])
 def test_exploded_run__reads_in_a_few_lines(output):
     text = render_every_output(draw(EXPLODED))[output]
-    said = text[: text.index("<details>")] if output == "comment" else text
-    assert len(said.splitlines()) < 40
-    assert "GET /items/17" in said
+    shown = text[: text.index("<details>")] if output == "comment" else text
+    assert len(shown.splitlines()) < 40
+    assert "GET /items/17" in shown
 
 
 def test_few_endpoints__each_has_its_line():

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from ci_gate.errors import ServiceError
-from ci_gate.judge.log_ends import shorten_failure, tell_end
+from ci_gate.judge.log_ends import describe_end, shorten_failure
 from tests.judge.evidence_notation import HEALTHY, draw
 from tests.report.outputs import judge_evidence, render_every_output, render_verdict
 
@@ -45,13 +45,13 @@ def test_failed_start__names_the_log_that_it_quotes():
 
 
 def test_end__is_short_and_whole_lines_where_they_fit():
-    assert tell_end("x.log", []) == ""
-    assert tell_end("x.log", ["first", "", "last"]) == "; x.log ends: first / last"
-    assert tell_end("x.log", ["    only", "    frames"]) == "; x.log ends: only / frames"
-    long = tell_end("x.log", [f"line {number} {'y' * 200}" for number in range(9)])
+    assert describe_end("x.log", []) == ""
+    assert describe_end("x.log", ["first", "", "last"]) == "; x.log ends: first / last"
+    assert describe_end("x.log", ["    only", "    frames"]) == "; x.log ends: only / frames"
+    long = describe_end("x.log", [f"line {number} {'y' * 200}" for number in range(9)])
     assert "line 8 y" in long
     assert "line 7" not in long
-    assert len(tell_end("x.log", ["y" * 5000])) < 400
+    assert len(describe_end("x.log", ["y" * 5000])) < 400
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def test_share__that_equals_its_bound_keeps_it(text, failures, requests):
 
 
 @pytest.mark.parametrize(("severity", "expected"), [("invalid", "INVALID"), ("info", "PASS")])
-def test_distrusted_run__is_invalid_under_any_thresholds(severity, expected):
+def test_invalid_run__is_invalid_under_any_thresholds(severity, expected):
     run = verdict(scenario("checkout", findings=[finding(severity=severity)]))
     assert outcomes(run, base(checkout={"all": {"p50": "1s"}})) == [("checkout", expected, "PASS")]
 

@@ -53,7 +53,7 @@ def test_relaxed_rule__is_what_it_was_where_it_must_hold(code):
     assert judge_lines(f"{red}relax {code} no reason is good enough") == judge_lines(red)
 
 
-def test_unproven_limit__never_passes_whatever_is_relaxed():
+def test_limit_that_could_not_be_judged__never_passes_whatever_is_relaxed():
     relaxed = "\n".join(f"relax {code} all of them" for code in RELAXABLE)
     for lines in ("9 GET /cart 500 5ms", "", "99 GET /cart 200 5ms ramp"):
         judged = judge_lines(f"{HEALTHY}\n{lines}\nlimit GET /cart p50 1s\nlimit all failures 50%\n{relaxed}")

@@ -85,10 +85,10 @@ def test_verdict__default_failure_limit_holds_where_none_is_given():
 def test_verdict__an_unfinished_run_is_invalid(changes, code):
     verdict = judge_two(GOOD, **changes)
     assert verdict.outcome == "INVALID"
-    told = {finding.code: finding.message for finding in verdict.findings}
-    assert set(told) & {"run-not-finished", "run-failed"} == {code}
-    assert changes.get("failed") or "failed" not in told[code]
-    assert (changes.get("failed") or "the run") in told[code]
+    message_of = {finding.code: finding.message for finding in verdict.findings}
+    assert set(message_of) & {"run-not-finished", "run-failed"} == {code}
+    assert changes.get("failed") or "failed" not in message_of[code]
+    assert (changes.get("failed") or "the run") in message_of[code]
 
 
 def test_verdict__a_scenario_that_could_not_be_measured_is_invalid():

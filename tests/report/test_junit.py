@@ -75,7 +75,7 @@ def test_schema__refuses_what_it_does_not_know():
         parse(render_junit(verdict()).replace("<testcase", "<case").replace("</testcase", "</case"))
 
 
-def test_limit__kept_passes_broken_fails_and_unproven_is_an_error():
+def test_limit__kept_passes_broken_fails_and_unmeasured_is_an_error():
     limits = [
         limit("GET /a"),
         limit("GET /b", outcome="FAIL", measured=512.6),
@@ -90,8 +90,8 @@ def test_limit__kept_passes_broken_fails_and_unproven_is_an_error():
         "3,600 samples, needed 200",
         "thresholds.yaml:12",
     ]
-    (unproven,) = parse(text).iter("error")
-    assert unproven.get("message") == "was not measured (too few samples), must be at most 300ms"
+    (unmeasured,) = parse(text).iter("error")
+    assert unmeasured.get("message") == "was not measured (too few samples), must be at most 300ms"
 
 
 def test_finding__that_blocks_is_an_error_and_a_note_is_no_case():

@@ -19,7 +19,7 @@ from ci_gate.run.capacity import plan_climb
 from ci_gate.thresholds import parse_thresholds
 from tests.conftest import SITE, THRESHOLDS
 
-EXIT = {"pass": 0, "bad input": 2, "proves nothing": 3, "outside": 4}
+EXIT = {"pass": 0, "bad input": 2, "invalid": 3, "outside": 4}
 SHORT = ("--step-duration", "3s", "--out")
 
 ONE_AT_A_TIME = f"""
@@ -89,7 +89,7 @@ def test_capacity__finds_the_knee_where_arithmetic_says(repository, call, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("absent",), "has no scenario absent (allowed: visits)"),
         (("visits", "--from", 9, "--to", 9), "--to 9 must be more than --from 9"),
@@ -99,12 +99,12 @@ def test_capacity__finds_the_knee_where_arithmetic_says(repository, call, tmp_pa
         (("visits", "--profile", "absent"), "has no profile 'absent'"),
     ],
 )
-def test_capacity__bad_arguments(repository, call, tmp_path, arguments, said):
+def test_capacity__bad_arguments(repository, call, tmp_path, arguments, message):
     code, _, err = call(
         "capacity", *arguments, "--thresholds", repository.thresholds, "--out", tmp_path / "out"
     )
     assert code == EXIT["bad input"]
-    assert said in err
+    assert message in err
 
 
 def test_capacity__a_service_that_does_not_start_is_said_and_leaves_no_answer(repository, call, tmp_path):
@@ -149,7 +149,7 @@ def test_capacity__cut_off_it_leaves_no_process_and_readable_evidence(repository
     psutil.wait_procs(children, timeout=30)
     assert not [child for child in children if child.is_running()]
     code, text, _ = call("judge", out)
-    assert code == EXIT["proves nothing"]
+    assert code == EXIT["invalid"]
     assert "visits: at least 2 users fit under the limits" in text
     assert "stopped: at 2 users: the measurement " in text
     assert [step.load for step in read_verdict(out).steps] == [2]

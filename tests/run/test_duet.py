@@ -57,15 +57,15 @@ def run(call, repository, out, base="HEAD"):
 
 
 def read_start(out, plan):
-    """When the service of a recording said that it had started."""
+    """When the service of a recording report that it had started."""
     text = (recording_folder(out, plan) / "service.log").read_text()
     return float(text.partition("started at ")[2].split()[0])
 
 
 @pytest.mark.slow
 def test_duet__the_same_version_passes(versions, repository, call, tmp_path):
-    code, scenario, said = run(call, repository, tmp_path / "out")
-    assert code == 0, said
+    code, scenario, report = run(call, repository, tmp_path / "out")
+    assert code == 0, report
     assert scenario.comparison.outcome in {"PASS", "INCONCLUSIVE"}  # the latter where the machine is too busy
     plans = [plan for plan in read_run(tmp_path / "out").recordings if plan.service_first is not None]
     started_at = {plan.recording: read_start(tmp_path / "out", plan) for plan in plans}
@@ -97,14 +97,14 @@ def draw_order(thresholds, seed):
 @pytest.mark.slow
 def test_duet__a_slower_head_fails_though_every_limit_is_kept(versions, repository, call, tmp_path):
     versions(0.013)
-    code, scenario, said = run(call, repository, tmp_path / "out")
-    assert code == 1, said
+    code, scenario, report = run(call, repository, tmp_path / "out")
+    assert code == 1, report
     assert scenario.outcome == "FAIL"
     assert not scenario.breaches
     assert scenario.comparison.outcome == "FAIL"
     (change,) = [each for each in scenario.comparison.changes if each.endpoint == "all"]
     assert 0.15 < change.change < 0.40
-    assert "against base, the tolerance is 10 %" in said
+    assert "against base, the tolerance is 10 %" in report
     rejudged = call("judge", tmp_path / "out")
     assert rejudged[0] == 1
 
@@ -112,8 +112,8 @@ def test_duet__a_slower_head_fails_though_every_limit_is_kept(versions, reposito
 @pytest.mark.slow
 def test_duet__a_faster_head_passes(versions, repository, call, tmp_path):
     versions(0.006)
-    code, scenario, said = run(call, repository, tmp_path / "out")
-    assert code == 0, said
+    code, scenario, report = run(call, repository, tmp_path / "out")
+    assert code == 0, report
     assert scenario.comparison.changes[0].change < -0.1
 
 
@@ -126,8 +126,8 @@ def test_duet__a_broken_base_is_inconclusive_so_that_it_can_be_mended(versions, 
     )
     git(repository.folder, "commit", "-qam", "broken base")
     repository.write("service.py", good)
-    code, scenario, said = run(call, repository, tmp_path / "out")
-    assert code == 0, said
+    code, scenario, report = run(call, repository, tmp_path / "out")
+    assert code == 0, report
     assert scenario.outcome == "INCONCLUSIVE"
     findings = {(each.code, each.side, each.subject) for each in scenario.comparison.findings}
     assert ("endpoint-never-succeeded", "base", "GET /ok") in findings
@@ -138,8 +138,8 @@ def test_duet__a_base_that_does_not_start_is_inconclusive_too(versions, reposito
     repository.write("service.py", "raise SystemExit('broken')")
     git(repository.folder, "commit", "-qam", "broken base")
     versions(0.010)
-    code, scenario, said = run(call, repository, tmp_path / "out")
-    assert code == 0, said
+    code, scenario, report = run(call, repository, tmp_path / "out")
+    assert code == 0, report
     assert scenario.outcome == "INCONCLUSIVE"
     assert scenario.comparison.findings[0].code == "not-compared"
     repository.edit("thresholds.yaml", "schema: 1", "schema: 1\non_inconclusive: block")
@@ -154,8 +154,8 @@ def test_duet__a_base_that_git_cannot_check_out_is_inconclusive_and_head_is_judg
     git(repository.folder, "commit", "-qm", "needs a filter that is not installed")
     git(repository.folder, "config", "filter.broken.smudge", "no-such-filter")
     git(repository.folder, "config", "filter.broken.required", "true")
-    code, scenario, said = run(call, repository, tmp_path / "out")
-    assert code == 0, said
+    code, scenario, report = run(call, repository, tmp_path / "out")
+    assert code == 0, report
     assert scenario.outcome == "INCONCLUSIVE"
     assert all(limit.outcome == "PASS" for limit in scenario.limits)
     (finding,) = scenario.comparison.findings

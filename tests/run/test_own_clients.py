@@ -93,17 +93,17 @@ def test_odd_scenarios__each_has_its_own_verdict(repository, call, tmp_path):
     code, table, progress = call("run", "--quiet", "--thresholds", repository.thresholds, "--out", out)
     assert code == 1, table + progress
     verdict = decode_verdict((out / "verdict.json").read_bytes())
-    told = {each.name: {found.code: found for found in each.findings} for each in verdict.scenarios}
+    found_in = {each.name: {found.code: found for found in each.findings} for each in verdict.scenarios}
     assert {each.name: each.outcome for each in verdict.scenarios} == {
         "slip": "PASS",
         "careless": "INVALID",
         "reset": "PASS",
         "queue": "FAIL",
     }, table + progress
-    slip = told["slip"]["values-replaced"]
+    slip = found_in["slip"]["values-replaced"]
     assert (slip.subject, slip.message) == ("SMTP mail", "1 event brought response_length 0.5: taken as 0")
-    careless = told["careless"]["unreadable-values"]
+    careless = found_in["careless"]["unreadable-values"]
     assert careless.subject == "SMTP receipt"
     assert "response_time 'soon': taken as a failure" in careless.message
-    assert "samples-disagree" not in told["reset"]
-    assert "load-not-reached" not in told["queue"]
+    assert "samples-disagree" not in found_in["reset"]
+    assert "load-not-reached" not in found_in["queue"]

@@ -18,11 +18,11 @@ def test_dockerfile__is_built_from_the_repository_and_run(engine, placement, wat
         f"FROM {python_image()}\nCOPY deploy/app.py /srv/\n"
         'CMD ["python3", "-u", "/srv/app.py", "--host", "0.0.0.0", "--port", "8000"]\n'
     )
-    said = []
+    messages = []
     service = make_service("dockerfile", "deploy/Dockerfile")
-    with start_service(service, placement, watchdog=watchdog, on_progress=said.append) as running:
+    with start_service(service, placement, watchdog=watchdog, on_progress=messages.append) as running:
         image = engine.api.inspect_container(running.container_id)["Image"]
-        assert any("COPY deploy/app.py" in line for line in said)
+        assert any("COPY deploy/app.py" in line for line in messages)
     assert containers_of(engine, image) == []
     engine.images.remove(image, force=True)
 

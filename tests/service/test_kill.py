@@ -30,9 +30,9 @@ def drive(tag: str, folder: Path, kind: str, target: str, *grace_s: str) -> subp
     )
 
 
-def signal_after(process: subprocess.Popen[bytes], said: bytes, delay_s: float, *numbers: int) -> int:
+def signal_after(process: subprocess.Popen[bytes], awaited: bytes, delay_s: float, *numbers: int) -> int:
     line = b""
-    while line != said:
+    while line != awaited:
         line = process.stdout.readline()
         assert line, process.stderr.read().decode()
         line = line.strip()

@@ -38,10 +38,10 @@ def test_log__takes_little_of_the_disk_while_it_grows(tmp_path, monkeypatch, has
     with keep_bounded(open_log(path)):
         write_slowly(path, 20)
     kept = path.read_bytes()
-    head, said, tail = LEFT_OUT.split(kept)
+    head, count, tail = LEFT_OUT.split(kept)
     assert head == b"an earlier start" + b"".join(bytes([number]) * MIB for number in range(4))
     assert tail.endswith(bytes([19]) * MIB)
-    assert len(head) + int(said.replace(b",", b"")) + len(tail) == 16 + 20 * MIB
+    assert len(head) + int(count.replace(b",", b"")) + len(tail) == 16 + 20 * MIB
     assert len(tail) == KEPT_BYTES or not has_holes
     assert threading.active_count() == threads
 

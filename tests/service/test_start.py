@@ -135,15 +135,15 @@ def test_command__that_is_no_command(placement, watchdog, target, words):
 
 
 def test_command__takes_another_port_when_its_own_was_taken(placement, watchdog, monkeypatch):
-    said = []
+    messages = []
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         ports = iter([taken.getsockname()[1], free_port()])
         monkeypatch.setattr(start_module, "find_free_port", lambda: next(ports))
         service = make_service("command", app_command())
-        with start_service(service, placement, watchdog=watchdog, on_progress=said.append) as running:
+        with start_service(service, placement, watchdog=watchdog, on_progress=messages.append) as running:
             assert running.alive()
-            assert "another program took the service's port: trying the next" in said
+            assert "another program took the service's port: trying the next" in messages
             assert "already in use" not in running.log_tail()
     assert "already in use" in placement.log_path.read_text()
 

@@ -115,10 +115,10 @@ def test_thresholds__are_right(block):
 
 def test_tables__say_what_the_action_says():
     action = ACTIONS["OWNER/ci-gate@v1"]
-    told = re.findall(r"^\| `([a-z-]+)` \| (?:`([^`]*)`)? ?\| (.+) \|$", PAGE, re.MULTILINE)
-    assert told == [(name, each["default"], each["description"]) for name, each in action["inputs"].items()]
-    told = re.findall(r"^\| `([a-z-]+)` \| ([^`|]+) \|$", PAGE, re.MULTILINE)
-    assert told == [(name, each["description"]) for name, each in action["outputs"].items()]
+    listed = re.findall(r"^\| `([a-z-]+)` \| (?:`([^`]*)`)? ?\| (.+) \|$", PAGE, re.MULTILINE)
+    assert listed == [(name, each["default"], each["description"]) for name, each in action["inputs"].items()]
+    listed = re.findall(r"^\| `([a-z-]+)` \| ([^`|]+) \|$", PAGE, re.MULTILINE)
+    assert listed == [(name, each["description"]) for name, each in action["outputs"].items()]
 
 
 @pytest.mark.parametrize(("path", "answer"), [("backend/views.py", "yes"), ("docs/page.md", "no")])

@@ -86,7 +86,7 @@ def explain_end(steps: Sequence[Step]) -> Ended | None:
         return None
     top = climbed[-1]
     if top.outcome == Outcome.INVALID:
-        return _explain_distrust(top)
+        return _explain_invalid(top)
     if any(metric_of(limit.metric).is_share for limit in top.breaches):
         return Ended(by="failures", why=f"{100 * (top.failure_share or 0.0):.1f} % of all requests failed")
     beyond = list(pairwise(step for step in count_once(climbed) if step.outcome != Outcome.INVALID))
@@ -133,7 +133,7 @@ def _is_repeated(steps: Sequence[Step], load: float) -> bool:
     return sum(step.load == load for step in steps) > 1
 
 
-def _explain_distrust(step: Step) -> Ended:
+def _explain_invalid(step: Step) -> Ended:
     generator = [finding for finding in step.invalid if finding.code in _OF_GENERATOR]
     if generator:
         return Ended(by="generator", why=f"the load generator was at its end: {generator[0].message}")

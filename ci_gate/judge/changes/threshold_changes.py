@@ -50,7 +50,7 @@ def compare_thresholds(
     old_files: Mapping[str, str] | None = None,
     new_files: Mapping[str, str] | None = None,
 ) -> tuple[ThresholdChange, ...]:
-    """Every difference that can move a verdict: what is loosened first, then what cannot be told.
+    """Every difference that can move a verdict: what is loosened first, then what cannot be ordered.
 
     The files map paths of locustfiles and workflows to digests of their content. Comments, order and another
     way to write the same value (``0.3s``, ``300ms``) are no change.

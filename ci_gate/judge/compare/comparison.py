@@ -44,8 +44,8 @@ class Change(StrictValue, frozen=True):
     Percentiles (ms) and rate (per s): every change is head / base - 1. Shares: head - base. ``base`` and
     ``head`` are the plain figures of the phase; ``change`` is the paired estimate, which compares like with
     like and so need not be their ratio. ``low`` to ``high`` is the interval that excludes 0 where the change
-    is real, after Holm and for this look. ``worst`` is the uncorrected bound on the worse side. ``mde`` is
-    the least worsening that this look would have shown to be real with probability `POWER`.
+    is real, after Holm and for this analysis. ``worst`` is the uncorrected bound on the worse side. ``mde``
+    is the least worsening that this analysis would have shown to be real with probability `POWER`.
     """
 
     endpoint: str
@@ -111,22 +111,22 @@ def compare(
     endpoints: Sequence[str],
     tolerances: Mapping[str, float],
     phase: Phase,
-    look: InterimAnalysis,
+    interim: InterimAnalysis,
     alpha: float,
 ) -> Comparison:
     """Compare head with base on everything that started within ``phase``.
 
     ``endpoints`` names the endpoint codes of the samples; ``tolerances`` maps metrics to how much worse head
-    may be (0.1 is 10 %, for shares 10 points); ``alpha`` is the whole run's, ``look`` says what of it is
+    may be (0.1 is 10 %, for shares 10 points); ``alpha`` is the whole run's, ``interim`` says what of it is
     spent now. Raises ValueError where the phase is shorter than `MIN_BLOCKS` blocks.
     """
     if phase.most_blocks < MIN_BLOCKS:
         raise ValueError(f"a comparison needs {format_exact(MIN_BLOCKS * MIN_BLOCK_S)} s of load at least")
     questions = tuple(_questions(base.within(phase), head.within(phase), endpoints, tolerances))
-    answers = [(question, question.measure(phase, look)) for question in questions]
+    answers = [(question, question.measure(phase, interim)) for question in questions]
     effects = [(question, answer) for question, answer in answers if isinstance(answer, Effect)]
     weights = weigh_endpoints([question.endpoint for question, _ in effects])
-    levels = holm_levels([effect.p_value for _, effect in effects], weights, look.alpha)
+    levels = holm_levels([effect.p_value for _, effect in effects], weights, interim.alpha)
     return Comparison(
         changes=tuple(
             _judge(question, effect, level, alpha)
@@ -137,7 +137,7 @@ def compare(
 
 
 def settle(comparison: Comparison) -> Outcome:
-    """FAIL on any breach, PASS when nothing is left open; INCONCLUSIVE goes on to the next look, if any."""
+    """FAIL on any breach, PASS when nothing is left open; INCONCLUSIVE goes on to the next one, if any."""
     deciding = (each for each in comparison.changes if each.outcome == Outcome.FAIL or each.leaves_open)
     parts = [each.outcome for each in deciding] + [each.outcome for each in comparison.not_compared]
     return decide(parts or [Outcome.PASS], is_shown=bool(comparison.changes), doubt=Outcome.INCONCLUSIVE)
@@ -164,18 +164,18 @@ class _Question:
             return self.base.success.size, self.head.success.size
         return int(self.base.success.sum()), int(self.head.success.sum())
 
-    def measure(self, phase: Phase, look: InterimAnalysis) -> Effect | NotCompared:
+    def measure(self, phase: Phase, interim: InterimAnalysis) -> Effect | NotCompared:
         if min(self.samples) < self.needed:
-            return self._lack("samples", look)
+            return self._lack("samples", interim)
         quantile = self.metric.quantile
         if quantile is not None:
-            return measure_percentile(self.base, self.head, quantile, phase) or self._lack("windows", look)
+            return measure_percentile(self.base, self.head, quantile, phase) or self._lack("windows", interim)
         measure = {RATE: measure_rate, FAILURES: measure_failures}[self.metric]
         return measure(self.base, self.head, phase)
 
-    def _lack(self, what: Literal["samples", "windows"], look: InterimAnalysis) -> NotCompared:
+    def _lack(self, what: Literal["samples", "windows"], interim: InterimAnalysis) -> NotCompared:
         fewer, more = sorted(self.samples)
-        may_come = fewer >= self.needed * look.share
+        may_come = fewer >= self.needed * interim.share
         is_one_sided = more >= 2 * self.needed
         is_rare = self.endpoint != ALL_ENDPOINTS and not (may_come or is_one_sided)
         return NotCompared(

@@ -1,4 +1,4 @@
-"""Judges a duet: base and head under load at the same time, compared at the planned looks."""
+"""Judges a duet: base and head under load at the same time, compared at the planned interim analyses."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _SIDES: Final[tuple[Literal["base", "head"], ...]] = ("base", "head")
 
 
 class DuetVerdict(StrictValue, frozen=True):
-    """What the comparison with base showed. ``alpha`` is of this scenario, over all looks.
+    """What the comparison with base showed. ``alpha`` is of this scenario, over all interim analyses.
 
     A finding on a side says that its measurement cannot be trusted. One that only head has makes the scenario
     INVALID; any other leaves the comparison inconclusive.
@@ -74,7 +74,7 @@ def judge_duet(
     recordings: tuple[ClassifiedRecording, ClassifiedRecording],
     rules: tuple[Rule, ...] = RULES,
 ) -> DuetVerdict:
-    """Decide at the first look that is clear. ``plans`` and ``recordings`` are of base, then of head."""
+    """Decide at the first analysis that is clear. ``plans`` and ``recordings`` are of base, then of head."""
     sides = tuple(recording.steady for recording in recordings)
     findings = tuple(
         finding
@@ -85,19 +85,21 @@ def judge_duet(
     is_begun = all(side.duration_s > 0 for side in sides)
     lasted_s = min(side.end_s for side in sides) - begin_s if is_begun else 0.0
     reached = [
-        look for look in plan_interim(settings.max_duration_s, settings.alpha) if look.duration_s <= lasted_s
+        interim
+        for interim in plan_interim(settings.max_duration_s, settings.alpha)
+        if interim.duration_s <= lasted_s
     ]
     outcome = Outcome.INCONCLUSIVE
-    comparison, seen = Comparison(changes=(), not_compared=()), 0
-    for look in reached:
-        comparison, seen = compare_at(look, begin_s, sides, scenario, settings), seen + 1
+    comparison, analyses = Comparison(changes=(), not_compared=()), 0
+    for interim in reached:
+        comparison, analyses = compare_at(interim, begin_s, sides, scenario, settings), analyses + 1
         outcome = settle(comparison)
         if outcome != Outcome.INCONCLUSIVE:
             break
     return DuetVerdict(
         outcome=weigh(findings, outcome),
-        duration_s=reached[seen - 1].duration_s if seen else max(lasted_s, 0.0),
-        analyses=seen,
+        duration_s=reached[analyses - 1].duration_s if analyses else max(lasted_s, 0.0),
+        analyses=analyses,
         alpha=settings.alpha,
         changes=comparison.changes,
         not_compared=comparison.not_compared,
@@ -111,12 +113,12 @@ def weigh(findings: tuple[Finding, ...], compared: Outcome) -> Outcome:
     A head that breaks down where base does not must not be excused by that; what was merely not shown does
     not take back what was.
     """
-    distrusted = [finding for finding in findings if finding.severity == "invalid"]
-    of_base = {finding.code for finding in distrusted if finding.side == "base"}
-    of_head = {finding.code for finding in distrusted if finding.side == "head"}
+    invalid = [finding for finding in findings if finding.severity == "invalid"]
+    of_base = {finding.code for finding in invalid if finding.side == "base"}
+    of_head = {finding.code for finding in invalid if finding.side == "head"}
     if of_head - of_base - _CHANCE:
         return Outcome.INVALID
-    return decide([compared], is_trusted=not distrusted, is_shown=not findings, doubt=Outcome.INCONCLUSIVE)
+    return decide([compared], is_trusted=not invalid, is_shown=not findings, doubt=Outcome.INCONCLUSIVE)
 
 
 def without_duet(settings: Compare, why: str) -> DuetVerdict:
@@ -140,13 +142,13 @@ def without_duet(settings: Compare, why: str) -> DuetVerdict:
 
 
 def compare_at(
-    look: InterimAnalysis,
+    interim: InterimAnalysis,
     begin_s: float,
     sides: tuple[SteadyPhase, ...],
     scenario: Scenario,
     settings: Compare,
 ) -> Comparison:
-    """The comparison on what both sides did in the first ``look.duration_s`` after ``begin_s``."""
+    """The comparison on what both sides did in the first ``interim.duration_s`` after ``begin_s``."""
     called = {side.strings[number] for side in sides for number in count_ids(side.samples["endpoint"])[0]}
     names = sorted(called - {UNSENT})  # an arrival without a request is a failure of all, and of no endpoint
     base, head = (_side_samples(side, names) for side in sides)
@@ -155,8 +157,8 @@ def compare_at(
         head,
         endpoints=names,
         tolerances={tolerance.metric.name: tolerance.ratio for tolerance in scenario.regression},
-        phase=Phase(begin_s=begin_s, end_s=begin_s + look.duration_s),
-        look=look,
+        phase=Phase(begin_s=begin_s, end_s=begin_s + interim.duration_s),
+        interim=interim,
         alpha=settings.alpha,
     )
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SHARE_OF_ALL: Final = 0.5
-"""Of the errors that a look may spend, what goes to the questions about all requests together."""
+"""Of the errors that an analysis may spend, what goes to the questions about all requests together."""
 
 
 def holm_levels(p_values: Sequence[float], weights: Sequence[float], alpha: float) -> list[float]:

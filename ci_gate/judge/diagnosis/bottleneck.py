@@ -109,22 +109,22 @@ def diagnose(circumstances: ScenarioContext, recordings: Mapping[str, Classified
         return Diagnosis(causes=tuple(find_unmeasured(circumstances.failure or "no evidence")), unknown=())
     head = classified.recording
     usage = observe_steady(classified, circumstances.host_cores, circumstances.offered_per_s)
-    breakdowns = tuple(find_endings(head)) or tuple(find_unmeasured(circumstances.failure))
-    failures = () if breakdowns else _find_failures(circumstances.scenario, classified)
+    endings = tuple(find_endings(head)) or tuple(find_unmeasured(circumstances.failure))
+    failures = () if endings else _find_failures(circumstances.scenario, classified)
     hindering = [cause for cause in failures if (cause.share or 0.0) >= MAX_REPLIES]
     is_slow = circumstances.is_too_slow or usage.is_stuck
-    is_too_slow = is_slow and not hindering and not breakdowns
+    is_too_slow = is_slow and not hindering and not endings
     waits = _find_waits(usage, head, recordings, is_too_slow=is_too_slow)
     others = [cause for cause in failures if cause not in hindering]
     ranked = sorted((*waits, *others), key=lambda cause: -(cause.share or 0.0))
     return Diagnosis(
         causes=(
-            *breakdowns,
+            *endings,
             *find_full_memory(head, usage, circumstances.memory_bytes),
             *hindering,
             *ranked,
         ),
-        unknown=() if breakdowns else tuple(_name_unobserved(usage)),
+        unknown=() if endings else tuple(_name_unobserved(usage)),
     )
 
 

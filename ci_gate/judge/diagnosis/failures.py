@@ -138,7 +138,7 @@ def find_full_memory(recording: Recording, usage: ResourceUsage, limit_bytes: in
 
 
 def find_throttling(failures: Failures) -> Iterator[Cause]:
-    """The service told its callers to come later."""
+    """The service asked its callers to come later."""
     throttled = find_throttled(failures.samples)
     if throttled.any():
         yield Cause(

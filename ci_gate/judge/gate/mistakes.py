@@ -27,7 +27,7 @@ def add_mistakes(verdict: Verdict, problems: Iterable[Problem]) -> Verdict:
 
 
 def make_empty_verdict(thresholds_file: str, ci_gate_version: str, *findings: Finding) -> Verdict:
-    """Of a run that left nothing: INVALID, for no scenario proves anything."""
+    """Of a run that left nothing: INVALID, for no scenario was measured."""
     return Verdict(
         schema=VERDICT_SCHEMA,
         ci_gate_version=ci_gate_version,

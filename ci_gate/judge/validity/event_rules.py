@@ -1,4 +1,4 @@
-"""Validity rules about what the scenario's own code told Locust, and about rows that cannot be read."""
+"""Validity rules about what the scenario's own code reports to Locust, and about rows that cannot be read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does the run prove anything? Every rule that could say no, and the findings of those that do."""
+"""Whether a run can be judged: every rule that may object, and the findings of those that do."""
 
 from __future__ import annotations
 
@@ -84,20 +84,20 @@ def _count_requests(case: RuleInput) -> Counter[str]:
 
 
 def _apply(rule: Rule, case: RuleInput, requests: Counter[str]) -> Iterator[Finding]:
-    seen = sorted(rule.find(case), key=lambda each: -requests[each[0]])
+    violations = sorted(rule.find(case), key=lambda each: -requests[each[0]])
     wanted = {*case.scenario.endpoints}
-    named = [each for each in seen if each[0] in wanted]
-    others = [*named[MAX_NAMED:], *(each for each in seen if each[0] not in wanted)]
+    named = [each for each in violations if each[0] in wanted]
+    others = [*named[MAX_NAMED:], *(each for each in violations if each[0] not in wanted)]
     for subject, message in (*named[:MAX_NAMED], *_fold(others)):
         yield Finding(
             code=rule.code, severity=rule.severity, subject=subject, message=message, remedy=rule.remedy
         )
 
 
-def _fold(seen: list[Violation]) -> list[Violation]:
+def _fold(violations: list[Violation]) -> list[Violation]:
     """The same, or the first of too many, with how many more there are."""
-    if len(seen) <= MAX_ALIKE:
-        return seen
-    (subject, message), *others = seen
+    if len(violations) <= MAX_ALIKE:
+        return violations
+    (subject, message), *others = violations
     examples = ", ".join(dict.fromkeys(name for name, _ in others[:_EXAMPLES]))
     return [(subject, f"{message}; likewise {len(others):,} more, such as {examples}")]

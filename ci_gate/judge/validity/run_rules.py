@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ci_gate.evidence.readings import Mark, Reading
 from ci_gate.evidence.sample_table import count_ids
-from ci_gate.judge.log_ends import tell_end
+from ci_gate.judge.log_ends import describe_end
 from ci_gate.judge.texts import describe_errors
 from ci_gate.judge.validity.findings import Rule, RuleInput, Stage, Violation
 from ci_gate.wording import format_exact
@@ -23,7 +23,7 @@ _CLOCK_JUMP_S: Final = 0.5
 def _find_early_end(case: RuleInput) -> Iterator[Violation]:
     if case.recording.mark("ended") is None:
         last = case.recording.marks[-1].name if case.recording.marks else "before the start"
-        end = tell_end("locust.log", case.recording.log_ends.get("locust.log", ()))
+        end = describe_end("locust.log", case.recording.log_ends.get("locust.log", ()))
         yield "Locust", f"Locust did not end by itself; the last phase it reached was: {last}{end}"
 
 
@@ -90,7 +90,7 @@ def _find_service_end(case: RuleInput) -> Iterator[Violation]:
     down = [reading for reading in case.recording.machine if not reading.service_alive]
     if down:
         started = case.recording.marks[0].wall_s if case.recording.marks else down[0].wall_s
-        end = tell_end("service.log", case.recording.log_ends.get("service.log", ()))
+        end = describe_end("service.log", case.recording.log_ends.get("service.log", ()))
         is_cut = case.steady.duration_s < _MIN_SHARE_OF_PHASE * case.plan.duration_s
         cut = ", and the load was ended early" if is_cut else ""
         yield (

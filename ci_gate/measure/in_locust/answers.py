@@ -14,7 +14,7 @@ _KEPT: Final = 1000
 
 
 class Answers:
-    """Is told of every reply that was redirected, or whose URL does not begin with ``home``."""
+    """Gets every reply that was redirected, or whose URL does not begin with ``home``."""
 
     def __init__(self, host: str) -> None:
         parts = urlsplit(host)

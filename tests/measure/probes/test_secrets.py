@@ -16,9 +16,9 @@ def test_url__its_password_is_in_no_error(password, scheme, is_quoted):
     written = quote(password, safe="") if is_quoted else password
     url = f"{scheme}://clerk:{written}@db.example/shop"
     for text in (url, f"cannot parse {url}", f"password {password} is wrong", f"invalid port: {written}@db"):
-        said = redact(text, url)
-        assert password not in said
-        assert written not in said
+        shown = redact(text, url)
+        assert password not in shown
+        assert written not in shown
 
 
 @pytest.mark.parametrize(
@@ -32,9 +32,9 @@ def test_url__its_password_is_in_no_error(password, scheme, is_quoted):
     ],
 )
 def test_other_forms__their_password_is_in_no_error(secret):
-    said = redact(f'invalid "tell-nobody" in "{secret}"', secret)
-    assert "tell-nobody" not in said
-    assert said.startswith("invalid")
+    shown = redact(f'invalid "tell-nobody" in "{secret}"', secret)
+    assert "tell-nobody" not in shown
+    assert shown.startswith("invalid")
 
 
 def test_error__is_one_short_line():
