@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import get_args
 
 import click
 
@@ -16,7 +17,7 @@ from ci_gate.errors import UsageError
 from ci_gate.github.api.transport import Patience, Transport, open_transport
 from ci_gate.github.doctor.doctor import DEFAULT_CHECK, run_doctor
 from ci_gate.github.plan_job import split_names
-from ci_gate.github.publication import PublishOptions
+from ci_gate.github.publication import CommentWhen, PublishOptions
 from ci_gate.github.publish import publish
 from ci_gate.thresholds import DEFAULT_FILE
 
@@ -38,7 +39,13 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
     help="Of the other run, where it measures not all; or with commas.",
 )
 @click.option("--check", default=DEFAULT_CHECK, show_default=True, help="Of the other run: its deciding job.")
-@click.option("--comment/--no-comment", default=True, help="Or leave it to the workflow_run job.")
+@click.option(
+    "--comment",
+    type=click.Choice(get_args(CommentWhen)),
+    default="always",
+    show_default=True,
+    help="When to make one; one that is there is kept up to date.",
+)
 @click.option("--status", default="", help="Also set a commit status of this name.")
 @click.option("--author", default="", help="Who writes the comment.  [default: whom the token belongs to]")
 @click.option("--key", default="load-gate", show_default=True, help="Tells this gate's comment from others.")

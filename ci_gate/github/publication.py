@@ -22,6 +22,9 @@ from ci_gate.judge.verdict import Verdict, invalidate, mark_invalid
 from ci_gate.report.report import Report
 
 Action = Literal["summary", "annotations", "comment", "status"]
+CommentWhen = Literal["always", "on-change", "on-failure", "never"]
+"""When a comment is made where there is none yet. One that is there is always kept up to date, so that no
+older verdict stands; but for ``never``, which leaves it to another job."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +46,7 @@ class PublishOptions:
     base: Path | None = None
     review: Path | None = None
     artifact: str = "verdict"
-    comment: bool = True
+    comment: CommentWhen = "always"
     scenarios: tuple[str, ...] = ()
     check: str = "gate"
     status: str = ""
@@ -61,9 +64,22 @@ def plan_actions(event: Event, options: PublishOptions, *, has_token: bool) -> f
     if event.finished is None:
         actions.add("annotations")
     if has_token and (event.head_sha or event.finished is not None):
-        actions |= {"comment"} if options.comment else set()
+        actions |= {"comment"} if options.comment != "never" else set()
         actions |= {"status"} if options.status else set()
     return frozenset(actions)
+
+
+def needs_comment(report: Report, when: CommentWhen) -> bool:
+    """Whether a pull request without a comment gets one.
+
+    ``on-change``: something is not as on base, or did not pass: a figure that is really better or worse, a
+    setting of thresholds.yaml. ``on-failure``: the check is red.
+    """
+    if when == "on-change":
+        compared = (each.comparison for each in report.verdict.scenarios if each.comparison)
+        is_changed = any(change.is_real for comparison in compared for change in comparison.changes)
+        return is_changed or bool(report.changes) or report.outcome != Outcome.PASS
+    return when == "always" or (when == "on-failure" and exit_code_of(report) != EXIT_PASS)
 
 
 def make_report(

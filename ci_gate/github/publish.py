@@ -27,6 +27,7 @@ from ci_gate.github.publication import (
     exit_code_of,
     make_report,
     mark_other_base,
+    needs_comment,
     plan_actions,
     try_base,
 )
@@ -221,8 +222,17 @@ class _Edge:
         text = render_report(report, MAX_COMMENT_BYTES)
         marker = make_marker(self.options.key)
         done = upsert_comment(
-            self.transport, self.event.repository, pull.number, text, marker=marker, author=author
+            self.transport,
+            self.event.repository,
+            pull.number,
+            text,
+            marker=marker,
+            author=author,
+            may_create=needs_comment(report, self.options.comment),
         )
+        if done is None:
+            self._say(f"no comment: there is nothing to say ({self.options.comment})")
+            return
         self._say(f"comment {done.action}: {done.url}")
         if done.author.casefold() != author.casefold():
             self._say(f"the comment's author is {done.author}: name it, or the next run cannot find it")

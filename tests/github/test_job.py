@@ -103,7 +103,7 @@ def test_job__a_head_that_keeps_its_limits_is_green(job):
     assert job.verdict.outcome == "INVALID"  # as long as nothing is measured
     assert job.measure()[0] == 0
     assert (job.folder.parent / "who").read_text().startswith("job\n")
-    code, out, _ = job.publish("--no-comment")
+    code, out, _ = job.publish("--comment", "never")
     assert code == 0, out
     measured = job.verdict
     assert (measured.outcome, measured.occasion.base_sha) == ("PASS", job.base)
@@ -280,7 +280,7 @@ def test_label__takes_the_last_verdict_of_the_same_key_again(job, github, name, 
     code, out, err = job.review("--artifact", name)
     assert (code, out) == (0, f"reused={reused}\n"), err
     assert job.verdict.outcome == ("FAIL" if reused else "INVALID")
-    assert job.publish("--no-comment")[0] == (1 if reused else 3)
+    assert job.publish("--comment", "never")[0] == (1 if reused else 3)
 
 
 COMMAND = parse_thresholds(

@@ -8,12 +8,15 @@ from ci_gate.github.publication import (
     exit_code_of,
     make_report,
     mark_contradiction,
+    needs_comment,
     plan_actions,
 )
 from ci_gate.github.threshold_files import ThresholdFiles
 from ci_gate.judge.verdict import decode_verdict
+from ci_gate.report.report import Report
 from ci_gate.thresholds import parse_thresholds
 from tests.github.repositories import APPROVED, LOOSE, THRESHOLDS, run_verdict
+from tests.report.verdicts import change, duet, scenario, verdict
 
 RUN = FinishedRun(run_id=1, event="pull_request", head_repository="m/s", head_branch="t", head_sha="a" * 40)
 
@@ -39,7 +42,7 @@ def side(text=THRESHOLDS, **digests):
     [
         (event(head_sha="a"), {}, True, {"summary", "annotations", "comment"}),
         (event(head_sha="a"), {"status": "load"}, True, {"summary", "annotations", "comment", "status"}),
-        (event(head_sha="a"), {"comment": False}, True, {"summary", "annotations"}),
+        (event(head_sha="a"), {"comment": "never"}, True, {"summary", "annotations"}),
         (event(head_sha="a"), {"status": "load"}, False, {"summary", "annotations"}),
         (event(), {"status": "load"}, True, {"summary", "annotations"}),
         (event(finished=RUN), {"status": "load"}, True, {"summary", "comment", "status"}),
@@ -94,3 +97,20 @@ def test_contradiction__makes_a_pass_invalid(p95, outcome, expected):
     assert judged.outcome == expected
     assert (judged == verdict) is (outcome == expected)
     assert mark_contradiction(verdict, None) == verdict
+
+
+@pytest.mark.parametrize(
+    ("one", "when"),
+    [
+        (scenario(), {"always"}),
+        (scenario(comparison=duet(change(outcome="PASS"))), {"always"}),
+        (scenario(comparison=duet(change(size=-0.3, outcome="PASS", is_real=True))), {"always", "on-change"}),
+        (scenario(outcome="INCONCLUSIVE"), {"always", "on-change"}),
+        (scenario(outcome="INVALID"), {"always", "on-change", "on-failure"}),
+    ],
+)
+def test_comment__is_needed_for_what_is_not_as_on_base_or_red(one, when):
+    report = Report(verdict=verdict(one, outcome=one.outcome))
+    assert {
+        each for each in ("always", "on-change", "on-failure", "never") if needs_comment(report, each)
+    } == when

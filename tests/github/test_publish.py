@@ -222,8 +222,35 @@ def test_newer_head__is_not_commented_on(job):
 
 
 def test_no_comment__is_made_where_none_is_wanted(job):
-    assert job.own_run(comment=False) == 0
+    assert job.own_run(comment="never") == 0
     assert job.github.count("POST") == 0
+
+
+@pytest.mark.parametrize(
+    ("when", "content", "head", "is_made"),
+    [
+        ("always", run_verdict(), THRESHOLDS, True),
+        ("on-change", run_verdict(), THRESHOLDS, False),
+        ("on-change", run_verdict(), LOOSE, True),
+        ("on-change", run_verdict(p95=350.0), THRESHOLDS, True),
+        ("on-failure", run_verdict(), THRESHOLDS, False),
+        ("on-failure", run_verdict(), LOOSE, True),
+        ("on-failure", run_verdict(p95=350.0), THRESHOLDS, True),
+    ],
+)
+def test_comment__is_made_when_it_is_wanted(job, when, content, head, is_made):
+    job.own_run(content, head=head, base=THRESHOLDS, comment=when)
+    assert bool(job.comments) is is_made
+    assert (f"no comment: there is nothing to say ({when})" in job.log) is not is_made
+
+
+@pytest.mark.parametrize("when", ["on-change", "on-failure"])
+def test_red_comment__does_not_outlive_its_failure(job, when):
+    job.own_run(run_verdict(p95=350.0), comment=when)
+    assert "❌ FAIL" in job.comments[0]
+    job.own_run(comment=when)
+    (text,) = job.comments
+    assert "✅ PASS" in text
 
 
 def test_status__is_set_on_the_head_commit(job):

@@ -63,9 +63,18 @@ def find_author(transport: Transport) -> str:
 
 
 def upsert_comment(
-    transport: Transport, repository: str, number: int, text: str, *, marker: str, author: str
-) -> Upserted:
-    """Write ``text`` into the gate's comment on pull request ``number``, or make it.
+    transport: Transport,
+    repository: str,
+    number: int,
+    text: str,
+    *,
+    marker: str,
+    author: str,
+    may_create: bool = True,
+) -> Upserted | None:
+    """Write ``text`` into the gate's comment on pull request ``number``, or make it if that may be.
+
+    None where there is none and none may be made.
 
     Of several, which two runs at once may have made, the oldest is kept and the others are deleted.
     Somebody else's comment with the same marker is never touched.
@@ -78,7 +87,7 @@ def upsert_comment(
 
     own = _find_own(transport, issue, marker, author)
     updated = _update(transport, repository, own, body)
-    if updated is not None:
+    if updated is not None or not may_create:
         return updated
     made = transport.post_once(issue, {"body": body}, read=_read, find=find)
     # Another run may have made one since we looked. Both see both now, and agree on the oldest.
