@@ -52,6 +52,7 @@ class RecordingTail:
         self._texts: list[str] = []
         self._text_bytes = 0  # of strings.jsonl, read so far
         self._marks: dict[str, float] = {}
+        self._steady_began_s: float | None = None  # by the wall clock, as samples are
         self._recent = np.empty((0, 2))  # end of request in s, response time in ms
 
     def read(self) -> Progress:
@@ -60,6 +61,7 @@ class RecordingTail:
             self._take_samples()
         marks = read_lines(self._folder / "marks.jsonl", Mark)
         self._marks = {mark.name: mark.monotonic_s for mark in marks}
+        self._steady_began_s = next((mark.wall_s for mark in marks if mark.name == "steady"), None)
         readings = read_lines(self._folder / "readings.jsonl", Reading)
         span_s = float(np.ptp(self._recent[:, 0])) if len(self._recent) > 1 else 0.0
         return Progress(
@@ -70,6 +72,15 @@ class RecordingTail:
             rate_per_s=len(self._recent) / span_s if span_s else None,
             p95_ms=float(np.percentile(self._recent[:, 1], 95)) if len(self._recent) else None,
         )
+
+    @property
+    def no_success_for_s(self) -> float:
+        """How long nothing has succeeded in the steady phase; 0 before it, and once it is over."""
+        begin_s = self._steady_began_s
+        if begin_s is None or "stopping" in self._marks:
+            return 0.0
+        last_s = float(self._recent[:, 0].max()) if len(self._recent) else begin_s
+        return time.time() - max(last_s, begin_s)
 
     @property
     def steady_for_s(self) -> float:

@@ -26,16 +26,22 @@ _POLL_S = 0.1
 _START_ALLOWANCE_S = 60.0  # for Locust to start and to write its totals, on a slow machine
 _INTERRUPT_GRACE_S = 5.0
 _GONE_READINGS = 3  # of a service that is not there, one a second: no load can end well then
+_SERVICE_GONE = "the service has ended"
+_LOCUST_GONE = "the Locust of one side has ended"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One Locust run: what to do, where to write, against which service, and what is probed beside it."""
+    """One Locust run: what to do, where to write, against which service, and what is probed beside it.
+
+    ``needs_service``: once the service has ended, no load on it can end well.
+    """
 
     plan: RecordingPlan
     folder: Path
     service: RunningService
     probes: ProbeTargets = NO_PROBES
+    needs_service: bool = True
 
 
 def record(
@@ -45,12 +51,14 @@ def record(
     environ: Mapping[str, str],
     watchdog: Watchdog,
     on_second: Callable[[], bool],
-) -> None:
+) -> str | None:
     """Run all jobs at once, to their end or past it: one that hangs is ended, and its marks then say so.
 
     ``on_second`` is called about once a second, and ends the steady phase by returning True. So does a
-    service that has ended: it does not come back. Whatever interrupts this, what was measured stays. Raises
-    OutsideError where a folder or log cannot be written, or Locust cannot be started.
+    service that has ended where it is needed: it does not come back. Of several jobs none is of use without
+    the others: where the Locust of one ends, the others are ended too. Returns which of these two ended the
+    load early, None where neither did. Whatever interrupts this, what was measured stays. Raises OutsideError
+    where a folder or log cannot be written, or Locust cannot be started.
     """
     with contextlib.ExitStack() as stack:
         meters = [_prepare(job, stack) for job in jobs]
@@ -61,17 +69,23 @@ def record(
         deadline = time.monotonic() + max(_longest_s(job.plan) for job in jobs)
         next_second = time.monotonic() + 1
         gone_readings = 0
-        while any(generator.exit_status() is None for generator in generators):
+        while running := [generator for generator in generators if generator.exit_status() is None]:
+            why = _LOCUST_GONE if len(running) < len(generators) else None
             time.sleep(_POLL_S)
             if time.monotonic() > deadline:
                 break
+            is_decided = False
             if time.monotonic() >= next_second:
                 next_second += 1
-                are_alive = [meter.take_reading() for meter in meters]
-                gone_readings = 0 if all(are_alive) else gone_readings + 1
-                if on_second() or gone_readings == _GONE_READINGS:
-                    _end_steady_phase(generators, max(job.plan.drain_s for job in jobs))
-                    break
+                is_gone = [not meter.take_reading() for meter in meters]
+                is_missed = any(gone and job.needs_service for gone, job in zip(is_gone, jobs, strict=True))
+                gone_readings = gone_readings + 1 if is_missed else 0
+                is_decided = on_second()
+                why = why or (_SERVICE_GONE if gone_readings == _GONE_READINGS else None)
+            if is_decided or why:
+                _end_steady_phase(generators, max(job.plan.drain_s for job in jobs))
+                return why
+    return None
 
 
 def _end_steady_phase(generators: list[GuardedProcess], drain_s: float) -> None:

@@ -108,7 +108,7 @@ class _Ladder:
         what = f"{plan.scenario}: step {len(self._steps) + 1}, {load} ({upcoming.why})"
         self._progress.start(what, ramp_s + plan.warmup_s + plan.duration_s)
         folder = recording_folder(self._options.out, plan)
-        record_alone(session, dataclasses.replace(job, plan=plan, folder=folder))
+        record_alone(session, self._scenario, dataclasses.replace(job, plan=plan, folder=folder))
         step = judge_step(self._scenario, plan, classify(read_recording(folder), self._scenario.accept))
         self._progress.say(f"  {describe_step(step)}")
         self._steps.append(step)

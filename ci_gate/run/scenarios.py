@@ -16,30 +16,22 @@ from ci_gate.evidence.recording import (
     RecordingPlan,
     RunInfo,
     duet_name,
-    read_recording,
     recording_folder,
     write_json,
 )
-from ci_gate.judge.compare.comparison import settle
-from ci_gate.judge.compare.duet import compare_at
-from ci_gate.judge.compare.interim import InterimAnalysis, plan_interim
-from ci_gate.judge.outcome import Outcome
-from ci_gate.judge.steady import classify, find_successes
-from ci_gate.measure.live import RecordingTail
+from ci_gate.judge.validity.run_rules import SERVICE_ENDED
 from ci_gate.measure.load_run import Job, record
 from ci_gate.measure.probes import NO_PROBES, resolve_targets
 from ci_gate.run.base import BaseVersion, open_base
 from ci_gate.run.plan import RunOptions, end_run, plan_run
-from ci_gate.run.progress import ProgressPrinter, describe, describe_pace
+from ci_gate.run.progress import ProgressPrinter
+from ci_gate.run.watch import AloneWatch, DuetWatch, Watch
 from ci_gate.service.environment import ServiceContext
 from ci_gate.service.guard.watchdog import Watchdog
 from ci_gate.service.reset import run_before_each
 from ci_gate.service.start import start_service
 from ci_gate.thresholds import Scenario, Service
 from ci_gate.wording import count
-
-# Requests sent before an interim analysis are awaited this long; the verdict is made on all of them.
-_SETTLE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,11 +98,10 @@ def _run_scenario(session: Session, scenario: Scenario, failures: dict[str, str]
         for trial in RESET_CHECKS:
             if trial in plans:
                 _run_reset_check(session, plans[trial])
-        _run_alone(session, scenario, plans[HEAD])
+        ended_early = _run_alone(session, scenario, plans[HEAD])
         if session.base and DUET_HEAD in plans:
-            if isinstance(session.base, BaseError):
-                raise session.base
-            run_duet(session, scenario, session.base, (plans[DUET_BASE], plans[DUET_HEAD]))
+            base = _require_base(session.base, ended_early)
+            run_duet(session, scenario, base, (plans[DUET_BASE], plans[DUET_HEAD]))
     except BaseError as error:
         failures[duet_name(scenario.name)] = str(error)
         session.progress.say(str(error))
@@ -122,37 +113,37 @@ def _run_scenario(session: Session, scenario: Scenario, failures: dict[str, str]
         raise
 
 
+def _require_base(base: BaseVersion | BaseError, ended_early: str | None) -> BaseVersion:
+    """Base, to be compared with. Raises BaseError where that cannot be, or where no comparison helps head."""
+    if isinstance(base, BaseError):
+        raise base
+    if ended_early:
+        raise BaseError(f"not compared with base, for the load on head alone was ended early: {ended_early}")
+    return base
+
+
 def _run_reset_check(session: Session, plan: RecordingPlan) -> None:
     options = session.options
     with started(session, options.thresholds.service, options.repository, "head", plan) as job:
         _record(session, (job,), lambda: False)
 
 
-def _run_alone(session: Session, scenario: Scenario, plan: RecordingPlan) -> None:
+def _run_alone(session: Session, scenario: Scenario, plan: RecordingPlan) -> str | None:
+    """Why head cannot end well any more, where its load was ended early; else None."""
     ramp_s = scenario.user_count / scenario.spawn_rate + scenario.ramp_s
     what = f"{scenario.name}: {count(scenario.user_count, 'user')}"
     session.progress.start(what, ramp_s + plan.warmup_s + plan.duration_s)
     options = session.options
     with started(session, options.thresholds.service, options.repository, "head", plan) as job:
-        record_alone(session, job)
+        watch = AloneWatch(session.progress, scenario, job)
+        ended_early = _record(session, (job,), watch.check) or watch.find_end()
+    _announce(session, ended_early)
+    return ended_early
 
 
-def record_alone(session: Session, job: Job) -> None:
+def record_alone(session: Session, scenario: Scenario, job: Job) -> None:
     """Record one job to its end, and show how it goes."""
-    tail = _follow(session, job)
-
-    def show() -> bool:
-        session.progress.show(f"{job.plan.scenario}: {describe(tail.read())}")
-        return False
-
-    _record(session, (job,), show)
-
-
-def _follow(session: Session, job: Job) -> RecordingTail:
-    """How the job goes, counted as the verdict will count."""
-    scenario = session.options.thresholds.scenario(job.plan.scenario)
-    accept = scenario.accept if scenario else ()
-    return RecordingTail(job.folder, lambda rows, texts: find_successes(rows, texts, accept))
+    _record(session, (job,), Watch(session.progress, scenario, job).check)
 
 
 def run_duet(
@@ -165,9 +156,9 @@ def run_duet(
         in_order = sorted(plans, key=lambda plan: not plan.service_first)
         jobs = [stack.enter_context(_started_side(session, base, plan)) for plan in in_order]
         base_job, head_job = sorted(jobs, key=lambda job: job.plan.recording == DUET_HEAD)
-        watch = DuetWatch(session, scenario, (base_job, head_job))
+        watch = DuetWatch(session.progress, scenario, (base_job, head_job), settings)
         jobs.sort(key=lambda job: not job.plan.load_first)
-        _record(session, tuple(jobs), watch.check)
+        _announce(session, _record(session, tuple(jobs), watch.check))
 
 
 @contextlib.contextmanager
@@ -188,8 +179,8 @@ def _started_side(session: Session, base: BaseVersion, plan: RecordingPlan) -> I
         yield job
 
 
-def _record(session: Session, jobs: tuple[Job, ...], on_second: Callable[[], bool]) -> None:
-    record(
+def _record(session: Session, jobs: tuple[Job, ...], on_second: Callable[[], bool]) -> str | None:
+    return record(
         jobs,
         repository=session.options.repository,
         environ=session.options.environ,
@@ -198,38 +189,9 @@ def _record(session: Session, jobs: tuple[Job, ...], on_second: Callable[[], boo
     )
 
 
-class DuetWatch:
-    """Follows a duet and ends it at the first interim analysis whose answer is clear, in either direction."""
-
-    def __init__(self, session: Session, scenario: Scenario, jobs: tuple[Job, Job]) -> None:
-        self._session = session
-        self._scenario = scenario
-        self._jobs = jobs
-        self._tails = tuple(_follow(session, job) for job in jobs)
-        self._settings = session.options.thresholds.compare_scenario
-        self._interim = list(plan_interim(self._settings.max_duration_s, self._settings.alpha))
-
-    def check(self) -> bool:
-        """Show progress; True once the comparison is decided."""
-        base, head = (tail.read() for tail in self._tails)
-        paces = f"base{describe_pace(base)}; head{describe_pace(head)}"
-        self._session.progress.show(
-            f"{self._scenario.name}: {head.phase}, {count(head.users, 'user')} each, {paces}"
-        )
-        lasted_s = min(tail.steady_for_s for tail in self._tails) - _SETTLE_S
-        if not self._interim or lasted_s < self._interim[0].duration_s:
-            return False
-        return self._decide(self._interim.pop(0))
-
-    def _decide(self, interim: InterimAnalysis) -> bool:
-        accept = self._scenario.accept
-        sides = tuple(classify(read_recording(job.folder), accept).steady for job in self._jobs)
-        begin_s = max(side.begin_s for side in sides)
-        outcome = settle(compare_at(interim, begin_s, sides, self._scenario, self._settings))
-        is_decided = outcome != Outcome.INCONCLUSIVE or interim.is_last
-        so_far = "" if is_decided else " so far"
-        self._session.progress.say(f"  after {interim.duration_s:.0f} s: {outcome}{so_far}")
-        return is_decided
+def _announce(session: Session, ended_early: str | None) -> None:
+    if ended_early:
+        session.progress.say(f"  the load was ended early: {ended_early}")
 
 
 @contextlib.contextmanager
@@ -261,7 +223,19 @@ def started(
             probes = NO_PROBES if is_reset_check else resolve_targets(options.thresholds.probes, running)
             for line in probes.off:
                 session.progress.say(line)
-            yield Job(plan=plan, folder=folder, service=running, probes=probes)
+            yield Job(
+                plan=plan,
+                folder=folder,
+                service=running,
+                probes=probes,
+                needs_service=not _may_service_end(session, plan),
+            )
+
+
+def _may_service_end(session: Session, plan: RecordingPlan) -> bool:
+    """Whether the scenario relaxes the rule that it must not: its load then goes on."""
+    scenario = session.options.thresholds.scenario(plan.scenario)
+    return scenario is not None and any(each.code == SERVICE_ENDED for each in scenario.relax)
 
 
 def make_folder(out: Path) -> None:

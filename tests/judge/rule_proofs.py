@@ -11,6 +11,8 @@ TWICE = "\n".join(f"2 GET /items/{number} 200 5ms" for number in range(200))
 HALF_ONCE = "\n".join(f"{1 + number % 2} GET /items/{number} 200 5ms" for number in range(22))
 TWENTY_ONCE = "\n".join(f"1 GET /items/{number} 200 5ms" for number in range(20))
 
+LOST = f"{SHORT}600 GET /items 503 5ms\noffers 30/s\nstopping at 12 s"
+
 RUN_AND_RECORDING_PROOFS = (
     Proof("locust-ended-early", "no mark ended", "the last phase it reached was: stopping", ""),
     Proof(
@@ -18,6 +20,26 @@ RUN_AND_RECORDING_PROOFS = (
         "stopping at 18 s",
         "the steady phase lasted 18.0 s of the planned 20 s",
         "stopping at 19 s",
+    ),
+    Proof(
+        "load-ended-early",
+        LOST,
+        "all failures 1% cannot be kept any more, even if all that follows succeeds: 360 of 360 requests "
+        "failed, and nothing succeeded in the last 12 s; the load was ended after 12.0 s of the planned 20 s",
+        LOST.replace("stopping at 12 s", ""),
+    ),
+    Proof("phase-cut-short", f"{LOST}\nlimit all failures 100%", "lasted 12.0 s of the planned 20 s", LOST),
+    Proof(  # 360 failures of at most 360 + 10 + 1.1 x 30/s x 8 s
+        "load-ended-early",
+        f"{LOST}\nlimit all failures 56.7%",
+        "all failures 56.7% cannot be kept any more",
+        f"{LOST}\nlimit all failures 56.8%",
+    ),
+    Proof(
+        "load-ended-early",
+        f"{LOST}\nlimit all failures 100%\nlimit GET /items successes 43.3%",
+        "GET /items successes 43.3% cannot be kept any more",
+        f"{LOST}\nlimit all failures 100%\nlimit GET /items successes 43.2%",
     ),
     Proof(
         "no-samples",

@@ -14,8 +14,10 @@ from ci_gate.evidence.sample_table import count_ids
 from ci_gate.judge.log_ends import describe_end
 from ci_gate.judge.texts import describe_errors
 from ci_gate.judge.validity.findings import Rule, RuleInput, Stage, Violation
+from ci_gate.judge.validity.lost_limit import NO_SUCCESS_S, LostLimit, find_lost_limit
 from ci_gate.wording import format_exact
 
+SERVICE_ENDED: Final = "service-ended"
 _MIN_SHARE_OF_PHASE: Final = 0.95
 _CLOCK_JUMP_S: Final = 0.5
 
@@ -28,10 +30,25 @@ def _find_early_end(case: RuleInput) -> Iterator[Violation]:
 
 
 def _find_short_phase(case: RuleInput) -> Iterator[Violation]:
-    planned_s, measured_s = case.plan.duration_s, case.steady.duration_s
-    if measured_s < _MIN_SHARE_OF_PHASE * planned_s:
-        planned = f"of the planned {format_exact(planned_s)} s"
-        yield "scenario", f"the steady phase lasted {measured_s:.1f} s {planned}"
+    if _is_cut_short(case) and not _find_lost_limit(case):
+        yield "scenario", f"the steady phase lasted {_describe_length(case)}"
+
+
+def _find_lost_limit(case: RuleInput) -> LostLimit | None:
+    return find_lost_limit(case.scenario, case.plan, case.classified)
+
+
+def _find_hopeless_load(case: RuleInput) -> Iterator[Violation]:
+    if _is_cut_short(case) and (lost := _find_lost_limit(case)):
+        yield "scenario", f"{lost}; the load was ended after {_describe_length(case)}"
+
+
+def _is_cut_short(case: RuleInput) -> bool:
+    return case.steady.duration_s < _MIN_SHARE_OF_PHASE * case.plan.duration_s
+
+
+def _describe_length(case: RuleInput) -> str:
+    return f"{case.steady.duration_s:.1f} s of the planned {format_exact(case.plan.duration_s)} s"
 
 
 def _find_no_samples(case: RuleInput) -> Iterator[Violation]:
@@ -91,8 +108,7 @@ def _find_service_end(case: RuleInput) -> Iterator[Violation]:
     if down:
         started = case.recording.marks[0].wall_s if case.recording.marks else down[0].wall_s
         end = describe_end("service.log", case.recording.log_ends.get("service.log", ()))
-        is_cut = case.steady.duration_s < _MIN_SHARE_OF_PHASE * case.plan.duration_s
-        cut = ", and the load was ended early" if is_cut else ""
+        cut = ", and the load was ended early" if _is_cut_short(case) else ""
         yield (
             "service",
             f"the service had ended {down[0].wall_s - started:.0f} s after the load began{cut}{end}",
@@ -118,7 +134,7 @@ def _find_clock_jump(case: RuleInput) -> Iterator[Violation]:
 
 RUN_RULES: Final = (
     Rule(
-        code="service-ended",
+        code=SERVICE_ENDED,
         severity="invalid",
         stage=Stage.GROUND,
         find=_find_service_end,
@@ -187,6 +203,18 @@ RUN_RULES: Final = (
         "than the phase, find out why, or run longer",
         relaxable=False,
         fault="recording",
+    ),
+    Rule(
+        code="load-ended-early",
+        severity="insufficient",
+        stage=Stage.PHASE,
+        find=_find_hopeless_load,
+        meaning="nothing succeeded any more and a limit is broken for certain, so the load was ended",
+        threshold_text=f"no success for {format_exact(NO_SUCCESS_S)} s of the steady phase, and more "
+        "failures than a limit allows even if all that the users could still send succeeded",
+        remedy="see with which errors the requests ended, and service.log in the evidence folder",
+        relaxable=False,
+        for_comparison=False,
     ),
     Rule(
         code="phase-cut-short",

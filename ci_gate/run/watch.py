@@ -1,0 +1,93 @@
+"""Follows a load while it is on: shows how it goes, and says when it has shown all that it can."""
+
+from __future__ import annotations
+
+from ci_gate.evidence.recording import read_recording
+from ci_gate.judge.compare.comparison import settle
+from ci_gate.judge.compare.duet import compare_at
+from ci_gate.judge.compare.interim import InterimAnalysis, plan_interim
+from ci_gate.judge.outcome import Outcome
+from ci_gate.judge.steady import classify, find_successes
+from ci_gate.judge.validity.lost_limit import NO_SUCCESS_S, LostLimit, find_lost_limit
+from ci_gate.measure.live import RecordingTail
+from ci_gate.measure.load_run import Job
+from ci_gate.run.progress import ProgressPrinter, describe, describe_pace
+from ci_gate.thresholds import Compare, Scenario
+from ci_gate.wording import count
+
+# Requests sent before an interim analysis are awaited this long; the verdict is made on all of them.
+_SETTLE_S = 2.0
+
+
+class Watch:
+    """Follows one recording, and shows how it goes."""
+
+    def __init__(self, progress: ProgressPrinter, scenario: Scenario, job: Job) -> None:
+        self._progress = progress
+        self._scenario = scenario
+        self._job = job
+        self._tail = _follow(scenario, job)
+
+    def check(self) -> bool:
+        """Show progress; True once the load is of no use any more."""
+        self._progress.show(f"{self._scenario.name}: {describe(self._tail.read())}")
+        return False
+
+
+class AloneWatch(Watch):
+    """Of head alone: the load is of no use once nothing succeeds and a limit is broken whatever comes."""
+
+    _lost: LostLimit | None = None
+
+    def check(self) -> bool:
+        super().check()
+        if self._tail.no_success_for_s < NO_SUCCESS_S:
+            return False
+        head = classify(read_recording(self._job.folder), self._scenario.accept)
+        self._lost = find_lost_limit(self._scenario, self._job.plan, head)
+        return self._lost is not None
+
+    def find_end(self) -> str | None:
+        """Once it is over: why it did not run to its end, None where it did."""
+        if self._lost:
+            return str(self._lost)
+        return None if self._tail.read().phase == "ended" else "its Locust did not end by itself"
+
+
+def _follow(scenario: Scenario, job: Job) -> RecordingTail:
+    """How the job goes, counted as the verdict will count."""
+    return RecordingTail(job.folder, lambda rows, texts: find_successes(rows, texts, scenario.accept))
+
+
+class DuetWatch:
+    """Follows a duet and ends it at the first interim analysis whose answer is clear, in either direction."""
+
+    def __init__(
+        self, progress: ProgressPrinter, scenario: Scenario, jobs: tuple[Job, Job], settings: Compare
+    ) -> None:
+        self._progress = progress
+        self._scenario = scenario
+        self._jobs = jobs
+        self._tails = tuple(_follow(scenario, job) for job in jobs)
+        self._settings = settings
+        self._interim = list(plan_interim(self._settings.max_duration_s, self._settings.alpha))
+
+    def check(self) -> bool:
+        """Show progress; True once the comparison is decided."""
+        base, head = (tail.read() for tail in self._tails)
+        paces = f"base{describe_pace(base)}; head{describe_pace(head)}"
+        self._progress.show(f"{self._scenario.name}: {head.phase}, {count(head.users, 'user')} each, {paces}")
+        lasted_s = min(tail.steady_for_s for tail in self._tails) - _SETTLE_S
+        if not self._interim or lasted_s < self._interim[0].duration_s:
+            return False
+        return self._decide(self._interim.pop(0))
+
+    def _decide(self, interim: InterimAnalysis) -> bool:
+        accept = self._scenario.accept
+        sides = tuple(classify(read_recording(job.folder), accept).steady for job in self._jobs)
+        begin_s = max(side.begin_s for side in sides)
+        outcome = settle(compare_at(interim, begin_s, sides, self._scenario, self._settings))
+        is_decided = outcome != Outcome.INCONCLUSIVE or interim.is_last
+        so_far = "" if is_decided else " so far"
+        self._progress.say(f"  after {interim.duration_s:.0f} s: {outcome}{so_far}")
+        return is_decided
