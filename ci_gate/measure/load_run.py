@@ -6,14 +6,13 @@ import contextlib
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ci_gate.addresses import hide_credentials
 from ci_gate.errors import OutsideError
 from ci_gate.evidence.recording import RecordingPlan, write_json
-from ci_gate.measure import HOST_VARIABLE
+from ci_gate.measure import AWAITED_HOST
 from ci_gate.measure.machine import MachineMeter
 from ci_gate.measure.probes import NO_PROBES, ProbeTargets, run_probes
 from ci_gate.service.guard.watchdog import Watchdog
@@ -30,9 +29,50 @@ _SERVICE_GONE = "the service has ended"
 _LOCUST_GONE = "the Locust of one side has ended"
 
 
+class Generator:
+    """A Locust with the recorder, started and waiting for the service that it is to put the load on."""
+
+    def __init__(self, process: GuardedProcess, closing: contextlib.ExitStack) -> None:
+        self.process = process
+        self._closing = closing
+
+    def begin(self, url: str) -> None:
+        """Put the load on the service at this URL."""
+        self.process.write_input(url.encode())
+
+    def close(self) -> None:
+        """End it, if it has not ended yet."""
+        self._closing.close()
+
+
+@contextlib.contextmanager
+def start_generator(
+    plan: RecordingPlan, folder: Path, *, repository: Path, environ: Mapping[str, str], watchdog: Watchdog
+) -> Iterator[Generator]:
+    """A generator for one recording, whose evidence is in ``folder``; leaving the context ends it.
+
+    Raises OutsideError where the folder or its log cannot be written, or Locust cannot be started.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
+    command = Command(
+        words=locust_command(plan, folder.resolve(), AWAITED_HOST),
+        env=environ,
+        cwd=repository,
+        log=open_log(folder / "locust.log"),
+        grace_s=_INTERRUPT_GRACE_S,
+        reads_input=True,
+    )
+    with contextlib.ExitStack() as stack:
+        process = stack.enter_context(start_process(command, watchdog))
+        yield Generator(process, stack)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One Locust run: what to do, where to write, against which service, and what is probed beside it.
+    """What a generator is to do, where to write, against which service, and what is probed beside it.
 
     ``needs_service``: once the service has ended, no load on it can end well.
     """
@@ -45,27 +85,28 @@ class Job:
 
 
 def record(
-    jobs: tuple[Job, ...],
+    loads: tuple[tuple[Job, Generator], ...],
     *,
-    repository: Path,
-    environ: Mapping[str, str],
-    watchdog: Watchdog,
-    on_second: Callable[[], bool],
+    on_second: Callable[[], bool] = lambda: False,
+    on_poll: Callable[[], bool] = lambda: False,
 ) -> str | None:
-    """Run all jobs at once, to their end or past it: one that hangs is ended, and its marks then say so.
+    """Run all jobs at once, each by its generator, to their end or past it.
 
-    ``on_second`` is called about once a second, and ends the steady phase by returning True. So does a
-    service that has ended where it is needed: it does not come back. Of several jobs none is of use without
-    the others: where the Locust of one ends, the others are ended too. Returns which of these two ended the
-    load early, None where neither did. Whatever interrupts this, what was measured stays. Raises OutsideError
-    where a folder or log cannot be written, or Locust cannot be started.
+    One that hangs is ended, and its marks then say so.
+    ``on_second`` is called about once a second and ``on_poll`` ten times, and each ends the steady phase by
+    returning True. So does a service that has ended where it is needed: it does not come back. Of several
+    jobs none is of use without the others: where the Locust of one ends, the others are ended too. Returns
+    which of these two ended the load early, None where neither did. Whatever interrupts this, what was
+    measured stays. Raises OutsideError where a folder cannot be written.
     """
+    jobs = [job for job, _ in loads]
     with contextlib.ExitStack() as stack:
         meters = [_prepare(job, stack) for job in jobs]
-        generators = [
-            stack.enter_context(_start_locust(job, repository=repository, environ=environ, watchdog=watchdog))
-            for job in jobs
-        ]
+        generators = []
+        for job, generator in loads:
+            stack.callback(generator.close)
+            generator.begin(job.service.url)
+            generators.append(generator.process)
         deadline = time.monotonic() + max(_longest_s(job.plan) for job in jobs)
         next_second = time.monotonic() + 1
         gone_readings = 0
@@ -74,13 +115,13 @@ def record(
             time.sleep(_POLL_S)
             if time.monotonic() > deadline:
                 break
-            is_decided = False
+            is_decided = on_poll()
             if time.monotonic() >= next_second:
                 next_second += 1
                 is_gone = [not meter.take_reading() for meter in meters]
                 is_missed = any(gone and job.needs_service for gone, job in zip(is_gone, jobs, strict=True))
                 gone_readings = gone_readings + 1 if is_missed else 0
-                is_decided = on_second()
+                is_decided = on_second() or is_decided
                 why = why or (_SERVICE_GONE if gone_readings == _GONE_READINGS else None)
             if is_decided or why:
                 _end_steady_phase(generators, max(job.plan.drain_s for job in jobs))
@@ -100,29 +141,19 @@ def _end_steady_phase(generators: list[GuardedProcess], drain_s: float) -> None:
 
 def _prepare(job: Job, stack: contextlib.ExitStack) -> MachineMeter:
     try:
-        job.folder.mkdir(parents=True, exist_ok=True)
         write_json(job.folder / "plan.json", job.plan)
         stack.enter_context(run_probes(job.probes, job.folder))
         return stack.enter_context(MachineMeter(job.folder / "machine.jsonl", job.service))
     except OSError as error:
-        raise OutsideError(f"cannot write evidence to {job.folder}: {error.strerror}") from error
+        raise _cannot_write(job.folder, error) from error
 
 
-def _start_locust(
-    job: Job, *, repository: Path, environ: Mapping[str, str], watchdog: Watchdog
-) -> contextlib.AbstractContextManager[GuardedProcess]:
-    command = Command(
-        words=locust_command(job.plan, job.folder.resolve(), hide_credentials(job.service.url)),
-        env={**environ, HOST_VARIABLE: job.service.url},
-        cwd=repository,
-        log=open_log(job.folder / "locust.log"),
-        grace_s=_INTERRUPT_GRACE_S,
-    )
-    return start_process(command, watchdog)
+def _cannot_write(folder: Path, error: OSError) -> OutsideError:
+    return OutsideError(f"cannot write evidence to {folder}: {error.strerror}")
 
 
 def locust_command(plan: RecordingPlan, folder: Path, host: str) -> tuple[str, ...]:
-    """The command line of one recorded, headless Locust run."""
+    """The command line of one recorded, headless Locust run against ``host``, which may be AWAITED_HOST."""
     options = {
         "--locustfile": plan.locustfile,
         "--host": host,

@@ -24,7 +24,7 @@ from ci_gate.measure.load_run import Job
 from ci_gate.report.capacity import describe_load, describe_step
 from ci_gate.run.plan import RunOptions, end_run, plan_recording, plan_run
 from ci_gate.run.progress import ProgressPrinter
-from ci_gate.run.scenarios import Session, make_folder, record_alone, started
+from ci_gate.run.scenarios import Session, make_folder, record_step, started_service
 from ci_gate.service.guard.watchdog import Watchdog
 from ci_gate.thresholds import Scenario
 from ci_gate.thresholds.overrides import share_users
@@ -94,7 +94,9 @@ class _Ladder:
                 options=options, info=self.info, watchdog=watchdog, progress=self._progress, base=None
             )
             first = self._plan(upcoming)
-            with started(session, options.thresholds.service, options.repository, "head", first) as job:
+            with started_service(
+                session, options.thresholds.service, options.repository, "head", first
+            ) as job:
                 while upcoming:
                     self._measure(session, job, upcoming)
                     upcoming = choose_next(self._steps, climb)
@@ -108,7 +110,7 @@ class _Ladder:
         what = f"{plan.scenario}: step {len(self._steps) + 1}, {load} ({upcoming.why})"
         self._progress.start(what, ramp_s + plan.warmup_s + plan.duration_s)
         folder = recording_folder(self._options.out, plan)
-        record_alone(session, self._scenario, dataclasses.replace(job, plan=plan, folder=folder))
+        record_step(session, self._scenario, dataclasses.replace(job, plan=plan, folder=folder))
         step = judge_step(self._scenario, plan, classify(read_recording(folder), self._scenario.accept))
         self._progress.say(f"  {describe_step(step)}")
         self._steps.append(step)

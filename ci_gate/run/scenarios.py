@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,12 +20,12 @@ from ci_gate.evidence.recording import (
     write_json,
 )
 from ci_gate.judge.validity.run_rules import SERVICE_ENDED
-from ci_gate.measure.load_run import Job, record
+from ci_gate.measure.load_run import Generator, Job, record, start_generator
 from ci_gate.measure.probes import NO_PROBES, resolve_targets
 from ci_gate.run.base import BaseVersion, open_base
 from ci_gate.run.plan import RunOptions, end_run, plan_run
 from ci_gate.run.progress import ProgressPrinter
-from ci_gate.run.watch import AloneWatch, DuetWatch, Watch
+from ci_gate.run.watch import AloneWatch, DuetWatch, ResetCheckWatch, Watch
 from ci_gate.service.environment import ServiceContext
 from ci_gate.service.guard.watchdog import Watchdog
 from ci_gate.service.reset import run_before_each
@@ -95,9 +95,7 @@ def _open_base(
 def _run_scenario(session: Session, scenario: Scenario, failures: dict[str, str]) -> None:
     plans = session.plans_of(scenario)
     try:
-        for trial in RESET_CHECKS:
-            if trial in plans:
-                _run_reset_check(session, plans[trial])
+        _run_reset_checks(session, scenario, [plans[trial] for trial in RESET_CHECKS if trial in plans])
         ended_early = _run_alone(session, scenario, plans[HEAD])
         if session.base and DUET_HEAD in plans:
             base = _require_base(session.base, ended_early)
@@ -122,10 +120,15 @@ def _require_base(base: BaseVersion | BaseError, ended_early: str | None) -> Bas
     return base
 
 
-def _run_reset_check(session: Session, plan: RecordingPlan) -> None:
+def _run_reset_checks(session: Session, scenario: Scenario, plans: list[RecordingPlan]) -> None:
+    """The first trial to its end, the second until it can find nothing any more."""
     options = session.options
-    with started(session, options.thresholds.service, options.repository, "head", plan) as job:
-        _record(session, (job,), lambda: False)
+    first: Path | None = None
+    for plan in plans:
+        with _started(session, options.thresholds.service, options.repository, "head", plan) as load:
+            watch = ResetCheckWatch(scenario, first, load[0].folder)
+            record((load,), on_poll=watch.check)
+            first = load[0].folder
 
 
 def _run_alone(session: Session, scenario: Scenario, plan: RecordingPlan) -> str | None:
@@ -134,16 +137,17 @@ def _run_alone(session: Session, scenario: Scenario, plan: RecordingPlan) -> str
     what = f"{scenario.name}: {count(scenario.user_count, 'user')}"
     session.progress.start(what, ramp_s + plan.warmup_s + plan.duration_s)
     options = session.options
-    with started(session, options.thresholds.service, options.repository, "head", plan) as job:
-        watch = AloneWatch(session.progress, scenario, job)
-        ended_early = _record(session, (job,), watch.check) or watch.find_end()
+    with _started(session, options.thresholds.service, options.repository, "head", plan) as load:
+        watch = AloneWatch(session.progress, scenario, load[0])
+        ended_early = record((load,), on_second=watch.check) or watch.find_end()
     _announce(session, ended_early)
     return ended_early
 
 
-def record_alone(session: Session, scenario: Scenario, job: Job) -> None:
-    """Record one job to its end, and show how it goes."""
-    _record(session, (job,), Watch(session.progress, scenario, job).check)
+def record_step(session: Session, scenario: Scenario, job: Job) -> None:
+    """Record one job to its end, by a generator of its own, and show how it goes."""
+    with started_generator(session, job.plan) as generator:
+        record(((job, generator),), on_second=Watch(session.progress, scenario, job).check)
 
 
 def run_duet(
@@ -154,39 +158,33 @@ def run_duet(
     session.progress.start(f"{scenario.name}: head against {base.name}", settings.max_duration_s)
     with contextlib.ExitStack() as stack:
         in_order = sorted(plans, key=lambda plan: not plan.service_first)
-        jobs = [stack.enter_context(_started_side(session, base, plan)) for plan in in_order]
-        base_job, head_job = sorted(jobs, key=lambda job: job.plan.recording == DUET_HEAD)
+        loads = [stack.enter_context(_started_side(session, base, plan)) for plan in in_order]
+        base_job, head_job = sorted(
+            (job for job, _ in loads), key=lambda job: job.plan.recording == DUET_HEAD
+        )
         watch = DuetWatch(session.progress, scenario, (base_job, head_job), settings)
-        jobs.sort(key=lambda job: not job.plan.load_first)
-        _announce(session, _record(session, tuple(jobs), watch.check))
+        loads.sort(key=lambda load: not load[0].plan.load_first)
+        _announce(session, record(tuple(loads), on_second=watch.check))
 
 
 @contextlib.contextmanager
-def _started_side(session: Session, base: BaseVersion, plan: RecordingPlan) -> Iterator[Job]:
+def _started_side(
+    session: Session, base: BaseVersion, plan: RecordingPlan
+) -> Iterator[tuple[Job, Generator]]:
     """One side of a duet. Raises BaseError where it is base that does not start."""
     options = session.options
     with contextlib.ExitStack() as stack:
         if plan.recording == DUET_HEAD:
-            starting = started(session, options.thresholds.service, options.repository, "head", plan)
+            starting = _started(session, options.thresholds.service, options.repository, "head", plan)
         else:
-            starting = started(session, base.service, base.repository, "base", plan, base.environ)
+            starting = _started(session, base.service, base.repository, "base", plan, base.environ)
         try:
-            job = stack.enter_context(starting)
+            load = stack.enter_context(starting)
         except GateError as error:
             if plan.recording == DUET_HEAD:
                 raise
             raise BaseError(f"base did not start: {error}") from error
-        yield job
-
-
-def _record(session: Session, jobs: tuple[Job, ...], on_second: Callable[[], bool]) -> str | None:
-    return record(
-        jobs,
-        repository=session.options.repository,
-        environ=session.options.environ,
-        watchdog=session.watchdog,
-        on_second=on_second,
-    )
+        yield load
 
 
 def _announce(session: Session, ended_early: str | None) -> None:
@@ -195,7 +193,36 @@ def _announce(session: Session, ended_early: str | None) -> None:
 
 
 @contextlib.contextmanager
-def started(
+def _started(
+    session: Session,
+    service: Service,
+    repository: Path,
+    side: str,
+    plan: RecordingPlan,
+    environ: Mapping[str, str] | None = None,
+) -> Iterator[tuple[Job, Generator]]:
+    """As `started_service`, with a generator, which gets ready meanwhile."""
+    with (
+        started_generator(session, plan) as generator,
+        started_service(session, service, repository, side, plan, environ) as job,
+    ):
+        yield job, generator
+
+
+def started_generator(session: Session, plan: RecordingPlan) -> contextlib.AbstractContextManager[Generator]:
+    """A generator for this recording; head's locustfile is what loads both sides."""
+    options = session.options
+    return start_generator(
+        plan,
+        recording_folder(options.out, plan),
+        repository=options.repository,
+        environ=options.environ,
+        watchdog=session.watchdog,
+    )
+
+
+@contextlib.contextmanager
+def started_service(
     session: Session,
     service: Service,
     repository: Path,

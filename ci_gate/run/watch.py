@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ci_gate.evidence.recording import read_recording
 from ci_gate.judge.compare.comparison import settle
 from ci_gate.judge.compare.duet import compare_at
@@ -9,6 +11,7 @@ from ci_gate.judge.compare.interim import InterimAnalysis, plan_interim
 from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.steady import classify, find_successes
 from ci_gate.judge.validity.lost_limit import NO_SUCCESS_S, LostLimit, find_lost_limit
+from ci_gate.judge.validity.reset_check import is_reset_proven
 from ci_gate.measure.live import RecordingTail
 from ci_gate.measure.load_run import Job
 from ci_gate.run.progress import ProgressPrinter, describe, describe_pace
@@ -32,6 +35,25 @@ class Watch:
         """Show progress; True once the load is of no use any more."""
         self._progress.show(f"{self._scenario.name}: {describe(self._tail.read())}")
         return False
+
+
+class ResetCheckWatch:
+    """Of a trial: it is of no use once it cannot differ any more from ``first``, the one before it, if any.
+
+    So only a reset that leaves something behind takes a second trial of full length.
+    """
+
+    def __init__(self, scenario: Scenario, first: Path | None, folder: Path) -> None:
+        self._scenario = scenario
+        self._folders = (first, folder)
+
+    def check(self) -> bool:
+        """True once that is so."""
+        folders = [folder for folder in self._folders if folder and (folder / "samples.bin").exists()]
+        if len(folders) < len(self._folders):
+            return False
+        first, second = (classify(read_recording(folder), self._scenario.accept) for folder in folders)
+        return is_reset_proven(first, second)
 
 
 class AloneWatch(Watch):

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from ci_gate.errors import BadInputError, OutsideError, Problem, ServiceError
 from ci_gate.service.guard import keeper as keeper_program
@@ -36,7 +36,8 @@ START_TIMEOUT_S = 30.0
 class Command:
     """What to run, without a shell. Both its outputs are appended to the log.
 
-    After SIGTERM it has ``grace_s`` seconds until SIGKILL.
+    After SIGTERM it has ``grace_s`` seconds until SIGKILL. Only one that ``reads_input`` has a standard
+    input: what `GuardedProcess.write_input` is given.
     """
 
     words: tuple[str, ...]
@@ -44,6 +45,7 @@ class Command:
     cwd: Path
     log: ServiceLog
     grace_s: float
+    reads_input: bool = False
 
     def __str__(self) -> str:
         """As it would be typed in a shell."""
@@ -56,10 +58,13 @@ class GuardedProcess:
     The keeper is not reaped before all below it has ended, so its number stays its own.
     """
 
-    def __init__(self, keeper: subprocess.Popen[bytes], reports: int) -> None:
+    def __init__(
+        self, keeper: subprocess.Popen[bytes], reports: int, command_input: IO[bytes] | None
+    ) -> None:
         """``reports`` is where the keeper writes. Raises OSError if the command cannot be started."""
         self._keeper = keeper
         self._reports = reports
+        self._input = command_input
         self._status: int | None = None
         report = self._read_report(START_TIMEOUT_S) or {}
         if "pid" not in report:
@@ -85,6 +90,12 @@ class GuardedProcess:
         if self._status is None and self._reports >= 0 and (report := self._read_report(timeout_s)):
             self._status = int(report["status"])
         return self._status
+
+    def write_input(self, text: bytes) -> None:
+        """All that it is to read, once. Nothing where it has ended already."""
+        if self._input is not None:
+            with contextlib.suppress(BrokenPipeError), self._input as command_input:
+                command_input.write(text)
 
     def close(self) -> None:
         """Keep how it ended, and let go of where that is read from."""
@@ -137,14 +148,15 @@ def _start_guarded(command: Command, watchdog: Watchdog) -> Iterator[GuardedProc
     keeper: subprocess.Popen[bytes] | None = None
     process: GuardedProcess | None = None
     reports, report = os.pipe()
+    source, command_input = _make_input(command)
     try:
         with _explained(command):
-            keeper = _start_keeper(mark, report, command)
+            keeper = _start_keeper(mark, report, source, command)
             stat = read_stat(keeper.pid)
             group = ProcessGroup(mark=mark, pgid=keeper.pid, started=stat.started if stat else None)
             guards.append(watchdog.guard_process_group(keeper.pid))
-            _hand_over(keeper, command, mark)
-            process = GuardedProcess(keeper, reports)
+            _hand_over(keeper, source, command, mark)
+            process = GuardedProcess(keeper, reports, command_input)
         yield process
     finally:
         left = end_groups(group, grace_s=command.grace_s)
@@ -154,6 +166,9 @@ def _start_guarded(command: Command, watchdog: Watchdog) -> Iterator[GuardedProc
             watchdog.release(*guards)
         if process is not None:
             process.close()
+        if command_input is not None:
+            with contextlib.suppress(BrokenPipeError):
+                command_input.close()
         os.close(reports)
     if left:
         raise OutsideError(f"processes {', '.join(map(str, left))} of `{command}` survive SIGKILL")
@@ -189,8 +204,17 @@ def describe_status(status: int) -> str:
     return f"killed by signal {-status}"
 
 
-def _start_keeper(mark: str, report: int, command: Command) -> subprocess.Popen[bytes]:
-    """Closes ``report`` on this side: what is read from it then ends when the keeper does."""
+def _make_input(command: Command) -> tuple[int | None, IO[bytes] | None]:
+    """Both ends of what the command reads; None where it reads nothing."""
+    if not command.reads_input:
+        return None, None
+    source, into = os.pipe()
+    return source, os.fdopen(into, "wb", buffering=0)
+
+
+def _start_keeper(mark: str, report: int, source: int | None, command: Command) -> subprocess.Popen[bytes]:
+    """Closes ``report`` and ``source`` here: whoever is at their other ends then sees the keeper's end."""
+    handed_on = [report] if source is None else [report, source]
     try:
         with command.log.path.open("ab") as output:
             return subprocess.Popen(
@@ -202,18 +226,20 @@ def _start_keeper(mark: str, report: int, command: Command) -> subprocess.Popen[
                 env={**os.environ, MARK_VARIABLE: mark},
                 cwd=command.cwd,
                 start_new_session=True,
-                pass_fds=[report],
+                pass_fds=handed_on,
             )
     finally:
-        os.close(report)
+        for descriptor in handed_on:
+            os.close(descriptor)
 
 
-def _hand_over(process: subprocess.Popen[bytes], command: Command, mark: str) -> None:
-    if process.stdin is not None:
-        with contextlib.suppress(BrokenPipeError), process.stdin as stdin:
-            stdin.write(
-                json.dumps({"words": command.words, "env": {**command.env, MARK_VARIABLE: mark}}).encode()
-            )
+def _hand_over(keeper: subprocess.Popen[bytes], source: int | None, command: Command, mark: str) -> None:
+    order: dict[str, Any] = {"words": command.words, "env": {**command.env, MARK_VARIABLE: mark}}
+    if source is not None:
+        order["input"] = source
+    if keeper.stdin is not None:
+        with contextlib.suppress(BrokenPipeError), keeper.stdin as stdin:
+            stdin.write(json.dumps(order).encode())
 
 
 def _problem(service: Service, placement: ServiceContext, message: str) -> Problem:

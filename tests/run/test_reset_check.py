@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from ci_gate.evidence.recording import RESET_CHECKS, read_recordings, read_run
 from ci_gate.judge.steady import classify
-from ci_gate.judge.validity.reset_check import find_reset_differences
+from ci_gate.judge.validity.reset_check import find_reset_differences, is_reset_proven
 from ci_gate.judge.verdict import decode_verdict
 from ci_gate.thresholds import parse_thresholds
 from tests.conftest import SITE, THRESHOLDS
@@ -46,6 +49,10 @@ def test_trials__in_a_run(repository, call, tmp_path, reset, outcome, codes):
     (scenario,) = decode_verdict((out / "verdict.json").read_bytes()).scenarios
     assert scenario.outcome == outcome, table
     assert codes <= {finding.code for finding in scenario.findings}
+    read = read_recordings(out, read_run(out))
+    first, second = (len(read["visits", name].samples) for name in RESET_CHECKS)
+    is_short = second < first / 2  # it ends once each endpoint has done what it did in the first
+    assert is_short is (outcome == "PASS")
     recorded = {plan["recording"] for plan in json.loads((out / "run.json").read_text())["recordings"]}
     assert recorded == {"head", "reset-check-1", "reset-check-2"}
 
@@ -72,6 +79,38 @@ def test_left_over__only_what_changed_between_the_probes():
 
 def test_left_over__an_endpoint_that_only_one_probe_called_says_nothing():
     assert find(GOOD, GOOD[:1]) == ()
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_proven"),
+    [
+        (GOOD, [], False),
+        (GOOD, [make_rows(A, [1.0])], False),  # B may yet fail
+        (GOOD, [make_rows(A, [1.0]), make_rows(B, [1.0])], True),
+        (GOOD, [make_rows(A, [1.0]), make_rows(B, [1.0], status=429)], False),
+        (BROKEN_B, [make_rows(A, [1.0]), make_rows(B, [1.0], status=429)], True),
+        (BROKEN_B, [make_rows(A, [1.0]), make_rows(B, [1.0])], False),
+        ([make_rows(A, [1.0] * 2)], [], True),  # too few to find a difference by
+        ([make_rows(A, [1.0] * 2), make_rows(A, [1.0], status=429)], [], True),  # nor did it always succeed
+    ],
+)
+def test_second_trial__is_over_once_it_can_find_nothing(first, second, is_proven):
+    ours, theirs = (classify(make_recording(*rows), ()) for rows in (first, second))
+    assert is_reset_proven(ours, theirs) is is_proven
+
+
+@given(st.lists(st.tuples(st.sampled_from([A, B]), st.sampled_from([200, 429])), max_size=12), st.data())
+def test_second_trial__that_is_over_finds_what_it_would_have_found(rows, data):
+    """However the trial would have gone on from there."""
+    first, second = rows[: len(rows) // 2], rows[len(rows) // 2 :]
+    at = data.draw(st.integers(0, len(second)))
+
+    def record(rows):
+        return [make_rows(endpoint, [1.0], status=status) for endpoint, status in rows]
+
+    ours, theirs = (classify(make_recording(*record(each)), ()) for each in (first, second[:at]))
+    if is_reset_proven(ours, theirs):
+        assert find(record(first), record(second)) == ()
 
 
 def test_left_over__relaxed_is_a_note_with_the_reason():

@@ -23,6 +23,17 @@ def find_reset_differences(
     return tuple(_make_findings(scenario, changed, before, after))
 
 
+def is_reset_proven(first: ClassifiedRecording, second: ClassifiedRecording) -> bool:
+    """Whether nothing that is still to come of the second trial could make a difference.
+
+    An endpoint that always succeeded, or never, in the first differs only where the second never sees that.
+    """
+    shares = {name: share for name, share in _success_shares(first).items() if share in {0.0, 1.0}}
+    strings, rows = second.recording.strings, group_rows(second.recording.samples["endpoint"])
+    observed = {strings[number]: set(second.success[places].tolist()) for number, places in rows}
+    return all(bool(share) in observed.get(name, ()) for name, share in shares.items())
+
+
 def _make_findings(
     scenario: Scenario, endpoints: list[str], before: dict[str, float], after: dict[str, float]
 ) -> Iterator[Finding]:

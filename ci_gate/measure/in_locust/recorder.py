@@ -1,8 +1,9 @@
 """Runs inside Locust and records every request exactly; with any unmodified locustfile.
 
 ``python -m ci_gate.measure.in_locust.recorder FOLDER locust-arguments...`` is Locust with the recorder in it;
-FOLDER/plan.json says what to do. At its rate limit Locust spends 60 microseconds on a request: what runs for
-every request is written for speed, and what Locust does not report is found without touching the others.
+FOLDER/plan.json says what to do, once the host is known (AWAITED_HOST). At its rate limit Locust spends 60
+microseconds on a request: what runs for every request is written for speed, and what Locust does not report
+is found without touching the others.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from ci_gate.evidence.samples import (
     UNSENT,
     SampleWriter,
 )
-from ci_gate.measure import HOST_VARIABLE
+from ci_gate.measure import AWAITED_HOST
 from ci_gate.measure.in_locust.answers import Answers
 from ci_gate.measure.in_locust.arrivals import Arrivals, take_intended
 from ci_gate.measure.in_locust.bodies import Bodies
@@ -223,7 +224,11 @@ def main() -> None:
     argument_parser.get_parser.__defaults__ = ((),)
     argument_parser.get_empty_argument_parser.__defaults__ = (True, ())
     host_at = arguments.index("--host") + 1
-    host = arguments[host_at] = os.environ.pop(HOST_VARIABLE, arguments[host_at])
+    host = arguments[host_at]
+    if host == AWAITED_HOST:
+        host = arguments[host_at] = sys.stdin.read()
+        if not host:
+            sys.exit(0)  # there is no load to put on: the service did not start
     clean = functools.partial(hide_secrets, secrets=find_secrets((host,)))
     if clean(host) != host:
         filter_output(clean)

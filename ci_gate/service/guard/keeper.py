@@ -1,9 +1,10 @@
 """Starts a command and stays above it: whatever the command leaves behind comes back to its keeper.
 
 Run as a script, it reads ``{"words": [...], "env": {...}}`` from standard input and starts that in a session
-of its own. Then it is the parent of every process below it that loses its own (PR_SET_CHILD_SUBREAPER),
-whatever group, session or environment that gave itself: so descent from the keeper shows what belongs to the
-command, also after ci-gate was killed. It ends when nothing is left below it.
+of its own. ``"input": 7`` there is the descriptor that the command reads from; without it, it reads nothing.
+The keeper is the parent of every process below it that loses its own (PR_SET_CHILD_SUBREAPER), whatever
+group, session or environment that gave itself: so descent from the keeper shows what belongs to the command,
+also after ci-gate was killed. It ends when nothing is left below it.
 
 On the descriptor that its argument names it writes a JSON line when the command has started, ``{"pid": 7}``
 or ``{"refused": "why"}``, and one when that has ended, ``{"status": 0}``; a status below 0 is a signal.
@@ -19,6 +20,10 @@ import os
 import signal
 import sys
 
+TYPE_CHECKING = False  # typing takes longer than all else here
+if TYPE_CHECKING:
+    from typing import Any
+
 _PR_SET_CHILD_SUBREAPER = 36
 _STANDARD_STREAMS = 3
 
@@ -32,7 +37,7 @@ def main() -> None:
         signal.signal(number, lambda *_: None)
     _adopt_orphans()
     order = json.load(sys.stdin.buffer)
-    pid = _start(order["words"], order["env"], report)
+    pid = _start(order, report)
     if pid is not None:
         _close_streams()  # what the command prints shall end when the command does
         _await_all(pid, report)
@@ -46,23 +51,26 @@ def _adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def _start(words: list[str], env: dict[str, str], report: int) -> int | None:
+def _start(order: dict[str, Any], report: int) -> int | None:
     """The process id of the command; None, and why in the report, where it cannot be started."""
-    null = os.open(os.devnull, os.O_RDONLY)
+    words = order["words"]
+    source = order["input"] if "input" in order else os.open(os.devnull, os.O_RDONLY)
     try:
         os.environ.clear()
-        os.environ.update(env)  # the command is looked for in its own PATH
+        os.environ.update(order["env"])  # the command is looked for in its own PATH
         pid = os.posix_spawnp(
             words[0],
             words,
             os.environ,
-            file_actions=[(os.POSIX_SPAWN_DUP2, null, 0)],
+            file_actions=[(os.POSIX_SPAWN_DUP2, source, 0), (os.POSIX_SPAWN_CLOSE, source)],
             setsid=True,
             setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],  # Python ignores them
         )
     except (OSError, ValueError) as error:  # ValueError: a null byte, or a name that no variable can have
         _write(report, {"refused": str(getattr(error, "strerror", None) or error)})
         return None
+    finally:
+        os.close(source)
     _write(report, {"pid": pid})
     return pid
 
