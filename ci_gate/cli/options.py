@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import datetime as dt
+import importlib
 import os
 import secrets
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ci_gate.errors import BadInputError, UsageError
-from ci_gate.evidence.workload import Workload
-from ci_gate.judge.validity.feasibility import find_problems
 from ci_gate.measure.locustfile.workloads import describe_workloads
 from ci_gate.thresholds import Profile, Scenario, Thresholds, parse_thresholds
 from ci_gate.thresholds.overrides import replace_image, replace_users
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ci_gate.evidence.workload import Workload
     from ci_gate.run.plan import RunOptions
+
+_CHECKING: Final = ("ci_gate.judge.validity.feasibility",)
+_MEASURING: Final = (
+    *_CHECKING,
+    "ci_gate.run.scenarios",
+    "ci_gate.run.judging",
+    "ci_gate.report.files",
+    "ci_gate.report.terminal",
+)
+"""Modules that take long to import, and are needed once the locustfiles are loaded: that takes long, too."""
 
 
 def read_thresholds(path: Path) -> Thresholds:
@@ -56,8 +68,6 @@ def make_options(  # noqa: PLR0913 - one parameter for each option
     The repository is the folder of their file. ``own_python`` is as in `service_environment`. Raises
     UsageError and BadInputError.
     """
-    from ci_gate.run.plan import RunOptions
-
     thresholds_file = Path(thresholds.file)
     thresholds = thresholds if users is None else replace_users(thresholds, users)
     thresholds = thresholds if image is None else replace_image(thresholds, image)
@@ -66,11 +76,14 @@ def make_options(  # noqa: PLR0913 - one parameter for each option
         raise UsageError(
             f"{thresholds.file} has no regression tolerance: there is nothing to compare with {base}"
         )
+    workloads = check_workloads(thresholds, thresholds_file.parent, _MEASURING)
+    from ci_gate.run.plan import RunOptions
+
     return RunOptions(
         thresholds=thresholds,
         profile=profile,
         scenarios=scenarios,
-        workloads=check_workloads(thresholds, thresholds_file.parent),
+        workloads=workloads,
         out=out or Path("ci-gate-out") / dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H%M%SZ"),
         repository=thresholds_file.resolve().parent,
         environ=service_environment(own_python=own_python),
@@ -80,10 +93,21 @@ def make_options(  # noqa: PLR0913 - one parameter for each option
     )
 
 
-def check_workloads(thresholds: Thresholds, repository: Path) -> dict[str, Workload]:
-    """What the locustfiles say. Raises BadInputError where they and thresholds.yaml do not fit."""
-    locustfiles = (scenario.locustfile for scenario in thresholds.scenarios)
-    workloads = describe_workloads(locustfiles, repository, service_environment())
+def check_workloads(
+    thresholds: Thresholds, repository: Path, modules: Sequence[str] = _CHECKING
+) -> dict[str, Workload]:
+    """What the locustfiles say. Raises BadInputError where they and thresholds.yaml do not fit.
+
+    ``modules`` are imported while the locustfiles are loaded.
+    """
+    workloads = describe_workloads(
+        (scenario.locustfile for scenario in thresholds.scenarios),
+        repository,
+        service_environment(),
+        meanwhile=lambda: [importlib.import_module(module) for module in modules],
+    )
+    from ci_gate.judge.validity.feasibility import find_problems
+
     if problems := find_problems(thresholds, workloads):
         raise BadInputError(*problems)
     return workloads

@@ -10,7 +10,6 @@ import click
 
 from ci_gate.cli.options import check_workloads, make_options, read_thresholds
 from ci_gate.errors import EXIT_PASS
-from ci_gate.judge.validity.feasibility import find_unprovable, list_unused, offered_rate
 from ci_gate.run.progress import ProgressPrinter
 from ci_gate.thresholds import ALL_ENDPOINTS, DEFAULT_FILE, Thresholds
 from ci_gate.wording import count
@@ -45,6 +44,8 @@ def check(thresholds_file: Path) -> int:
     """
     thresholds = read_thresholds(thresholds_file)
     workloads = check_workloads(thresholds, thresholds_file.parent)
+    from ci_gate.judge.validity.feasibility import find_unprovable, list_unused, offered_rate
+
     for scenario in thresholds.scenarios:
         offered = offered_rate(scenario, workloads[scenario.locustfile], ALL_ENDPOINTS)
         rate = "a rate that is not known before the run" if offered is None else f"at most {offered:,.1f}/s"
@@ -87,10 +88,11 @@ def run(  # noqa: PLR0913 - one parameter for each option
     Evidence, verdict.json and the reports (report.html, report.md, junit.xml) stay in --out. Ctrl-C ends
     everything cleanly; what was measured until then stays readable.
     """
-    from ci_gate.run.scenarios import run_scenarios
-
     thresholds = read_thresholds(thresholds_file)
     options = make_options(thresholds, names, profile_name, base=base, out=out, image=image, users=users)
+    from ci_gate.judge.validity.feasibility import find_unprovable
+    from ci_gate.run.scenarios import run_scenarios
+
     progress = ProgressPrinter(sys.stderr, quiet=quiet)
     for unprovable in find_unprovable(options.thresholds, options.workloads):
         if unprovable.profile == profile_name and unprovable.scenario in {
@@ -115,9 +117,9 @@ def calibrate(
     Prints, per metric, how many of the comparisons called equal versions worse (a false alarm), how much the
     measured change scatters, and the smallest worsening that is detectable on this machine.
     """
+    options = make_options(read_thresholds(thresholds_file), names, profile_name, base=None, out=out)
     from ci_gate.run.calibrate import calibrate as calibrate_scenarios
 
-    options = make_options(read_thresholds(thresholds_file), names, profile_name, base=None, out=out)
     click.echo(calibrate_scenarios(options, runs, ProgressPrinter(sys.stderr)))
     return EXIT_PASS
 

@@ -112,7 +112,7 @@ def record(
         gone_readings = 0
         while running := [generator for generator in generators if generator.exit_status() is None]:
             why = _LOCUST_GONE if len(running) < len(generators) else None
-            time.sleep(_POLL_S)
+            running[0].wait(_POLL_S)  # at most: the next second need not be awaited after its end
             if time.monotonic() > deadline:
                 break
             is_decided = on_poll()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from ci_gate.measure.live import Progress
 from ci_gate.wording import count
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ci_gate.measure.live import Progress
 
 _LOG_INTERVAL_S = 10.0
 

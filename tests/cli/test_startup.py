@@ -47,7 +47,7 @@ def test_help__lists_every_command_and_imports_none():
 @pytest.mark.parametrize(
     ("module", "without"),
     [
-        ("ci_gate.cli.run", HEAVY - {"numpy"}),
+        ("ci_gate.cli.run", HEAVY),
         ("ci_gate.run.scenarios", HEAVY - {"numpy"}),
         ("ci_gate.judge.verdict", HEAVY - {"numpy"}),
         # Loads Locust: its memory and time are added to the load generator's.

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -21,16 +21,20 @@ _TIMEOUT_S = 120.0
 
 
 def describe_workloads(
-    locustfiles: Iterable[str], repository: Path, environ: Mapping[str, str]
+    locustfiles: Iterable[str],
+    repository: Path,
+    environ: Mapping[str, str],
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> dict[str, Workload]:
     """A Workload per locustfile, each loaded in a process of its own. Raises OutsideError where one hangs.
 
     One process imports Locust, which takes longer than the rest; the others are its forks, side by side.
+    ``meanwhile`` is called while they are at it.
     """
     names = tuple(dict.fromkeys(locustfiles))
     there = [name for name in names if (repository / name).is_file()]
     with tempfile.TemporaryDirectory(prefix="ci-gate-") as folder:
-        last_words = _describe(there, repository, environ, Path(folder)) if there else ""
+        last_words = _describe(there, repository, environ, Path(folder), meanwhile) if there else ""
         return {
             name: _read(name, Path(folder, str(there.index(name))), last_words)
             if name in there
@@ -39,7 +43,13 @@ def describe_workloads(
         }
 
 
-def _describe(locustfiles: list[str], repository: Path, environ: Mapping[str, str], folder: Path) -> str:
+def _describe(
+    locustfiles: list[str],
+    repository: Path,
+    environ: Mapping[str, str],
+    folder: Path,
+    meanwhile: Callable[[], object],
+) -> str:
     """Let each leave ``<its index>.out``, ``.err`` and ``.status``; the last line of their common process."""
     command = [sys.executable, "-P", "-m", "ci_gate.measure.locustfile.describe", str(folder), *locustfiles]
     with subprocess.Popen(
@@ -52,6 +62,7 @@ def _describe(locustfiles: list[str], repository: Path, environ: Mapping[str, st
         process_group=0,
     ) as process:
         try:
+            meanwhile()
             _, errors = process.communicate(timeout=_TIMEOUT_S)
         except subprocess.TimeoutExpired as error:
             hung = [name for i, name in enumerate(locustfiles) if not (folder / f"{i}.status").exists()]
