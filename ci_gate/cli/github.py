@@ -16,6 +16,7 @@ import click
 from ci_gate.errors import UsageError
 from ci_gate.github.api.transport import Patience, Transport, open_transport
 from ci_gate.github.doctor.doctor import DEFAULT_CHECK, run_doctor
+from ci_gate.github.earlier_history import WORKFLOW
 from ci_gate.github.plan_job import split_names
 from ci_gate.github.publication import CommentWhen, PublishOptions
 from ci_gate.github.publish import publish
@@ -49,6 +50,12 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--status", default="", help="Also set a commit status of this name.")
 @click.option("--author", default="", help="Who writes the comment.  [default: whom the token belongs to]")
 @click.option("--key", default="load-gate", show_default=True, help="Tells this gate's comment from others.")
+@click.option(
+    "--history-workflow",
+    default=WORKFLOW,
+    show_default=True,
+    help="The file of the workflow that keeps the base branch's history; empty: say nothing of trends.",
+)
 def publish_command(*, scenarios: tuple[str, ...], **values: object) -> int:
     """Say what VERDICT (a verdict.json) says where people look, from inside a GitHub workflow.
 

@@ -36,6 +36,7 @@ _COMMANDS: Final = {
     "doctor": ("github:doctor_command", "Does the gate really block merges here?"),
     "export": ("export:export", "Write every request of an evidence folder as CSV."),
     "gate": ("ci:gate_command", "Make one verdict of those of a workflow's jobs."),
+    "history": ("history:history_command", "Show what became slower over the commits of a branch."),
     "init": ("init.command:init", "Look at a repository, and write a first thresholds.yaml for it."),
     "judge": ("run:judge_command", "Judge evidence again, without load."),
     "last-verdict": (

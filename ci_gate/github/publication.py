@@ -37,7 +37,8 @@ class PublishOptions:
     ``scenarios`` are those that the other run measures, all of thresholds.yaml if empty; ``check`` is its
     job that is the check.
     ``status`` is the context of the commit status, empty for none; ``author`` is who the token comments as,
-    empty to ask GitHub.
+    empty to ask GitHub. ``history_workflow`` is the file of the workflow that keeps base's history, empty for
+    none.
     """
 
     thresholds_file: str  # relative to the repository
@@ -52,6 +53,7 @@ class PublishOptions:
     status: str = ""
     author: str = ""
     key: str = "load-gate"
+    history_workflow: str = "load-history.yml"
 
 
 def plan_actions(event: Event, options: PublishOptions, *, has_token: bool) -> frozenset[Action]:

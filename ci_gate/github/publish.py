@@ -7,7 +7,7 @@ the verdict of another run, maybe a fork's, of which it believes nothing but the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, TextIO
 
@@ -19,6 +19,7 @@ from ci_gate.github.api.pulls import NoPullRequest, PullRequest, get_pull
 from ci_gate.github.api.reply import GitHubError, RefusedError
 from ci_gate.github.api.statuses import Status, set_status
 from ci_gate.github.api.transport import Transport
+from ci_gate.github.earlier_history import find_trend_line
 from ci_gate.github.other_run import OtherRun
 from ci_gate.github.problems import list_problems
 from ci_gate.github.publication import (
@@ -94,6 +95,7 @@ class _Edge:
             run_url=self.event.run_url,
             head_sha=self.event.head_sha,
         )
+        report = self._add_trend(report, pull)
         if self.options.verdict_file is not None:
             self._write_reports(report, self.options.verdict_file.parent)
         self._write_summary(report)
@@ -154,6 +156,7 @@ class _Edge:
             self._say(f"nothing to comment on: {found.why}")
             return EXIT_PASS
         pull, report = found
+        report = self._add_trend(report, pull)
         self._write_summary(report)
         actions = plan_actions(self.event, self.options, has_token=True)
         failures = self._say_on_github(report, pull, actions)
@@ -161,6 +164,11 @@ class _Edge:
             raise failures[0]
         self._say(summarise_in_a_sentence(report))
         return EXIT_PASS
+
+    def _add_trend(self, report: Report, pull: PullRequest | None) -> Report:
+        branch, workflow = pull.base.ref if pull else "", self.options.history_workflow
+        trend = find_trend_line(self.transport, self.event.repository, branch, workflow, self._say)
+        return replace(report, trend=trend)
 
     def _get_pull(self) -> PullRequest | None:
         if self.transport is None or self.event.pull_number is None:

@@ -69,7 +69,8 @@ def render_report(report: Report, max_bytes: int) -> str:
         if report.is_unapproved:
             pieces = [make_under_both(report.changes, report.under_base), *pieces]
         pieces += folded
-    return render_within("\n\n".join(opening), pieces, footer, max_bytes)
+    closing = "\n\n".join(filter(None, (report.trend, footer)))
+    return render_within("\n\n".join(opening), pieces, closing, max_bytes)
 
 
 def _fold_together(pieces: Iterable[Piece]) -> Iterator[Piece]:

@@ -25,6 +25,7 @@ class Report:
     run_url: str = ""
     page_url: str = ""
     head_sha: str = ""
+    trend: str = ""  # of the base branch, a line of Markdown; empty: nothing to tell
 
     @property
     def is_unapproved(self) -> bool:

@@ -67,6 +67,9 @@ class Run:
     status: str = "completed"
     conclusion: str | None = "success"
     pulls: tuple[int, ...] = ()  # none for a fork's
+    workflow: str = "load-gate.yml"  # the name of its file
+    branch: str = "topic"
+    repository: str = REPOSITORY
 
 
 class NotAllowedError(Exception):
@@ -270,6 +273,8 @@ def _show_run(run):
         "status": run.status,
         "conclusion": run.conclusion,
         "pull_requests": pulls,
+        "head_branch": run.branch,
+        "head_repository": {"full_name": run.repository},
     }
 
 
@@ -281,12 +286,16 @@ def _get_run(state, values, query, body, actor):
 
 
 def _list_runs(state, values, query, body, actor):
+    runs = [run for run in state.runs if values["workflow_id"] in {str(run.workflow_id), run.workflow}]
+    if not runs:
+        raise NotAllowedError(404, "Not Found")
     found = [
         run
-        for run in sorted(state.runs, key=lambda run: run.created_at, reverse=True)
-        if run.workflow_id == int(values["workflow_id"])
-        and query.get("head_sha", run.head_sha) == run.head_sha
+        for run in sorted(runs, key=lambda run: run.created_at, reverse=True)
+        if query.get("head_sha", run.head_sha) == run.head_sha
         and query.get("event", run.event) == run.event
+        and query.get("branch", run.branch) == run.branch
+        and query.get("status", run.status) in {run.status, run.conclusion}
     ]
     items, after = state.page(found, query)
     return 200, {"total_count": len(found), "workflow_runs": [_show_run(run) for run in items]}, after

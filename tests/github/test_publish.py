@@ -27,6 +27,8 @@ from tests.github.repositories import (
     write_files,
 )
 from tests.github.test_archive import pack
+from tests.github.test_earlier_history import LINE
+from tests.github.test_earlier_history import leave as leave_history
 
 SHA, OTHER, BASE, MERGE = "a" * 40, "c" * 40, "b" * 40, "d" * 40
 FORK = "mallory/shop"
@@ -102,7 +104,8 @@ class Job:
         members = {"verdict.json": run_verdict()} if members is None else members
         archive = pack(*members.items()) if isinstance(members, dict) else members
         left = [Artifact(id=1, run_id=99, name="verdict", content=archive)] if members else []
-        self.github.state.artifacts = left
+        others = [each for each in self.github.state.artifacts if each.run_id != 99]
+        self.github.state.artifacts = [*others, *left]
         run = {
             "id": 99,
             "event": event,
@@ -691,3 +694,25 @@ def test_fork__that_puts_a_file_in_the_place_of_a_folder_still_gets_its_comment(
     state.files[MERGE, path] = b"x"
     assert fork_job.other_run() == 0
     assert f"`file {path}`" in fork_job.comments[0]
+
+
+def test_own_run__tells_the_trend_of_its_base_below_the_verdict(job):
+    leave_history(job.github, 1)
+    assert job.own_run() == 0
+    (comment,) = job.comments
+    assert comment.splitlines()[1].startswith("## ✅ PASS")
+    assert LINE in comment.rpartition("</details>")[2]
+    assert LINE in job.summary.read_text()
+
+
+def test_own_run__tells_no_trend_of_a_branch_that_it_is_not_for(job):
+    leave_history(job.github, 1)
+    job.github.state.pulls[0].base = "release"
+    job.own_run()
+    assert "whatever this change does" not in job.comments[0]
+
+
+def test_other_run__tells_the_trend_too(fork_job):
+    leave_history(fork_job.github, 1)
+    assert fork_job.other_run() == 0
+    assert LINE in fork_job.comments[0]

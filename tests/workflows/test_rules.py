@@ -11,6 +11,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 GITHUB = ROOT / ".github"
 ACTION, COMMENT_ACTION = ROOT / "action.yml", ROOT / "comment" / "action.yml"
+HISTORY_ACTION = ROOT / "history" / "action.yml"
 FILES = [*sorted(GITHUB.rglob("*.yml")), ACTION, COMMENT_ACTION]
 WORKFLOWS = {file.stem: yaml.safe_load(file.read_text()) for file in sorted((GITHUB / "workflows").glob("*"))}
 JOBS = [(name, job) for name, workflow in WORKFLOWS.items() for job in workflow["jobs"]]
@@ -172,7 +173,7 @@ def test_action__decides_and_uploads_whatever_became_of_the_steps_before():
     assert all("steps.review.outputs.reused == ''" in step["if"] for step in measuring)
 
 
-@pytest.mark.parametrize("file", [ACTION, COMMENT_ACTION], ids=["gate", "comment"])
+@pytest.mark.parametrize("file", [ACTION, COMMENT_ACTION, HISTORY_ACTION], ids=["gate", "comment", "history"])
 def test_action__leaves_the_job_its_python_and_installs_the_runtime_alone(file):
     text = file.read_text()
     (python,) = [step for step in steps_of(file) if step.get("uses", "").startswith("actions/setup-python@")]

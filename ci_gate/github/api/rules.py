@@ -65,13 +65,18 @@ class _Branch(msgspec.Struct):
     protection: _Protection
 
 
+def find_default_branch(transport: Transport, repository: str) -> str:
+    """The repository's default branch. Raises GitHubError."""
+    return transport.get(f"/repos/{repository}").read(_Repository).default_branch
+
+
 def read_rules(transport: Transport, repository: str, branch: str = "") -> BranchRules:
     """The rules of ``branch``, the default branch if empty. Raises GitHubError.
 
     Without the right to read it, classic protection does not show whether it has a merge queue.
     """
     path = f"/repos/{repository}"
-    branch = branch or transport.get(path).read(_Repository).default_branch
+    branch = branch or find_default_branch(transport, repository)
     name = quote(branch, safe="")
     pages = transport.get_pages(f"{path}/rules/branches/{name}")
     rules = [rule for page in pages for rule in page.read(list[_Rule])]

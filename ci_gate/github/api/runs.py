@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+from urllib.parse import quote
+
 import msgspec
 
+from ci_gate.github.api.reply import RefusedError
 from ci_gate.github.api.transport import Transport
+
+_NOT_FOUND: Final = 404
 
 
 class _Number(msgspec.Struct, frozen=True):
@@ -25,6 +31,24 @@ class Run(msgspec.Struct, frozen=True):
         """Whether it ran for this pull request, as far as GitHub knows."""
         numbers = {pull.number for pull in self.pull_requests or ()}
         return not numbers or pull_number in numbers
+
+
+class _Repository(msgspec.Struct, frozen=True):
+    full_name: str = ""
+
+
+class Push(msgspec.Struct, frozen=True):
+    """A run for a push, of whatever GitHub lists: fields that say whose push it was."""
+
+    id: int
+    created_at: str  # ISO 8601, UTC
+    event: str = ""
+    head_branch: str | None = None
+    head_repository: _Repository | None = None
+
+
+class _Pushes(msgspec.Struct):
+    workflow_runs: list[Push]
 
 
 class _Runs(msgspec.Struct):
@@ -49,3 +73,26 @@ def find_run_before(
         if (run.created_at, run.id) < (own.created_at, own.id) and run.may_be_for(pull_number)
     ]
     return max(before, key=lambda run: (run.created_at, run.id), default=None)
+
+
+def list_pushes(transport: Transport, repository: str, workflow: str, branch: str) -> list[Push]:
+    """The ended runs of a workflow's file for a push to ``branch`` of this repository, the newest first.
+
+    None where there is no such workflow. Raises GitHubError.
+    """
+    path = f"/repos/{repository}/actions/workflows/{quote(workflow, safe='')}/runs"
+    query: dict[str, str | int] = {"event": "push", "branch": branch, "status": "completed", "per_page": 50}
+    try:
+        runs = transport.get(path, query).read(_Pushes).workflow_runs
+    except RefusedError as error:
+        if error.status == _NOT_FOUND:
+            return []
+        raise
+    # What is asked for is looked at again: a fork's branch can have any name.
+    found = [run for run in runs if _is_push(run, repository, branch)]
+    return sorted(found, key=lambda run: (run.created_at, run.id), reverse=True)
+
+
+def _is_push(run: Push, repository: str, branch: str) -> bool:
+    whose = run.head_repository.full_name.casefold() if run.head_repository else ""
+    return run.event == "push" and run.head_branch == branch and whose == repository.casefold()

@@ -59,7 +59,8 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
     """``key`` is unique in its page. Charts with the same ``sync`` share their cursor.
 
     ``x_kind`` says how to read x: ``elapsed`` seconds since the start, ``ms``, a plain ``number``, or
-    ``name``: then x counts from 0 and ``x_names`` has the names.
+    ``name``: then x counts from 0 and ``x_names`` has the names. ``y_is_close``: the y axis shows the stretch
+    where the values are, and need not begin at 0.
     """
 
     key: str
@@ -73,6 +74,7 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
     x_names: tuple[str, ...] = ()
     x_is_log: bool = False
     y_is_log: bool = False
+    y_is_close: bool = False
     is_stepped: bool = False
     spans: tuple[Span, ...] = ()
     marks: tuple[Mark, ...] = ()

@@ -130,6 +130,11 @@
       if (!positive.length) return [1, 10];
       return uPlot.rangeLog(Math.min(...positive) / 1.2, Math.max(...positive) * 1.5, 10, false);
     }
+    if (chart.y_is_close && values.length) {
+      const [least, most] = [Math.min(...values), Math.max(...values)];
+      const room = Math.max(most - least, most * 0.1) * 0.2;
+      return [Math.max(least - room, 0), most + 1.5 * room];
+    }
     const top = Math.max(...values, 0);
     return [Math.min(...values, 0), top > 0 ? top * 1.14 : 1];
   };

@@ -1,0 +1,101 @@
+"""Where a history comes from: the default branch's own runs, and never a pull request's."""
+
+from __future__ import annotations
+
+import pytest
+
+from ci_gate.github.earlier_history import ARTIFACT, WORKFLOW, find_history, find_trend_line
+from ci_gate.judge.history.record import encode_history
+from tests.github.fake_state import Artifact, Run
+from tests.github.test_archive import pack
+from tests.judge.histories import make_history, name_commit
+from tests.judge.test_history import raised, scatter
+
+GOOD = make_history(scatter())
+WORSE = make_history(raised(scatter(), 19, 1.2))
+LINE = "On `main`, whatever this change does: p95 of `checkout` has changed +19 % ("
+
+
+def leave(github, run_id, history=WORSE, **changes):
+    """A run that left a history, of a push to main unless ``changes`` say otherwise; None: it left none."""
+    told = {
+        "id": run_id,
+        "head_sha": name_commit(run_id),
+        "created_at": f"2026-11-24T10:00:{run_id:02}Z",
+        "event": "push",
+        "workflow": WORKFLOW,
+        "branch": "main",
+    }
+    github.state.runs.append(Run(**(told | changes)))
+    content = history if history is None or isinstance(history, bytes) else encode_history(history)
+    if content is not None:
+        packed = pack(("history.json", content), ("history.html", b"<html>"))
+        github.state.artifacts.append(Artifact(id=run_id, run_id=run_id, name=ARTIFACT, content=packed))
+
+
+def find(connect, said=None):
+    return find_history(connect(), "shop/shop", "main", WORKFLOW, (said if said is not None else []).append)
+
+
+def test_history__is_that_of_the_newest_push(github, connect):
+    leave(github, 1, GOOD)
+    leave(github, 3, WORSE)
+    leave(github, 2, GOOD)
+    assert find(connect) == WORSE
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"event": "pull_request"},
+        {"event": "pull_request", "branch": "topic"},
+        {"event": "workflow_dispatch"},
+        {"branch": "topic"},
+        {"repository": "mallory/shop"},
+        {"workflow": "mine.yml"},
+        {"status": "in_progress", "conclusion": None},
+    ],
+)
+def test_history__no_other_run_can_write_it(github, connect, forged):
+    leave(github, 1, GOOD)
+    leave(github, 2, WORSE, **forged)
+    assert find(connect) == GOOD
+
+
+def test_history__damaged_and_missing_ones_are_passed_over(github, connect):
+    said = []
+    leave(github, 1, WORSE)
+    leave(github, 2, b"{}")
+    leave(github, 3, None)
+    assert find(connect, said) == WORSE
+    assert [text.partition(":")[0] for text in said] == ["no history of run 3", "no history of run 2"]
+
+
+def test_history__none_where_no_workflow_keeps_one(connect):
+    said = []
+    assert find(connect, said) is None
+    assert said == []
+
+
+def test_trend__is_one_line(github, connect):
+    leave(github, 1)
+    line = find_trend_line(connect(), "shop/shop", "main", WORKFLOW, print)
+    assert line.startswith(LINE)
+    assert line.endswith(f" since 41 commits, first at `{name_commit(19)[:10]}`.")
+    assert "\n" not in line
+
+
+def test_trend__nothing_to_tell_is_no_line(github, connect):
+    leave(github, 1, GOOD)
+    assert not find_trend_line(connect(), "shop/shop", "main", WORKFLOW, print)
+    assert not find_trend_line(connect(), "shop/shop", "main", "", print)
+    assert not find_trend_line(None, "shop/shop", "main", WORKFLOW, print)
+
+
+@pytest.mark.parametrize("status", [403, 500])
+def test_trend__that_cannot_be_read_is_said_in_the_log_alone(github, connect, status):
+    said = []
+    github.fail("GET", "/runs", times=99, status=status)
+    assert not find_trend_line(connect(total_s=5), "shop/shop", "main", WORKFLOW, said.append)
+    assert len(said) == 1
+    assert said[0].startswith("no trend")
