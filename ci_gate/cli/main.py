@@ -30,7 +30,7 @@ Exit codes:
 # Where each command is, and its line in the help. A module is imported when its command runs: all of them and
 # their libraries take 20 times as long as the help itself.
 _COMMANDS: Final = {
-    "calibrate": ("run:calibrate", "Compare the service with itself: the noise floor here."),
+    "calibrate": ("calibrate:calibrate_command", "Compare the service with itself: the noise floor here."),
     "capacity": ("capacity:capacity", "Step the load up: how many users fit, and what runs out first."),
     "check": ("run:check", "Check thresholds.yaml and its locustfiles, without load."),
     "doctor": ("github:doctor_command", "Does the gate really block merges here?"),
@@ -51,6 +51,7 @@ _COMMANDS: Final = {
     "report": ("report:report", "Render a verdict as Markdown, text, JUnit XML or HTML."),
     "review": ("job:review_command", "Read both sides' thresholds, before any code of head's runs."),
     "run": ("run:run", "Start the service, put the load on it, judge."),
+    "suggest": ("suggest:suggest_command", "Suggest limits that measured runs support, as a diff."),
 }
 
 

@@ -103,27 +103,6 @@ def run(  # noqa: PLR0913 - one parameter for each option
     return _conclude(options.out, options.thresholds)
 
 
-@click.command()
-@thresholds_option
-@scenario_option
-@click.option("--profile", "profile_name", default="pull_request", show_default=True, help="For its warm-up.")
-@click.option("--runs", default=10, show_default=True, type=click.IntRange(1, 1000), help="Per scenario.")
-@click.option("--out", type=_FOLDER, help="Where evidence goes; new or empty.  [default: ci-gate-out/<time>]")
-def calibrate(
-    thresholds_file: Path, names: tuple[str, ...], profile_name: str, runs: int, out: Path | None
-) -> int:
-    """Compare the service with itself, as a pull request without a change would be.
-
-    Prints, per metric, how many of the comparisons called equal versions worse (a false alarm), how much the
-    measured change scatters, and the smallest worsening that is detectable on this machine.
-    """
-    options = make_options(read_thresholds(thresholds_file), names, profile_name, base=None, out=out)
-    from ci_gate.run.calibrate import calibrate as calibrate_scenarios
-
-    click.echo(calibrate_scenarios(options, runs, ProgressPrinter(sys.stderr)))
-    return EXIT_PASS
-
-
 @click.command("judge")
 @click.argument("evidence", type=_FOLDER)
 @click.option(

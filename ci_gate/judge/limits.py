@@ -54,10 +54,17 @@ class Figure:
 
 def judge_limit(limit: Limit, steady: SteadyPhase, summaries: Iterable[EndpointSummary]) -> LimitResult:
     """Compare one limit with the steady phase, of which there are ``summaries``; equality keeps a limit."""
-    row = find_row(summaries, limit.endpoint)
+    return judge_figure(limit, measure_figure(limit.endpoint, limit.metric, steady, summaries))
+
+
+def measure_figure(
+    endpoint: str, metric: Metric, steady: SteadyPhase, summaries: Iterable[EndpointSummary]
+) -> Figure:
+    """What the steady phase, of which there are ``summaries``, shows of one metric of an endpoint."""
+    row = find_row(summaries, endpoint)
     if row is None:
-        return judge_figure(limit, Figure(measured=None, samples=0))
-    return judge_figure(limit, read_figure(limit.metric, row) or _measure_percentile(limit, steady))
+        return Figure(measured=None, samples=0)
+    return read_figure(metric, row) or _measure_percentile(endpoint, metric, steady)
 
 
 def find_row(summaries: Iterable[EndpointSummary], endpoint: str) -> EndpointSummary | None:
@@ -78,9 +85,9 @@ def read_figure(metric: Metric, row: EndpointSummary) -> Figure | None:
     return Figure(measured=Fraction(counts[metric], row.requests), samples=row.requests)
 
 
-def _measure_percentile(limit: Limit, steady: SteadyPhase) -> Figure:
-    successes = steady.latency_ms[steady.rows_of(limit.endpoint) & steady.success]
-    quantile = limit.metric.quantile
+def _measure_percentile(endpoint: str, metric: Metric, steady: SteadyPhase) -> Figure:
+    successes = steady.latency_ms[steady.rows_of(endpoint) & steady.success]
+    quantile = metric.quantile
     measured = None if quantile is None else compute_quantile(successes, quantile)
     return Figure(measured=measured, samples=len(successes))
 

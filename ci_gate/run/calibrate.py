@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 from tabulate import tabulate
 
 from ci_gate.errors import BaseError, EvidenceError, OutsideError, ServiceError, UsageError
 from ci_gate.evidence.recording import DUET_BASE, DUET_HEAD, RunInfo, duet_name, read_recordings, write_json
-from ci_gate.judge.compare.comparison import Change
 from ci_gate.judge.compare.duet import NOT_COMPARED, DuetVerdict
 from ci_gate.judge.outcome import Outcome
+from ci_gate.judge.suggest.tolerances import MIN_ROUNDS, list_scatter, support_tolerances
 from ci_gate.judge.verdict import judge
 from ci_gate.run.base import BaseVersion
 from ci_gate.run.plan import RunOptions, end_run, plan_run
 from ci_gate.run.progress import ProgressPrinter
 from ci_gate.run.scenarios import Session, make_folder, run_duet
 from ci_gate.service.guard.watchdog import Watchdog
+from ci_gate.thresholds import Scenario
 from ci_gate.wording import count
+
+ITSELF = "itself"
+"""What a comparison of equal versions has as its base."""
 
 HEADERS = ("scenario", "endpoint", "metric", "runs", "false alarms", "standard deviation", "detectable")
 
@@ -47,7 +50,7 @@ def calibrate(options: RunOptions, runs: int, progress: ProgressPrinter) -> str:
                 options,
                 scenarios=scenarios,
                 out=options.out / f"{number + 1:03d}",
-                base="itself",
+                base=ITSELF,
                 seed=options.seed + number,
             )
             info = _measure_round(once, watchdog, progress)
@@ -55,7 +58,7 @@ def calibrate(options: RunOptions, runs: int, progress: ProgressPrinter) -> str:
     progress.finish()
     if not compared:
         raise OutsideError("no comparison could be measured; what stopped each is printed above")
-    return summarise_comparisons(compared, planned=planned)
+    return summarise_comparisons(compared, planned, scenarios)
 
 
 @contextlib.contextmanager
@@ -72,11 +75,15 @@ def report_if_interrupted(
         raise
 
 
-def summarise_comparisons(compared: Sequence[tuple[str, DuetVerdict]], planned: int) -> str:
-    """A table and a count of the comparisons, each with its scenario's name.
+def summarise_comparisons(
+    compared: Sequence[tuple[str, DuetVerdict]], planned: int, scenarios: Iterable[Scenario] = ()
+) -> str:
+    """A table and a count of the comparisons, each with its scenario's name, and what they support.
 
-    Per metric: how many comparisons called equal versions worse, the standard deviation of the measured
-    change, and the median of what was detectable. ``planned`` is how many comparisons there should be.
+    Per metric: how many comparisons called equal versions worse, with the exact 95 % interval of how often
+    that happens; the standard deviation of the measured change; and the median of what was detectable.
+    ``planned`` is how many comparisons there should be. For each of ``scenarios`` a line says what its
+    tolerances could be.
     """
     names = dict.fromkeys(name for name, _ in compared)
     rows = [row for name in names for row in _summarise(name, [duet for of, duet in compared if of == name])]
@@ -85,7 +92,8 @@ def summarise_comparisons(compared: Sequence[tuple[str, DuetVerdict]], planned: 
     missing = planned - len(compared)
     unmeasured = f"; {missing} of {planned} not measured" if missing else ""
     table = tabulate(rows, headers=HEADERS, disable_numparse=True)
-    return f"{table}\n\n{count(len(compared), 'comparison')}: {counts}{unmeasured}"
+    lines = [f"{count(len(compared), 'comparison')}: {counts}{unmeasured}"]
+    return "\n".join([f"{table}\n", *_list_tolerances(scenarios, compared), *lines])
 
 
 def _measure_round(options: RunOptions, watchdog: Watchdog, progress: ProgressPrinter) -> RunInfo:
@@ -96,7 +104,7 @@ def _measure_round(options: RunOptions, watchdog: Watchdog, progress: ProgressPr
     options.out.mkdir(parents=True)
     write_json(options.out / "run.json", info)
     itself = BaseVersion(
-        name="itself",
+        name=ITSELF,
         service=options.thresholds.service,
         repository=options.repository,
         environ=options.environ,
@@ -136,20 +144,24 @@ def judge_round(
     return [each for each in compared if all(found.code != NOT_COMPARED for found in each[1].findings)]
 
 
-def _summarise(name: str, verdicts: Sequence[DuetVerdict]) -> list[tuple[str, ...]]:
-    changes: dict[tuple[str, str], list[Change]] = {}
-    for verdict in verdicts:
-        for change in verdict.changes:
-            changes.setdefault((change.endpoint, change.metric), []).append(change)
-    return [
-        (
-            name,
-            endpoint,
-            metric,
-            str(len(found)),
-            str(sum(change.outcome == Outcome.FAIL for change in found)),
-            f"{statistics.stdev(change.change for change in found):.1%}" if len(found) > 1 else "-",
-            f"{statistics.median(change.mde for change in found):.1%}",
-        )
-        for (endpoint, metric), found in changes.items()
-    ]
+def _summarise(name: str, verdicts: Sequence[DuetVerdict]) -> Iterator[tuple[str, ...]]:
+    for row in list_scatter(verdicts):
+        alarms = f"{row.false_alarms} ({row.alarms_low:.0%} to {row.alarms_high:.0%})"
+        deviation = "-" if row.deviation is None else f"{row.deviation:.1%}"
+        yield name, row.endpoint, row.metric.name, str(row.rounds), alarms, deviation, f"{row.detectable:.1%}"
+
+
+def _list_tolerances(
+    scenarios: Iterable[Scenario], compared: Sequence[tuple[str, DuetVerdict]]
+) -> Iterator[str]:
+    """A line for each tolerance of the file: what the comparisons support of it."""
+    for scenario in scenarios:
+        supports = support_tolerances(scenario, [duet for of, duet in compared if of == scenario.name])
+        written = {tolerance.metric: tolerance.ratio for tolerance in scenario.regression}
+        for support in supports:
+            known = f"{scenario.name}: tolerance of {support.metric} {written[support.metric]:.0%}"
+            if support.tolerance is None:
+                missing = count(MIN_ROUNDS - support.rounds, "comparison")
+                yield f"{known}: {missing} more would say what they support"
+            else:
+                yield f"{known}: they support {support.tolerance:.0%}"

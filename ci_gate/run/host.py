@@ -20,6 +20,7 @@ def describe_host(environ: Mapping[str, str], cpu_info: Path = _CPU_INFO) -> dic
     """Facts by their names; empty where nothing is known.
 
     GitHub tells each job on its own machines the image of them by ImageOS and ImageVersion in ``environ``.
+    ``ci`` is ``true`` in a job of a CI system: GitHub, GitLab and most others set CI.
     """
     return {
         "cpu_model": _read_cpu_model(cpu_info),
@@ -29,6 +30,7 @@ def describe_host(environ: Mapping[str, str], cpu_info: Path = _CPU_INFO) -> dic
         "machine": platform.machine(),
         "image": environ.get("ImageOS", "") or _read_system(),
         "image_version": environ.get("ImageVersion", ""),
+        "ci": "true" if environ.get("CI", "").lower() in {"true", "1"} else "",
         "load_average": f"{os.getloadavg()[0]:.2f}",
     }
 

@@ -5,6 +5,7 @@ from ci_gate.thresholds.parse import parse_thresholds
 from ci_gate.thresholds.shape import schema_text
 from ci_gate.thresholds.values import (
     ALL_ENDPOINTS,
+    DEFAULT_FAILURES,
     DEFAULT_FILE,
     DEFAULT_PORT,
     PLACEHOLDERS,
@@ -27,6 +28,7 @@ from ci_gate.thresholds.yaml.source import Position
 
 __all__ = [
     "ALL_ENDPOINTS",
+    "DEFAULT_FAILURES",
     "DEFAULT_FILE",
     "DEFAULT_PORT",
     "FAILURES",

@@ -15,7 +15,7 @@ from functools import cache
 from typing import Final
 
 from ci_gate.thresholds.quantities import parse_duration_ms, parse_rate_per_s, parse_share
-from ci_gate.wording import DIGITS, NOTHING, format_number
+from ci_gate.wording import DIGITS, NOTHING, format_exact, format_number
 
 _PERCENTILE: Final = re.compile(r"p((?:[1-9][0-9]?(?:\.[0-9]{0,2}[1-9])?|0\.[0-9]{0,2}[1-9]))")
 _MAX_NAME: Final = 40
@@ -41,6 +41,10 @@ class Unit:
         if 0 < value < self.smallest and digits == DIGITS:
             return f"< {format_number(self.smallest * self.factor)}{self.symbol}"
         return f"{format_number(value * self.factor, digits)}{self.symbol}"
+
+    def write(self, value: float | Fraction) -> str:
+        """``312ms``, ``0.5%``: as thresholds.yaml writes it, with six decimals at most."""
+        return f"{format_exact(round(float(value * self.factor), 6))}{self.symbol.strip()}"
 
     def read(self, shown: str) -> Fraction:
         """The figure that a text of `format` shows; where it shows "less than", that bound."""

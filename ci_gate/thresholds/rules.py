@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 from ci_gate.errors import Problem
 from ci_gate.thresholds.metrics import FAILURES, SUCCESSES
 from ci_gate.thresholds.quantities import parse_bytes, parse_duration_s, parse_share
+from ci_gate.thresholds.shape import has_endpoint_form
 from ci_gate.thresholds.values import PLACEHOLDERS
-from ci_gate.thresholds.yaml.nodes import quote
+from ci_gate.thresholds.yaml.nodes import BAD_CHARACTER, quote
 from ci_gate.thresholds.yaml.source import KeyPath, Section
 from ci_gate.wording import format_exact
 
@@ -164,6 +165,16 @@ def _check_compare_load(scenario: Section) -> Iterator[Problem]:
         )
 
 
+def is_endpoint(name: str) -> bool:
+    """Whether thresholds.yaml can name this endpoint."""
+    method = name.partition(" ")[0]
+    return has_endpoint_form(name) and not BAD_CHARACTER.search(name) and not _is_method_in_lower_case(method)
+
+
+def _is_method_in_lower_case(method: str) -> bool:
+    return method != method.upper() and method.upper() in _HTTP_METHODS
+
+
 def _check_method_case(scenario: Section) -> Iterator[Problem]:
     limits, accept = scenario.section("limits"), scenario.section("accept")
     named: list[tuple[KeyPath, str]] = [
@@ -174,7 +185,7 @@ def _check_method_case(scenario: Section) -> Iterator[Problem]:
     ]
     for path, endpoint in named:
         method, _, name = endpoint.partition(" ")
-        if name and method != method.upper() and method.upper() in _HTTP_METHODS:
+        if name and _is_method_in_lower_case(method):
             message = f"HTTP method {method!r} is not in upper case"
             yield scenario.source.problem(path, message, f"{method.upper()} {name}"[:80])
 

@@ -49,6 +49,12 @@ def find_shape_problems(source: YamlSource) -> tuple[set[Problem], set[KeyPath]]
     return problems, wrong
 
 
+def has_endpoint_form(name: str) -> bool:
+    """Whether the schema allows this name of an endpoint."""
+    form = _schema()["$defs"]["endpoint"]
+    return len(name) <= form["maxLength"] and not any(_check_pattern(None, form["pattern"], name, None))
+
+
 @cache
 def _schema() -> dict[str, Any]:
     schema: dict[str, Any] = json.loads(schema_text())

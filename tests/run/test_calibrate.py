@@ -82,10 +82,20 @@ def test_summary__has_a_row_for_each_metric_of_each_scenario():
     ]
     rows, _ = rows_of(summarise_comparisons(compared, planned=3))
     assert rows == [
-        ["a", "all", "p50", "2", "0", "1.4%", "4.0%"],
-        ["a", "all", "p95", "1", "1", "-", "6.2%"],
-        ["b", "all", "p50", "1", "0", "-", "6.2%"],
+        ["a", "all", "p50", "2", "0", "(0%", "to", "84%)", "1.4%", "4.0%"],
+        ["a", "all", "p95", "1", "1", "(3%", "to", "100%)", "-", "6.2%"],
+        ["b", "all", "p50", "1", "0", "(0%", "to", "98%)", "-", "6.2%"],
     ]
+
+
+def test_summary__says_what_tolerances_the_comparisons_support():
+    head = "schema: 1\nservice: {url: 'http://127.0.0.1:9'}\nprofiles: {long: {duration: 60s}}\n"
+    scenarios = parse_thresholds(head + SCENARIOS, "thresholds.yaml").scenarios
+    compared = [("again", duet(change("all", "p50", 0.01, outcome="PASS", mde=0.03)))] * 5
+    lines = summarise_comparisons(compared, 5, scenarios).splitlines()
+    assert lines[-2] == "again: tolerance of p50 10%: they support 4%"
+    lines = summarise_comparisons(compared[:4], 5, scenarios).splitlines()
+    assert lines[-2] == "again: tolerance of p50 10%: 1 comparison more would say what they support"
 
 
 def test_summary__of_comparisons_in_doubt_without_a_change():

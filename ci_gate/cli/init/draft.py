@@ -193,7 +193,7 @@ def _limits(workload: Workload | None) -> Iterator[str]:
     yield '    # accept: {"POST /orders": [409]}    # error statuses that are right; all others are failures'
     yield "    limits:"
     yield "      all: {failures: 1%}"
-    yield "      # Limits of latency come from measurements: run once, then put in what the runner can hold:"
+    yield "      # Limits of latency come from measurements: `ci-gate suggest` makes them of three runs."
     yield "      # all: {p95: 300ms, failures: 1%, rate: 15/s}"
     yield from (f"      # {write_scalar(endpoint)}: {{p95: 300ms}}" for endpoint in endpoints[:3])
     yield "    regression: {p50: 10%, p95: 20%}          # how much worse than base head may be"

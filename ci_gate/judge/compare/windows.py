@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ci_gate.evidence.sample_table import group_rows
+from ci_gate.judge.distributions import t_quantile, t_tail
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,12 +104,12 @@ class Effect:
 
     def bound(self, tail: float) -> float:
         """How far from the estimate the truth lies with probability ``tail`` at most, on one side."""
-        return -_t_quantile(tail, self.df) * self.error
+        return -t_quantile(tail, self.df) * self.error
 
     @property
     def p_value(self) -> float:
         """One-sided, in the direction of the estimate: at most 0.5, and the same from base's side."""
-        return _t_tail(-abs(self.estimate) / self.error, self.df)
+        return t_tail(-abs(self.estimate) / self.error, self.df)
 
 
 def measure_percentile(base: SideSamples, head: SideSamples, quantile: float, phase: Phase) -> Effect | None:
@@ -216,19 +217,3 @@ def trimmed_mean(values: NDArray[np.float64], in_batch: int) -> tuple[float, flo
 def _error_of_sum(parts: NDArray[np.number[Any]]) -> float:
     """Standard error of the sum of independent, equally spread parts that add up to about 0."""
     return float(np.std(parts, ddof=1) * np.sqrt(parts.size))
-
-
-# Of scipy.special, which takes a third of the time and half of the memory of scipy.stats, and that only where
-# something is compared.
-def _t_tail(value: float, df: float) -> float:
-    """The probability that Student's t is at most ``value``."""
-    from scipy.special import stdtr
-
-    return float(stdtr(df, value))
-
-
-def _t_quantile(probability: float, df: float) -> float:
-    """What Student's t is at most with that probability."""
-    from scipy.special import stdtrit
-
-    return float(stdtrit(df, probability))

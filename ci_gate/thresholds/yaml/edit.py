@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import yaml
@@ -12,8 +13,27 @@ import yaml
 from ci_gate.thresholds.yaml.source import KeyPath
 from ci_gate.thresholds.yaml.text import write_comment, write_scalar
 
-Notes = Mapping[KeyPath, Sequence[str]]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """A comment that begins with ``head``. One with the same head that stands in its place makes way for it.
+
+    Without ``text`` nothing is written: what stands there is taken away.
+    """
+
+    head: str
+    text: str
+
+    def __str__(self) -> str:
+        return write_comment(f"{self.head} {self.text}")
+
+
+Notes = Mapping[KeyPath, Sequence[Note]]
 """Comments by the path of the value that they are about; those of a mapping stand at its end."""
+
+_Flow = tuple[int, int]
+"""Where the line of the outermost flow collection begins, and how long the path to that is."""
+
 
 _OF_NODES: Final = (yaml.NodeEvent, yaml.CollectionEndEvent)
 _WORD: Final = re.compile(r"\S+")
@@ -62,43 +82,40 @@ class _Walk:
         event: Any,  # noqa: ANN401  of PyYAML, whose types say that it may have no place
         sides: tuple[Any, Any],
         path: KeyPath,
-        flow_line: int | None,
+        flow: _Flow | None,
         key_at: int,
     ) -> int:
-        """Where the value ends. ``flow_line`` is where the line of the outermost flow collection begins.
-
-        ``key_at`` is where the value's key begins.
-        """
+        """Where the value ends; ``key_at`` is where its key begins."""
         before, after = sides
         begin, end = int(event.start_mark.index), int(event.end_mark.index)
         if isinstance(event, yaml.AliasEvent):
             if before != after or event.anchor in self._changed:
                 new = json.dumps(after, ensure_ascii=False)
                 self.edits.append((begin, end, new))
-                self._note_above(self._below(path), self._line_at(key_at) if flow_line is None else flow_line)
+                self._note_above(self._below(path), flow or (self._line_at(key_at), len(path)))
             return end
         if before != after:
             self._changed.add(event.anchor)
         if isinstance(event, yaml.ScalarEvent):
             self._names[event.anchor] = event.value
             if before != after:
-                self._replace(event, after, path, flow_line, key_at)
+                self._replace(event, after, path, flow, key_at)
             return end
-        if event.flow_style and flow_line is None:
-            flow_line = self._line_at(begin)
+        if event.flow_style and flow is None:
+            flow = self._line_at(begin), len(path)
         if isinstance(event, yaml.SequenceStartEvent):
             for index, item in enumerate(self._until_end()):
                 each = (before[index], after[index])
-                end = self._visit(item, each, (*path, index), flow_line, item.start_mark.index)
+                end = self._visit(item, each, (*path, index), flow, item.start_mark.index)
             return self._closed_at if event.flow_style else end
-        return self._visit_mapping(event, sides, path, flow_line)
+        return self._visit_mapping(event, sides, path, flow)
 
     def _visit_mapping(
         self,
         event: Any,  # noqa: ANN401  of PyYAML
         sides: tuple[Any, Any],
         path: KeyPath,
-        flow_line: int | None,
+        flow: _Flow | None,
     ) -> int:
         """Where it ends. A block ends with its last value: what its own end says is where the next begins."""
         before, after = sides
@@ -106,19 +123,20 @@ class _Walk:
         for key in self._until_end():
             name = self._names[key.anchor] if isinstance(key, yaml.AliasEvent) else key.value
             begin, column = key.start_mark.index, key.start_mark.column
-            self._visit(key, (name, name), path, flow_line, begin)
+            self._visit(key, (name, name), path, flow, begin)
             value = next(self._events)
-            end = self._visit(value, (before[name], after[name]), (*path, name), flow_line, begin)
+            end = self._visit(value, (before[name], after[name]), (*path, name), flow, begin)
         new = {name: value for name, value in after.items() if name not in before}
-        if flow_line is not None:
+        own = {path: self._notes.get(path, ())}
+        if flow:
             inside = ", ".join(f"{_in_flow(name)}: {_in_flow(value)}" for name, value in new.items())
             self.edits += [(end, end, f"{', ' if before else ''}{inside}")] if new else []
-            notes = [note for name in new for note in self._below((*path, name))]
-            self._note_above([*notes, *self._notes.get(path, ())], flow_line)
+            for name in new:
+                self._note_above(self._below((*path, name)), flow)
+            self._note_above(own, flow)
         else:
             lines = [line for name, value in new.items() for line in self._block((*path, name), value)]
-            lines += [f"# {write_comment(note)}" for note in self._notes.get(path, ())]
-            self._add_lines(lines, end, " " * column)
+            self._add_lines(lines, own[path], end, " " * column)
         return self._closed_at if event.flow_style else end
 
     def _until_end(self) -> Iterator[Any]:
@@ -134,23 +152,26 @@ class _Walk:
         event: Any,  # noqa: ANN401  of PyYAML
         after: Any,  # noqa: ANN401  plain data
         path: KeyPath,
-        flow_line: int | None,
+        flow: _Flow | None,
         key_at: int,
     ) -> None:
         """Put ``after`` where a scalar's last word is: an anchor or an indicator may come before it."""
         word = list(_WORD.finditer(self._text, event.start_mark.index, event.end_mark.index))[-1]
         self.edits.append((word.start(), word.end(), str(after)))
-        notes = list(self._notes.get(path, ()))
-        rest = self._text[word.end() : self._line_end(word.end())]
-        if flow_line is not None or rest.strip() or event.style in _BLOCK_SCALAR or len(notes) != 1:
-            self._note_above(notes, self._line_at(key_at) if flow_line is None else flow_line)
+        notes = self._notes.get(path, ())
+        line_end = self._line_end(word.end())
+        rest = self._text[word.end() : line_end].strip()
+        is_free = not rest or any(rest.startswith(f"# {note.head}") for note in notes)
+        if flow or not is_free or event.style in _BLOCK_SCALAR:
+            self._note_above({path: notes}, flow or (self._line_at(key_at), len(path)))
         else:
-            self.edits.append((word.end(), word.end() + len(rest), f"  # {write_comment(notes[0])}"))
+            new = "".join(f"  # {note}" for note in notes if note.text)
+            self.edits += [(word.end(), line_end, new)] if notes else []
 
     def _block(self, path: KeyPath, value: Any) -> Iterator[str]:  # noqa: ANN401  plain data
         """The lines of a new entry of a block mapping."""
         name = write_scalar(str(path[-1]))
-        notes = [write_comment(note) for note in self._notes.get(path, ())]
+        notes = [str(note) for note in self._notes.get(path, ()) if note.text]
         if isinstance(value, dict):
             yield f"{name}:"
             for key, inner in value.items():
@@ -159,21 +180,45 @@ class _Walk:
         else:
             yield f"{name}: {value}" + "".join(f"  # {note}" for note in notes)
 
-    def _add_lines(self, lines: Sequence[str], end: int, indent: str) -> None:
-        """Put lines below the one on which a value ends."""
+    def _add_lines(self, lines: Sequence[str], notes: Sequence[Note], end: int, indent: str) -> None:
+        """Put lines, and notes after them, below the line on which a value ends."""
         at = end if self._text[end - 1 : end] == "\n" else min(self._line_end(end) + 1, len(self._text))
         missing = "\n" if at and self._text[at - 1] != "\n" else ""
-        new = "".join(f"{indent}{line}\n" for line in lines)
+        new = "".join(f"{indent}{line}\n" for line in [*lines, *(f"# {note}" for note in notes if note.text)])
         self.edits += [(at, at, missing + new)] if new else []
+        self._drop({note.head for note in notes}, self._comments(at, 1))
 
-    def _note_above(self, notes: Sequence[str], line_at: int) -> None:
+    def _note_above(self, notes: Notes, flow: _Flow) -> None:
+        """Above a line; in braces, where a line has many values, with the keys that lead to each."""
+        line_at, depth = flow
         indent = re.match(r" *", self._text[line_at:])
         margin = indent[0] if indent else ""
-        self.edits += [(line_at, line_at, f"{margin}# {write_comment(note)}\n") for note in notes]
+        for path, each in notes.items():
+            keys = " ".join(map(str, path[depth:]))
+            named = [replace(note, head=f"{keys}: {note.head}") for note in each] if keys else each
+            self._drop({note.head for note in named}, self._comments(line_at, -1))
+            self.edits += [(line_at, line_at, f"{margin}# {note}\n") for note in named if note.text]
 
-    def _below(self, path: KeyPath) -> list[str]:
+    def _comments(self, at: int, direction: int) -> Iterator[tuple[int, int]]:
+        """Begin and end of the lines that are comments, from a line's beginning downwards (1) or up (-1)."""
+        while True:
+            begin = at if direction > 0 else self._line_at(at - 1)
+            end = min(self._line_end(begin) + 1, len(self._text))
+            if not self._text[begin:end].lstrip().startswith("#") or (direction < 0 and not at):
+                return
+            yield begin, end
+            at = end if direction > 0 else begin
+
+    def _drop(self, heads: set[str], comments: Iterator[tuple[int, int]]) -> None:
+        """Take away those comments that begin with one of the heads."""
+        for begin, end in comments:
+            comment = self._text[begin:end].strip().removeprefix("# ")
+            if any(comment.startswith(f"{head} ") for head in heads):
+                self.edits.append((begin, end, ""))
+
+    def _below(self, path: KeyPath) -> Notes:
         """The notes on a value and on all that is in it."""
-        return [note for at, notes in self._notes.items() if at[: len(path)] == path for note in notes]
+        return {at: notes for at, notes in self._notes.items() if at[: len(path)] == path}
 
     def _line_at(self, index: int) -> int:
         """Where the line begins that has this character."""

@@ -1,0 +1,1 @@
+"""What limits and tolerances the measured runs support."""
