@@ -130,6 +130,7 @@ def make_machine(draft: Draft, second: int) -> MachineReading:
         host_cpu_percent=values_at(draft, second).get("host", 50.0),
         service_alive=second - RAMP_S < draft.ended_s,
         service_restarts=2 + int(second - RAMP_S >= draft.restarted_s),
+        service_cpu_s=sum(values_at(draft, each).get("service", 60.0) for each in range(second)) / 100,
     )
 
 

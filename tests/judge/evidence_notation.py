@@ -6,11 +6,12 @@ A line each, in any order, over ten seconds of ramp, then the steady phase, and 
     steady 20 s                              how long the steady phase is
     600 GET /items 200 5-50ms                requests, spread evenly over the phase, with these latencies
     3 GET /items 503 2ms retry-after ramp    words: html, same-body, empty, retry-after, ramp, by <class>,
-                                             and how it ended: checked, unreachable, never, unreported
+                                             within 3-6 s (of the phase), and how it ended: checked,
+                                             unreachable, never, unreported
     limit GET /items p95 200ms               accept GET /items 404, 410; expect GET /items; relax <code> <why>
     arrivals 50/s                            an open workload; 9 (not sent) 0 90ms never: for want of users
     offers 50/s                              what the users can offer; least ShopUser 45/s: at least
-    reading 3-6 s cpu 95 lag 400             also users Name=7; host 100: of the machine
+    reading 3-6 s cpu 95 lag 400             also users Name=7; host 100: of the machine; service 90: its CPU
     mark spawn_timeout                       a mark more; no mark ended: one less; no totals
     stopping at 12 s                         before the planned end
     wall clock +30 s at 5 s                  it jumps
@@ -124,6 +125,9 @@ def read_requests(draft: Draft, count, endpoint, status, low, high, words) -> No
     if ending is None:
         ending = ENDED_WELL if int(status) < 400 else ENDED_BY_STATUS
     begin_s, length_s = (0.0, RAMP_S) if "ramp" in words else (RAMP_S, draft.steady_s)
+    if "within" in words:
+        first_s, last_s = map(float, words[words.index("within") + 1].split("-"))
+        begin_s, length_s = RAMP_S + first_s, last_s - first_s
     flags = FLAG_HTML * ("html" in words) | FLAG_RETRY_AFTER * ("retry-after" in words)
     for number in range(int(count)):
         start_s = STARTED_S + begin_s + length_s * (number + 0.5) / int(count)

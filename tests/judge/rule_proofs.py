@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.judge.locustfile_proofs import LOCUSTFILE_PROOFS
 from tests.judge.proof import SHORT, Proof
 from tests.judge.reply_proofs import REPLY_AND_LOAD_PROOFS
+from tests.judge.warm_up_proofs import WARM_UP_PROOFS
 
 MANY = "\n".join(f"1 GET /items/{number} 200 5ms" for number in range(21))
 TWICE = "\n".join(f"2 GET /items/{number} 200 5ms" for number in range(200))
@@ -191,4 +192,11 @@ PROBE_PROOFS = (
     ),
 )
 
-PROOFS = (*RUN_AND_RECORDING_PROOFS, *EVENT_PROOFS, *LOCUSTFILE_PROOFS, *REPLY_AND_LOAD_PROOFS, *PROBE_PROOFS)
+PROOFS = (
+    *RUN_AND_RECORDING_PROOFS,
+    *EVENT_PROOFS,
+    *LOCUSTFILE_PROOFS,
+    *REPLY_AND_LOAD_PROOFS,
+    *PROBE_PROOFS,
+    *WARM_UP_PROOFS,
+)

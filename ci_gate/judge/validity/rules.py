@@ -16,6 +16,7 @@ from ci_gate.judge.validity.recording_rules import RECORDING_RULES
 from ci_gate.judge.validity.reply_rules import REPLY_RULES
 from ci_gate.judge.validity.reset_check import LEFT_OVER
 from ci_gate.judge.validity.run_rules import RUN_RULES
+from ci_gate.judge.validity.warm_up_rules import WARM_UP_RULES
 
 RULES: Final = tuple(
     sorted(
@@ -27,6 +28,7 @@ RULES: Final = tuple(
             *LOCUSTFILE_RULES,
             *LOAD_RULES,
             *PROBE_RULES,
+            *WARM_UP_RULES,
         ),
         key=lambda rule: rule.stage,
     )

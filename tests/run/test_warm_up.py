@@ -1,0 +1,65 @@
+"""A real service that works more for each reply at first: found, and not where the warm-up is long enough."""
+
+from __future__ import annotations
+
+import pytest
+
+WARMS_S = 14
+
+# Works for 10 ms of CPU a reply at first, and for 1 ms from 14 s after the first request of the load on.
+SERVICE = f"""
+import http.server, sys, time
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    first_s = None
+
+    def do_GET(self):
+        now_s = time.monotonic()
+        if self.path == "/ok" and Handler.first_s is None:
+            Handler.first_s = now_s
+        work_s = 0.01 if now_s - (Handler.first_s or now_s) < {WARMS_S} else 0.001
+        until_s = time.process_time() + work_s
+        while time.process_time() < until_s:
+            pass
+        body = str(now_s).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"""
+
+
+def run(repository, call, out, warmup_s):
+    repository.edit(
+        "thresholds.yaml", "{duration: 2s, warmup: 0s}", f"{{duration: 28s, warmup: {warmup_s}s}}"
+    )
+    return call("run", "--thresholds", repository.thresholds, "--out", out, "--quiet")
+
+
+@pytest.fixture
+def warming(repository):
+    repository.write("service.py", SERVICE)
+    repository.edit(
+        "thresholds.yaml", "limits:\n      GET /ok: {p50: 500ms}", "limits:\n      all: {p50: 80ms}"
+    )
+    return repository
+
+
+@pytest.mark.slow
+def test_warm_up__is_found_where_the_phase_begins_with_it(warming, call, tmp_path):
+    code, text, said = run(warming, call, tmp_path / "out", 0)
+    assert code == 3, text + said
+    assert "[still-warming]" in text
+    assert f"warmup: {WARMS_S + 1}s would do" in text or "warmup: 20s would do" in text, text
+
+
+@pytest.mark.slow
+def test_warm_up__is_not_found_after_it(warming, call, tmp_path):
+    code, text, said = run(warming, call, tmp_path / "out", WARMS_S + 2)
+    assert "still-warming" not in text
+    assert code == 0, text + said
