@@ -53,8 +53,8 @@ def check(thresholds_file: Path) -> int:
         click.echo(f"{scenario.name}: {users} {rate}; {count(len(scenario.limits), 'limit')}")
         for line in list_unused(scenario, workloads[scenario.locustfile]):
             click.echo(f"{scenario.name}: {line}")
-    for unprovable in find_unprovable(thresholds, workloads):
-        click.echo(f"too short: {unprovable}")
+    for line in dict.fromkeys(map(str, find_unprovable(thresholds, workloads))):
+        click.echo(f"too short: {line}")
     click.echo(f"{thresholds_file}: {count(len(thresholds.scenarios), 'scenario')}, no problem")
     return EXIT_PASS
 

@@ -12,6 +12,7 @@ from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.quantiles import compute_quantile, count_needed
 from ci_gate.judge.steady import SteadyPhase
 from ci_gate.judge.summary import EndpointSummary
+from ci_gate.judge.worst_window import find_worst_window
 from ci_gate.thresholds import FAILURES, RATE, SUCCESSES, Limit, Metric, metric_of
 
 
@@ -31,6 +32,7 @@ class LimitResult(StrictValue, frozen=True):
     samples: Count
     needed: Count
     outcome: Outcome
+    begins_s: Quantity | None = None  # of the worst window, in seconds of the steady phase
 
     def __post_init__(self) -> None:
         metric_of(self.metric)
@@ -45,11 +47,14 @@ class LimitResult(StrictValue, frozen=True):
 class Figure:
     """What was measured for a limit, and on how many samples; None where nothing was.
 
-    A share is a fraction of counts, so that equality is exact: in floating point, 1 - 990/1000 is above 1 %.
+    Of windows, ``measured`` is of the worst that has enough samples, and ``samples`` are those of the one
+    with the fewest. A share is a fraction of counts, so that equality is exact: in floating point,
+    1 - 990/1000 is above 1 %.
     """
 
     measured: float | Fraction | None
     samples: int
+    begins_s: float | None = None  # the worst window, in seconds of the phase
 
 
 def judge_limit(limit: Limit, steady: SteadyPhase, summaries: Iterable[EndpointSummary]) -> LimitResult:
@@ -64,6 +69,8 @@ def measure_figure(
     row = find_row(summaries, endpoint)
     if row is None:
         return Figure(measured=None, samples=0)
+    if metric.over_s is not None:
+        return measure_worst_window(endpoint, metric, steady)
     return read_figure(metric, row) or _measure_percentile(endpoint, metric, steady)
 
 
@@ -73,7 +80,9 @@ def find_row(summaries: Iterable[EndpointSummary], endpoint: str) -> EndpointSum
 
 
 def read_figure(metric: Metric, row: EndpointSummary) -> Figure | None:
-    """The metric's figure in a row of the endpoints' table; None for a percentile that the table has not."""
+    """The metric's figure in a row of the endpoints' table; None for what the table does not have."""
+    if metric.over_s is not None:
+        return None
     if metric.is_percentile:
         times_ms, name = row.percentiles_ms, metric.name
         return Figure(measured=times_ms[name], samples=row.successes) if name in times_ms else None
@@ -92,6 +101,13 @@ def _measure_percentile(endpoint: str, metric: Metric, steady: SteadyPhase) -> F
     return Figure(measured=measured, samples=len(successes))
 
 
+def measure_worst_window(endpoint: str, metric: Metric, steady: SteadyPhase) -> Figure:
+    """The metric in its worst window of those that have enough samples."""
+    rows, needed = steady.rows_of(endpoint), count_needed(metric.quantile)
+    worst = find_worst_window(metric, steady, rows, needed)
+    return Figure(measured=worst.measured, samples=worst.fewest, begins_s=worst.begins_s)
+
+
 def judge_figure(limit: Limit, figure: Figure) -> LimitResult:
     """Compare one limit with what was measured, wherever that comes from."""
     needed = count_needed(limit.metric.quantile)
@@ -105,12 +121,17 @@ def judge_figure(limit: Limit, figure: Figure) -> LimitResult:
         measured=None if measured is None else float(measured),
         samples=figure.samples,
         needed=needed,
-        outcome=_compare(limit, measured if figure.samples >= needed else None),
+        outcome=_compare(limit, figure, needed),
+        begins_s=figure.begins_s,
     )
 
 
-def _compare(limit: Limit, measured: float | Fraction | None) -> Outcome:
-    if measured is None:
+def _compare(limit: Limit, figure: Figure, needed: int) -> Outcome:
+    measured = figure.measured
+    is_lacking = figure.samples < needed
+    if measured is None or (is_lacking and limit.metric.over_s is None):
         return Outcome.INVALID
     bound = limit.exact_bound if isinstance(measured, Fraction) else limit.bound
-    return Outcome.FAIL if limit.metric.breaks(measured, bound) else Outcome.PASS
+    if limit.metric.breaks(measured, bound):
+        return Outcome.FAIL  # in a window that had enough, whatever others lack
+    return Outcome.INVALID if is_lacking else Outcome.PASS

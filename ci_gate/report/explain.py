@@ -177,7 +177,8 @@ def describe_limit(limit: LimitResult) -> str:
         measured = "not measured" if limit.measured is None else format_measured(limit)
         return f"was {measured} (too few samples), must be {format_bound(limit)}"
     excess = describe_excess(limit)
-    return f"was {format_measured(limit)}, must be {format_bound(limit)}{excess and f': {excess}'}"
+    when = f" from second {limit.begins_s:.0f} of the phase on" if limit.begins_s is not None else ""
+    return f"was {format_measured(limit)}{when}, must be {format_bound(limit)}{excess and f': {excess}'}"
 
 
 def describe_excess(limit: LimitResult) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache
@@ -18,6 +18,7 @@ from ci_gate.thresholds.quantities import parse_duration_ms, parse_rate_per_s, p
 from ci_gate.wording import DIGITS, NOTHING, format_exact, format_number
 
 _PERCENTILE: Final = re.compile(r"p((?:[1-9][0-9]?(?:\.[0-9]{0,2}[1-9])?|0\.[0-9]{0,2}[1-9]))")
+_WORST: Final = re.compile(r"worst (\S{1,10}) over ([1-9][0-9]{0,5}(?:\.[0-9]{1,9})?)s")
 _MAX_NAME: Final = 40
 
 
@@ -61,13 +62,15 @@ SHARE: Final = Unit(symbol=" %", parse=parse_share, factor=100, smallest=0.0001)
 class Metric:
     """What a limit or a tolerance is of. Limits on a floor are broken below it, on all others above it.
 
-    ``quantile`` is 0.99 for p99, None where the metric is no percentile.
+    ``quantile`` is 0.99 for p99, None where the metric is no percentile. ``over_s`` is how long the windows
+    are of whose figures the worst counts; None where the figure is of the whole phase.
     """
 
     name: str
     unit: Unit
     is_floor: bool = False
     quantile: float | None = None
+    over_s: float | None = None
 
     def __str__(self) -> str:
         return self.name
@@ -81,6 +84,11 @@ class Metric:
     def is_share(self) -> bool:
         """Whether it is a share of requests, which a change moves by percentage points."""
         return self.unit is SHARE
+
+    @property
+    def whole(self) -> Metric:
+        """The same of the whole phase; of a metric that has no windows, itself."""
+        return self if self.over_s is None else metric_of(self.name.split()[1])
 
     @property
     def worse(self) -> int:
@@ -99,11 +107,21 @@ METRICS: Final = {metric.name: metric for metric in (FAILURES, SUCCESSES, RATE)}
 """All but the percentiles, by name."""
 
 
+def worst_window(metric: Metric, over_s: float) -> Metric:
+    """The metric in the worst window of so many seconds: ``worst p95 over 10s``."""
+    return metric_of(f"worst {metric.name} over {format_exact(over_s)}s")
+
+
 @cache
 def metric_of(name: str) -> Metric:
-    """One of METRICS, or a percentile such as ``p99.9``. Raises ValueError for any other name."""
+    """One of METRICS, a percentile such as ``p99.9``, or either in its worst window (see `worst_window`).
+
+    Raises ValueError for any other name.
+    """
     if name in METRICS:
         return METRICS[name]
+    if worst := _WORST.fullmatch(name):
+        return replace(metric_of(worst[1]), name=name, over_s=float(worst[2]))
     percentile = _PERCENTILE.fullmatch(name)
     if percentile is None:
         raise ValueError(f"{name[:_MAX_NAME]!r} is no metric")

@@ -10,6 +10,7 @@ from typing import Any
 
 from ci_gate.errors import UsageError
 from ci_gate.thresholds import RATE, Limit, Scenario, Thresholds, parse_thresholds
+from ci_gate.thresholds.values import WORST
 from ci_gate.thresholds.yaml.edit import edit_yaml
 from ci_gate.thresholds.yaml.source import KeyPath, read_yaml
 
@@ -61,8 +62,9 @@ def _find_edits(scenario: Scenario, total: int) -> Iterator[tuple[KeyPath, int |
     share = Fraction(total, scenario.user_count)
     if share < 1 and scenario.arrivals_per_s is None:
         for limit in scenario.limits:
-            if limit.metric == RATE:
-                yield (*place, "limits", limit.endpoint, RATE.name), _lower(limit, share)
+            if limit.metric.whole == RATE:
+                inside = () if limit.metric == RATE else (WORST,)
+                yield (*place, "limits", limit.endpoint, *inside, RATE.name), _lower(limit, share)
 
 
 def _lower(floor: Limit, share: Fraction) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from ci_gate.addresses import hide_credentials
 from ci_gate.errors import BadInputError
-from ci_gate.thresholds.metrics import FAILURES, SUCCESSES, Metric, metric_of
+from ci_gate.thresholds.metrics import FAILURES, SUCCESSES, Metric, metric_of, worst_window
 from ci_gate.thresholds.quantities import (
     parse_bytes,
     parse_duration_s,
@@ -27,7 +27,9 @@ from ci_gate.thresholds.values import (
     DEFAULT_FAILURES,
     DEFAULT_LOOSENING_LABEL,
     DEFAULT_PORT,
+    OVER,
     SERVICE_KINDS,
+    WORST,
     Accepted,
     Compare,
     Limit,
@@ -145,9 +147,19 @@ def _scenario(scenario: Section) -> Scenario:
 def _limits(limits: Section) -> Iterator[Limit]:
     for endpoint in limits.data:
         for name, text, at in limits.items(endpoint):
-            yield _limit(endpoint, metric_of(name), text, at)
+            if name == WORST:
+                yield from _worst_limits(endpoint, limits.section(endpoint).section(WORST))
+            else:
+                yield _limit(endpoint, metric_of(name), text, at)
     if not {FAILURES.name, SUCCESSES.name} & set(limits.section(ALL_ENDPOINTS).data):
         yield _limit(ALL_ENDPOINTS, FAILURES, DEFAULT_FAILURES, None)
+
+
+def _worst_limits(endpoint: str, worst: Section) -> Iterator[Limit]:
+    over_s = parse_duration_s(worst.get(OVER))
+    for name, text in worst.data.items():
+        if name != OVER:
+            yield _limit(endpoint, worst_window(metric_of(name), over_s), text, worst.section(name).at)
 
 
 def _limit(endpoint: str, metric: Metric, text: str, at: Position | None) -> Limit:

@@ -15,7 +15,7 @@ from ci_gate.errors import Problem
 from ci_gate.thresholds.metrics import FAILURES, SUCCESSES
 from ci_gate.thresholds.quantities import parse_bytes, parse_duration_s, parse_share
 from ci_gate.thresholds.shape import has_endpoint_form
-from ci_gate.thresholds.values import PLACEHOLDERS
+from ci_gate.thresholds.values import OVER, PLACEHOLDERS, WORST
 from ci_gate.thresholds.yaml.nodes import BAD_CHARACTER, quote
 from ci_gate.thresholds.yaml.source import KeyPath, Section
 from ci_gate.wording import format_exact
@@ -27,6 +27,7 @@ MAX_USERS = 1_000_000
 MIN_COMPARE_S = 30.0
 MIN_ALPHA, MAX_ALPHA = 0.0001, 0.2
 MIN_COMPARE_LOAD = 0.01
+MIN_OVER_S, MAX_OVER_S = 1.0, 3600.0
 MIN_MEMORY_BYTES = 6 * 1024**2  # Docker refuses less
 
 _PLACEHOLDER = re.compile(r"(?<!\$)\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -213,6 +214,18 @@ def _check_failures_against_successes(scenario: Section) -> Iterator[Problem]:
             yield bounds.problem(later, message, allowed)
 
 
+def _check_worst(scenario: Section) -> Iterator[Problem]:
+    for bounds in scenario.sections("limits"):
+        worst = bounds.section(WORST)
+        over = worst.get(OVER)
+        if over is not None and not MIN_OVER_S <= parse_duration_s(over) <= MAX_OVER_S:
+            allowed = f"{format_exact(MIN_OVER_S)}s to {format_exact(MAX_OVER_S / 3600)}h"
+            yield worst.value_problem(OVER, f"'over' cannot be {over}", allowed)
+        if set(worst.data) == {OVER}:
+            allowed = "a percentile, failures or rate beside over, such as p95: 500ms"
+            yield bounds.problem(WORST, "'worst' limits nothing", allowed)
+
+
 _Rule = Callable[[Section], Iterator[Problem]]
 _SERVICE_RULES: tuple[_Rule, ...] = (
     _check_todo,
@@ -230,4 +243,5 @@ _SCENARIO_RULES: tuple[_Rule, ...] = (
     _check_method_case,
     _check_repetitions,
     _check_failures_against_successes,
+    _check_worst,
 )

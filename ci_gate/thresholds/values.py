@@ -15,6 +15,9 @@ DEFAULT_FILE = "thresholds.yaml"
 ALL_ENDPOINTS = "all"
 """The pseudo-endpoint whose limits are judged on all requests of a scenario together."""
 
+WORST, OVER = "worst", "over"
+"""The keys of limits on the worst window of the steady phase, and of how long such a window is."""
+
 DEFAULT_FAILURES = "1%"
 """The limit on ``all`` of a scenario that has none on failures; ``failures: 100%`` removes it."""
 

@@ -8,7 +8,8 @@ A line each, in any order, over ten seconds of ramp, then the steady phase, and 
     3 GET /items 503 2ms retry-after ramp    words: html, same-body, empty, retry-after, ramp, by <class>,
                                              within 3-6 s (of the phase), and how it ended: checked,
                                              unreachable, never, unreported
-    limit GET /items p95 200ms               accept GET /items 404, 410; expect GET /items; relax <code> <why>
+    limit all worst p95 500ms over 10s       of the worst window; limit GET /items p95 200ms
+                                             accept GET /items 404, 410; expect GET /items; relax <code> <why>
     arrivals 50/s                            an open workload; 9 (not sent) 0 90ms never: for want of users
     offers 50/s                              what the users can offer; least ShopUser 45/s: at least
     reading 3-6 s cpu 95 lag 400             also users Name=7; host 100: of the machine; service 90: its CPU
@@ -148,6 +149,11 @@ def read_limit(draft: Draft, endpoint, metric, bound) -> None:
     draft.scenario.setdefault("limits", {}).setdefault(endpoint, {})[metric] = bound
 
 
+def read_worst(draft: Draft, endpoint, metric, bound, over) -> None:
+    limits = draft.scenario.setdefault("limits", {}).setdefault(endpoint, {})
+    limits.setdefault("worst", {}).update({metric: bound, "over": over})
+
+
 def read_accept(draft: Draft, endpoint, statuses) -> None:
     draft.scenario.setdefault("accept", {})[endpoint] = [int(status) for status in statuses.split(",")]
 
@@ -189,6 +195,7 @@ LINES: tuple[tuple[str, Callable[..., None]], ...] = (
     (r"(\d+) ([A-Z]\w+)", lambda draft, count, name: draft.users.update({name: int(count)})),
     (r"steady ([\d.]+) s", lambda draft, seconds: setattr(draft, "steady_s", float(seconds))),
     (r"(\d+) ([A-Z]+ \S+|\(not sent\)) (\d+) ([\d.]+)(?:-([\d.]+))?ms ?(.*)", read_requests),
+    (r"limit (all|\S+ \S+) worst (\S+) (\S+) over (\S+)", read_worst),
     (r"limit (all|\S+ \S+) (\S+) (\S+)", read_limit),
     (r"accept (\S+ \S+) ([\d, ]+)", read_accept),
     (r"arrivals (\S+)", lambda draft, rate: draft.scenario.update(arrivals=rate)),

@@ -13,6 +13,7 @@ from ci_gate.judge.compare.comparison import Change
 from ci_gate.judge.limits import LimitResult
 from ci_gate.thresholds import metric_of, schema_text
 from ci_gate.thresholds.metrics import METRICS, MS
+from ci_gate.thresholds.values import WORST
 from tests.report.verdicts import change, limit
 
 NAMES = (*METRICS, "p50", "p99.9")
@@ -64,14 +65,14 @@ def test_name__of_no_metric_is_refused(name):
 
 
 def test_schema__allows_the_same_names_with_the_same_units():
-    assert set(BOUNDS["properties"]) == set(METRICS)
+    assert set(BOUNDS["properties"]) == {*METRICS, WORST}
     for name, metric in METRICS.items():
         assert BOUNDS["properties"][name]["$ref"].endswith("share" if metric.is_share else "rate")
 
 
 @given(name=st.from_regex(r"\A(?:p[0-9]{0,3}(?:\.[0-9]{0,4})?|[a-z]{1,10})\Z") | st.sampled_from(NAMES))
 def test_schema__allows_a_name_exactly_if_it_is_a_metrics(name):
-    is_allowed = re.search(BOUNDS["propertyNames"]["pattern"], name) is not None
+    is_allowed = name != WORST and re.search(BOUNDS["propertyNames"]["pattern"], name) is not None
     try:
         metric = metric_of(name)
     except ValueError:

@@ -96,7 +96,8 @@ def load_of(plan: RecordingPlan) -> float:
 
 
 def _with_load(scenario: Scenario, plan: RecordingPlan) -> Scenario:
-    limits = tuple(limit for limit in scenario.limits if limit.metric != RATE)
+    # A step is about as long as a window: its worst window would be another question.
+    limits = tuple(each for each in scenario.limits if each.metric != RATE and each.metric.over_s is None)
     return dataclasses.replace(as_planned(scenario, plan), limits=limits, arrivals_per_s=plan.arrivals_per_s)
 
 

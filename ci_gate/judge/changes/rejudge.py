@@ -88,8 +88,8 @@ def _find_figure(limit: Limit, run: ScenarioVerdict) -> Figure | None:
 
 
 def _read_result(result: LimitResult) -> Figure:
-    measured, requests = result.measured, result.samples
-    if metric_of(result.metric).is_share and measured is not None and 0 <= measured <= 1 and requests:
+    measured, requests, metric = result.measured, result.samples, metric_of(result.metric)
+    if metric.over_s is None and metric.is_share and measured is not None and 0 <= measured <= 1 and requests:
         # The counts that the share was made of.
         return Figure(measured=Fraction(round(measured * requests), requests), samples=requests)
-    return Figure(measured=measured, samples=requests)
+    return Figure(measured=measured, samples=requests, begins_s=result.begins_s)

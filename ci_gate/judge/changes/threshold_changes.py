@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 from ci_gate.addresses import hide_credentials
 from ci_gate.thresholds import FAILURES, SUCCESSES, Limit, Profile, Scenario, Service, Thresholds
+from ci_gate.thresholds.values import OVER, WORST
 from ci_gate.wording import count, format_exact
 
 Direction = Literal["loosened", "changed", "tightened"]
@@ -182,7 +183,14 @@ def _scenario_rows(scenario: Scenario) -> Iterator[_Row]:
         yield (name, "", f"tolerance {tolerance.metric}"), setting
     for limit in scenario.limits:
         metric = FAILURES if limit.metric == SUCCESSES else limit.metric
-        yield (name, limit.endpoint, metric.name), _limit_setting(limit)
+        over_s = metric.over_s
+        if over_s is None:
+            yield (name, limit.endpoint, metric.name), _limit_setting(limit)
+            continue
+        yield (name, limit.endpoint, f"{WORST} {metric.whole}"), _limit_setting(limit)
+        # The worst of longer windows is never worse than that of shorter ones.
+        length = _Setting(text=f"{format_exact(over_s)} s", demand=-over_s, line=_line_of(limit))
+        yield (name, limit.endpoint, f"{WORST} {OVER}"), length
 
 
 def _limit_setting(limit: Limit) -> _Setting:
@@ -192,7 +200,11 @@ def _limit_setting(limit: Limit) -> _Setting:
     else:
         text, demand = limit.text, -limit.metric.worse * limit.bound
     text += "" if limit.at else " (default)"
-    return _Setting(text=text, demand=demand, presence=1, line=limit.at.line if limit.at else None)
+    return _Setting(text=text, demand=demand, presence=1, line=_line_of(limit))
+
+
+def _line_of(limit: Limit) -> int | None:
+    return limit.at.line if limit.at else None
 
 
 def _file_settings(files: Mapping[str, str]) -> dict[_Key, _Setting]:

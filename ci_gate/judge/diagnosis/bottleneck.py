@@ -74,7 +74,7 @@ class ScenarioContext:
         changes = self.comparison.changes if self.comparison else ()
         metrics = {limit.metric for limit in self.limits if limit.outcome == Outcome.FAIL}
         metrics |= {change.metric for change in changes if change.outcome == Outcome.FAIL}
-        broken = {metric_of(name) for name in metrics}
+        broken = {metric_of(name).whole for name in metrics}
         is_slow = any(metric.is_percentile for metric in broken)
         return is_slow or (RATE in broken and not any(metric.is_share for metric in broken))
 

@@ -108,6 +108,7 @@ class Sources:
 def suggest_limits(scenario: Scenario, sources: Sources, *, replaces: bool) -> LimitSuggestions:
     """What the runs support of the scenario; with ``replaces`` also in place of limits that are there."""
     written = {(limit.endpoint, limit.metric): limit for limit in scenario.limits if limit.at}
+    written = {key: limit for key, limit in written.items() if limit.metric.over_s is None}
     too_rare: list[tuple[str, float]] = []
     wanted = [*_find_missing(written, sources, too_rare)]
     suggestions: list[LimitSuggestion] = []

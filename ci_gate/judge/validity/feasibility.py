@@ -10,11 +10,12 @@ from typing import Final
 from ci_gate.errors import Problem
 from ci_gate.evidence.recording import UnusedSetting
 from ci_gate.evidence.workload import UserClass, Workload
-from ci_gate.judge.quantiles import needed_samples
+from ci_gate.judge.quantiles import count_needed
 from ci_gate.judge.validity.locustfile_rules import LOCUSTFILE_IGNORED
 from ci_gate.judge.validity.rules import RELAXABLE
 from ci_gate.thresholds import ALL_ENDPOINTS, RATE, Limit, Position, Profile, Scenario, Thresholds
 from ci_gate.thresholds.commands import find_shell_syntax, with_shell
+from ci_gate.wording import format_exact
 
 _OF_ARRIVALS: Final = 0.99
 _ROUNDING: Final = 1e-9  # shares of tasks that are thirds add up to a little less than 1
@@ -22,7 +23,10 @@ _ROUNDING: Final = 1e-9  # shares of tasks that are thirds add up to a little le
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unprovable:
-    """A percentile that a profile is too short for, even if every reply came at once."""
+    """A limit that a profile is too short for, even if every reply came at once.
+
+    ``expected`` and ``needed`` are samples of the phase, or of one window where the limit is on the worst.
+    """
 
     scenario: str
     profile: str
@@ -32,9 +36,21 @@ class Unprovable:
     duration_s: float  # the least steady phase that would do
 
     def __str__(self) -> str:
+        over_s = self.limit.metric.over_s
+        if over_s is not None:
+            return self._describe_window(over_s)
         asked = f"{self.scenario}: {self.limit.endpoint} {self.limit.metric} takes {self.needed:,} successes"
         brings = f"profile {self.profile} brings at most {math.floor(self.expected):,}"
         return f"{asked}, {brings}; a duration of {math.ceil(self.duration_s - _ROUNDING):,}s would do"
+
+    def _describe_window(self, over_s: float) -> str:
+        asked = f"{self.scenario}: {self.limit.endpoint} {self.limit.metric}"
+        if self.expected >= self.needed:
+            return f"{asked}: profile {self.profile} has no window of {format_exact(over_s)} s"
+        samples = "successes" if self.limit.metric.is_percentile else "requests"
+        brings = f"the users bring at most {math.floor(self.expected * (1 + _ROUNDING)):,}"
+        enough = math.ceil(self.duration_s - _ROUNDING)
+        return f"{asked} takes {self.needed:,} {samples} in each window, {brings}; over: {enough:,}s would do"
 
 
 def find_problems(thresholds: Thresholds, workloads: Mapping[str, Workload]) -> tuple[Problem, ...]:
@@ -56,7 +72,7 @@ def find_problems(thresholds: Thresholds, workloads: Mapping[str, Workload]) -> 
 
 
 def find_unprovable(thresholds: Thresholds, workloads: Mapping[str, Workload]) -> tuple[Unprovable, ...]:
-    """Every percentile limit that some profile is too short for."""
+    """Every limit on a percentile or on the worst window that some profile is too short for."""
     return tuple(
         unprovable
         for scenario in thresholds.scenarios
@@ -175,7 +191,7 @@ def _find_unreachable_floors(
     thresholds: Thresholds, scenario: Scenario, workload: Workload
 ) -> Iterator[Problem]:
     for limit in scenario.limits:
-        if limit.metric != RATE or limit.at is None:
+        if limit.metric.whole != RATE or limit.at is None:
             continue
         offered = offered_rate(scenario, workload, limit.endpoint)
         # Arrivals fill their second to the last one: the phase may begin or end between two of them.
@@ -196,12 +212,16 @@ def _judge_provable(
     scenario: Scenario, profile: Profile, limit: Limit, workload: Workload
 ) -> Unprovable | None:
     rate = offered_rate(scenario, workload, limit.endpoint)
-    quantile = limit.metric.quantile
-    if quantile is None or not rate:
+    quantile, over_s = limit.metric.quantile, limit.metric.over_s
+    needed = count_needed(quantile)
+    if over_s is not None and over_s > profile.duration_s * (1 + _ROUNDING):
+        expected, rate = float(needed), needed / over_s
+    elif (quantile is None and over_s is None) or not rate:
         return None
-    needed, expected = needed_samples(quantile), rate * profile.duration_s
-    if expected * (1 + _ROUNDING) >= needed:
-        return None
+    else:
+        expected = rate * (profile.duration_s if over_s is None else over_s)
+        if expected * (1 + _ROUNDING) >= needed:
+            return None
     return Unprovable(
         scenario=scenario.name,
         profile=profile.name,

@@ -55,10 +55,12 @@ def _find_too_few(case: RuleInput) -> Iterator[Violation]:
     for limit in case.limits:
         of_all = limit.endpoint == ALL_ENDPOINTS and len(case.steady.samples)
         if limit.outcome == Outcome.INVALID and (limit.samples or of_all):
-            of_successes = metric_of(limit.metric).is_percentile
-            what = ("success", "successes") if of_successes else ("request", "requests")
+            metric = metric_of(limit.metric)
+            what = ("success", "successes") if metric.is_percentile else ("request", "requests")
             were = "was" if limit.samples == 1 else "were"
-            message = f"{limit.metric} takes {count(limit.needed, *what)}, there {were} {limit.samples:,}"
+            each = " in each window" if metric.over_s else ""
+            found = f"there {were} {limit.samples:,}" + (" in one of them" if metric.over_s else "")
+            message = f"{limit.metric} takes {count(limit.needed, *what)}{each}, {found}"
             yield limit.endpoint, message
 
 
@@ -217,7 +219,8 @@ REPLY_RULES: Final = (
         meaning="a limit was asked of too few requests",
         threshold_text="n(1-q) below 10: 20 for p50, 200 for p95, 1,000 for p99; 10 requests for the other "
         "metrics",
-        remedy="a longer profile, more users, or a lower percentile; `ci-gate check` says how long it takes",
+        remedy="a longer profile or window, more users, or a lower percentile; `ci-gate check` says how long "
+        "it takes",
         relaxable=False,
         for_comparison=False,
     ),
