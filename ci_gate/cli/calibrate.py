@@ -9,7 +9,6 @@ import click
 
 from ci_gate.cli.options import make_options, read_thresholds
 from ci_gate.cli.run import scenario_option, thresholds_option
-from ci_gate.cli.suggest import print_suggestion, suggest_from
 from ci_gate.errors import EXIT_PASS
 from ci_gate.run.progress import ProgressPrinter
 
@@ -48,6 +47,8 @@ def calibrate_command(
 
     click.echo(calibrate(options, runs, ProgressPrinter(sys.stderr)))
     if shows_diff:
+        from ci_gate.cli.suggest import print_suggestion, suggest_from
+
         suggestion = suggest_from((options.out,), options.thresholds, replaces=True)
         return print_suggestion(options.thresholds, suggestion)
     return EXIT_PASS
