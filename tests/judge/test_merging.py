@@ -67,6 +67,18 @@ def test_merged__a_missing_scenario_is_invalid():
     assert [each.code for each in merged.scenarios[1].findings] == ["not-measured"]
 
 
+def test_merged__a_job_that_says_what_kept_it_from_measuring_is_not_of_another_run():
+    kept_out = msgspec.structs.replace(
+        verdict(outcome="INVALID", findings=(finding(code="bad-input", subject="run"),)),
+        profile="",
+        scenarios=(),
+    )
+    merged = merge(kept_out, of("a"))
+    assert codes(merged) == ["bad-input"]
+    assert [each.code for each in merged.scenarios[1].findings] == ["not-measured"]
+    assert merged.profile == of("a").profile
+
+
 def test_merged__a_scenario_measured_twice_is_invalid():
     assert merge(of("a"), of("b"), of("b")).outcome == "INVALID"
 

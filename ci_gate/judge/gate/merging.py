@@ -39,7 +39,7 @@ def merge_verdicts(
         *([_note_not_compared(not_compared)] if not_compared else ()),
     )
     outcome = outcome_of_run((scenario.outcome for scenario in merged), findings)
-    first = verdicts[0] if verdicts else None
+    first = next((each for each in verdicts if each.scenarios), verdicts[0] if verdicts else None)
     return Verdict(
         schema=VERDICT_SCHEMA,
         ci_gate_version=first.ci_gate_version if first else "",
@@ -79,7 +79,7 @@ def _find_scenario(name: str, verdicts: Sequence[Verdict]) -> ScenarioVerdict:
                 severity="invalid",
                 subject="scenario",
                 message=message,
-                remedy="see the log of its job, and run again",
+                remedy="see the log of its job, and run all jobs again",
             ),
         ),
     )
@@ -99,11 +99,12 @@ def _find_problems(
     unplanned = {each.name for verdict in verdicts for each in verdict.scenarios} - {*scenarios}
     for name in sorted(unplanned):
         yield _distrust("not-planned", f"a verdict on {name} came back, which nobody planned", "run again")
+    measured = [verdict for verdict in verdicts if verdict.scenarios]
     differing = {
-        "thresholds": {verdict.thresholds_sha256 for verdict in verdicts},
-        "profile": {verdict.profile for verdict in verdicts},
-        "version of ci-gate": {verdict.ci_gate_version for verdict in verdicts},
-        "commit of head": {verdict.git.get("head", "") for verdict in verdicts},
+        "thresholds": {verdict.thresholds_sha256 for verdict in measured},
+        "profile": {verdict.profile for verdict in measured},
+        "version of ci-gate": {verdict.ci_gate_version for verdict in measured},
+        "commit of head": {verdict.git.get("head", "") for verdict in measured},
     }
     for what, values in differing.items():
         if len(values) > 1:
