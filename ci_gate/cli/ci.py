@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 import sys
 from pathlib import Path
@@ -14,10 +15,12 @@ from ci_gate.cli.options import check_workloads, choose_profile, choose_scenario
 from ci_gate.cli.run import thresholds_option
 from ci_gate.errors import EXIT_PASS, BadInputError, GateError, UsageError
 from ci_gate.github.gate_job import demand_of_head, gather, gather_timelines, parse_needs, parse_scenarios
+from ci_gate.github.head_environment import take_secrets
+from ci_gate.github.key import DEFAULT_KEY, check_key
 from ci_gate.github.occasion import read_occasion
 from ci_gate.github.plan_job import (
-    NO_DOCKERFILE,
     Matrix,
+    explain_lost_base,
     explain_missing_dockerfile,
     find_measured_base,
     find_reviewed_base,
@@ -26,6 +29,7 @@ from ci_gate.github.plan_job import (
 )
 from ci_gate.github.plan_problems import explain_guessed_port, find_plan_problems
 from ci_gate.github.problems import list_problems, parse_problems, render_problems
+from ci_gate.github.review import find_repository
 from ci_gate.judge.gate.mistakes import add_mistakes
 from ci_gate.judge.timeline.run_timeline import encode_timeline
 from ci_gate.report.annotations import clean_log_line
@@ -41,26 +45,36 @@ _COUNT = re.compile(r"0*[1-9][0-9]{0,17}")
 
 names_option = click.option("--scenario", "names", default="", help="Names between commas; empty: all.")
 profile_option = click.option("--profile", "profile_name", default="pull_request", show_default=True)
+key_option = click.option(
+    "--key", default=DEFAULT_KEY, show_default=True, help="Tells this gate from others of the repository."
+)
 
 
 @click.command("plan")
 @thresholds_option
 @names_option
 @profile_option
+@key_option
 @click.option(
     "--base", "asked_base", default="", help="Measured beside head; empty: what the event calls base."
 )
-@click.option("--dockerfile", default="", help="Of the service; empty: as thresholds.yaml says.")
+@click.option(
+    "--dockerfile", default="", help="Beside thresholds.yaml or below; empty: as that file says, or none."
+)
+@click.option("--context", default=".", help="What the image is built from, as a path from thresholds.yaml.")
 @click.option("--users", default="", help="In each scenario; empty: as thresholds.yaml says.")
-def plan_command(thresholds_file: Path, **options: str) -> int:
+def plan_command(thresholds_file: Path, key: str, **options: str) -> int:
     """Check thresholds.yaml and its locustfiles, and print what to measure as outputs of a job.
 
     Standard output is meant for the file at GITHUB_OUTPUT: matrix and scenarios (JSON lists), profile, base
     (the commit whose thresholds.yaml is compared with head's, or empty), measured_base (the one to measure
-    beside head, or empty), not_compared (why that is empty), dockerfile, users; where it fails, problems (a
-    JSON list), of which `ci-gate gate` makes the verdict. An empty option is one that nobody gave.
+    beside head, or empty), not_compared (why that is empty), dockerfile and context (paths in the
+    repository, empty where no image is built), users; where it fails, problems (a JSON list), of which
+    `ci-gate gate` makes the verdict. An empty option is one that nobody gave.
     """
     try:
+        check_key(key)
+        add_secrets()  # a locustfile may read them when it is imported
         click.echo(render_outputs(_plan(thresholds_file, **options)), nl=False)
     except GateError as error:
         click.echo(f"problems={render_problems(list_problems(error))}")
@@ -69,7 +83,14 @@ def plan_command(thresholds_file: Path, **options: str) -> int:
 
 
 def _plan(
-    thresholds_file: Path, *, names: str, profile_name: str, asked_base: str, dockerfile: str, users: str
+    thresholds_file: Path,
+    *,
+    names: str,
+    profile_name: str,
+    asked_base: str,
+    dockerfile: str,
+    context: str,
+    users: str,
 ) -> Matrix:
     thresholds = read_thresholds(thresholds_file)
     user_count = read_count(users)
@@ -77,16 +98,18 @@ def _plan(
         thresholds = replace_users(thresholds, user_count)
     scenarios = choose_scenarios(thresholds, split_names(names))
     check_workloads(thresholds, thresholds_file.parent)
+    repository, file = find_repository(thresholds_file)
     dockerfile = dockerfile or (thresholds.service.target if thresholds.service.kind == "dockerfile" else "")
-    dockerfile = "" if dockerfile == NO_DOCKERFILE else dockerfile
-    if problems := find_plan_problems(thresholds, scenarios, dockerfile, thresholds_file.parent):
+    dockerfile, context = (_locate(file, each) if dockerfile else "" for each in (dockerfile, context))
+    if problems := find_plan_problems(thresholds, scenarios, dockerfile, context, repository):
         raise BadInputError(*problems)
-    warn_of(explain_guessed_port(thresholds, dockerfile, thresholds_file.parent), title="No port")
-    base = find_reviewed_base(*read_event(), thresholds_file.parent)
-    measured_base = find_measured_base(asked_base, base, thresholds_file.parent)
-    not_compared = ""
+    warn_of(explain_guessed_port(thresholds, dockerfile, repository), title="No port")
+    event, payload = read_event()
+    base = find_reviewed_base(event, payload, repository)
+    measured_base = find_measured_base(asked_base, base, repository)
+    not_compared = "" if measured_base else explain_lost_base(event, payload, base)
     if measured_base and dockerfile:
-        not_compared = explain_missing_dockerfile(measured_base, dockerfile, thresholds_file.parent)
+        not_compared = explain_missing_dockerfile(measured_base, dockerfile, repository)
     warn_of(not_compared, title="Nothing is compared")
     return Matrix(
         scenarios=tuple(scenario.name for scenario in scenarios),
@@ -96,8 +119,14 @@ def _plan(
         measured_base="" if not_compared else measured_base,
         not_compared=not_compared,
         dockerfile=dockerfile,
+        context=context,
         users=user_count,
     )
+
+
+def _locate(thresholds_file: str, path: str) -> str:
+    """The path in the repository of what thresholds.yaml, itself a path in it, finds at ``path``."""
+    return posixpath.normpath(posixpath.join(posixpath.dirname(thresholds_file), path))
 
 
 @click.command("gate")
@@ -144,6 +173,12 @@ def gate_command(  # noqa: PLR0913, PLR0917 - one parameter for each option
     out_file.with_name(TIMELINE_FILE).write_bytes(timeline)
     click.echo(render_terminal(verdict))
     return verdict.exit_code
+
+
+def add_secrets() -> None:
+    """Make variables of what the workflow's secret holds, and have the runner hide their values in logs."""
+    for value in take_secrets(os.environ):
+        write_command(sys.stderr, f"::add-mask::{value.replace('%', '%25')}")
 
 
 def warn_of(text: str, *, title: str) -> None:

@@ -17,6 +17,7 @@ from ci_gate.errors import UsageError
 from ci_gate.github.api.transport import Patience, Transport, open_transport
 from ci_gate.github.doctor.doctor import DEFAULT_CHECK, run_doctor
 from ci_gate.github.earlier_history import WORKFLOW
+from ci_gate.github.key import DEFAULT_KEY
 from ci_gate.github.plan_job import split_names
 from ci_gate.github.publication import CommentWhen, PublishOptions
 from ci_gate.github.publish import publish
@@ -32,7 +33,6 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--repository", type=_FOLDER, default=Path(), help="A checkout of head.  [default: here]")
 @click.option("--base", type=_FOLDER, help="A checkout of base, to see what thresholds.yaml loosens.")
 @click.option("--review", type=_FILE, help="Of both sides, by `ci-gate review`; instead of checkouts.")
-@click.option("--artifact", default="verdict", show_default=True, help="Of the other run, in a workflow_run.")
 @click.option(
     "--scenario",
     "scenarios",
@@ -49,7 +49,9 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 )
 @click.option("--status", default="", help="Also set a commit status of this name.")
 @click.option("--author", default="", help="Who writes the comment.  [default: whom the token belongs to]")
-@click.option("--key", default="load-gate", show_default=True, help="Tells this gate's comment from others.")
+@click.option(
+    "--key", default=DEFAULT_KEY, show_default=True, help="Tells this gate from others: comment and artifact."
+)
 @click.option(
     "--history-workflow",
     default=WORKFLOW,

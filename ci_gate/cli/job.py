@@ -11,7 +11,16 @@ import click
 import msgspec
 
 import ci_gate
-from ci_gate.cli.ci import names_option, profile_option, read_count, read_event, read_payload, warn_of
+from ci_gate.cli.ci import (
+    add_secrets,
+    key_option,
+    names_option,
+    profile_option,
+    read_count,
+    read_event,
+    read_payload,
+    warn_of,
+)
 from ci_gate.cli.options import choose_scenarios, make_options, read_thresholds
 from ci_gate.cli.repeat import find_standing_verdict, name_run
 from ci_gate.cli.run import thresholds_option
@@ -19,7 +28,7 @@ from ci_gate.errors import EXIT_PASS, GateError, UsageError
 from ci_gate.github.head_environment import hide_from_head
 from ci_gate.github.job_plan import Asked, choose_beside
 from ci_gate.github.occasion import read_occasion
-from ci_gate.github.plan_job import find_reviewed_base, split_names
+from ci_gate.github.plan_job import explain_lost_base, find_reviewed_base, split_names
 from ci_gate.github.problems import list_problems
 from ci_gate.github.review import (
     MAX_REVIEW_BYTES,
@@ -55,11 +64,9 @@ _folder = click.option("--folder", type=_FOLDER, required=True, help="What the j
 @thresholds_option
 @names_option
 @profile_option
-@click.option(
-    "--artifact", default="verdict", show_default=True, help="Of this workflow's runs: its verdict."
-)
+@key_option
 @_folder
-def review_command(thresholds_file: Path, names: str, profile_name: str, artifact: str, folder: Path) -> int:
+def review_command(thresholds_file: Path, names: str, profile_name: str, key: str, folder: Path) -> int:
     """Read what thresholds.yaml and the files beside it say on both sides, for `ci-gate publish --review`.
 
     Runs no code of head's, so that it may see GITHUB_TOKEN: with it, a label or a new title takes the last
@@ -76,7 +83,7 @@ def review_command(thresholds_file: Path, names: str, profile_name: str, artifac
         repository, file = find_repository(thresholds_file)
         review = review_sides(repository, file, find_reviewed_base(event, payload, repository))
         (folder / REVIEW_FILE).write_bytes(encode_review(review))
-        reused = _reuse(thresholds_file, names, profile_name, artifact, folder)
+        reused = _reuse(thresholds_file, names, profile_name, key, folder)
     except GateError as error:
         _write_verdict(folder, _make_mistaken(file, error))
         raise
@@ -84,9 +91,9 @@ def review_command(thresholds_file: Path, names: str, profile_name: str, artifac
     return EXIT_PASS
 
 
-def _reuse(thresholds_file: Path, names: str, profile_name: str, artifact: str, folder: Path) -> str:
+def _reuse(thresholds_file: Path, names: str, profile_name: str, key: str, folder: Path) -> str:
     """The run whose verdict stands, which is now this run's; empty where none does."""
-    found = find_standing_verdict(thresholds_file, names, profile_name, artifact)
+    found = find_standing_verdict(thresholds_file, names, profile_name, key)
     if found is not None:
         occasion = read_occasion(os.environ, read_payload())
         scenarios = [scenario.name for scenario in found.scenarios]
@@ -102,17 +109,27 @@ def _reuse(thresholds_file: Path, names: str, profile_name: str, artifact: str, 
 @click.option("--image", default="", help="Start the service from this image.")
 @click.option("--base-image", default="", help="And base's from this one.")
 @click.option("--users", default="", help="In each scenario; empty: as thresholds.yaml says.")
+@click.option("--decide", is_flag=True, help="End with the verdict's exit code: no `publish` follows.")
 @_folder
 def measure_command(
-    thresholds_file: Path, names: str, profile_name: str, users: str, folder: Path, **asked: str
+    thresholds_file: Path,
+    names: str,
+    profile_name: str,
+    users: str,
+    folder: Path,
+    *,
+    decide: bool,
+    **asked: str,
 ) -> int:
     """Measure what `ci-gate review` has read, and write the verdict of the job into --folder.
 
     Head's code runs in the job's own environment, without its tokens and without the files by which a step
-    sets later steps' variables. Ends with 0 whatever the verdict says: `ci-gate publish` decides. Any other
-    exit code is of what kept it from measuring.
+    sets later steps' variables; with those that the secret CI_GATE_SERVICE_ENV holds, as lines NAME=value.
+    Ends with 0 whatever the verdict says: `ci-gate publish` decides. Any other exit code is of what kept it
+    from measuring.
     """
     hide_from_head(os.environ)
+    add_secrets()
     review = decode_review(read_bounded(folder / REVIEW_FILE, MAX_REVIEW_BYTES))
     try:
         verdict = _measure(review, thresholds_file, (names, profile_name, users), Asked(**asked), folder)
@@ -120,7 +137,7 @@ def measure_command(
         _write_verdict(folder, _make_mistaken(review.file, error))
         raise
     _write_verdict(folder, verdict)
-    return EXIT_PASS
+    return verdict.exit_code if decide else EXIT_PASS
 
 
 def _measure(
@@ -132,7 +149,9 @@ def _measure(
     check_unchanged(review, thresholds)
     scenarios = choose_scenarios(thresholds, split_names(names))
     beside = choose_beside(asked, thresholds, scenarios, review.base_commit, thresholds_file.parent)
-    warn_of(beside.not_compared, title="Nothing is compared")
+    lost = explain_lost_base(*read_event(), review.base_commit)
+    not_compared = beside.not_compared or ("" if beside.base or asked.base else lost)
+    warn_of(not_compared, title="Nothing is compared")
     options = make_options(
         thresholds,
         tuple(scenario.name for scenario in scenarios),
@@ -149,7 +168,7 @@ def _measure(
     shutil.copyfile(options.out / TIMELINE_FILE, folder / TIMELINE_FILE)
     click.echo(render_terminal(verdict))
     planned = [scenario.name for scenario in scenarios]
-    merged = merge_verdicts(planned, [verdict], jobs={}, not_compared=beside.not_compared)
+    merged = merge_verdicts(planned, [verdict], jobs={}, not_compared=not_compared)
     occasion = read_occasion(os.environ, read_payload(), review.base_commit)
     return msgspec.structs.replace(demand_all(merged, head.thresholds, planned), occasion=occasion)
 

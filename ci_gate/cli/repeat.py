@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
-from ci_gate.cli.ci import names_option, profile_option, read_payload
+from ci_gate.cli.ci import key_option, names_option, profile_option, read_payload
 from ci_gate.cli.github import connect
 from ci_gate.cli.options import choose_profile, choose_scenarios, read_thresholds
 from ci_gate.cli.run import thresholds_option
 from ci_gate.errors import EXIT_PASS, GateError
 from ci_gate.github.gate_job import parse_needs, parse_scenarios, take_again
-from ci_gate.github.last_verdict import ARTIFACT, MeasureAgain, Wanted, find_last_verdict
+from ci_gate.github.last_verdict import MeasureAgain, Wanted, find_last_verdict
 from ci_gate.github.occasion import explain_need, read_occasion
 from ci_gate.github.plan_job import split_names
 from ci_gate.judge.verdict import Verdict
@@ -28,29 +28,30 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @thresholds_option
 @names_option
 @profile_option
+@key_option
 @click.option("--out", "out_file", type=_FILE, required=True, help="Where the verdict is written.")
-def last_verdict_command(thresholds_file: Path, names: str, profile_name: str, out_file: Path) -> int:
+def last_verdict_command(
+    thresholds_file: Path, names: str, profile_name: str, key: str, out_file: Path
+) -> int:
     """Look for the verdict that the last run of this workflow made of the same commit.
 
     For a label, or an edit of a pull request's title, that verdict still stands: it is written to --out,
     and reused=<run> is printed for the file at GITHUB_OUTPUT. Everything else is measured: reused= is empty
     then, and standard error says why. Needs GITHUB_TOKEN with actions: read.
     """
-    found = find_standing_verdict(thresholds_file, names, profile_name)
+    found = find_standing_verdict(thresholds_file, names, profile_name, key)
     if found is not None:
         write_verdict(out_file, found)
     click.echo(f"reused={name_run(found)}")
     return EXIT_PASS
 
 
-def find_standing_verdict(
-    thresholds_file: Path, names: str, profile_name: str, artifact: str = ARTIFACT
-) -> Verdict | None:
-    """The verdict of the last run of this workflow, in its ``artifact``.
+def find_standing_verdict(thresholds_file: Path, names: str, profile_name: str, key: str) -> Verdict | None:
+    """The verdict that the gate ``key`` made in the last run of this workflow.
 
     None where there is to be measured: standard error says why.
     """
-    found = _find_standing_verdict(thresholds_file, names, profile_name, artifact)
+    found = _find_standing_verdict(thresholds_file, names, profile_name, key)
     if isinstance(found, MeasureAgain):
         click.echo(f"to be measured: {clean_log_line(found.why)}", err=True)
         return None
@@ -65,7 +66,7 @@ def name_run(verdict: Verdict | None) -> str:
 
 
 def _find_standing_verdict(
-    thresholds_file: Path, names: str, profile_name: str, artifact: str
+    thresholds_file: Path, names: str, profile_name: str, key: str
 ) -> Verdict | MeasureAgain:
     payload = read_payload()
     if why := explain_need(os.environ, payload):
@@ -86,7 +87,7 @@ def _find_standing_verdict(
             scenarios=tuple(scenario.name for scenario in scenarios),
             thresholds_sha256=thresholds.sha256,
         )
-        return find_last_verdict(transport, os.environ.get("GITHUB_REPOSITORY", ""), wanted, artifact)
+        return find_last_verdict(transport, os.environ.get("GITHUB_REPOSITORY", ""), wanted, key)
 
 
 @click.command("repeat")

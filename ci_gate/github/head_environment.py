@@ -1,9 +1,15 @@
-"""What of a workflow step's environment head's code must not be given."""
+"""What of a workflow step's environment head's code is given, and what not."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import MutableMapping
 from typing import Final
+
+from ci_gate.errors import UsageError
+
+SECRETS: Final = "CI_GATE_SERVICE_ENV"
+"""The variable that holds all secrets of the service, as `take_secrets` reads them."""
 
 _TOKENS: Final = (
     "GITHUB_TOKEN",
@@ -12,6 +18,7 @@ _TOKENS: Final = (
     "ACTIONS_RESULTS_TOKEN",
     "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
 )
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Files that the runner reads after the step: what is written there becomes later steps' variables and PATH.
 _COMMAND_FILES: Final = (
     "GITHUB_ENV",
@@ -29,3 +36,20 @@ def hide_from_head(environ: MutableMapping[str, str]) -> None:
     """
     for name in (*_TOKENS, *_COMMAND_FILES):
         environ.pop(name, None)
+
+
+def take_secrets(environ: MutableMapping[str, str]) -> tuple[str, ...]:
+    """Make variables of the lines NAME=value in `SECRETS`, and return their values, for no log to show.
+
+    Empty lines and lines that start with # count for nothing. Raises UsageError, which shows no value.
+    """
+    values: list[str] = []
+    for number, line in enumerate(environ.pop(SECRETS, "").splitlines(), 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        name, equals, value = line.partition("=")
+        if not equals or not _NAME.fullmatch(name.strip()):
+            raise UsageError(f"line {number} of the secret service-env is not NAME=value, with one line each")
+        environ[name.strip()] = value
+        values += [value] if value else []
+    return tuple(values)

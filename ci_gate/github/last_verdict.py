@@ -10,11 +10,11 @@ from ci_gate.github.api.artifacts import download_artifact
 from ci_gate.github.api.reply import GitHubError
 from ci_gate.github.api.runs import find_run_before
 from ci_gate.github.api.transport import Transport
+from ci_gate.github.key import DEFAULT_KEY, name_artifact
 from ci_gate.judge.gate.repeated import explain_misfit
 from ci_gate.judge.occasion import Occasion
 from ci_gate.judge.verdict import Verdict, decode_verdict
 
-ARTIFACT: Final = "verdict"
 _FILE: Final = "verdict.json"
 _ENDED: Final = frozenset({"success", "failure"})
 
@@ -37,7 +37,7 @@ class MeasureAgain:
 
 
 def find_last_verdict(
-    transport: Transport, repository: str, wanted: Wanted, artifact: str = ARTIFACT
+    transport: Transport, repository: str, wanted: Wanted, key: str = DEFAULT_KEY
 ) -> Verdict | MeasureAgain:
     """The verdict of the newest earlier run of this workflow for this head, if it still stands.
 
@@ -56,7 +56,7 @@ def find_last_verdict(
             return MeasureAgain(why="no run has measured this commit before")
         if run.status != "completed" or run.conclusion not in _ENDED:
             return MeasureAgain(why=f"run {run.id} before it is {run.conclusion or run.status}")
-        files = download_artifact(transport, repository, run.id, artifact)
+        files = download_artifact(transport, repository, run.id, name_artifact(key))
         if _FILE not in files:
             return MeasureAgain(why=f"run {run.id} has left no {_FILE}")
         verdict = decode_verdict(files[_FILE])

@@ -14,6 +14,7 @@ from ci_gate.github.api.jobs import list_conclusions
 from ci_gate.github.api.pulls import NoPullRequest, PullRequest, find_pulls, find_sides, get_pull
 from ci_gate.github.api.reply import RefusedError
 from ci_gate.github.api.transport import Transport
+from ci_gate.github.key import name_artifact
 from ci_gate.github.problems import list_problems, missing_file
 from ci_gate.github.publication import (
     PublishOptions,
@@ -79,7 +80,7 @@ class OtherRun:
             return make_empty_verdict(self.options.thresholds_file, ci_gate.__version__, finding)
 
     def _download_verdict(self) -> Verdict:
-        name = self.options.artifact
+        name = name_artifact(self.options.key)
         files = download_artifact(self.transport, self.repository, self.run.run_id, name)
         if VERDICT_FILE not in files:
             raise EvidenceError(f"artifact {name} holds no {VERDICT_FILE}")

@@ -12,8 +12,8 @@ from typing import Any, Final
 from ci_gate.errors import UsageError
 from ci_gate.run.git import find_commit, find_merge_base, find_parents, has_file
 
-NO_DOCKERFILE: Final = "none"
 _PARENTS_OF_A_MERGE: Final = 2
+_NO_COMMIT: Final = re.compile(r"0*")  # as a push names the one before it, where the branch is new
 _SEPARATORS: Final = re.compile(r"[\s,]+")
 
 
@@ -23,8 +23,8 @@ class Matrix:
 
     ``base`` is the commit whose thresholds.yaml head's is compared with, ``measured_base`` the one that head
     is measured beside; each is empty where there is none. ``not_compared`` says why nothing is measured
-    beside head though the event has a base. ``dockerfile`` is empty where none is built. ``compared`` are
-    those scenarios that have a tolerance.
+    beside head though the event has a base. ``dockerfile`` and ``context`` are paths in the repository, and
+    empty where no image is built. ``compared`` are those scenarios that have a tolerance.
     """
 
     scenarios: tuple[str, ...]
@@ -34,6 +34,7 @@ class Matrix:
     measured_base: str
     not_compared: str
     dockerfile: str
+    context: str
     users: int | None
 
 
@@ -51,6 +52,7 @@ def render_outputs(matrix: Matrix) -> str:
         "measured_base": matrix.measured_base,
         "not_compared": matrix.not_compared,
         "dockerfile": matrix.dockerfile,
+        "context": matrix.context,
         "users": "" if matrix.users is None else str(matrix.users),
     }
     for name, value in outputs.items():
@@ -69,14 +71,23 @@ def find_reviewed_base(event_name: str, payload: Mapping[str, Any], repository: 
 
     A pull request is checked out as its test merge, and base is that merge's first parent: what the event
     calls base may be older. Checked out at its own head, base is what that head comes from. A merge group
-    names its own base, several pull requests back if need be.
+    names its own base, several pull requests back if need be. A push has the commit before it; a new branch
+    has none, nor has a push that replaced its history (`explain_lost_base`).
     Raises UsageError for a checkout that is not the pull request's, OutsideError where git fails.
     """
     if event_name in {"pull_request", "pull_request_target"}:
         return _find_base_of_pull(payload, repository)
     if event_name == "merge_group":
         return find_commit((_read(payload, "merge_group", "base_sha"),), repository)
-    return ""
+    return _find_commit_before(payload, repository) if event_name == "push" else ""
+
+
+def explain_lost_base(event_name: str, payload: Mapping[str, Any], base: str) -> str:
+    """Why a push that has a commit before it has no ``base``; empty where there is nothing to explain."""
+    before = _read(payload, "before")
+    if event_name != "push" or base or _NO_COMMIT.fullmatch(before):
+        return ""
+    return f"the push replaced {before[:12]!a}, which is no part of the history any more"
 
 
 def find_measured_base(asked: str, reviewed: str, repository: Path) -> str:
@@ -87,6 +98,18 @@ def find_measured_base(asked: str, reviewed: str, repository: Path) -> str:
 def explain_missing_dockerfile(commit: str, dockerfile: str, repository: Path) -> str:
     """Why head cannot be compared with ``commit``; empty where that has ``dockerfile``."""
     return "" if has_file(commit, dockerfile, repository) else f"base {commit[:12]} has no {dockerfile}"
+
+
+def _find_commit_before(payload: Mapping[str, Any], repository: Path) -> str:
+    before = _read(payload, "before")
+    if _NO_COMMIT.fullmatch(before):
+        return ""
+    try:
+        return find_commit((before,), repository)
+    except UsageError:
+        if payload.get("forced") is True:
+            return ""
+        raise
 
 
 def _find_base_of_pull(payload: Mapping[str, Any], repository: Path) -> str:

@@ -19,15 +19,15 @@ _PORT: Final = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/tcp)?", re.IGNOREC
 
 
 def find_plan_problems(
-    thresholds: Thresholds, scenarios: Sequence[Scenario], dockerfile: str, repository: Path
+    thresholds: Thresholds, scenarios: Sequence[Scenario], dockerfile: str, context: str, repository: Path
 ) -> tuple[Problem, ...]:
-    """More scenarios than a matrix holds; a Dockerfile that is not there, or that exposes another port.
+    """More scenarios than a matrix holds; an image that cannot be built, or that exposes another port.
 
-    ``dockerfile`` is relative to ``repository``, and empty where no image is built.
+    ``dockerfile`` and ``context`` are relative to ``repository``, a checkout; empty where none is built.
     """
     found = [*_find_too_many(thresholds, scenarios)]
     if dockerfile:
-        found += _find_no_image(thresholds, dockerfile, repository)
+        found += _find_no_image(thresholds, dockerfile, context, repository)
     return tuple(found)
 
 
@@ -45,11 +45,17 @@ def _find_too_many(thresholds: Thresholds, scenarios: Sequence[Scenario]) -> Ite
         yield _problem(thresholds, scenarios[MAX_SCENARIOS].at, message, allowed)
 
 
-def _find_no_image(thresholds: Thresholds, dockerfile: str, repository: Path) -> Iterator[Problem]:
-    if not (repository / dockerfile).is_file():
-        message = f"the service's image cannot be built: there is no {dockerfile}"
-        allowed = "a Dockerfile where the input 'dockerfile' says, or 'none' there: this file then starts it"
-        yield _problem(thresholds, thresholds.service.at, message, allowed)
+def _find_no_image(
+    thresholds: Thresholds, dockerfile: str, context: str, repository: Path
+) -> Iterator[Problem]:
+    message = "the service's image cannot be built: "
+    if not (_is_inside(dockerfile) and (repository / dockerfile).is_file()):
+        allowed = "a Dockerfile of this repository, by service.dockerfile or the input 'dockerfile'"
+        yield _problem(thresholds, thresholds.service.at, f"{message}there is no {dockerfile}", allowed)
+        return
+    if not (_is_inside(context) and (repository / context).is_dir()):
+        allowed = "a folder of this repository, by the input 'context'"
+        yield _problem(thresholds, thresholds.service.at, f"{message}there is no folder {context}", allowed)
         return
     exposed = _find_exposed_ports(repository / dockerfile)
     if exposed and DEFAULT_PORT not in exposed and not _names_port(thresholds):
@@ -71,6 +77,11 @@ def _find_exposed_ports(dockerfile: Path) -> frozenset[int]:
             return frozenset()
         ports.update(port for match in found for port in range(int(match[1]), int(match[2] or match[1]) + 1))
     return frozenset(ports)
+
+
+def _is_inside(path: str) -> bool:
+    """Whether a path that is normal and relative stays below where it starts."""
+    return not path.startswith("/") and not f"{path}/".startswith("../")
 
 
 def _names_port(thresholds: Thresholds) -> bool:

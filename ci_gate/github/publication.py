@@ -11,6 +11,7 @@ import msgspec
 
 from ci_gate.errors import EXIT_FAIL, EXIT_PASS, BadInputError, EvidenceError
 from ci_gate.github.api.event import Event
+from ci_gate.github.key import DEFAULT_KEY
 from ci_gate.github.threshold_files import ThresholdFiles
 from ci_gate.judge.changes.approval import judge_approval
 from ci_gate.judge.changes.rejudge import judge_under_base
@@ -31,7 +32,8 @@ older verdict stands; but for ``never``, which leaves it to another job."""
 class PublishOptions:
     """What to publish, and where.
 
-    ``verdict_file`` is None in a workflow_run job, whose verdict is in ``artifact`` of the run it follows.
+    ``verdict_file`` is None in a workflow_run job, whose verdict is in an artifact of the run it follows.
+    ``key`` is that gate's: it names the artifact and the comment.
     ``base`` is a checkout of the base side; without it, threshold changes are not looked for. ``review`` is a
     file that `review` wrote of both sides, and takes the place of both checkouts.
     ``scenarios`` are those that the other run measures, all of thresholds.yaml if empty; ``check`` is its
@@ -46,13 +48,12 @@ class PublishOptions:
     repository: Path = Path()
     base: Path | None = None
     review: Path | None = None
-    artifact: str = "verdict"
     comment: CommentWhen = "always"
     scenarios: tuple[str, ...] = ()
     check: str = "gate"
     status: str = ""
     author: str = ""
-    key: str = "load-gate"
+    key: str = DEFAULT_KEY
     history_workflow: str = "load-history.yml"
 
 

@@ -36,7 +36,7 @@ class Outcome:
     @property
     def verdict(self) -> Verdict:
         """Of all scenarios, as the gate job made it."""
-        return decode_verdict((self.artifacts / "verdict" / "verdict.json").read_bytes())
+        return decode_verdict((self.artifacts / "load-gate-verdict" / "verdict.json").read_bytes())
 
 
 def run_act(
@@ -46,9 +46,8 @@ def run_act(
     remote: Remote,
     runner: str,
     folder: Path,
-    variables: dict[str, str] | None = None,
     actions: dict[str, Path] | None = None,
-    workflow: str = "load-gate.yml",
+    workflow: str = "own-load-gate.yml",
     environment: dict[str, str] | None = None,
     token: str | None = None,
 ) -> Outcome:
@@ -67,7 +66,6 @@ def run_act(
         *("--platform", f"ubuntu-24.04={runner}", "--network", "host", "--pull=false"),
         *("--container-options", f"--pid host -v {artifacts}:/artifacts -v {remote.bare}:/remote.git:ro"),
         *("--no-skip-checkout", "--no-cache-server", "--rm", "--action-cache-path", str(folder / "cache")),
-        *(f"--var={name}={value}" for name, value in (variables or {}).items()),
         *(f"--local-repository={used}={ACTIONS / name}" for used, name in _used_actions().items()),
         *(f"--local-repository={used}={place}" for used, place in (actions or {}).items()),
         *(f"--env={name}={value}" for name, value in (environment or {}).items()),
@@ -121,7 +119,8 @@ def _remove_leftovers(workflow: str) -> None:
             for image in client.images.list(name=name):
                 # Kept for the rest of the session: the next run builds the same base from its layers.
                 image.tag(KEPT, image.short_id.partition(":")[2])
-                client.images.remove(name, force=True)
+                for tag in {*image.tags} - {f"{KEPT}:{image.short_id.partition(':')[2]}"}:
+                    client.images.remove(tag, force=True)
 
 
 def remove_kept_images() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.e2e.remote import Remote
 from tests.github.fake_state import REPOSITORY
 
 GATE = f"octo-org/ci-gate@{'1' * 40}"
+WORKFLOW_FILE = f"octo-org/ci-gate/.github/workflows/load-gate.yml@{'1' * 40}"
 COMMENT = f"octo-org/ci-gate/comment@{'1' * 40}"
 
 WORKFLOW = """\
@@ -64,6 +66,34 @@ jobs:
           thresholds: shop/thresholds.yaml
           key: shop
 """
+# Whoever calls the matrix workflow has an image; service containers start only where they are named.
+CALLER = """\
+name: ci
+on:
+  pull_request:
+permissions: {}
+jobs:
+  shop:
+    permissions:
+      actions: read
+      contents: read
+      pull-requests: read
+    uses: WORKFLOW
+    with:
+      thresholds: shop/thresholds.yaml
+      key: shop
+      dockerfile: docker/Dockerfile
+      context: ..
+      requirements: shop/load/requirements.txt
+    secrets:
+      service-env: |
+        GREETING=from a secret
+"""
+DOCKERFILE = """\
+FROM BASE
+COPY shop/service.py /
+CMD ["python3", "/service.py", "8080"]
+"""
 # It does not start without what a step of the job has set, nor with what is not for it to see.
 SERVICE = """\
 import os
@@ -91,7 +121,7 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-with ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler) as server:
+with ThreadingHTTPServer(("", int(sys.argv[1])), Handler) as server:
     server.serve_forever()
 """
 LOCUSTFILE = """\
@@ -112,6 +142,8 @@ schema: 1
 service:
   command: python service.py {port}
   ready: /
+  port: 8080
+  env: {GREETING: "${GREETING}"}
 compare: {max_duration: 30s}
 profiles:
   pull_request: {duration: 6s, warmup: 1s}
@@ -135,16 +167,22 @@ FILES = {
 }
 
 
+def calling(image: str) -> dict[str, str]:
+    """The files of one that calls the matrix workflow; ``image`` is what its service is built on."""
+    workflow = {".github/workflows/ci.yml": CALLER.replace("WORKFLOW", WORKFLOW_FILE)}
+    return FILES | workflow | {"shop/docker/Dockerfile": DOCKERFILE.replace("BASE", image)}
+
+
 class Adopter(Remote):
     """Not a copy of this repository: a monorepo that has never heard of it but for the step."""
 
     decisive = ("shop", ".github")
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, files: Mapping[str, str] = FILES) -> None:
         self.bare, self.checkout = folder / "remote.git", folder / "checkout"
         self.checkout.mkdir(parents=True)
         self._git("init", "--quiet", "--initial-branch", "main")
-        for name, text in FILES.items():
+        for name, text in files.items():
             (self.checkout / name).parent.mkdir(parents=True, exist_ok=True)
             (self.checkout / name).write_text(text)
         self._git("remote", "add", "origin", f"https://github.com/{REPOSITORY}.git")

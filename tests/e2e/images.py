@@ -11,7 +11,7 @@ from tests.images import _has, _locked, build, connect_engine, python_image
 ROOT = Path(__file__).parents[2]
 
 # Steps print as they go: the client gives up on one that is silent for long.
-# What uv and pip find installed, they do not look for: the jobs need no network, and are told to use none.
+# What the service under test is built on: its packages are there, for a build has no network either.
 LOCKED = """\
 FROM {base}
 COPY requirements.lock uv.lock /
@@ -22,10 +22,10 @@ RUNNER = """\
 FROM {base}
 RUN apt-get update \\
     && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \\
-       docker.io git postgresql redis-server \\
+       docker.io postgresql redis-server \\
     && rm -rf /var/lib/apt/lists/*
 """
-# An adopter's runner: nothing of ci-gate's is installed. Packages come from a folder: jobs have no network.
+# A runner: nothing of ci-gate's is installed. Packages come from a folder: jobs have no network.
 ADOPTER = """\
 FROM {base}
 RUN apt-get update && apt-get install -y --no-install-recommends git && rm -rf /var/lib/apt/lists/*
@@ -65,7 +65,7 @@ class Images:
 
     @cached_property
     def runner(self) -> str:
-        return _build("runner", RUNNER, self.locked, {})
+        return _build("runner", RUNNER, self.adopter, {})
 
     @cached_property
     def adopter(self) -> str:

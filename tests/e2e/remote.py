@@ -7,9 +7,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from tests.e2e.images import Images
 from tests.github.fake_state import REPOSITORY
 
 ROOT = Path(__file__).parents[2]
+OWN = ".github/workflows/own-load-gate.yml"
 DECISIVE = ("thresholds.yaml", "reference_service/scenarios", ".github/workflows")
 
 # Short, and with room for a busy machine: what is proved is the way through the workflow.
@@ -48,25 +50,35 @@ BURST = """\
 
 
 class Remote:
-    """``bare`` is what jobs fetch from; ``checkout`` is where act is started."""
+    """``bare`` is what jobs fetch from; ``checkout`` is where act is started.
+
+    ``actions`` are folders by what the workflows use.
+    """
 
     decisive = DECISIVE
 
-    def __init__(self, folder: Path, image: str, thresholds: str) -> None:
+    def __init__(self, folder: Path, images: Images, thresholds: str) -> None:
         self.bare, self.checkout = folder / "remote.git", folder / "checkout"
         self.checkout.mkdir(parents=True)
         copy_work_tree(self.checkout)
         self._git("init", "--quiet", "--initial-branch", "main")
         (self.checkout / "thresholds.yaml").write_text(thresholds)
         # Only here: the image cannot be pulled, and the ports of the service containers are this machine's.
-        self.edit("reference_service/Dockerfile", r"^ARG BASE=.*$", f"ARG BASE={image}")
+        self.edit("reference_service/Dockerfile", r"^ARG BASE=.*$", f"ARG BASE={images.locked}")
         self.edit(
             ".github/workflows/load-gate.yml",
             r"^( +)fail-fast: false$",
             r"\1fail-fast: false\n\1max-parallel: 1",
         )
+        self.edit(OWN, r"^( +)postgres: .*$", rf"\1postgres: {images.postgres}")
+        self.edit(OWN, r"^( +)redis: .*$", rf"\1redis: {images.redis}")
+        # act knows no `$/`: a called workflow is this checkout's, an action that of a repository of its own.
+        self.edit(OWN, r"uses: \$/", "uses: ./")
+        for name in ("load-gate.yml", "load-gate-comment.yml"):
+            name_own_repository(self.checkout / ".github" / "workflows" / name)
         self._git("remote", "add", "origin", f"https://github.com/{REPOSITORY}.git")
         self.base = self.commit("Base")
+        self.actions = {f"octo-org/ci-gate@{'1' * 40}": self.checkout}
 
     def edit(self, path: str, old: str, new: str) -> None:
         """Replace what the regular expression ``old`` finds, which must be there once."""
@@ -112,6 +124,13 @@ class Remote:
             ["git", *identity, *arguments], cwd=self.checkout, check=True, capture_output=True, text=True
         )
         return done.stdout.removesuffix("\n")
+
+
+def name_own_repository(workflow: Path) -> None:
+    """Write a workflow of this repository as act can read it, which knows no `$/`."""
+    text, found = re.subn(r"uses: \$/(\S+)", rf"uses: octo-org/ci-gate/\1@{'1' * 40}", workflow.read_text())
+    assert found, workflow
+    workflow.write_text(text)
 
 
 def copy_work_tree(target: Path) -> None:

@@ -40,7 +40,7 @@ def images() -> Iterator[Images]:
 
 @pytest.fixture
 def remote(tmp_path, images) -> Remote:
-    return Remote(tmp_path / "repository", images.locked, DEPLOYMENTS + BURST)
+    return Remote(tmp_path / "repository", images, DEPLOYMENTS + BURST)
 
 
 def pull_request(head: str) -> dict[str, object]:
@@ -48,16 +48,13 @@ def pull_request(head: str) -> dict[str, object]:
     return {"number": 1, "pull_request": {"number": 1, "labels": [], **sides}}
 
 
-def on(images: Images) -> dict[str, object]:
-    return {
-        "runner": images.runner,
-        "variables": {"LOAD_GATE_POSTGRES": images.postgres, "LOAD_GATE_REDIS": images.redis},
-    }
+def on(remote: Remote, images: Images) -> dict[str, object]:
+    return {"remote": remote, "runner": images.runner, "actions": remote.actions}
 
 
 def run(event, payload, remote, images, tmp_path):
     remote.publish()
-    outcome = run_act(event, payload, remote=remote, **on(images), folder=tmp_path / "act")
+    outcome = run_act(event, payload, **on(remote, images), folder=tmp_path / "act")
     print(outcome.log[-30_000:])  # shown where the test fails
     return outcome
 
@@ -77,12 +74,12 @@ def test_pull_request__without_a_change_is_green(remote, images, tmp_path):
     assert (deployments.name, burst.name) == ("concurrent-deployments", "burst-load")
     assert deployments.comparison is not None
     assert burst.comparison is None
-    assert (outcome.artifacts / "evidence-burst-load" / "run.json").exists()
-    assert "burst-load" in (outcome.artifacts / "report" / "report.html").read_text()
+    assert (outcome.artifacts / "load-gate~evidence~burst-load" / "run.json").exists()
+    assert "burst-load" in (outcome.artifacts / "load-gate-report" / "report.html").read_text()
 
 
 def test_pull_request__that_slows_an_endpoint_is_red_and_commented(images, tmp_path):
-    remote = Remote(tmp_path / "repository", images.locked, DEPLOYMENTS)
+    remote = Remote(tmp_path / "repository", images, DEPLOYMENTS)
     remote.branch("change")
     remote.edit(
         "reference_service/deployments.py",
@@ -136,12 +133,13 @@ def test_pull_request__whose_title_is_edited_is_not_measured_and_stays_red(remot
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w") as archive:
             archive.writestr("verdict.json", encode_verdict(measured))
-        github.state.artifacts.append(Artifact(id=1, run_id=7, name="verdict", content=packed.getvalue()))
+        github.state.artifacts.append(
+            Artifact(id=1, run_id=7, name="load-gate-verdict", content=packed.getvalue())
+        )
         outcome = run_act(
             "pull_request",
             payload,
-            remote=remote,
-            **on(images),
+            **on(remote, images),
             folder=tmp_path / "act",
             environment={"GITHUB_API_URL": github.url, "no_proxy": "127.0.0.1,localhost"},
             token="token",
@@ -151,8 +149,8 @@ def test_pull_request__whose_title_is_edited_is_not_measured_and_stays_red(remot
     assert outcome.exit_code != 0
     assert outcome.verdict.outcome == "FAIL"
     assert "measured by run 7" in outcome.verdict.findings[-1].message
-    assert not [*outcome.artifacts.glob("evidence-*")]
-    assert (outcome.artifacts / "report" / "report.html").exists()
+    assert not [*outcome.artifacts.glob("*evidence*")]
+    assert (outcome.artifacts / "load-gate-report" / "report.html").exists()
 
 
 def comment_on(outcome, remote, images, tmp_path, head, merge) -> None:
@@ -160,7 +158,7 @@ def comment_on(outcome, remote, images, tmp_path, head, merge) -> None:
     remote.return_to_main()
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
-        archive.write(outcome.artifacts / "verdict" / "verdict.json", "verdict.json")
+        archive.write(outcome.artifacts / "load-gate-verdict" / "verdict.json", "verdict.json")
     run = {
         "id": 7,
         "event": "pull_request",
@@ -172,15 +170,16 @@ def comment_on(outcome, remote, images, tmp_path, head, merge) -> None:
     with FakeGitHub() as github:
         github.state.pulls.append(Pull(number=1, sha=head, branch="change", merge_sha=merge))
         github.state.parents[merge] = (remote.base, head)
-        github.state.artifacts.append(Artifact(id=1, run_id=7, name="verdict", content=packed.getvalue()))
+        github.state.artifacts.append(
+            Artifact(id=1, run_id=7, name="load-gate-verdict", content=packed.getvalue())
+        )
         for commit in (remote.base, merge):
             for path, content in remote.read_files(commit).items():
                 github.state.files[commit, path] = content
         commented = run_act(
             "workflow_run",
             {"action": "completed", "workflow_run": run},
-            remote=remote,
-            **on(images),
+            **on(remote, images),
             folder=tmp_path / "comment",
             workflow="load-gate-comment.yml",
             environment={"GITHUB_API_URL": github.url, "no_proxy": "127.0.0.1,localhost"},

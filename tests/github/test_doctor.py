@@ -279,16 +279,20 @@ def test_branches__are_let_through_as_github_does(patterns, passing, stopped):
 
 PROJECT = Path(__file__).parents[2]
 DOCUMENT = (PROJECT / "docs" / "workflows.md").read_text()
+ADOPT = (PROJECT / "docs" / "adopt.md").read_text()
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 def read_documented_setup():
-    """The workflow files that the document shows, and the copy that it asks for; path -> text."""
+    """The workflow file that the document shows, and the other that it points to; path -> text."""
     blocks = re.findall(r"^( *)```yaml\n(.*?)^ *```$", DOCUMENT, re.DOTALL | re.MULTILINE)
     texts = [textwrap.dedent(text).replace("COMMIT", COMMIT) for _, text in blocks]
     shown = {text.splitlines()[0].removeprefix("# "): text for text in texts if text.startswith("# .github/")}
     comment = ".github/workflows/load-gate-comment.yml"
-    return {comment: (PROJECT / comment).read_text()} | shown
+    (pointed_to,) = re.findall(
+        rf"^```yaml\n(# {re.escape(comment)}\n.*?)^```$", ADOPT, re.DOTALL | re.MULTILINE
+    )
+    return {comment: pointed_to} | shown
 
 
 def read_own_setup():
@@ -313,7 +317,7 @@ def test_documented_setup__blocks_and_needs_nothing(check):
 
 
 def test_own_setup__blocks_and_needs_nothing():
-    lines = look_at(read_own_setup(), "gate")
+    lines = look_at(read_own_setup(), "load-gate / gate")
     assert [(line.state, line.subject, line.found) for line in lines if line.state != "ok"] == []
 
 
@@ -328,8 +332,8 @@ def test_documented_setup__whose_check_is_not_required_names_the_one_to_require(
     [
         ("  load-gate:\n", "  load-gate:\n    needs: build\n", "caller starts"),
         ("  load-gate:\n", "  load-gate:\n    if: github.actor != 'x'\n", "caller starts"),
-        ("      contents: read\n", "", "caller grants"),
-        ("      pull-requests: read\n", "", "caller grants"),
+        ("      contents: read  # to check out\n", "", "caller grants"),
+        ("      pull-requests: read  # the labels as they are now\n", "", "caller grants"),
         ("  load-gate:\n", "  verdict:\n", "required check"),
         ("load-gate.yml@", "other.yml@", "gate job"),
         ("  merge_group:\n", "", "merge queue"),
@@ -351,11 +355,10 @@ def test_documented_setup__has_the_types_and_permissions_that_the_doctor_demands
     types = caller.triggers["pull_request"].get("types", ["opened", "synchronize", "reopened"])
     assert types == list(NEEDED_TYPES)
     own = parse_workflow(read_own_setup()[".github/workflows/load-gate.yml"], "load-gate.yml")
+    assert {*own.triggers} == {"workflow_call"}
     asked = {name: level for job in own.jobs for name, level in (job.permissions or {}).items()}
     assert asked == NEEDED_PERMISSIONS
     assert caller.jobs[0].permissions == NEEDED_PERMISSIONS
-    own_types = own.triggers["pull_request"].get("types", ["opened", "synchronize", "reopened"])
-    assert own_types == list(NEEDED_TYPES)
 
 
 LOCAL = """\
@@ -370,9 +373,11 @@ jobs:
 CALLED = "on: workflow_call\n" + GATE[GATE.index("permissions:") :]
 
 
-def test_called_workflow_of_the_same_repository__is_looked_into():
+@pytest.mark.parametrize("root", [".", "$"])
+def test_called_workflow_of_the_same_repository__is_looked_into(root):
     """Jobs beside the caller are no business of the gate's; those inside are."""
-    texts = {".github/workflows/gate.yml": CALLED, ".github/workflows/pull.yml": LOCAL}
+    caller = LOCAL.replace("uses: ./", f"uses: {root}/")
+    texts = {".github/workflows/gate.yml": CALLED, ".github/workflows/pull.yml": caller}
     assert wrong(look_at(texts, "load / gate")) == []
     texts[".github/workflows/gate.yml"] = CALLED.replace("    if: always()\n", "")
     assert wrong(look_at(texts, "load / gate")) == ["gate always runs"]

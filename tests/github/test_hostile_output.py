@@ -138,7 +138,7 @@ def other_run(**values):
 
 @pytest.mark.parametrize("archive", ARCHIVES)
 def test_publish__of_a_forks_run(github, publish, archive):
-    github.state.artifacts = [Artifact(id=1, run_id=99, name="verdict", content=archive)]
+    github.state.artifacts = [Artifact(id=1, run_id=99, name="load-gate-verdict", content=archive)]
     github.state.pulls[0].branch = BRANCH
     code, out, err = publish("workflow_run", other_run())
     assert (code, err) == (0, "")
@@ -149,7 +149,7 @@ def test_publish__of_a_forks_run(github, publish, archive):
 @pytest.mark.parametrize("text", HOSTILE_THRESHOLDS)
 @pytest.mark.parametrize("ref", [MERGE, BASE])
 def test_publish__of_hostile_thresholds(github, publish, text, ref):
-    github.state.artifacts = [Artifact(id=1, run_id=99, name="verdict", content=ARCHIVES[0])]
+    github.state.artifacts = [Artifact(id=1, run_id=99, name="load-gate-verdict", content=ARCHIVES[0])]
     github.state.files[ref, FILE] = text.encode()
     code, out, err = publish("workflow_run", other_run(head_branch="topic"))
     assert (code, err) == (0, "")

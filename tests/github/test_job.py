@@ -114,16 +114,31 @@ def test_job__a_head_that_keeps_its_limits_is_green(job):
     assert (job.folder / "evidence" / "run.json").exists()
 
 
+def slow_service(job):
+    return (
+        (job.repository.folder / "service.py")
+        .read_text()
+        .replace(
+            "with site.Server",
+            "get = site.Handler.do_GET\n"
+            "site.Handler.do_GET = lambda handler: time.sleep(0.6) or get(handler)\n"
+            "with site.Server",
+        )
+    )
+
+
+@pytest.mark.slow
+def test_measure__that_decides_ends_as_the_verdict_does(job):
+    """As in a job of the matrix workflow, which is run again by itself where it failed."""
+    job.open_pull_request(**{"service.py": slow_service(job)})
+    assert job.review()[0] == 0
+    assert job.measure("--decide")[0] == 1
+    assert job.verdict.outcome == "FAIL"
+
+
 @pytest.mark.slow
 def test_job__a_slow_head_is_red_though_it_could_be_measured(job):
-    service = (job.repository.folder / "service.py").read_text()
-    slow = service.replace(
-        "with site.Server",
-        "get = site.Handler.do_GET\n"
-        "site.Handler.do_GET = lambda handler: time.sleep(0.6) or get(handler)\n"
-        "with site.Server",
-    )
-    job.open_pull_request(**{"service.py": slow})
+    job.open_pull_request(**{"service.py": slow_service(job)})
     assert job.review()[0] == 0
     assert job.measure()[0] == 0
     assert job.publish()[0] == 1
@@ -249,8 +264,31 @@ def test_measure__gives_heads_code_neither_tokens_nor_the_files_that_instruct_th
     assert seen["GITHUB_REPOSITORY"] == "shop/shop"
 
 
-@pytest.mark.parametrize(("name", "reused"), [("a-verdict", "41"), ("another-verdict", "")])
-def test_label__takes_the_last_verdict_of_the_same_key_again(job, github, name, reused):
+def test_measure__gives_heads_code_what_the_secret_holds_and_hides_it_from_logs(job):
+    dump = "import json, os\njson.dump(dict(os.environ), open('seen.json', 'w'))\n"
+    job.open_pull_request(**{"visits.py": dump})
+    assert job.review()[0] == 0
+    job.set(CI_GATE_SERVICE_ENV="API_KEY=se cret=\r\nEMPTY=\n", DATABASE_URL="of the job")
+    _, _, err = job.measure()
+    seen = json.loads((job.repository.folder / "seen.json").read_text())
+    assert (seen["API_KEY"], seen["EMPTY"], seen["DATABASE_URL"]) == ("se cret=", "", "of the job")
+    assert "CI_GATE_SERVICE_ENV" not in seen
+    assert [line for line in err.splitlines() if "se cret" in line] == ["::add-mask::se cret="]
+
+
+@pytest.mark.parametrize("text", ["API_KEY", "API_KEY=a\nse cret", "1A=secret", "A B=secret", "=secret"])
+def test_measure__of_a_secret_of_another_form_shows_none_of_it(job, text):
+    job.open_pull_request()
+    assert job.review()[0] == 0
+    job.set(CI_GATE_SERVICE_ENV=text)
+    code, out, err = job.measure()
+    assert code == 2
+    assert "of the secret service-env is not NAME=value" in err
+    assert "cret" not in (out + err).replace("secret service-env", "")
+
+
+@pytest.mark.parametrize(("key", "reused"), [("a", "41"), ("another", "")])
+def test_label__takes_the_last_verdict_of_the_same_key_again(job, github, key, reused):
     job.open_pull_request(action="labeled")
     text = (job.repository.folder / "thresholds.yaml").read_text()
     occasion = Occasion(
@@ -277,7 +315,7 @@ def test_label__takes_the_last_verdict_of_the_same_key_again(job, github, name, 
     packed = pack(("verdict.json", encode_verdict(measured)))
     github.state.artifacts.append(Artifact(id=1, run_id=41, name="a-verdict", content=packed))
     job.set(GITHUB_API_URL=github.url, GITHUB_TOKEN="token", no_proxy="127.0.0.1,localhost")
-    code, out, err = job.review("--artifact", name)
+    code, out, err = job.review("--key", key)
     assert (code, out) == (0, f"reused={reused}\n"), err
     assert job.verdict.outcome == ("FAIL" if reused else "INVALID")
     assert job.publish("--comment", "never")[0] == (1 if reused else 3)

@@ -74,7 +74,7 @@ class Jobs:
         told = {"id": 41, "head_sha": HEAD, "created_at": "2026-11-24T09:00:00Z"} | changes
         self.github.state.runs.append(Run(**told))
         packed = pack(("verdict.json", measured() if content is None else content))
-        artifact = Artifact(id=told["id"], run_id=told["id"], name="verdict", content=packed)
+        artifact = Artifact(id=told["id"], run_id=told["id"], name="load-gate-verdict", content=packed)
         self.github.state.artifacts.append(artifact)
 
     def look(self, action="edited", *, base="main", changes=None, head=HEAD, **environ):

@@ -9,6 +9,7 @@ from ci_gate.cli.ci import plan_command
 from ci_gate.errors import BadInputError, UsageError
 from ci_gate.github.plan_job import (
     Matrix,
+    explain_lost_base,
     find_measured_base,
     find_reviewed_base,
     render_outputs,
@@ -99,9 +100,34 @@ def test_base__of_a_merge_group_is_what_it_says(merged):
     assert find_reviewed_base("merge_group", payload, merged["folder"]) == merged["old"]
 
 
-@pytest.mark.parametrize("event", ["workflow_dispatch", "push", ""])
+@pytest.mark.parametrize("event", ["workflow_dispatch", "schedule", ""])
 def test_base__of_other_events_is_none(merged, event):
     assert find_reviewed_base(event, {}, merged["folder"]) == ""
+
+
+@pytest.mark.parametrize("before", ["", "0" * 40, "0" * 64])
+def test_base__of_a_push_that_makes_a_branch_is_none(merged, before):
+    payload = {"before": before}
+    assert find_reviewed_base("push", payload, merged["folder"]) == ""
+    assert explain_lost_base("push", payload, "") == ""
+
+
+def test_base__of_a_push_is_the_commit_before_it(merged):
+    """Several commits back, where several were pushed at once."""
+    payload = {"before": merged["old"], "forced": False}
+    assert find_reviewed_base("push", payload, merged["folder"]) == merged["old"]
+    assert explain_lost_base("push", payload, merged["old"]) == ""
+
+
+def test_base__of_a_push_that_replaced_the_history_is_none_and_says_so(merged):
+    payload = {"before": "f" * 40, "forced": True}
+    assert find_reviewed_base("push", payload, merged["folder"]) == ""
+    assert "replaced 'ffffffffffff'" in explain_lost_base("push", payload, "")
+
+
+def test_base__of_a_push_that_is_not_in_the_checkout(merged):
+    with pytest.raises(UsageError, match="no commit"):
+        find_reviewed_base("push", {"before": "f" * 40, "forced": False}, merged["folder"])
 
 
 def test_measured_base__is_the_reviewed_one_unless_another_is_asked_for(merged):
@@ -142,13 +168,14 @@ def test_outputs__are_lines_that_github_reads():
         base="c0ffee",
         measured_base="decade",
         not_compared="why",
-        dockerfile="Dockerfile",
+        dockerfile="shop/Dockerfile",
+        context="shop",
         users=5,
     )
     assert render_outputs(matrix) == (
         'matrix=[{"scenario": "a", "base": ""}, {"scenario": "b", "base": "decade"}]\n'
         'scenarios=["a", "b"]\nprofile=quick\nbase=c0ffee\n'
-        "measured_base=decade\nnot_compared=why\ndockerfile=Dockerfile\nusers=5\n"
+        "measured_base=decade\nnot_compared=why\ndockerfile=shop/Dockerfile\ncontext=shop\nusers=5\n"
     )
 
 
@@ -161,19 +188,20 @@ def test_outputs__cannot_be_smuggled_in():
         measured_base="",
         not_compared="",
         dockerfile="x\nbase=evil",
+        context="",
         users=None,
     )
     with pytest.raises(UsageError, match="dockerfile holds characters"):
         render_outputs(matrix)
 
 
-def plan(merged, *arguments, event="pull_request"):
-    file = merged["folder"].parent / "event.json"
-    file.write_text(json.dumps(pull_request(merged) if event == "pull_request" else {}))
+def plan(merged, *arguments, event="pull_request", payload=None, file="thresholds.yaml", **environ):
+    told = merged["folder"].parent / "event.json"
+    told.write_text(json.dumps(payload or (pull_request(merged) if event == "pull_request" else {})))
     return CliRunner().invoke(
         plan_command,
-        ["--thresholds", str(merged["folder"] / "thresholds.yaml"), *arguments],
-        env={"GITHUB_EVENT_NAME": event, "GITHUB_EVENT_PATH": str(file)},
+        ["--thresholds", str(merged["folder"] / file), *arguments],
+        env={"GITHUB_EVENT_NAME": event, "GITHUB_EVENT_PATH": str(told), **environ},
         standalone_mode=False,
     )
 
@@ -182,7 +210,7 @@ def test_plan__of_a_pull_request(merged):
     assert plan(merged).stdout == (
         'matrix=[{"scenario": "visits", "base": ""}]\n'
         f'scenarios=["visits"]\nprofile=pull_request\nbase={merged["base"]}\n'
-        f"measured_base={merged['base']}\nnot_compared=\ndockerfile=\nusers=\n"
+        f"measured_base={merged['base']}\nnot_compared=\ndockerfile=\ncontext=\nusers=\n"
     )
 
 
@@ -209,7 +237,7 @@ def test_plan__by_hand(merged):
     assert plan(merged, *arguments, event="workflow_dispatch").stdout == (
         'matrix=[{"scenario": "visits", "base": ""}]\n'
         'scenarios=["visits"]\nprofile=long\nbase=\nmeasured_base=\nnot_compared=\n'
-        "dockerfile=Dockerfile\nusers=3\n"
+        "dockerfile=Dockerfile\ncontext=.\nusers=3\n"
     )
 
 
@@ -235,8 +263,78 @@ def test_plan__reviews_the_events_base_whatever_is_measured(merged):
     assert f"\nbase={merged['change']}\nmeasured_base={merged['change']}\n" in by_hand
 
 
-def test_plan__none_is_no_dockerfile(merged):
-    assert "\ndockerfile=\n" in plan(merged, "--dockerfile", "none").stdout
+def test_plan__of_a_push_measures_the_commit_before_it(merged):
+    done = plan(merged, event="push", payload={"before": merged["old"]})
+    assert f"\nbase={merged['old']}\nmeasured_base={merged['old']}\nnot_compared=\n" in done.stdout
+
+
+def test_plan__of_a_push_that_replaced_the_history_says_why_nothing_is_compared(merged):
+    done = plan(merged, event="push", payload={"before": "f" * 40, "forced": True})
+    assert "\nbase=\nmeasured_base=\nnot_compared=the push replaced 'ffffffffffff'" in done.stdout
+    assert done.stderr.startswith("::warning title=Nothing is compared::the push replaced")
+
+
+@pytest.fixture
+def monorepo(merged, repository):
+    """With a service below backend/, which is a part of base and builds by backend/docker/Dockerfile."""
+    folder = merged["folder"]
+    git(folder, "checkout", "--quiet", "main")
+    for name in ("thresholds.yaml", "visits.py", "docker/Dockerfile"):
+        (folder / "backend" / name).parent.mkdir(parents=True, exist_ok=True)
+    for name in ("thresholds.yaml", "visits.py"):
+        (folder / "backend" / name).write_text((folder / name).read_text())
+    (folder / "backend/docker/Dockerfile").write_text("FROM scratch\nEXPOSE 8080\n")
+    return {**merged, "old": commit(folder, "Backend")}
+
+
+@pytest.mark.parametrize(
+    ("context", "expected"), [("docker", "backend/docker"), ("..", "."), (".", "backend")]
+)
+def test_plan__finds_dockerfile_and_context_from_thresholds_yaml(monorepo, context, expected):
+    asked = ("--dockerfile", "docker/Dockerfile", "--context", context)
+    done = plan(
+        monorepo, *asked, event="push", payload={"before": monorepo["old"]}, file="backend/thresholds.yaml"
+    )
+    assert f"\ndockerfile=backend/docker/Dockerfile\ncontext={expected}\n" in done.stdout
+    assert f"\nmeasured_base={monorepo['old']}\nnot_compared=\n" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "context", "message"),
+    [
+        ("docker/Dockerfile", "gone", "there is no folder backend/gone"),
+        ("docker/Dockerfile", "../..", "there is no folder .."),
+        ("docker/Dockerfile", "/etc", "there is no folder /etc"),
+        ("../../Dockerfile", ".", "there is no ../Dockerfile"),
+        ("/etc/passwd", ".", "there is no /etc/passwd"),
+    ],
+)
+def test_plan__of_an_image_from_elsewhere(monorepo, dockerfile, context, message):
+    (monorepo["folder"].parent / "Dockerfile").write_text("FROM scratch\n")
+    asked = ("--dockerfile", dockerfile, "--context", context)
+    done = plan(monorepo, *asked, event="push", file="backend/thresholds.yaml")
+    assert isinstance(done.exception, BadInputError)
+    assert message in str(done.exception)
+
+
+@pytest.mark.parametrize("key", ["", "a/b", "a~verdict~b", "-a", "a" * 62, "a\nb"])
+def test_plan__refuses_a_key_that_names_no_artifact(merged, key):
+    done = plan(merged, "--key", key)
+    assert isinstance(done.exception, UsageError)
+    assert "key takes 1 to 61 letters" in done.stdout
+    assert plan(merged, "--key", "a-verdict_1.b").exception is None
+
+
+def test_plan__gives_the_locustfile_the_secrets_and_hides_them(merged, repository, monkeypatch):
+    repository.edit(
+        "visits.py", "from locust", 'import os\n\nassert os.environ["API_KEY"] == "a=b%"\nfrom locust'
+    )
+    assert plan(merged).exception is not None
+    monkeypatch.delenv("API_KEY", raising=False)
+    done = plan(merged, CI_GATE_SERVICE_ENV="# of the shop\n\nAPI_KEY=a=b%\n")
+    assert done.exception is None, done.stderr
+    assert "::add-mask::a=b%25\n" in done.stderr
+    assert "a=b" not in done.stdout
 
 
 def test_plan__of_a_missing_dockerfile_says_so_before_anything_is_built(merged):
@@ -247,7 +345,7 @@ def test_plan__of_a_missing_dockerfile_says_so_before_anything_is_built(merged):
         2,
         "the service's image cannot be built: there is no docker/Dockerfile",
     )
-    assert "'none'" in problem.allowed
+    assert "the input 'dockerfile'" in problem.allowed
     assert parse_problems(done.stdout.removeprefix("problems=")) == (problem,)
 
 

@@ -103,7 +103,7 @@ class Job:
         """Publish as the job that follows the run of a fork; no ``members``: it left no artifact."""
         members = {"verdict.json": run_verdict()} if members is None else members
         archive = pack(*members.items()) if isinstance(members, dict) else members
-        left = [Artifact(id=1, run_id=99, name="verdict", content=archive)] if members else []
+        left = [Artifact(id=1, run_id=99, name="load-gate-verdict", content=archive)] if members else []
         others = [each for each in self.github.state.artifacts if each.run_id != 99]
         self.github.state.artifacts = [*others, *left]
         run = {
@@ -477,7 +477,7 @@ def test_hostile_artifact__is_refused_and_the_older_comment_does_not_stand(fork_
 @pytest.mark.parametrize(
     ("conclusion", "words"),
     [
-        ("cancelled", "the run was cancelled, and run 99 has no artifact verdict: none"),
+        ("cancelled", "the run was cancelled, and run 99 has no artifact load-gate-verdict: none"),
         ("startup_failure", "the run did not start"),
         ("timed_out", "the run ran out of time"),
         ("stale", "the run ended as stale"),
@@ -595,6 +595,16 @@ def test_verdict__beside_a_check_that_ended_otherwise_is_stale(fork_job, p95, co
     assert f"{outcome}: " in fork_job.comments[0].splitlines()[1]
     assert ("stale" in fork_job.comments[0]) is bool(words)
     assert words in fork_job.comments[0]
+
+
+@pytest.mark.parametrize(
+    ("check", "outcome"), [("load-gate / gate", "PASS"), ("other / gate", "INVALID"), ("gate", "INVALID")]
+)
+def test_check__of_one_of_two_calls_of_the_workflow_is_named_with_its_caller(fork_job, check, outcome):
+    """By the last part of the name alone, the other gate's would be taken for it."""
+    fork_job.github.state.jobs = [job_of_run("success"), job_of_run("failure", "other / gate")]
+    assert fork_job.other_run({"verdict.json": run_verdict(212.4)}, check=check) == 0
+    assert f"{outcome}: " in fork_job.comments[0].splitlines()[1]
 
 
 def test_deleted_fork__is_nothing_to_comment_on(fork_job):

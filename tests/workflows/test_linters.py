@@ -67,12 +67,12 @@ def test_zizmor__finds_in_an_action(tmp_path, old, new, audit):
         ("checks.yml", "persist-credentials: false", "fetch-depth: 1", "artipacked"),
         (
             "load-gate.yml",
-            'ci-gate run "${arguments[@]}"',
+            '"$ROOT/.ci/requirements" "$REQUIREMENTS"',
             "echo ${{ github.head_ref }}",
             "template-injection",
         ),
         ("load-gate.yml", "permissions: {}\n", "permissions: write-all\n", "excessive-permissions"),
-        ("load-gate.yml", "  pull_request:\n", "  pull_request_target:\n", "dangerous-triggers"),
+        ("own-load-gate.yml", "  pull_request:\n", "  pull_request_target:\n", "dangerous-triggers"),
     ],
 )
 def test_zizmor__finds(copy, file, old, new, audit):

@@ -14,26 +14,34 @@ ACTION, COMMENT_ACTION = ROOT / "action.yml", ROOT / "comment" / "action.yml"
 HISTORY_ACTION = ROOT / "history" / "action.yml"
 FILES = [*sorted(GITHUB.rglob("*.yml")), ACTION, COMMENT_ACTION]
 WORKFLOWS = {file.stem: yaml.safe_load(file.read_text()) for file in sorted((GITHUB / "workflows").glob("*"))}
-JOBS = [(name, job) for name, workflow in WORKFLOWS.items() for job in workflow["jobs"]]
+CALLER = WORKFLOWS["own-load-gate"]["jobs"]["load-gate"]
+JOBS = [
+    (name, job)
+    for name, workflow in WORKFLOWS.items()
+    for job, content in workflow["jobs"].items()
+    if "uses" not in content
+]
 WRITES = {
     ("load-gate-comment", "comment"): {"pull-requests"},
     ("release", "pypi"): {"id-token"},
     ("release", "github"): {"contents"},
 }
 ON = True  # YAML 1.1 reads the key `on` as true
+CALLED = WORKFLOWS["load-gate"][ON]["workflow_call"]
+GATE_JOBS = WORKFLOWS["load-gate"]["jobs"]
 
 
 def steps_of(file: Path):
     content = yaml.safe_load(file.read_text())
     if "runs" in content:
         return content["runs"]["steps"]
-    return [step for job in content.get("jobs", {}).values() for step in job["steps"]]
+    return [step for job in content.get("jobs", {}).values() for step in job.get("steps", ())]
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
 def test_actions__are_pinned_by_commit_and_say_their_version(file):
     for line in file.read_text().splitlines():
-        if "uses: " in line and "uses: ./ci-gate/" not in line:
+        if "uses: " in line and "uses: $/" not in line:
             assert re.search(r"uses: (?:actions|pypa)/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$", line), line
 
 
@@ -93,16 +101,16 @@ def test_gate__compares_thresholds_with_the_base_of_the_event_whatever_is_measur
     assert reviewed not in str([jobs["image"], jobs["scenario"]])
 
 
-def test_gate__runs_for_every_way_into_the_branch():
-    assert {"pull_request", "merge_group", "workflow_dispatch", "workflow_call"} == {
-        *WORKFLOWS["load-gate"][ON]
-    }
+def test_gate__is_called_and_starts_for_every_way_into_the_branch():
+    assert {*WORKFLOWS["load-gate"][ON]} == {"workflow_call"}
+    assert {*WORKFLOWS["own-load-gate"][ON]} == {"pull_request", "merge_group", "workflow_dispatch"}
+    assert CALLER["uses"] == "$/.github/workflows/load-gate.yml"
 
 
 def test_gate__runs_for_whatever_may_change_a_verdict_without_a_commit():
     """A new base branch, a label, a title; a filter of paths would leave the check waiting."""
     types = ["opened", "synchronize", "reopened", "edited", "labeled", "unlabeled"]
-    assert WORKFLOWS["load-gate"][ON]["pull_request"] == {"types": types}
+    assert WORKFLOWS["own-load-gate"][ON]["pull_request"] == {"types": types}
 
 
 def test_measuring__is_skipped_only_where_a_verdict_is_taken_again():
@@ -122,24 +130,112 @@ def test_token__is_not_seen_by_heads_code():
     assert [*steps].index(with_token) < [*steps].index("Check thresholds.yaml, and plan")
 
 
-def test_inputs__are_the_same_by_hand_and_by_call():
-    triggers = WORKFLOWS["load-gate"][ON]
-    by_hand, by_call = triggers["workflow_dispatch"]["inputs"], triggers["workflow_call"]["inputs"]
+def test_inputs__given_by_hand_are_handed_on():
+    by_hand = WORKFLOWS["own-load-gate"][ON]["workflow_dispatch"]["inputs"]
     assert {*by_hand} == {"scenario", "profile", "base", "users"}
-    assert {*by_call} == {*by_hand, "dockerfile"}
+    assert {name: CALLER["with"][name] for name in by_hand} == {
+        name: f"${{{{ inputs.{name} }}}}" for name in by_hand
+    }
+    assert {*CALLER["with"]} <= {*CALLED["inputs"]}
+    assert {*CALLER["permissions"].items()} == {
+        permission for job in GATE_JOBS.values() for permission in job["permissions"].items()
+    }
 
 
-def test_services__are_pinned_and_published_on_the_bridge_only():
-    for service in WORKFLOWS["load-gate"]["jobs"]["scenario"]["services"].values():
-        assert re.search(r"@sha256:[0-9a-f]{64}' }}$", service["image"])
+def test_inputs__that_the_action_has_too_are_the_same():
+    action = inputs_of(ACTION)
+    alike = {*CALLED["inputs"]} & {*action}
+    assert alike == {"thresholds", "scenario", "profile", "base", "users", "key", "requirements"}
+    assert {name: CALLED["inputs"][name]["default"] for name in alike} == {
+        name: action[name]["default"] for name in alike
+    }
+
+
+@pytest.mark.parametrize("name", [*CALLED["inputs"], *CALLED["secrets"]])
+def test_input__is_used(name):
+    of = "secrets" if name in CALLED["secrets"] else "inputs"
+    assert re.search(rf"\b{of}\.{re.escape(name)}\b", str(WORKFLOWS["load-gate"]["jobs"]))
+
+
+def test_services__are_what_the_caller_names_and_published_on_the_bridge_only():
+    """Not what a variable of the repository names: a fork's run has none, and had another database."""
+    assert "vars." not in (GITHUB / "workflows" / "load-gate.yml").read_text()
+    services = GATE_JOBS["scenario"]["services"]
+    assert {*services} == {"postgres", "redis"}
+    for name, service in services.items():
+        assert service["image"] == f"${{{{ inputs.{name} }}}}"
+        assert CALLED["inputs"][name]["default"] == "", "an image that is empty is not started"
         assert all(port.startswith("172.17.0.1:") for port in service["ports"])
+        assert re.search(r"@sha256:[0-9a-f]{64}$", CALLER["with"][name])
+
+
+def test_key__is_in_every_name_that_two_calls_would_share():
+    """`~` is in no key, so that no pattern of one key finds what another has left."""
+    key = "${{ inputs.key }}"
+    assert key in WORKFLOWS["load-gate"]["concurrency"]["group"]
+    for job in GATE_JOBS.values():
+        images = [value for name, value in job.get("env", {}).items() if name.endswith("_IMAGE")]
+        assert all(image.endswith(f":${{{{ github.run_id }}}}-{key}") for image in images)
+        for step in job["steps"]:
+            for name in ("name", "pattern") if "artifact" in step.get("uses", "") else ():
+                if name in step["with"]:
+                    public = {f"{key}-verdict", f"{key}-report"}
+                    assert step["with"][name] in public or step["with"][name].startswith(f"{key}~"), step
+            if "last-verdict" in step.get("run", ""):
+                assert '--key "$KEY"' in step["run"]
+
+
+def test_files__lie_where_the_runner_empties_the_machine():
+    """On a machine that is kept, the workspace holds what the last run has left: its verdicts, too."""
+    for job in GATE_JOBS.values():
+        for step in job["steps"]:
+            if "artifact" in step.get("uses", ""):
+                assert step["with"]["path"].startswith("${{ runner.temp }}"), step
+            for target in re.findall(r"--(?:out|folder|output) (\S+)", step.get("run", "")):
+                assert target.startswith('"$RUNNER_TEMP/'), step
+
+
+def test_own_code__is_had_from_github_at_the_commit_of_the_workflow():
+    """By a checkout, a private copy would need a token, and `job.workflow_*` is not everywhere."""
+    text = (GITHUB / "workflows" / "load-gate.yml").read_text()
+    assert "job.workflow_" not in text
+    assert {job: str(content).count("$/.github/actions/install") for job, content in GATE_JOBS.items()} == {
+        "plan": 1,
+        "image": 0,
+        "scenario": 1,
+        "gate": 1,
+    }
+    for job in GATE_JOBS.values():
+        assert all("repository" not in step.get("with", {}) for step in job["steps"])
+
+
+def test_images__that_are_gone_are_not_built_again_by_one_scenario():
+    steps = {step["name"]: step for step in GATE_JOBS["scenario"]["steps"]}
+    said = steps["Say what to do where they are gone"]
+    assert said["if"] == "failure() && steps.images.outcome == 'failure'"
+    assert "Re-run all jobs" in said["run"]
+    assert not any("continue-on-error" in step for step in steps.values())
+    assert not any("docker build" in step.get("run", "") for step in steps.values())
+    assert steps["Upload the verdict"]["if"] == "always() && steps.measure.outcome != 'skipped'"
+
+
+def test_secret__is_seen_by_the_steps_that_run_heads_code_alone():
+    seen = [
+        (job, step["name"])
+        for job, content in GATE_JOBS.items()
+        for step in content["steps"]
+        if "secrets." in str(step)
+    ]
+    assert seen == [("plan", "Check thresholds.yaml, and plan"), ("scenario", "Measure and judge")]
+    assert "secrets" not in str([{**job, "steps": ()} for job in GATE_JOBS.values()])
 
 
 def test_comment__runs_the_default_branch_only():
     (job,) = WORKFLOWS["load-gate-comment"]["jobs"].values()
     assert WORKFLOWS["load-gate-comment"][ON] == {
-        "workflow_run": {"workflows": [WORKFLOWS["load-gate"]["name"]], "types": ["completed"]}
+        "workflow_run": {"workflows": [WORKFLOWS["own-load-gate"]["name"]], "types": ["completed"]}
     }
+    assert [step["uses"] for step in job["steps"]] == ["$/comment"]
     for step in job["steps"]:
         assert not {"ref", "repository"} & {*step.get("with", {})}, "this would be the fork's code"
         assert "download-artifact" not in step.get("uses", ""), "ci-gate itself reads it, with care"
@@ -201,4 +297,4 @@ def test_comment_action__takes_what_the_gate_takes():
     gate, comment = inputs_of(ACTION), inputs_of(COMMENT_ACTION)
     for name in {*comment} - {"check"}:
         assert comment[name]["default"] == gate[name]["default"], name
-    assert '--artifact "$KEY-verdict"' in str(steps_of(COMMENT_ACTION)[-1]["run"])
+    assert '--key "$KEY"' in str(steps_of(COMMENT_ACTION)[-1]["run"])

@@ -20,9 +20,15 @@ class _Jobs(msgspec.Struct):
 def list_conclusions(transport: Transport, repository: str, run: FinishedRun, name: str) -> tuple[str, ...]:
     """How the jobs called ``name`` ended, also in a workflow that the run called. Raises GitHubError.
 
-    The newest attempt of each job, for a part of a run can be run again.
+    ``caller / name`` is the job of one such workflow alone. The newest attempt of each job, for a part of a
+    run can be run again.
     """
     path = f"/repos/{repository}/actions/runs/{run.run_id}/jobs"
     pages = transport.get_pages(path, {"filter": "latest"})
     jobs = [job for page in pages for job in page.read(_Jobs).jobs]
-    return tuple(job.conclusion for job in jobs if job.conclusion and job.name.rpartition(" / ")[2] == name)
+    called = f" / {name}"
+    return tuple(
+        job.conclusion
+        for job in jobs
+        if job.conclusion and (job.name == name or (called.count(" / ") == 1 and job.name.endswith(called)))
+    )

@@ -13,7 +13,7 @@ OWN_CHECK: Final = "gate"
 """The name of the gate's job in ci-gate's own load-gate.yml, which a caller's job puts its own before."""
 
 _CALL_ONLY: Final = {"workflow_call"}
-_HERE: Final = re.compile(r"\./(?P<path>\.github/workflows/[^@]+)")
+_HERE: Final = re.compile(r"[.$]/(?P<path>\.github/workflows/[^@]+)")
 _OWN_WORKFLOW: Final = re.compile(r"[^/\s]+/[^/\s]+/\.github/workflows/load-gate\.ya?ml@\S+")
 
 

@@ -135,12 +135,12 @@ def _find_gaps(filters: Mapping[str, object], branch: str) -> list[str]:
 
 
 def _check_pushes(setup: Setup) -> Iterator[Line]:
-    """A push has no base to be compared with, and GitHub takes its check for that of the pull request."""
+    """A push is compared with the commit before it, and GitHub takes its check for that of the pull request."""
     for workflow in (gate.workflow for gate in setup.gates[:1]):
         filters = workflow.triggers.get("push")
         if filters is None or is_of_named_branches(filters):
             continue
-        found = "start the workflow: green without a base, on the commit of a pull request"
+        found = "start the workflow: compared with the push before, on the commit of a pull request"
         to_do = f"take push out of on: in {workflow.path}, or give it branches: [{setup.rules.branch}]"
         yield Line(state="FIX", subject="pushes", found=found, to_do=to_do)
 
