@@ -31,9 +31,8 @@ from ci_gate.github.plan_problems import explain_guessed_port, find_plan_problem
 from ci_gate.github.problems import list_problems, parse_problems, render_problems
 from ci_gate.github.review import find_repository
 from ci_gate.judge.gate.mistakes import add_mistakes
-from ci_gate.judge.timeline.run_timeline import encode_timeline
 from ci_gate.report.annotations import clean_log_line
-from ci_gate.report.files import TIMELINE_FILE, write_verdict
+from ci_gate.report.files import TIMELINE_FILE, write_timeline, write_verdict
 from ci_gate.report.output import write_command
 from ci_gate.report.terminal import render_terminal
 from ci_gate.thresholds import DEFAULT_FILE
@@ -169,8 +168,7 @@ def gate_command(  # noqa: PLR0913, PLR0917 - one parameter for each option
         verdict = demand_of_head(verdict, repository, thresholds_file, planned)
     verdict = msgspec.structs.replace(verdict, occasion=read_occasion(os.environ, read_payload(), base))
     write_verdict(out_file, verdict)
-    timeline = encode_timeline(gather_timelines(folder, planned))
-    out_file.with_name(TIMELINE_FILE).write_bytes(timeline)
+    write_timeline(out_file.with_name(TIMELINE_FILE), gather_timelines(folder, planned))
     click.echo(render_terminal(verdict))
     return verdict.exit_code
 

@@ -22,7 +22,7 @@ from ci_gate.cli.ci import (
     warn_of,
 )
 from ci_gate.cli.options import choose_scenarios, make_options, read_thresholds
-from ci_gate.cli.repeat import find_standing_verdict, name_run
+from ci_gate.cli.repeat import find_standing_verdict, name_run, write_standing
 from ci_gate.cli.run import thresholds_option
 from ci_gate.errors import EXIT_PASS, GateError, UsageError
 from ci_gate.github.head_environment import hide_from_head
@@ -96,8 +96,9 @@ def _reuse(thresholds_file: Path, names: str, profile_name: str, key: str, folde
     found = find_standing_verdict(thresholds_file, names, profile_name, key)
     if found is not None:
         occasion = read_occasion(os.environ, read_payload())
-        scenarios = [scenario.name for scenario in found.scenarios]
-        _write_verdict(folder, repeat_verdict(found, occasion, scenarios, {"plan": "success"}))
+        scenarios = [scenario.name for scenario in found.verdict.scenarios]
+        again = repeat_verdict(found.verdict, occasion, scenarios, {"plan": "success"})
+        write_standing(folder / VERDICT_FILE, again, found.timeline)
     return name_run(found)
 
 

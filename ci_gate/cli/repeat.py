@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -11,14 +12,15 @@ from ci_gate.cli.ci import key_option, names_option, profile_option, read_payloa
 from ci_gate.cli.github import connect
 from ci_gate.cli.options import choose_profile, choose_scenarios, read_thresholds
 from ci_gate.cli.run import thresholds_option
-from ci_gate.errors import EXIT_PASS, GateError
+from ci_gate.errors import EXIT_PASS, EvidenceError, GateError
 from ci_gate.github.gate_job import parse_needs, parse_scenarios, take_again
-from ci_gate.github.last_verdict import MeasureAgain, Wanted, find_last_verdict
+from ci_gate.github.last_verdict import MeasureAgain, Standing, Wanted, find_last_verdict
 from ci_gate.github.occasion import explain_need, read_occasion
 from ci_gate.github.plan_job import split_names
+from ci_gate.judge.timeline.run_timeline import RunTimeline
 from ci_gate.judge.verdict import Verdict
 from ci_gate.report.annotations import clean_log_line
-from ci_gate.report.files import write_verdict
+from ci_gate.report.files import TIMELINE_FILE, read_timeline, write_timeline, write_verdict
 from ci_gate.report.terminal import render_terminal
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -41,12 +43,12 @@ def last_verdict_command(
     """
     found = find_standing_verdict(thresholds_file, names, profile_name, key)
     if found is not None:
-        write_verdict(out_file, found)
+        write_standing(out_file, found.verdict, found.timeline)
     click.echo(f"reused={name_run(found)}")
     return EXIT_PASS
 
 
-def find_standing_verdict(thresholds_file: Path, names: str, profile_name: str, key: str) -> Verdict | None:
+def find_standing_verdict(thresholds_file: Path, names: str, profile_name: str, key: str) -> Standing | None:
     """The verdict that the gate ``key`` made in the last run of this workflow.
 
     None where there is to be measured: standard error says why.
@@ -58,16 +60,23 @@ def find_standing_verdict(thresholds_file: Path, names: str, profile_name: str, 
     return found
 
 
-def name_run(verdict: Verdict | None) -> str:
+def name_run(found: Standing | None) -> str:
     """The run of a verdict that stands; empty for none, as the output ``reused`` has it."""
-    if verdict is None:
+    if found is None:
         return ""
-    return str(verdict.occasion.run_id if verdict.occasion else 0)
+    return str(found.verdict.occasion.run_id if found.verdict.occasion else 0)
+
+
+def write_standing(file: Path, verdict: Verdict, timeline: RunTimeline | None) -> None:
+    """The verdict, and beside it what its charts are drawn from."""
+    write_verdict(file, verdict)
+    if timeline is not None:
+        write_timeline(file.with_name(TIMELINE_FILE), timeline)
 
 
 def _find_standing_verdict(
     thresholds_file: Path, names: str, profile_name: str, key: str
-) -> Verdict | MeasureAgain:
+) -> Standing | MeasureAgain:
     payload = read_payload()
     if why := explain_need(os.environ, payload):
         return MeasureAgain(why=why)
@@ -103,6 +112,9 @@ def repeat_command(verdict_file: Path, scenarios: str, needs: str, out_file: Pat
     """
     occasion = read_occasion(os.environ, read_payload())
     verdict = take_again(verdict_file, occasion, parse_scenarios(scenarios), parse_needs(needs))
-    write_verdict(out_file, verdict)
+    timeline = None
+    with contextlib.suppress(EvidenceError):  # charts are no part of the verdict
+        timeline = read_timeline(verdict_file.parent)
+    write_standing(out_file, verdict, timeline)
     click.echo(render_terminal(verdict))
     return verdict.exit_code

@@ -21,3 +21,8 @@ def check_key(key: str) -> str:
 def name_artifact(key: str) -> str:
     """The artifact that holds the verdict of this gate."""
     return f"{key}-verdict"
+
+
+def name_timeline_artifact(key: str) -> str:
+    """The artifact that holds what its charts are drawn from."""
+    return f"{key}-timeline"

@@ -65,6 +65,11 @@ def write_verdict(path: Path, verdict: Verdict) -> None:
     path.write_bytes(encode_verdict(verdict))
 
 
+def write_timeline(path: Path, timeline: RunTimeline) -> None:
+    """One that `read_timeline` reads, in a folder that is there."""
+    path.write_bytes(encode_timeline(timeline))
+
+
 def read_verdict(path: Path) -> Verdict:
     """The verdict of a file. Raises UsageError where it cannot be read, EvidenceError where it is none."""
     return decode_verdict(read_bounded(path, MAX_VERDICT_BYTES))

@@ -52,6 +52,7 @@ def test_call__with_a_key_a_context_requirements_and_a_secret_and_without_servic
     assert {each.name for each in outcome.artifacts.iterdir()} == {
         "shop-verdict",
         "shop-report",
+        "shop-timeline",
         *(f"shop~{what}" for what in ("images", "verdict~orders", "timeline~orders", "evidence~orders")),
     }
     assert "from a secret" not in outcome.log

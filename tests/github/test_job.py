@@ -10,6 +10,7 @@ import pytest
 
 from ci_gate.github.job_plan import Asked, Beside, choose_beside
 from ci_gate.judge.occasion import Occasion
+from ci_gate.judge.timeline.run_timeline import TIMELINE_SCHEMA, RunTimeline, encode_timeline
 from ci_gate.judge.verdict import decode_verdict, encode_verdict
 from ci_gate.thresholds import parse_thresholds
 from tests.github.fake_state import Artifact, Pull, Run
@@ -314,10 +315,13 @@ def test_label__takes_the_last_verdict_of_the_same_key_again(job, github, key, r
         )
     packed = pack(("verdict.json", encode_verdict(measured)))
     github.state.artifacts.append(Artifact(id=1, run_id=41, name="a-verdict", content=packed))
+    charts = pack(("timeline.json", encode_timeline(RunTimeline(schema=TIMELINE_SCHEMA, scenarios=()))))
+    github.state.artifacts.append(Artifact(id=2, run_id=41, name="a-timeline", content=charts))
     job.set(GITHUB_API_URL=github.url, GITHUB_TOKEN="token", no_proxy="127.0.0.1,localhost")
     code, out, err = job.review("--key", key)
     assert (code, out) == (0, f"reused={reused}\n"), err
     assert job.verdict.outcome == ("FAIL" if reused else "INVALID")
+    assert (job.folder / "timeline.json").exists() is bool(reused)
     assert job.publish("--comment", "never")[0] == (1 if reused else 3)
 
 

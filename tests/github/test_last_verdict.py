@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from ci_gate.cli.repeat import last_verdict_command, repeat_command
 from ci_gate.judge.occasion import Occasion
+from ci_gate.judge.timeline.run_timeline import TIMELINE_SCHEMA, RunTimeline, encode_timeline
 from ci_gate.judge.verdict import decode_verdict, encode_verdict
 from ci_gate.thresholds import parse_thresholds
 from tests.github.fake_state import Artifact, Run
@@ -73,8 +74,12 @@ class Jobs:
         """The run before this one, and the verdict that it left."""
         told = {"id": 41, "head_sha": HEAD, "created_at": "2026-11-24T09:00:00Z"} | changes
         self.github.state.runs.append(Run(**told))
-        packed = pack(("verdict.json", measured() if content is None else content))
-        artifact = Artifact(id=told["id"], run_id=told["id"], name="load-gate-verdict", content=packed)
+        self.leave("verdict", measured() if content is None else content, told["id"])
+
+    def leave(self, what, content, run=41):
+        """An artifact of a run that came before."""
+        number, packed = len(self.github.state.artifacts) + 1, pack((f"{what}.json", content))
+        artifact = Artifact(id=number, run_id=run, name=f"load-gate-{what}", content=packed)
         self.github.state.artifacts.append(artifact)
 
     def look(self, action="edited", *, base="main", changes=None, head=HEAD, **environ):
@@ -123,6 +128,21 @@ def test_title_or_label__takes_the_last_verdict_again(jobs, action):
     assert (code, verdict.outcome) == (0, "PASS")
     assert "measured by run 41" in verdict.findings[-1].message
     assert verdict.occasion.run_id == 41
+
+
+TIMELINE = encode_timeline(RunTimeline(schema=TIMELINE_SCHEMA, scenarios=()))
+
+
+@pytest.mark.parametrize(("content", "kept"), [(None, None), (TIMELINE, TIMELINE), (b"no timeline", None)])
+def test_charts__are_taken_again_with_the_verdict_where_they_can_be_had(jobs, content, kept):
+    """What cannot be drawn again is worth no measurement."""
+    if content is not None:
+        jobs.leave("timeline", content)
+    assert jobs.look("labeled") == "reused=41\n"
+    assert jobs.gate()[0] == 0
+    for folder in (jobs.reused.parent, jobs.folder):
+        file = folder / "timeline.json"
+        assert (file.read_bytes() if file.exists() else None) == kept
 
 
 def test_red__stays_red_whatever_is_edited(jobs):

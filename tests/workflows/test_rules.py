@@ -179,7 +179,7 @@ def test_key__is_in_every_name_that_two_calls_would_share():
         for step in job["steps"]:
             for name in ("name", "pattern") if "artifact" in step.get("uses", "") else ():
                 if name in step["with"]:
-                    public = {f"{key}-verdict", f"{key}-report"}
+                    public = {f"{key}-verdict", f"{key}-timeline", f"{key}-report"}
                     assert step["with"][name] in public or step["with"][name].startswith(f"{key}~"), step
             if "last-verdict" in step.get("run", ""):
                 assert '--key "$KEY"' in step["run"]
@@ -261,7 +261,9 @@ def test_action__gives_the_token_to_ci_gates_own_code_alone():
 def test_action__decides_and_uploads_whatever_became_of_the_steps_before():
     """Publish ends with the verdict's exit code, and nothing may swallow it."""
     steps = {step["name"]: step for step in steps_of(ACTION)}
-    for name in ("Publish, and decide", "Upload the verdict", "Upload the report and the evidence"):
+    uploads = [name for name in steps if name.startswith("Upload ")]
+    assert len(uploads) == 3
+    for name in ("Publish, and decide", *uploads):
         assert steps[name]["if"].startswith("always() && "), name
     assert steps["Publish, and decide"]["if"] == "always() && steps.install.outputs.folder != ''"
     assert not any("continue-on-error" in step for step in steps.values())
@@ -288,7 +290,9 @@ def test_artifact__is_kept_for_a_time_that_the_workflow_says(name):
 
 def test_action__keeps_every_artifact_for_as_long_as_the_input_says():
     uploads = [step["with"] for step in steps_of(ACTION) if "upload-artifact" in step.get("uses", "")]
-    assert [each["name"] for each in uploads] == ["${{ inputs.key }}-verdict", "${{ inputs.key }}-report"]
+    assert [each["name"] for each in uploads] == [
+        f"${{{{ inputs.key }}}}-{what}" for what in ("verdict", "timeline", "report")
+    ]
     assert all(each["retention-days"] == "${{ inputs.retention-days }}" for each in uploads)
 
 

@@ -135,7 +135,7 @@ def _find_gaps(filters: Mapping[str, object], branch: str) -> list[str]:
 
 
 def _check_pushes(setup: Setup) -> Iterator[Line]:
-    """A push is compared with the commit before it, and GitHub takes its check for that of the pull request."""
+    """A push is compared with the commit before it, and its check counts for the pull request's commit."""
     for workflow in (gate.workflow for gate in setup.gates[:1]):
         filters = workflow.triggers.get("push")
         if filters is None or is_of_named_branches(filters):
