@@ -105,7 +105,7 @@ def measure_load(scenario: Scenario, profile: Profile, thresholds: Thresholds) -
 
 
 def read_log(log: str) -> dict[str, float]:
-    """The seconds of each step in a log of act, its pre and post steps included, in the slowest of the jobs."""
+    """The seconds of each step in a log of act, its pre and post steps included, in the slowest job."""
     found: dict[tuple[str, str], float] = {}
     for line in log.splitlines():
         if step := STEP.match(line):

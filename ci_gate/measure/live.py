@@ -74,6 +74,16 @@ class RecordingTail:
         )
 
     @property
+    def failures(self) -> int:
+        """How many requests have failed so far, in the ramp too."""
+        return self._failures
+
+    @property
+    def is_steady_reached(self) -> bool:
+        """Whether the steady phase has begun."""
+        return self._steady_began_s is not None
+
+    @property
     def no_success_for_s(self) -> float:
         """How long nothing has succeeded in the steady phase; 0 before it, and once it is over."""
         begin_s = self._steady_began_s

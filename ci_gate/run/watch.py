@@ -60,11 +60,13 @@ class AloneWatch(Watch):
     """Of head alone: the load is of no use once nothing succeeds and a limit is broken whatever comes."""
 
     _lost: LostLimit | None = None
+    _failures = 0  # when all was read last: that takes time beside a load, and tells nothing without new ones
 
     def check(self) -> bool:
         super().check()
-        if self._tail.no_success_for_s < NO_SUCCESS_S:
+        if self._tail.no_success_for_s < NO_SUCCESS_S or self._tail.failures == self._failures:
             return False
+        self._failures = self._tail.failures
         head = classify(read_recording(self._job.folder), self._scenario.accept)
         self._lost = find_lost_limit(self._scenario, self._job.plan, head)
         return self._lost is not None
@@ -73,7 +75,9 @@ class AloneWatch(Watch):
         """Once it is over: why it did not run to its end, None where it did."""
         if self._lost:
             return str(self._lost)
-        return None if self._tail.read().phase == "ended" else "its Locust did not end by itself"
+        if self._tail.read().phase != "ended":
+            return "its Locust did not end by itself"
+        return None if self._tail.is_steady_reached else "its users never got to the steady phase"
 
 
 def _follow(scenario: Scenario, job: Job) -> RecordingTail:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import functools
+import time
 
 import pytest
 
+from ci_gate.evidence.readings import Mark
+from ci_gate.evidence.recording import LineWriter
 from ci_gate.evidence.samples import ENDED_BY_CHECK, ENDED_WELL, SampleWriter
 from ci_gate.judge.steady import find_successes
 from ci_gate.measure.live import RecordingTail
@@ -57,3 +60,31 @@ def test_progress__reads_each_text_once(tmp_path, writer):
         write(writer, 1, f"GET /{number}", 200)
         assert tail.read().requests == number + 1
     assert tail.read().failures == 0
+
+
+@pytest.mark.parametrize(
+    ("marks", "successes", "expected_s"),
+    [
+        ({}, {}, 0),
+        ({"started": 60}, {"GET /a": 50}, 0),  # before the phase, what fails may be as it warms up
+        ({"started": 60, "steady": 30}, {}, 30),
+        ({"started": 60, "steady": 30}, {"GET /a": 40}, 30),
+        ({"started": 60, "steady": 30}, {"GET /a": 12}, 12),
+        ({"started": 60, "steady": 30, "stopping": 1}, {"GET /a": 12}, 0),
+    ],
+)
+def test_no_success__is_counted_from_the_last_or_from_the_begin_of_the_phase(
+    tmp_path, writer, marks, successes, expected_s
+):
+    now_s = time.time()
+    with LineWriter(tmp_path / "marks.jsonl") as lines:
+        for name, ago_s in marks.items():
+            lines.write(Mark(name=name, wall_s=now_s - ago_s, monotonic_s=time.monotonic() - ago_s))
+    for endpoint, ago_s in successes.items():
+        at_s = now_s - ago_s
+        writer.write(at_s, at_s, 5.0, 100, writer.string_id(endpoint), 0, 0, 0, 200, 0, ENDED_WELL)
+    write(writer, 5, "GET /b", 500)
+    tail = follow(tmp_path)
+    assert tail.read().failures == tail.failures == 5
+    assert tail.no_success_for_s == pytest.approx(expected_s, abs=1)
+    assert tail.is_steady_reached is ("steady" in marks)
