@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.ci_minutes import WORKFLOW, read_duration, read_jobs, read_log, render
+from benchmarks.ci_minutes import WORKFLOW, read_duration, read_jobs, read_log, read_logs, render
 
 GRAPH = """
 jobs:
@@ -49,6 +49,11 @@ def test_jobs__are_added_up_and_billed_by_the_minute(tmp_path):
 
 def test_log__of_act_gives_the_longest_time_of_each_step():
     assert read_log(LOG) == {"Install ci-gate": 63.0}
+    assert read_logs([LOG, LOG.replace("1m3s", "3s").replace("Install", "Build")]) == {
+        "Install ci-gate": 63.0,
+        "Build ci-gate": 3.0,
+    }
+    assert read_logs([LOG, LOG.replace("1m3s", "9s")]) == {"Install ci-gate": 9.0}
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("28.7ms", 0.0287), ("1m2.5s", 62.5), ("1h0m1s", 3601.0)])
