@@ -92,8 +92,17 @@ PROBE_KINDS: Final = (
             "waiting_other",
             "blocked",  # that asked for a lock they have not got
             "longest_transaction_s",
+            "server_started_s",  # with the next, which database it is
+            "database_oid",
         ),
-        counters=("commits", "rollbacks", "deadlocks", "blocks_read", "blocks_hit"),
+        counters=(
+            "commits",
+            "rollbacks",
+            "deadlocks",
+            "blocks_read",
+            "blocks_hit",
+            "statement_calls",  # of this database, by pg_stat_statements
+        ),
         charts=(
             ProbeChart(
                 group="sessions",

@@ -48,8 +48,10 @@ SELECT /* ci-gate probe */
   max(xact_rollback) AS rollbacks,
   max(deadlocks) AS deadlocks,
   max(blks_read) AS blocks_read,
-  max(blks_hit) AS blocks_hit
-FROM (SELECT xact_commit, xact_rollback, deadlocks, blks_read, blks_hit
+  max(blks_hit) AS blocks_hit,
+  max(counted.oid)::float AS database_oid,
+  extract(epoch FROM pg_postmaster_start_time())::float AS server_started_s
+FROM (SELECT xact_commit, xact_rollback, deadlocks, blks_read, blks_hit, datid::bigint AS oid
         FROM pg_stat_database WHERE datname = current_database()) AS counted
 LEFT JOIN (SELECT *,
                datname = current_database() AS ours,
@@ -75,6 +77,19 @@ SELECT /* ci-gate probe */ left(query, 2000) AS query, sum(calls)::bigint AS cal
    AND query <> '<insufficient privilege>'
  GROUP BY 1 ORDER BY 3 DESC LIMIT 10
 """
+# Without the texts of all statements, which PostgreSQL reads from a file.
+_CALLS: Final = """
+SELECT /* ci-gate probe */ coalesce(sum(calls), 0)::float AS statement_calls
+  FROM {schema}.pg_stat_statements(false)
+ WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+   AND NOT queryid = ANY(%s)
+"""
+_OWN_STATEMENTS: Final = """
+SELECT /* ci-gate probe */ DISTINCT queryid FROM {schema}.pg_stat_statements
+ WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+   AND query LIKE '%/* ci-gate probe */%' AND queryid IS NOT NULL
+"""
+_OWN_COUNT: Final = 5  # statements of ours
 _TIME_RENAMED_IN: Final = 130000
 
 
@@ -91,7 +106,8 @@ class PostgresProbe:
         self._lines = statements
         self._note = NotesOnce("postgres", note)
         self._connection: psycopg.Connection[dict[str, Any]] | None = None
-        self._statements_sql = ""
+        self._statements_sql = self._calls_sql = self._own_sql = ""
+        self._own_ids: list[int] = []
         self._statements_due_s = 0.0
 
     def read(self) -> dict[str, float]:
@@ -105,7 +121,7 @@ class PostgresProbe:
         if time.monotonic() >= self._statements_due_s:
             self._statements_due_s = time.monotonic() + _STATEMENTS_EVERY_S
             self._write_statements(connection)
-        return values
+        return values | self._count_calls(connection)
 
     def disconnect(self) -> None:
         connection, self._connection = self._connection, None
@@ -134,26 +150,43 @@ class PostgresProbe:
             found = connection.execute(_EXTENSION).fetchone()
         if found is None:
             self._note("pg_stat_statements is not installed in this database: no slowest statements")
-            self._statements_sql = ""
+            self._statements_sql = self._calls_sql = ""
         else:
             column = "total_exec_time" if found["version"] >= _TIME_RENAMED_IN else "total_time"
             self._statements_sql = _STATEMENTS.format(schema=found["schema"], time=column)
+            self._calls_sql = _CALLS.format(schema=found["schema"])
+            self._own_sql = _OWN_STATEMENTS.format(schema=found["schema"])
         return connection
+
+    def _count_calls(self, connection: psycopg.Connection[dict[str, Any]]) -> dict[str, float]:
+        if not self._calls_sql:
+            return {}
+        with self._reading_statements(connection):
+            if len(self._own_ids) < _OWN_COUNT:  # one is known only after it has been asked
+                self._own_ids = [row["queryid"] for row in connection.execute(self._own_sql).fetchall()]
+            row = connection.execute(self._calls_sql, [self._own_ids]).fetchone()
+            return row or {}
+        return {}
 
     def _write_statements(self, connection: psycopg.Connection[dict[str, Any]]) -> None:
         if not self._statements_sql:
             return
+        with self._reading_statements(connection):
+            rows = connection.execute(self._statements_sql).fetchall()
+            totals = tuple(StatementTotal(**row) for row in rows)
+            self._lines.write(StatementReading(wall_s=time.time(), statements=totals))
+
+    @contextlib.contextmanager
+    def _reading_statements(self, connection: psycopg.Connection[dict[str, Any]]) -> Iterator[None]:
+        """What may not be read of the extension is not asked for again, and stops nothing else."""
         try:
             with _ending(connection, _REPLY_TIMEOUT_S):
-                rows = connection.execute(self._statements_sql).fetchall()
+                yield
         except psycopg.Error as error:
             if connection.closed:
                 raise
             self._note(f"pg_stat_statements cannot be read: {error}")
-            self._statements_sql = ""
-        else:
-            totals = tuple(StatementTotal(**row) for row in rows)
-            self._lines.write(StatementReading(wall_s=time.time(), statements=totals))
+            self._statements_sql = self._calls_sql = ""
 
 
 @contextlib.contextmanager

@@ -5,11 +5,13 @@ import signal
 import threading
 import time
 from contextlib import contextmanager
+from itertools import pairwise
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 
+from ci_gate.evidence.probe_kinds import PROBE_KINDS
 from ci_gate.evidence.readings import StatementReading
 from ci_gate.evidence.recording import LineWriter, read_lines
 from ci_gate.measure.probes.postgres import PostgresProbe
@@ -79,27 +81,9 @@ def test_idle_database__only_the_probe_is_there_and_does_not_count(url, open_pro
     probe = open_probe(url)
     probe.read()
     values = probe.read()
-    assert list(values) == [
-        "connections_active",
-        "connections_idle",
-        "connections_idle_in_transaction",
-        "connections_total",
-        "max_connections",
-        "on_cpu",
-        "waiting_lock",
-        "waiting_lwlock",
-        "waiting_io",
-        "waiting_client",
-        "waiting_other",
-        "blocked",
-        "longest_transaction_s",
-        "commits",
-        "rollbacks",
-        "deadlocks",
-        "blocks_read",
-        "blocks_hit",
-    ]
-    gauges = list(values)[:13]
+    kind = next(kind for kind in PROBE_KINDS if kind.name == "postgres")
+    assert {*values} == {*kind.gauges, *kind.counters} - {"statement_calls"}
+    gauges = [name for name in kind.gauges if name not in {"server_started_s", "database_oid"}]
     assert {name: values[name] for name in gauges} == dict.fromkeys(gauges, 0) | {"max_connections": 200}
 
 
@@ -173,6 +157,32 @@ def test_statements__the_slowest_with_their_totals(url, open_probe, tmp_path, no
     assert "tell-nobody" not in text
     assert "ci-gate" not in text
     assert notes == []
+
+
+def test_statement_calls__are_those_of_this_database_and_not_the_probes(url, postgres_url, open_probe, notes):
+    other = urlsplit(url)._replace(path="/postgres").geturl()
+    with (
+        psycopg.connect(url, autocommit=True) as connection,
+        psycopg.connect(other, autocommit=True) as elsewhere,
+    ):
+        connection.execute("CREATE EXTENSION pg_stat_statements")
+        probe = open_probe(url)
+        readings = [probe.read() for _ in range(4)]
+        for number in range(30):
+            connection.execute(f"SELECT {number}")
+            elsewhere.execute("SELECT 1")
+        readings += [probe.read() for _ in range(3)]
+    calls = [reading["statement_calls"] for reading in readings]
+    assert [after - before for before, after in pairwise(calls[2:])] == [0, 30, 0, 0]
+    assert notes == []
+
+
+def test_database__is_told_from_another_of_the_same_server(url, postgres_url, open_probe):
+    first, again, other = (open_probe(each).read() for each in (url, url, postgres_url))
+    names = ("server_started_s", "database_oid")
+    assert [first[name] for name in names] == [again[name] for name in names]
+    assert first["database_oid"] != other["database_oid"]
+    assert first["server_started_s"] == other["server_started_s"] == pytest.approx(time.time(), abs=3600)
 
 
 def test_statements__without_the_extension_are_noted_once(url, open_probe, tmp_path, notes):

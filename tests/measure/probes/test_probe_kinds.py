@@ -6,6 +6,7 @@ import importlib
 import json
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from ci_gate.evidence.probe_kinds import PROBE_KINDS
@@ -41,6 +42,9 @@ def test_kinds__charts_are_groups_of_their_own():
 )
 def test_kind__reads_what_its_row_lists(name, request, tmp_path):
     kind, address = ADDRESSED[name], request.getfixturevalue(f"{name}_url")
+    if name == "postgres":  # whose statements are counted where the extension is
+        with psycopg.connect(address, autocommit=True) as connection:
+            connection.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
     module = importlib.import_module(f"ci_gate.measure.probes.{kind.module}")
     probe = module.open_probe(address, tmp_path, lambda _line: None)
     try:
