@@ -88,6 +88,8 @@ def read_figure(metric: Metric, row: EndpointSummary) -> Figure | None:
         return Figure(measured=times_ms[name], samples=row.successes) if name in times_ms else None
     if not row.requests:
         return Figure(measured=None, samples=0)
+    if metric.is_resource:
+        return Figure(measured=row.resources.of(metric) if row.resources else None, samples=row.successes)
     if metric == RATE:
         return Figure(measured=row.rate_per_s, samples=row.requests)
     counts = {FAILURES: row.failures, SUCCESSES: row.successes}

@@ -18,6 +18,7 @@ from ci_gate.evidence.samples import (
     NOT_HTTP,
     THROTTLING_STATUSES,
 )
+from ci_gate.judge.resources import NO_RESOURCES, Resources, read_resources
 from ci_gate.thresholds import ALL_ENDPOINTS, Accepted
 
 FIRST_ERROR_STATUS: Final = 400
@@ -29,7 +30,8 @@ class SteadyPhase:
     """The requests that count: due after all users were warm and before they were asked to stop.
 
     ``samples`` are rows of SAMPLE_DTYPE; ``success`` and ``latency_ms`` are aligned with them. ``begin_s``
-    and ``end_s`` are Unix seconds, both infinite where the phase never began.
+    and ``end_s`` are Unix seconds, both infinite where the phase never began. ``resources`` are of the whole
+    recording.
     """
 
     samples: NDArray[np.void]
@@ -38,6 +40,7 @@ class SteadyPhase:
     strings: tuple[str, ...]
     begin_s: float
     end_s: float
+    resources: Resources = NO_RESOURCES
 
     @property
     def duration_s(self) -> float:
@@ -84,6 +87,7 @@ def classify(recording: Recording, accept: Iterable[Accepted]) -> ClassifiedReco
         strings=recording.strings,
         begin_s=begin_s,
         end_s=end_s,
+        resources=read_resources(recording),
     )
     return ClassifiedRecording(recording=recording, success=success, latency_ms=latency_ms, steady=steady)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +14,7 @@ from ci_gate.evidence.readings import StrictValue
 from ci_gate.evidence.sample_table import count_ids, group_rows
 from ci_gate.evidence.samples import NOT_HTTP
 from ci_gate.judge.quantiles import compute_quantile
+from ci_gate.judge.resources import ResourceFigures, summarise_resources
 from ci_gate.judge.steady import SteadyPhase
 from ci_gate.judge.texts import fold_texts
 from ci_gate.thresholds import ALL_ENDPOINTS
@@ -36,7 +38,7 @@ class SentLatency(StrictValue, frozen=True):
     p99_ms: Quantity | None
 
 
-class EndpointSummary(StrictValue, frozen=True):
+class EndpointSummary(StrictValue, frozen=True, omit_defaults=True):
     """One row of the endpoints table. Latencies are of successes in ms, None where there is none.
 
     They count from the intended start; ``sent`` has those from the send, None in a closed workload, where
@@ -54,6 +56,7 @@ class EndpointSummary(StrictValue, frozen=True):
     sent: SentLatency | None
     statuses: dict[str, Count]  # HTTP status, or "no reply" or "not HTTP", to how often
     errors: tuple[ErrorSummary, ...]
+    resources: ResourceFigures | None = None  # of all requests together only
 
     def __post_init__(self) -> None:
         if self.successes > self.requests:
@@ -83,8 +86,11 @@ def summarise(steady: SteadyPhase, named: Iterable[str] = ()) -> tuple[EndpointS
     wanted = {*named}
     first = [name for name in by_calls if name in wanted]
     names = (*first, *[name for name in by_calls if name not in wanted][:MAX_ENDPOINTS])
+    total = _summarise_endpoint(steady, ALL_ENDPOINTS, np.arange(len(steady.samples)))
+    due_s = steady.samples["intended_s"][steady.success]
+    resources = summarise_resources(steady.resources, due_s, steady.begin_s, steady.end_s)
     return (
-        _summarise_endpoint(steady, ALL_ENDPOINTS, np.arange(len(steady.samples))),
+        msgspec.structs.replace(total, resources=resources),
         *(_summarise_endpoint(steady, name, rows_by_name[name]) for name in names),
     )
 

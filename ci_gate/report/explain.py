@@ -272,5 +272,9 @@ def describe_detectable(change: Change) -> str:
 
 def describe_missing(missing: NotCompared) -> str:
     """What kept one comparison from being made."""
+    if missing.lacking == "databases":
+        return "was not measured: base and head share one database, which counts the statements of both"
+    if missing.lacking == "readings":
+        return "was not measured: what the service used could not be read on both sides"
     counts = f"{missing.base_samples:,} on base, {missing.head_samples:,} on head"
     return f"was not compared: too few {missing.lacking} ({counts})"

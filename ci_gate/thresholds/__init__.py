@@ -1,6 +1,15 @@
 """thresholds.yaml as frozen values; a file with mistakes is refused with all of its Problems at once."""
 
-from ci_gate.thresholds.metrics import FAILURES, RATE, SUCCESSES, Metric, metric_of
+from ci_gate.thresholds.metrics import (
+    CPU,
+    FAILURES,
+    MEMORY,
+    RATE,
+    STATEMENTS,
+    SUCCESSES,
+    Metric,
+    metric_of,
+)
 from ci_gate.thresholds.parse import parse_thresholds
 from ci_gate.thresholds.shape import schema_text
 from ci_gate.thresholds.values import (
@@ -28,13 +37,16 @@ from ci_gate.thresholds.yaml.source import Position
 
 __all__ = [
     "ALL_ENDPOINTS",
+    "CPU",
     "DEFAULT_FAILURES",
     "DEFAULT_FILE",
     "DEFAULT_PORT",
     "FAILURES",
+    "MEMORY",
     "PLACEHOLDERS",
     "RATE",
     "SERVICE_KINDS",
+    "STATEMENTS",
     "SUCCESSES",
     "Accepted",
     "Compare",

@@ -14,7 +14,7 @@ from fractions import Fraction
 from functools import cache
 from typing import Final
 
-from ci_gate.thresholds.quantities import parse_duration_ms, parse_rate_per_s, parse_share
+from ci_gate.thresholds.quantities import parse_duration_ms, parse_mib, parse_rate_per_s, parse_share
 from ci_gate.wording import DIGITS, NOTHING, format_exact, format_number
 
 _PERCENTILE: Final = re.compile(r"p((?:[1-9][0-9]?(?:\.[0-9]{0,2}[1-9])?|0\.[0-9]{0,2}[1-9]))")
@@ -54,6 +54,8 @@ class Unit:
 
 MS: Final = Unit(symbol=" ms", parse=parse_duration_ms)
 PER_S: Final = Unit(symbol="/s", parse=parse_rate_per_s)
+MIB: Final = Unit(symbol=" MiB", parse=parse_mib)
+COUNT: Final = Unit(symbol="", parse=float)
 SHARE: Final = Unit(symbol=" %", parse=parse_share, factor=100, smallest=0.0001)
 """From 0 to 1, shown in percent."""
 
@@ -64,6 +66,7 @@ class Metric:
 
     ``quantile`` is 0.99 for p99, None where the metric is no percentile. ``over_s`` is how long the windows
     are of whose figures the worst counts; None where the figure is of the whole phase.
+    A resource is of the service as a whole, and so of all requests together only.
     """
 
     name: str
@@ -71,6 +74,7 @@ class Metric:
     is_floor: bool = False
     quantile: float | None = None
     over_s: float | None = None
+    is_resource: bool = False
 
     def __str__(self) -> str:
         return self.name
@@ -103,7 +107,13 @@ class Metric:
 FAILURES: Final = Metric(name="failures", unit=SHARE)
 SUCCESSES: Final = Metric(name="successes", unit=SHARE, is_floor=True)
 RATE: Final = Metric(name="rate", unit=PER_S, is_floor=True)
-METRICS: Final = {metric.name: metric for metric in (FAILURES, SUCCESSES, RATE)}
+CPU: Final = Metric(name="cpu", unit=MS, is_resource=True)
+"""CPU time of the service for each success."""
+MEMORY: Final = Metric(name="memory", unit=MIB, is_resource=True)
+"""The most memory of its own that the service held."""
+STATEMENTS: Final = Metric(name="statements", unit=COUNT, is_resource=True)
+"""Statements that the database was sent for each success."""
+METRICS: Final = {metric.name: metric for metric in (FAILURES, SUCCESSES, RATE, CPU, MEMORY, STATEMENTS)}
 """All but the percentiles, by name."""
 
 

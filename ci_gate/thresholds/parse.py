@@ -44,6 +44,7 @@ from ci_gate.thresholds.values import (
     UserCount,
 )
 from ci_gate.thresholds.yaml.source import Position, Section, read_yaml
+from ci_gate.wording import format_exact
 
 
 def parse_thresholds(text: str, file: str) -> Thresholds:
@@ -162,5 +163,6 @@ def _worst_limits(endpoint: str, worst: Section) -> Iterator[Limit]:
             yield _limit(endpoint, worst_window(metric_of(name), over_s), text, worst.section(name).at)
 
 
-def _limit(endpoint: str, metric: Metric, text: str, at: Position | None) -> Limit:
+def _limit(endpoint: str, metric: Metric, value: str | float, at: Position | None) -> Limit:
+    text = value if isinstance(value, str) else format_exact(value)
     return Limit(endpoint=endpoint, metric=metric, bound=metric.unit.parse(text), text=text, at=at)

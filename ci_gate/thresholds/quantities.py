@@ -60,6 +60,11 @@ def parse_bytes(text: str) -> int:
     return int(_parse(text, "a byte size", BYTE_UNITS))
 
 
+def parse_mib(text: str) -> float:
+    """Mebibytes: ``512MiB`` is 512.0. Raises ValueError that says what is allowed."""
+    return float(_parse(text, "a byte size", BYTE_UNITS) / 1024**2)
+
+
 def _parse(text: str, what: str, units: dict[str, Decimal]) -> Decimal:
     match = _NUMBER_AND_UNIT.fullmatch(text)
     factor = units.get(match[2]) if match else None

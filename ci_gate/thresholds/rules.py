@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 from ci_gate.errors import Problem
-from ci_gate.thresholds.metrics import FAILURES, SUCCESSES
+from ci_gate.thresholds.metrics import CPU, FAILURES, MEMORY, METRICS, STATEMENTS, SUCCESSES
 from ci_gate.thresholds.quantities import parse_bytes, parse_duration_s, parse_share
 from ci_gate.thresholds.shape import has_endpoint_form
-from ci_gate.thresholds.values import OVER, PLACEHOLDERS, WORST
+from ci_gate.thresholds.values import ALL_ENDPOINTS, OVER, PLACEHOLDERS, WORST
 from ci_gate.thresholds.yaml.nodes import BAD_CHARACTER, quote
 from ci_gate.thresholds.yaml.source import KeyPath, Section
 from ci_gate.wording import format_exact
@@ -28,6 +28,7 @@ MIN_COMPARE_S = 30.0
 MIN_ALPHA, MAX_ALPHA = 0.0001, 0.2
 MIN_COMPARE_LOAD = 0.01
 MIN_OVER_S, MAX_OVER_S = 1.0, 3600.0
+_RESOURCES = frozenset(name for name, metric in METRICS.items() if metric.is_resource)
 MIN_MEMORY_BYTES = 6 * 1024**2  # Docker refuses less
 
 _PLACEHOLDER = re.compile(r"(?<!\$)\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -40,6 +41,7 @@ def find_rule_problems(root: Section) -> set[Problem]:
     service = root.section("service")
     problems = {problem for rule in _SERVICE_RULES for problem in rule(service)}
     problems |= {*_check_compare(root.section("compare")), *_check_probes(root.section("probes"))}
+    problems |= {*_check_resources(root)}
     for scenario in root.sections("scenarios"):
         problems.update(problem for rule in _SCENARIO_RULES for problem in rule(scenario))
     return problems
@@ -224,6 +226,31 @@ def _check_worst(scenario: Section) -> Iterator[Problem]:
         if set(worst.data) == {OVER}:
             allowed = "a percentile, failures or rate beside over, such as p95: 500ms"
             yield bounds.problem(WORST, "'worst' limits nothing", allowed)
+
+
+def _check_resources(root: Section) -> Iterator[Problem]:
+    """What cannot be measured, or is not of one endpoint alone."""
+    probes = root.section("probes")
+    has_statements = "postgres" in probes.data or STATEMENTS.name in probes.section("metrics").data
+    for scenario in root.sections("scenarios"):
+        limits = scenario.section("limits")
+        for endpoint in limits.data:
+            for name in (
+                _RESOURCES & limits.section(endpoint).data.keys() if endpoint != ALL_ENDPOINTS else ()
+            ):
+                message = f"{name!r} is of the service as a whole, not of {quote(endpoint)}"
+                yield limits.section(endpoint).problem(name, message, f"{name} under {ALL_ENDPOINTS}")
+        for section in (limits.section(ALL_ENDPOINTS), scenario.section("regression")):
+            if "url" in root.section("service").data:
+                for name in {CPU.name, MEMORY.name} & section.data.keys():
+                    message = f"{name!r} cannot be measured of a service that 'url' names"
+                    yield section.problem(
+                        name, message, "a service that is a command, an image or a Dockerfile"
+                    )
+            if STATEMENTS.name in section.data and not has_statements:
+                allowed = "probes.postgres, or a metric of the service under probes.metrics.statements"
+                message = "nothing counts the statements of the database"
+                yield section.problem(STATEMENTS.name, message, allowed)
 
 
 _Rule = Callable[[Section], Iterator[Problem]]

@@ -24,6 +24,9 @@ spec.loader.exec_module(site)
 
 class Handler(site.Handler):
     def do_GET(self):
+        end = time.thread_time() + {burn_s}
+        while time.thread_time() < end:
+            pass
         time.sleep({delay_s})
         super().do_GET()
 
@@ -37,8 +40,9 @@ with site.Server(("127.0.0.1", int(sys.argv[1])), Handler) as server:
 def versions(repository):
     """A repository whose thresholds compare, with one commit; returns a function that writes the service."""
 
-    def write(delay_s):
-        repository.write("service.py", SERVICE_WITH_DELAY.format(site=str(SITE), delay_s=delay_s))
+    def write(delay_s, burn_s=0.0):
+        text = SERVICE_WITH_DELAY.format(site=str(SITE), delay_s=delay_s, burn_s=burn_s)
+        repository.write("service.py", text)
 
     repository.edit("thresholds.yaml", "    limits:", "    regression: {p50: 10%}\n    limits:")
     repository.edit("thresholds.yaml", "profiles:", "compare: {max_duration: 30s}\nprofiles:")
@@ -107,6 +111,22 @@ def test_duet__a_slower_head_fails_though_every_limit_is_kept(versions, reposito
     assert "against base, the tolerance is 10 %" in report
     rejudged = call("judge", tmp_path / "out")
     assert rejudged[0] == 1
+
+
+@pytest.mark.slow
+def test_duet__a_head_that_uses_more_cpu_for_a_success_fails_though_it_is_as_fast(
+    versions, repository, call, tmp_path
+):
+    """3 ms of CPU in place of 3 ms of sleep."""
+    repository.edit("thresholds.yaml", "regression: {p50: 10%}", "regression: {cpu: 30%, memory: 30%}")
+    versions(0.007, 0.003)
+    code, scenario, said = run(call, repository, tmp_path / "out")
+    outcomes = {change.metric: change.outcome for change in scenario.comparison.changes}
+    assert (code, outcomes["cpu"], outcomes["memory"]) == (1, "FAIL", "PASS"), said
+    (total, *_) = scenario.endpoints
+    assert 3 < total.resources.cpu_ms < 12
+    assert total.resources.statements is None
+    assert "all cpu" in said
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ci_gate.judge.compare.comparison import Change
 from ci_gate.judge.limits import LimitResult
 from ci_gate.thresholds import metric_of, schema_text
-from ci_gate.thresholds.metrics import METRICS, MS
+from ci_gate.thresholds.metrics import COUNT, METRICS, MIB, MS, PER_S, SHARE
 from ci_gate.thresholds.values import WORST
 from tests.report.verdicts import change, limit
 
@@ -30,6 +30,9 @@ BOUNDS = json.loads(schema_text())["$defs"]["bounds"]
         ("p95", 1, False, 0.95, "0.2 ms"),
         ("p0.1", 1, False, 0.001, "0.2 ms"),
         ("p99.9", 1, False, 0.999, "0.2 ms"),
+        ("cpu", 1, False, None, "0.2 ms"),
+        ("memory", 1, False, None, "0.2 MiB"),
+        ("statements", 1, False, None, "0.2"),
     ],
 )
 def test_metric__says_what_it_is(name, worse, is_share, quantile, shown):
@@ -65,9 +68,11 @@ def test_name__of_no_metric_is_refused(name):
 
 
 def test_schema__allows_the_same_names_with_the_same_units():
+    forms = {SHARE: "share", PER_S: "rate", MS: "duration", MIB: "byte_size"}
     assert set(BOUNDS["properties"]) == {*METRICS, WORST}
     for name, metric in METRICS.items():
-        assert BOUNDS["properties"][name]["$ref"].endswith("share" if metric.is_share else "rate")
+        form = BOUNDS["properties"][name]
+        assert form["type"] == "number" if metric.unit == COUNT else form["$ref"].endswith(forms[metric.unit])
 
 
 @given(name=st.from_regex(r"\A(?:p[0-9]{0,3}(?:\.[0-9]{0,4})?|[a-z]{1,10})\Z") | st.sampled_from(NAMES))
@@ -79,7 +84,7 @@ def test_schema__allows_a_name_exactly_if_it_is_a_metrics(name):
         assert not is_allowed
     else:
         assert is_allowed
-        assert metric.is_percentile is (metric.unit == MS) is name.startswith("p")
+        assert metric.is_percentile is name.startswith("p")
 
 
 @pytest.mark.parametrize("value", [limit(), change()])

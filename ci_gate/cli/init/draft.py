@@ -196,7 +196,8 @@ def _limits(workload: Workload | None) -> Iterator[str]:
     yield "      # Limits of latency come from measurements: `ci-gate suggest` makes them of three runs."
     yield "      # all: {p95: 300ms, failures: 1%, rate: 15/s}"
     yield from (f"      # {write_scalar(endpoint)}: {{p95: 300ms}}" for endpoint in endpoints[:3])
-    yield "    regression: {p50: 10%, p95: 20%}          # how much worse than base head may be"
+    yield "    # How much worse than base head may be:"
+    yield "    regression: {p50: 10%, p95: 20%, cpu: 10%, memory: 20%}"
 
 
 def _describe_wait(user: UserClass) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from ci_gate.evidence.ranges import Count, Quantity, Share, Value
 from ci_gate.evidence.readings import StrictValue
 from ci_gate.judge.compare.multiple_testing import holm_levels, weigh_endpoints
+from ci_gate.judge.compare.resource_effects import measure_peak, measure_per_success
 from ci_gate.judge.compare.windows import (
     MIN_BLOCK_S,
     MIN_BLOCKS,
@@ -24,7 +25,7 @@ from ci_gate.judge.compare.windows import (
 from ci_gate.judge.compare.worsening import exceeds, judge_change
 from ci_gate.judge.outcome import Outcome, decide
 from ci_gate.judge.quantiles import count_needed
-from ci_gate.thresholds import ALL_ENDPOINTS, FAILURES, RATE, Metric, metric_of
+from ci_gate.thresholds import ALL_ENDPOINTS, FAILURES, MEMORY, RATE, STATEMENTS, Metric, metric_of
 from ci_gate.wording import format_exact
 
 if TYPE_CHECKING:
@@ -35,13 +36,14 @@ if TYPE_CHECKING:
 POWER: Final = 0.8
 """Probability with which a change of the minimum detectable size is shown to be real."""
 
+Lacking = Literal["samples", "windows", "readings", "databases"]
 _MAX_LOG: Final = 20.0  # a ratio beyond e**20 says no more, and would soon be no number
 
 
 class Change(StrictValue, frozen=True):
     """What head changed in one metric of one endpoint.
 
-    Percentiles (ms) and rate (per s): every change is head / base - 1. Shares: head - base. ``base`` and
+    Shares: every change is head - base. All other metrics: head / base - 1. ``base`` and
     ``head`` are the plain figures of the phase; ``change`` is the paired estimate, which compares like with
     like and so need not be their ratio. ``low`` to ``high`` is the interval that excludes 0 where the change
     is real, after Holm and for this analysis. ``worst`` is the uncorrected bound on the worse side. ``mde``
@@ -81,13 +83,15 @@ class NotCompared(StrictValue, frozen=True):
     """A comparison asked for that the samples do not carry.
 
     ``lacking`` says of what: ``samples`` where a side has fewer than ``needed``, ``windows`` where the sides
-    were not called at the same times. The outcome is PASS only for an endpoint called too seldom on both
-    sides to be compared within the longest duration: that must not keep every run from passing.
+    were not called at the same times, ``readings`` where what the service used was not read, ``databases``
+    where both sides have the same one, which counts the statements of both. The outcome is PASS only for an
+    endpoint called too seldom on both sides to be compared within the longest duration: that must not keep
+    every run from passing.
     """
 
     endpoint: str
     metric: str
-    lacking: Literal["samples", "windows"]
+    lacking: Lacking
     base_samples: Count
     head_samples: Count
     needed: Count
@@ -170,10 +174,22 @@ class _Question:
         quantile = self.metric.quantile
         if quantile is not None:
             return measure_percentile(self.base, self.head, quantile, phase) or self._lack("windows", interim)
+        if self.metric.is_resource:
+            return self._measure_resource(phase, interim)
         measure = {RATE: measure_rate, FAILURES: measure_failures}[self.metric]
         return measure(self.base, self.head, phase)
 
-    def _lack(self, what: Literal["samples", "windows"], interim: InterimAnalysis) -> NotCompared:
+    def _measure_resource(self, phase: Phase, interim: InterimAnalysis) -> Effect | NotCompared:
+        databases = [side.resources.database for side in (self.base, self.head)]
+        if self.metric == STATEMENTS and databases[0] is not None and databases[0] == databases[1]:
+            return self._lack("databases", interim)
+        if self.metric == MEMORY:
+            effect = measure_peak(self.base, self.head, phase)
+        else:
+            effect = measure_per_success(self.base, self.head, self.metric, phase)
+        return effect or self._lack("readings", interim)
+
+    def _lack(self, what: Lacking, interim: InterimAnalysis) -> NotCompared:
         fewer, more = sorted(self.samples)
         may_come = fewer >= self.needed * interim.share
         is_one_sided = more >= 2 * self.needed
@@ -192,7 +208,7 @@ class _Question:
 def _questions(
     base: SideSamples, head: SideSamples, endpoints: Sequence[str], tolerances: Mapping[str, float]
 ) -> Iterator[_Question]:
-    """All endpoints together, then each; no endpoint's rate, which is a draw of the task mix."""
+    """All endpoints together, then each; of these neither rate, a draw of the task mix, nor resources."""
     asked = [(metric_of(name), tolerance) for name, tolerance in tolerances.items()]
     for metric, tolerance in asked:
         yield _Question(endpoint=ALL_ENDPOINTS, metric=metric, tolerance=tolerance, base=base, head=head)
@@ -201,7 +217,7 @@ def _questions(
     split = zip(base.split(len(endpoints)), head.split(len(endpoints)), strict=True)
     for endpoint, sides in zip(endpoints, split, strict=True):
         for metric, tolerance in asked:
-            if metric != RATE:
+            if metric != RATE and not metric.is_resource:
                 yield _Question(
                     endpoint=endpoint, metric=metric, tolerance=tolerance, base=sides[0], head=sides[1]
                 )

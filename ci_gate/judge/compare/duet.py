@@ -171,6 +171,7 @@ def _side_samples(steady: SteadyPhase, names: list[str]) -> SideSamples:
         intended_s=np.ascontiguousarray(steady.samples["intended_s"]),
         latency_ms=steady.latency_ms,
         success=steady.success,
+        resources=steady.resources,
     )
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from ci_gate.evidence.sample_table import group_rows
 from ci_gate.judge.distributions import t_quantile, t_tail
+from ci_gate.judge.resources import NO_RESOURCES, Resources
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +32,7 @@ MIN_BLOCK_S = 2.0
 MIN_BLOCKS = 10
 """Fewer blocks with requests of both sides are no comparison."""
 
-_FINEST = 1e-9  # no effect is known better than this: keeps constant samples from dividing by zero
+FINEST = 1e-9  # no effect is known better than this: keeps constant samples from dividing by zero
 _CLOCK_MS = 1e-3  # finest response time a clock tells from 0, whose logarithm there is not
 
 
@@ -39,13 +40,15 @@ _CLOCK_MS = 1e-3  # finest response time a clock tells from 0, whose logarithm t
 class SideSamples:
     """Requests of one side in any order; four arrays of one length.
 
-    ``endpoint`` holds codes that index the endpoints' names, ``intended_s`` Unix seconds.
+    ``endpoint`` holds codes that index the endpoints' names, ``intended_s`` Unix seconds. ``resources`` are
+    those of the service, whichever requests these are.
     """
 
     endpoint: NDArray[np.integer]
     intended_s: NDArray[np.float64]
     latency_ms: NDArray[np.float64]
     success: NDArray[np.bool_]
+    resources: Resources = NO_RESOURCES
 
     def pick(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> SideSamples:
         """Those of a mask, or those at these places."""
@@ -54,6 +57,7 @@ class SideSamples:
             intended_s=self.intended_s[rows],
             latency_ms=self.latency_ms[rows],
             success=self.success[rows],
+            resources=self.resources,
         )
 
     def split(self, count: int) -> Iterator[SideSamples]:
@@ -61,6 +65,10 @@ class SideSamples:
         rows_by_code = dict(group_rows(self.endpoint))
         nothing = np.empty(0, dtype=np.intp)
         return (self.pick(rows_by_code.get(code, nothing)) for code in range(count))
+
+    def pick_successes(self) -> SideSamples:
+        """The requests that are successes."""
+        return self.pick(self.success)
 
     def within(self, phase: Phase) -> SideSamples:
         """The requests that were due in the phase."""
@@ -117,7 +125,7 @@ def measure_percentile(base: SideSamples, head: SideSamples, quantile: float, ph
 
     Both sides need `needed_samples` of the quantile; None where too few windows have requests of both.
     """
-    sides = base.pick(base.success), head.pick(head.success)
+    sides = base.pick_successes(), head.pick_successes()
     # Rounded, for 100 * (1 - 0.9) is 9.99...8.
     beyond = round(min(side.success.size for side in sides) * (1 - quantile), 6)
     blocks = min(phase.most_blocks, int(beyond))
@@ -151,7 +159,7 @@ def measure_rate(base: SideSamples, head: SideSamples, phase: Phase) -> Effect:
         base=total[0] / duration_s,
         head=total[1] / duration_s,
         estimate=float(np.log(total[1]) - np.log(total[0])),
-        error=max(_error_of_sum(influence), _FINEST),
+        error=max(error_of_sum(influence), FINEST),
         df=blocks - 1,
         windows=blocks,
     )
@@ -175,7 +183,7 @@ def measure_failures(base: SideSamples, head: SideSamples, phase: Phase) -> Effe
         base=share[0],
         head=share[1],
         estimate=share[1] - share[0],
-        error=max(_error_of_sum(residual[1] - residual[0]), independent),
+        error=max(error_of_sum(residual[1] - residual[0]), independent),
         df=blocks - 1,
         windows=blocks,
     )
@@ -211,9 +219,9 @@ def trimmed_mean(values: NDArray[np.float64], in_batch: int) -> tuple[float, flo
     error = size * np.sqrt(sum_of_squares / (in_batch * batches.size * (size - in_batch)))
     overlap = 3 * in_batch**2 / (2 * in_batch**2 + 1)
     df = overlap * (blocks - 2 * int(TRIM * blocks) - 1)
-    return float(ordered[cut : size - cut].mean()), max(float(error) / (size - 2 * cut), _FINEST), df
+    return float(ordered[cut : size - cut].mean()), max(float(error) / (size - 2 * cut), FINEST), df
 
 
-def _error_of_sum(parts: NDArray[np.number[Any]]) -> float:
+def error_of_sum(parts: NDArray[np.number[Any]]) -> float:
     """Standard error of the sum of independent, equally spread parts that add up to about 0."""
     return float(np.std(parts, ddof=1) * np.sqrt(parts.size))

@@ -24,9 +24,10 @@ def judge_change(change: Change) -> Outcome:
     within = not exceeds(change.metric, change.change, change.tolerance)
     if change.is_real and not within:
         return Outcome.FAIL
-    # Rare stalls are trimmed from the paired effect: what the plain percentile shows as worse must not pass.
+    # Rare stalls are trimmed from the paired effect, and a short peak of memory is averaged away: what the
+    # plain figure shows as worse must not pass.
     most = change.base * (1 + change.tolerance + _ROUNDING)
-    is_shown_worse = metric.is_percentile and change.head > most
+    is_shown_worse = (metric.is_percentile or metric.is_resource) and change.head > most
     is_excluded = metric.worse * change.worst < change.tolerance
     is_clear = is_excluded or (within and change.mde <= change.tolerance)
     return Outcome.PASS if is_clear and not is_shown_worse else Outcome.INCONCLUSIVE
