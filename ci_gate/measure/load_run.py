@@ -110,6 +110,7 @@ def record(
         deadline = time.monotonic() + max(_longest_s(job.plan) for job in jobs)
         next_second = time.monotonic() + 1
         gone_readings = 0
+        ended_by = None
         while running := [generator for generator in generators if generator.exit_status() is None]:
             why = _LOCUST_GONE if len(running) < len(generators) else None
             running[0].wait(_POLL_S)  # at most: the next second need not be awaited after its end
@@ -125,8 +126,11 @@ def record(
                 why = why or (_SERVICE_GONE if gone_readings == _GONE_READINGS else None)
             if is_decided or why:
                 _end_steady_phase(generators, max(job.plan.drain_s for job in jobs))
-                return why
-    return None
+                ended_by = why
+                break
+        for meter in meters:
+            meter.take_reading()  # what was used until now
+    return ended_by
 
 
 def _end_steady_phase(generators: list[GuardedProcess], drain_s: float) -> None:
