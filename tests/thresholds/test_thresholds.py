@@ -131,6 +131,9 @@ def test_every_key__of_a_scenario_is_read():
         Limit(endpoint="all", metric=metric_of("p99.999"), bound=60_000.0, text="1m", at=at(31, 35)),
         Limit(endpoint="all", metric=metric_of("successes"), bound=0.999, text="99.9%", at=at(31, 48)),
         Limit(endpoint="all", metric=metric_of("rate"), bound=0.5, text="0.5/s", at=at(31, 66)),
+        Limit(endpoint="all", metric=metric_of("cpu"), bound=12.5, text="12.5ms", at=at(31, 79)),
+        Limit(endpoint="all", metric=metric_of("memory"), bound=1024.0, text="1GiB", at=at(31, 92)),
+        Limit(endpoint="all", metric=metric_of("statements"), bound=3.5, text="3.5", at=at(31, 106)),
         Limit(endpoint="GET /a/{id}", metric=metric_of("failures"), bound=0.0, text="0%", at=at(32, 21)),
     )
     assert scenario.regression == (
@@ -138,6 +141,9 @@ def test_every_key__of_a_scenario_is_read():
         Tolerance(metric=metric_of("p99.9"), ratio=0.0, at=at(33, 29)),
         Tolerance(metric=metric_of("failures"), ratio=0.1, at=at(33, 40)),
         Tolerance(metric=metric_of("rate"), ratio=0.055, at=at(33, 55)),
+        Tolerance(metric=metric_of("cpu"), ratio=0.08, at=at(33, 67)),
+        Tolerance(metric=metric_of("memory"), ratio=0.2, at=at(33, 76)),
+        Tolerance(metric=metric_of("statements"), ratio=0.0, at=at(33, 89)),
     )
 
 
