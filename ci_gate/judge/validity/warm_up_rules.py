@@ -8,13 +8,14 @@ looked like a warm-up by their latencies alone; but they do not have the service
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ci_gate.evidence.readings import MachineReading
 from ci_gate.judge.distributions import t_tail
 from ci_gate.judge.validity.findings import Rule, RuleInput, Stage, Violation
 from ci_gate.wording import format_number
@@ -28,7 +29,7 @@ _MIN_SLOWER: Final = 1.2
 _LEVEL: Final = 0.001
 _SLACK: Final = 1.05  # between quarters: what decays does not rise again
 _STEADY: Final = 1.1  # of the last quarter
-_MIN_DEARER: Final = 1.2
+MIN_DEARER: Final = 1.2
 _SHARE_OF_LIMIT: Final = 0.05
 _WARMUP_STEP_S: Final = 5.0
 _MIN_READINGS: Final = 10  # of the service's CPU
@@ -51,13 +52,12 @@ def _find_warming(case: RuleInput) -> Iterator[Violation]:
     bounds_ms = [limit.bound for limit in case.scenario.limits if limit.metric.is_percentile]
     if case.scenario.limits and not bounds_ms:
         return  # no limit speaks of latency
-    warming = measure_warming(
-        steady.samples["intended_s"][steady.success] - steady.begin_s,
-        steady.latency_ms[steady.success],
-        steady.duration_s,
-    )
-    dearer = _compare_cpu(case) if warming else None
-    if warming is None or dearer is None or dearer < _MIN_DEARER:
+    times_s = steady.samples["intended_s"][steady.success]
+    warming = measure_warming(times_s - steady.begin_s, steady.latency_ms[steady.success], steady.duration_s)
+    if warming is None:
+        return
+    dearer = compare_cpu(case.recording.machine, times_s, steady.begin_s, steady.end_s)
+    if dearer is None or dearer < MIN_DEARER:
         return
     slower_ms = warming.first_ms - warming.second_ms
     if slower_ms < _SHARE_OF_LIMIT * min(bounds_ms, default=0.0):
@@ -127,21 +127,22 @@ def _find_steady(logs: NDArray[np.float64], level: float, block_s: float) -> flo
     return None if after > logs.size * 3 // 4 else after * block_s
 
 
-def _compare_cpu(case: RuleInput) -> float | None:
-    """The service's CPU per success in the first half over that in the second; None where it is not known."""
-    steady = case.steady
+def compare_cpu(
+    machine: Sequence[MachineReading], times_s: NDArray[np.float64], begin_s: float, end_s: float
+) -> float | None:
+    """The service's CPU per success in the first half of a phase over that in the second; None: not known.
+
+    ``times_s`` are when successes began, in Unix seconds like the bounds of the phase.
+    """
     known = [
-        (reading.wall_s, reading.service_cpu_s)
-        for reading in case.recording.machine
-        if reading.service_cpu_s is not None
+        (reading.wall_s, reading.service_cpu_s) for reading in machine if reading.service_cpu_s is not None
     ]
-    middle_s = (steady.begin_s + steady.end_s) / 2
-    times_s = steady.samples["intended_s"][steady.success]
+    middle_s = (begin_s + end_s) / 2
     first, second = int((times_s < middle_s).sum()), int((times_s >= middle_s).sum())
     if len(known) < _MIN_READINGS or not first or not second:
         return None
     at_s, used_s = np.array(known).T
-    parts_s = np.diff(np.interp([steady.begin_s, middle_s, steady.end_s], at_s, used_s))
+    parts_s = np.diff(np.interp([begin_s, middle_s, end_s], at_s, used_s))
     return float(parts_s[0] / first / (parts_s[1] / second)) if parts_s[1] > 0 else None
 
 
@@ -153,7 +154,7 @@ WARM_UP_RULES: Final = (
         find=_find_warming,
         meaning="the service was still getting faster: what was measured is its warm-up",
         threshold_text=f"the first half slower at p50 by {_MIN_SLOWER - 1:.0%} and by {_SHARE_OF_LIMIT:.0%} "
-        f"of the tightest latency limit, with p <= {_LEVEL}, and {_MIN_DEARER - 1:.0%} more of the service's "
+        f"of the tightest latency limit, with p <= {_LEVEL}, and {MIN_DEARER - 1:.0%} more of the service's "
         "CPU per success; in phases of 24 s or more",
         remedy="a longer warmup in the profile, as long as the message says",
     ),
