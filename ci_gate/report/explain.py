@@ -177,8 +177,15 @@ def describe_limit(limit: LimitResult) -> str:
         measured = "not measured" if limit.measured is None else format_measured(limit)
         return f"was {measured} (too few samples), must be {format_bound(limit)}"
     excess = describe_excess(limit)
-    when = f" from second {limit.begins_s:.0f} of the phase on" if limit.begins_s is not None else ""
-    return f"was {format_measured(limit)}{when}, must be {format_bound(limit)}{excess and f': {excess}'}"
+    measured = f"{format_measured(limit)}{describe_when(limit)}"
+    return f"was {measured}, must be {format_bound(limit)}{excess and f': {excess}'}"
+
+
+def describe_when(limit: LimitResult) -> str:
+    """``, from second 18 of the phase on``, of a window that broke a limit; empty for all others."""
+    if limit.begins_s is None or limit.outcome != Outcome.FAIL:
+        return ""
+    return f", from second {limit.begins_s:.0f} of the phase on"
 
 
 def describe_excess(limit: LimitResult) -> str:

@@ -29,6 +29,7 @@ from ci_gate.report.explain import (
     Sentence,
     describe_deciding,
     describe_excess,
+    describe_when,
     explain,
     explain_finding,
     explain_rest,
@@ -155,7 +156,7 @@ def _check_limit(limit: LimitResult) -> _Check:
         subject=_name_check(limit.endpoint, limit.metric),
         measured=format_measured(limit),
         allowed=format_bound(limit) + ("" if limit.line else " (default)"),
-        distance=samples if is_short else describe_excess(limit),
+        distance=samples if is_short else f"{describe_excess(limit)}{describe_when(limit)}",
     )
 
 

@@ -61,7 +61,7 @@ def test_worst__shows_what_the_whole_phase_hides():
     assert breach.measured > 800
     assert 18 <= breach.begins_s <= 20
     assert describe_limit(breach).startswith("was 8")
-    assert " ms from second 18 of the phase on, must be at most 500ms: " in describe_limit(breach)
+    assert " ms, from second 18 of the phase on, must be at most 500ms: " in describe_limit(breach)
 
 
 def test_worst__passes_where_every_window_keeps_it():
