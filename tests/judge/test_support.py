@@ -78,6 +78,8 @@ def test_support__of_failures_counts_them():
     support = find_support(FAILURES, figures(0, 0, 0, samples=1500))
     assert (support.bound, support.margin) == (0.002, 0.002)
     assert find_support(FAILURES, figures(0, 0, 0, samples=20)).bound == 0.15
+    # A shorter run has fewer requests, and one failure weighs more.
+    assert find_support(FAILURES, figures(0, 0, 0, samples=1500), next_requests=300).bound == 0.0034
 
 
 def test_support__there_is_none_of_what_was_not_measured_or_is_no_such_metric():

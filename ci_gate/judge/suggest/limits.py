@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from ci_gate.judge.limits import Figure
 from ci_gate.judge.quantiles import count_needed
 from ci_gate.judge.suggest.measured import LADDER, MeasuredRun, Runner
 from ci_gate.judge.suggest.support import MIN_RUNS, Support, find_support
@@ -191,7 +192,8 @@ def _can_be_shown(endpoint: str, metric: Metric, sources: Sources) -> bool:
 def _suggest(endpoint: str, metric: Metric, sources: Sources) -> LimitSuggestion | Todo | None:
     """None where nothing can be said: a metric that no machine decides, or one without figures."""
     runs = sources.of(metric)
-    support = find_support(metric, [run.figure(endpoint, metric) for run in runs])
+    figures = [run.figure(endpoint, metric) for run in runs]
+    support = find_support(metric, figures, _count_next(runs, figures, sources))
     if support is None or support.bound is None:
         return _make_todo(endpoint, metric, sources, len(runs))
     if metric == FAILURES and support.bound >= FAILURES.unit.parse(DEFAULT_FAILURES):
@@ -212,6 +214,13 @@ def _suggest(endpoint: str, metric: Metric, sources: Sources) -> LimitSuggestion
     if why:
         return Todo(endpoint=endpoint, metric=metric, support=support, runner=runs[0].runner, why=why)
     return LimitSuggestion(endpoint=endpoint, metric=metric, text=text, support=support)
+
+
+def _count_next(runs: Sequence[MeasuredRun], figures: Sequence[Figure], sources: Sources) -> int | None:
+    """How many requests a run by the shortest profile will have."""
+    pairs = zip(runs, figures, strict=True)
+    per_s = [figure.samples / run.duration_s for run, figure in pairs if run.duration_s]
+    return int(min(per_s) * sources.shortest_s) if per_s else None
 
 
 def _make_todo(endpoint: str, metric: Metric, sources: Sources, known: int) -> Todo | None:

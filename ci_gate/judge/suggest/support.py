@@ -61,12 +61,19 @@ class Support:
         return self.bound > MAX_TIMES * self.highest
 
 
-def find_support(metric: Metric, figures: Sequence[Figure]) -> Support | None:
-    """The support of at least one figure; None where one was not measured, or the metric is no such."""
+def find_support(
+    metric: Metric, figures: Sequence[Figure], next_requests: int | None = None
+) -> Support | None:
+    """The support of at least one figure; None where one was not measured, or the metric is no such.
+
+    ``next_requests`` is how many the next run will have at least, in which one failure weighs most; without,
+    as many as the smallest of these.
+    """
     measured = [figure.measured for figure in figures if figure.measured is not None]
     if not measured or len(measured) < len(figures):
         return None
-    bound = _find_bound(metric, figures, [float(value) for value in measured])
+    least = min(next_requests or figure.samples for figure in figures)
+    bound = _find_bound(metric, figures, [float(value) for value in measured], least)
     worst = min(measured) if metric.is_floor else max(measured)
     return Support(
         runs=len(figures),
@@ -79,11 +86,13 @@ def find_support(metric: Metric, figures: Sequence[Figure]) -> Support | None:
     )
 
 
-def _find_bound(metric: Metric, figures: Sequence[Figure], measured: Sequence[float]) -> float | None:
+def _find_bound(
+    metric: Metric, figures: Sequence[Figure], measured: Sequence[float], next_requests: int
+) -> float | None:
     if len(figures) < MIN_RUNS:
         return None
     if metric == FAILURES:
-        return _bound_failures(figures)
+        return _bound_failures(figures, next_requests)
     if metric.is_percentile:
         most = max(predict(measured, worse=1), max(measured) * (1 + MIN_MARGIN))
         return round_out(max(most, _CLOCK_MS), is_up=True)
@@ -108,10 +117,9 @@ def next_deviation(values: Sequence[float]) -> float:
     return t_quantile(1 - FALSE_ALARMS, size - 1) * statistics.stdev(values) * math.sqrt(1 + 1 / size)
 
 
-def _bound_failures(figures: Sequence[Figure]) -> float:
-    """Of as many requests as the smallest run had, in which one failure weighs most."""
+def _bound_failures(figures: Sequence[Figure], next_requests: int) -> float:
     hits = [round((figure.measured or 0) * figure.samples) for figure in figures]
-    least, total = min(figure.samples for figure in figures), sum(figure.samples for figure in figures)
+    least, total = max(next_requests, 1), sum(figure.samples for figure in figures)
     worst = max(Fraction(each, figure.samples) for each, figure in zip(hits, figures, strict=True))
     share = max(Fraction(most_hits(sum(hits), total, least, FALSE_ALARMS), least), worst)
     return min(round_out(float(share), is_up=True), 1.0)
