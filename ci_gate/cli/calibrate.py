@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
+from ci_gate.cli.json_output import format_option, print_json
 from ci_gate.cli.options import make_options, read_thresholds
 from ci_gate.cli.run import scenario_option, thresholds_option
-from ci_gate.errors import EXIT_PASS
+from ci_gate.errors import EXIT_PASS, UsageError
 from ci_gate.run.progress import ProgressPrinter
 
 
@@ -26,6 +27,7 @@ from ci_gate.run.progress import ProgressPrinter
 @click.option(
     "--diff", "shows_diff", is_flag=True, help="Also print the tolerances that they support, as a diff."
 )
+@format_option
 def calibrate_command(
     thresholds_file: Path,
     names: tuple[str, ...],
@@ -34,6 +36,7 @@ def calibrate_command(
     out: Path | None,
     *,
     shows_diff: bool,
+    as_json: bool,
 ) -> int:
     """Compare the service with itself, as a pull request without a change would be, from fresh starts.
 
@@ -42,10 +45,16 @@ def calibrate_command(
     detectable on this machine, and the tolerances that the comparisons support. `ci-gate suggest --replace`
     makes a diff of them at any time.
     """
+    if shows_diff and as_json:
+        raise UsageError("a diff is no JSON: `ci-gate suggest --replace --format json` has it in one")
     options = make_options(read_thresholds(thresholds_file), names, profile_name, base=None, out=out)
-    from ci_gate.run.calibrate import calibrate
+    from ci_gate.run.calibrate import calibrate, render_calibration
 
-    click.echo(calibrate(options, runs, ProgressPrinter(sys.stderr)))
+    calibration = calibrate(options, runs, ProgressPrinter(sys.stderr))
+    if as_json:
+        print_json(calibration)
+    else:
+        click.echo(render_calibration(calibration))
     if shows_diff:
         from ci_gate.cli.suggest import print_suggestion, suggest_from
 

@@ -9,6 +9,7 @@ from typing import Final
 
 import click
 
+from ci_gate.cli.json_output import format_option
 from ci_gate.cli.options import make_options, read_thresholds
 from ci_gate.cli.run import print_capacity, thresholds_option
 from ci_gate.run.capacity import measure_capacity, plan_climb
@@ -71,6 +72,7 @@ def _read_duration(_context: click.Context, _option: click.Parameter, text: str)
     help="Where evidence goes; new or empty.  [default: ci-gate-out/<time>]",
 )
 @click.option("--quiet", is_flag=True, help="No progress on standard error.")
+@format_option
 def capacity(  # noqa: PLR0913 - one parameter for each option
     scenario: str,
     thresholds_file: Path,
@@ -82,6 +84,7 @@ def capacity(  # noqa: PLR0913 - one parameter for each option
     profile_name: str,
     out: Path | None,
     quiet: bool,
+    as_json: bool,
 ) -> int:
     """Find out how much load the service can bear in SCENARIO.
 
@@ -103,4 +106,6 @@ def capacity(  # noqa: PLR0913 - one parameter for each option
     profile = dataclasses.replace(options.profile, duration_s=duration_s, warmup_s=warmup_s)
     options = dataclasses.replace(options, profile=profile)
     measure_capacity(options, climb, ProgressPrinter(sys.stderr, quiet=quiet))
-    return print_capacity(judge_capacity_folder(options.out, options.thresholds), options.out)
+    return print_capacity(
+        judge_capacity_folder(options.out, options.thresholds), options.out, as_json=as_json
+    )

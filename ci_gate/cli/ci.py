@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from ci_gate.cli.json_output import format_option, print_outputs, print_verdict
 from ci_gate.cli.options import check_workloads, choose_profile, choose_scenarios, read_thresholds
 from ci_gate.cli.run import thresholds_option
 from ci_gate.errors import EXIT_PASS, BadInputError, GateError, UsageError
@@ -34,7 +35,6 @@ from ci_gate.judge.gate.mistakes import add_mistakes
 from ci_gate.report.annotations import clean_log_line
 from ci_gate.report.files import TIMELINE_FILE, write_timeline, write_verdict
 from ci_gate.report.output import write_command
-from ci_gate.report.terminal import render_terminal
 from ci_gate.thresholds import DEFAULT_FILE
 from ci_gate.thresholds.overrides import replace_users
 
@@ -62,7 +62,8 @@ key_option = click.option(
 )
 @click.option("--context", default=".", help="What the image is built from, as a path from thresholds.yaml.")
 @click.option("--users", default="", help="In each scenario; empty: as thresholds.yaml says.")
-def plan_command(thresholds_file: Path, key: str, **options: str) -> int:
+@format_option
+def plan_command(thresholds_file: Path, key: str, *, as_json: bool, **options: str) -> int:
     """Check thresholds.yaml and its locustfiles, and print what to measure as outputs of a job.
 
     Standard output is meant for the file at GITHUB_OUTPUT: matrix and scenarios (JSON lists), profile, base
@@ -74,10 +75,15 @@ def plan_command(thresholds_file: Path, key: str, **options: str) -> int:
     try:
         check_key(key)
         add_secrets()  # a locustfile may read them when it is imported
-        click.echo(render_outputs(_plan(thresholds_file, **options)), nl=False)
+        outputs = render_outputs(_plan(thresholds_file, **options))
     except GateError as error:
-        click.echo(f"problems={render_problems(list_problems(error))}")
+        if not as_json:  # its own document has them
+            click.echo(f"problems={render_problems(list_problems(error))}")
         raise
+    if as_json:
+        print_outputs(outputs)
+    else:
+        click.echo(outputs, nl=False)
     return EXIT_PASS
 
 
@@ -141,6 +147,7 @@ def _locate(thresholds_file: str, path: str) -> str:
 @click.option("--repository", type=_FOLDER, help="A checkout of head, to see what is to be there.")
 @click.option("--thresholds", "thresholds_file", default=DEFAULT_FILE, show_default=True)
 @click.option("--out", "out_file", type=_FILE, required=True, help="The verdict's file.")
+@format_option
 def gate_command(  # noqa: PLR0913, PLR0917 - one parameter for each option
     folder: Path,
     scenarios: str,
@@ -152,6 +159,8 @@ def gate_command(  # noqa: PLR0913, PLR0917 - one parameter for each option
     repository: Path | None,
     thresholds_file: str,
     out_file: Path,
+    *,
+    as_json: bool,
 ) -> int:
     """Make one verdict of every verdict.json below FOLDER, and one timeline.json beside it.
 
@@ -169,7 +178,7 @@ def gate_command(  # noqa: PLR0913, PLR0917 - one parameter for each option
     verdict = msgspec.structs.replace(verdict, occasion=read_occasion(os.environ, read_payload(), base))
     write_verdict(out_file, verdict)
     write_timeline(out_file.with_name(TIMELINE_FILE), gather_timelines(folder, planned))
-    click.echo(render_terminal(verdict))
+    print_verdict(verdict, as_json=as_json)
     return verdict.exit_code
 
 

@@ -13,9 +13,10 @@ from typing import get_args
 
 import click
 
+from ci_gate.cli.json_output import format_option, print_json
 from ci_gate.errors import UsageError
 from ci_gate.github.api.transport import Patience, Transport, open_transport
-from ci_gate.github.doctor.doctor import DEFAULT_CHECK, run_doctor
+from ci_gate.github.doctor.doctor import DEFAULT_CHECK, examine_repository, render_examination
 from ci_gate.github.earlier_history import WORKFLOW
 from ci_gate.github.key import DEFAULT_KEY
 from ci_gate.github.plan_job import split_names
@@ -77,7 +78,10 @@ def publish_command(*, scenarios: tuple[str, ...], **values: object) -> int:
 @click.option("--repository", type=_FOLDER, default=Path(), help="A checkout of it.  [default: here]")
 @click.option("--branch", default="", help="That is merged into.  [default: the default branch]")
 @click.option("--check", default=DEFAULT_CHECK, show_default=True, help="The check that must be required.")
-def doctor_command(github_repository: str, repository: Path, branch: str, check: str) -> int:
+@format_option
+def doctor_command(
+    github_repository: str, repository: Path, branch: str, check: str, *, as_json: bool
+) -> int:
     """Read the repository's rules and workflows; print whether the gate blocks a merge, and what to fix.
 
     How safe the workflows are (pinned actions, permissions) is for zizmor to say.
@@ -90,14 +94,18 @@ def doctor_command(github_repository: str, repository: Path, branch: str, check:
     with connect() as transport:
         if transport is None:
             raise UsageError("reading a repository's rules takes a token: set GITHUB_TOKEN")
-        return run_doctor(
+        found = examine_repository(
             transport=transport,
             github_repository=name,
             repository=repository,
             branch=branch,
             check=check,
-            out=sys.stdout,
         )
+    if as_json:
+        print_json(found)
+    else:
+        click.echo(render_examination(found), nl=False)
+    return found.exit_code
 
 
 @contextmanager

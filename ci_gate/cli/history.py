@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from ci_gate.cli.github import connect
+from ci_gate.cli.json_output import format_option, print_json
 from ci_gate.errors import EXIT_PASS, OutsideError, UsageError
 from ci_gate.github.api.rules import find_default_branch
 from ci_gate.github.earlier_history import HISTORY_FILE, WORKFLOW, find_history
@@ -25,6 +26,7 @@ from ci_gate.report.annotations import clean_log_line
 from ci_gate.report.files import VERDICT_FILE, read_bounded, read_verdict
 from ci_gate.report.history import render_trends
 from ci_gate.report.html.history import render_history_html
+from ci_gate.report.trends_document import describe_trends
 from ci_gate.run.git import ask_git
 from ci_gate.wording import count
 
@@ -42,7 +44,10 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--branch", default="", help="Whose history it is.  [default: the default branch]")
 @click.option("--repository", type=_FOLDER, default=Path(), help="A checkout of the branch.  [default: here]")
 @click.option("--out", type=_FOLDER, default=Path("ci-gate-history"), show_default=True)
-def history_command(sources: tuple[Path, ...], *, repository: Path, out: Path, **github: object) -> int:
+@format_option
+def history_command(
+    sources: tuple[Path, ...], *, repository: Path, out: Path, as_json: bool, **github: object
+) -> int:
     """Show what became slower over the commits of a branch, and since which.
 
     RUN is a verdict.json, a history.json, or a folder with such files in it or below. Runs are put in the
@@ -67,8 +72,11 @@ def history_command(sources: tuple[Path, ...], *, repository: Path, out: Path, *
     (out / HISTORY_FILE).write_bytes(encode_history(history))
     page = render_history_html(history, trends)
     (out / HISTORY_PAGE).write_text(page, encoding="utf-8", errors="backslashreplace")
-    click.echo(render_trends(history, trends))
-    click.echo(f"{HISTORY_FILE} and {HISTORY_PAGE}: {out}")
+    if as_json:
+        print_json(describe_trends(history, trends))
+    else:
+        click.echo(render_trends(history, trends))
+    click.echo(f"{HISTORY_FILE} and {HISTORY_PAGE}: {out}", err=as_json)
     return EXIT_PASS
 
 

@@ -21,6 +21,7 @@ from ci_gate.cli.ci import (
     read_payload,
     warn_of,
 )
+from ci_gate.cli.json_output import format_option, print_outputs
 from ci_gate.cli.options import choose_scenarios, make_options, read_thresholds
 from ci_gate.cli.repeat import find_standing_verdict, name_run, write_standing
 from ci_gate.cli.run import thresholds_option
@@ -66,7 +67,10 @@ _folder = click.option("--folder", type=_FOLDER, required=True, help="What the j
 @profile_option
 @key_option
 @_folder
-def review_command(thresholds_file: Path, names: str, profile_name: str, key: str, folder: Path) -> int:
+@format_option
+def review_command(
+    thresholds_file: Path, names: str, profile_name: str, key: str, folder: Path, *, as_json: bool
+) -> int:
     """Read what thresholds.yaml and the files beside it say on both sides, for `ci-gate publish --review`.
 
     Runs no code of head's, so that it may see GITHUB_TOKEN: with it, a label or a new title takes the last
@@ -87,7 +91,11 @@ def review_command(thresholds_file: Path, names: str, profile_name: str, key: st
     except GateError as error:
         _write_verdict(folder, _make_mistaken(file, error))
         raise
-    click.echo(f"reused={reused}")
+    output = f"reused={reused}"
+    if as_json:
+        print_outputs(output)
+    else:
+        click.echo(output)
     return EXIT_PASS
 
 

@@ -51,12 +51,22 @@ _COMMANDS: Final = {
     "report": ("report:report", "Render a verdict as Markdown, text, JUnit XML or HTML."),
     "review": ("job:review_command", "Read both sides' thresholds, before any code of head's runs."),
     "run": ("run:run", "Start the service, put the load on it, judge."),
+    "schema": ("schema:schema_command", "Print the JSON Schema of verdict.json and other documents."),
     "suggest": ("suggest:suggest_command", "Suggest limits that measured runs support, as a diff."),
 }
 
 
 class _LazyGroup(click.Group):
     """Lists every command, and imports the one that is run."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except GateError as error:
+            from ci_gate.cli.json_output import print_error
+
+            print_error(ctx, error)
+            raise
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         return list(_COMMANDS)

@@ -10,6 +10,7 @@ import click
 
 from ci_gate.cli.ci import key_option, names_option, profile_option, read_payload
 from ci_gate.cli.github import connect
+from ci_gate.cli.json_output import format_option, print_outputs, print_verdict
 from ci_gate.cli.options import choose_profile, choose_scenarios, read_thresholds
 from ci_gate.cli.run import thresholds_option
 from ci_gate.errors import EXIT_PASS, EvidenceError, GateError
@@ -21,7 +22,6 @@ from ci_gate.judge.timeline.run_timeline import RunTimeline
 from ci_gate.judge.verdict import Verdict
 from ci_gate.report.annotations import clean_log_line
 from ci_gate.report.files import TIMELINE_FILE, read_timeline, write_timeline, write_verdict
-from ci_gate.report.terminal import render_terminal
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -32,8 +32,9 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @profile_option
 @key_option
 @click.option("--out", "out_file", type=_FILE, required=True, help="Where the verdict is written.")
+@format_option
 def last_verdict_command(
-    thresholds_file: Path, names: str, profile_name: str, key: str, out_file: Path
+    thresholds_file: Path, names: str, profile_name: str, key: str, out_file: Path, *, as_json: bool
 ) -> int:
     """Look for the verdict that the last run of this workflow made of the same commit.
 
@@ -44,7 +45,11 @@ def last_verdict_command(
     found = find_standing_verdict(thresholds_file, names, profile_name, key)
     if found is not None:
         write_standing(out_file, found.verdict, found.timeline)
-    click.echo(f"reused={name_run(found)}")
+    output = f"reused={name_run(found)}"
+    if as_json:
+        print_outputs(output)
+    else:
+        click.echo(output)
     return EXIT_PASS
 
 
@@ -104,7 +109,8 @@ def _find_standing_verdict(
 @click.option("--scenarios", required=True, help="What was planned, as a JSON list.")
 @click.option("--needs", required=True, help="The needs context of this job, as JSON.")
 @click.option("--out", "out_file", type=_FILE, required=True, help="The verdict's file.")
-def repeat_command(verdict_file: Path, scenarios: str, needs: str, out_file: Path) -> int:
+@format_option
+def repeat_command(verdict_file: Path, scenarios: str, needs: str, out_file: Path, *, as_json: bool) -> int:
     """Make VERDICT, which `ci-gate last-verdict` found, the verdict of this run, and end with its exit code.
 
     It is INVALID where it does not fit the event, or a job ended otherwise than it must: the plan with
@@ -116,5 +122,5 @@ def repeat_command(verdict_file: Path, scenarios: str, needs: str, out_file: Pat
     with contextlib.suppress(EvidenceError):  # charts are no part of the verdict
         timeline = read_timeline(verdict_file.parent)
     write_standing(out_file, verdict, timeline)
-    click.echo(render_terminal(verdict))
+    print_verdict(verdict, as_json=as_json)
     return verdict.exit_code

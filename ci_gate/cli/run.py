@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ci_gate.cli.json_output import format_option, print_json, print_verdict
 from ci_gate.cli.options import check_workloads, make_options, read_thresholds
 from ci_gate.errors import EXIT_PASS
 from ci_gate.run.progress import ProgressPrinter
@@ -36,7 +37,8 @@ scenario_option = click.option(
 
 @click.command()
 @thresholds_option
-def check(thresholds_file: Path) -> int:
+@format_option
+def check(thresholds_file: Path, *, as_json: bool) -> int:
     """Check thresholds.yaml and the locustfiles it names, without any load.
 
     Reports every problem at once with file, line, column and what is allowed; then says, per scenario, what
@@ -44,6 +46,11 @@ def check(thresholds_file: Path) -> int:
     """
     thresholds = read_thresholds(thresholds_file)
     workloads = check_workloads(thresholds, thresholds_file.parent)
+    if as_json:
+        from ci_gate.cli.check_document import describe_check
+
+        print_json(describe_check(thresholds, workloads))
+        return EXIT_PASS
     from ci_gate.judge.validity.feasibility import find_unprovable, list_unused, offered_rate
 
     for scenario in thresholds.scenarios:
@@ -72,6 +79,7 @@ def check(thresholds_file: Path) -> int:
 )
 @click.option("--out", type=_FOLDER, help="Where evidence goes; new or empty.  [default: ci-gate-out/<time>]")
 @click.option("--quiet", is_flag=True, help="No progress on standard error.")
+@format_option
 def run(  # noqa: PLR0913 - one parameter for each option
     thresholds_file: Path,
     names: tuple[str, ...],
@@ -82,6 +90,7 @@ def run(  # noqa: PLR0913 - one parameter for each option
     out: Path | None,
     *,
     quiet: bool,
+    as_json: bool,
 ) -> int:
     """Start the service, put each scenario's load on it, judge, and print the table.
 
@@ -100,7 +109,7 @@ def run(  # noqa: PLR0913 - one parameter for each option
         }:
             progress.say(f"this run cannot pass: {unprovable}")
     run_scenarios(options, progress)
-    return _conclude(options.out, options.thresholds)
+    return _conclude(options.out, options.thresholds, as_json=as_json)
 
 
 @click.command("judge")
@@ -111,7 +120,8 @@ def run(  # noqa: PLR0913 - one parameter for each option
     type=_FILE,
     help="Judge by this file instead of the one it was measured with.",
 )
-def judge_command(evidence: Path, thresholds_file: Path | None) -> int:
+@format_option
+def judge_command(evidence: Path, thresholds_file: Path | None, *, as_json: bool) -> int:
     """Judge an evidence folder again, without load, and write its verdict and reports anew.
 
     A folder of `ci-gate capacity` gets its capacity.json anew.
@@ -122,26 +132,28 @@ def judge_command(evidence: Path, thresholds_file: Path | None) -> int:
 
     thresholds = read_thresholds(thresholds_file) if thresholds_file else None
     if is_capacity(read_run(evidence)):
-        return print_capacity(judge_capacity_folder(evidence, thresholds), evidence)
-    return _conclude(evidence, thresholds)
+        return print_capacity(judge_capacity_folder(evidence, thresholds), evidence, as_json=as_json)
+    return _conclude(evidence, thresholds, as_json=as_json)
 
 
-def print_capacity(verdict: CapacityVerdict, folder: Path) -> int:
+def print_capacity(verdict: CapacityVerdict, folder: Path, *, as_json: bool) -> int:
     """Prints what the steps in ``folder`` showed and where it is written; returns the exit code."""
     from ci_gate.report.capacity import render_capacity
 
-    click.echo(render_capacity(verdict))
-    click.echo(f"evidence, capacity.json and capacity.html: {folder}")
+    if as_json:
+        print_json(verdict)
+    else:
+        click.echo(render_capacity(verdict))
+    click.echo(f"evidence, capacity.json and capacity.html: {folder}", err=as_json)
     return verdict.exit_code
 
 
-def _conclude(folder: Path, thresholds: Thresholds | None) -> int:
+def _conclude(folder: Path, thresholds: Thresholds | None, *, as_json: bool) -> int:
     from ci_gate.report.files import write_reports
-    from ci_gate.report.terminal import render_terminal
     from ci_gate.run.judging import judge_folder
 
     verdict, timeline = judge_folder(folder, thresholds)
     written = write_reports(folder, verdict, timeline)
-    click.echo(render_terminal(verdict))
-    click.echo(written)
+    print_verdict(verdict, as_json=as_json)
+    click.echo(written, err=as_json)
     return verdict.exit_code

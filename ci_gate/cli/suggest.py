@@ -7,15 +7,28 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
+import msgspec
 
+from ci_gate.cli.json_output import DOCUMENT_SCHEMA, format_option, print_json
 from ci_gate.cli.options import read_thresholds
 from ci_gate.cli.run import thresholds_option
 from ci_gate.errors import EXIT_INVALID, EXIT_PASS, OutsideError
+from ci_gate.evidence.ranges import Version
 from ci_gate.judge.suggest.suggestion import Suggestion, suggest
 from ci_gate.report.annotations import clean_log_line
 from ci_gate.report.suggestion import render_remarks, write_suggestion
 from ci_gate.run.suggesting import read_evidence
 from ci_gate.thresholds import Thresholds
+
+
+class SuggestionDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """What the runs support, as a diff of ``file``; empty where there is nothing to add."""
+
+    schema: Version
+    file: str
+    remarks: tuple[str, ...]
+    diff: str
+    written: bool
 
 
 @click.command("suggest")
@@ -31,8 +44,15 @@ from ci_gate.thresholds import Thresholds
     help="All runs were measured on the kind of machine that will judge.",
 )
 @click.option("--write", is_flag=True, help="Edit the file, instead of printing the diff.")
+@format_option
 def suggest_command(
-    folders: tuple[Path, ...], thresholds_file: Path, *, replaces: bool, trusts_all: bool, write: bool
+    folders: tuple[Path, ...],
+    thresholds_file: Path,
+    *,
+    replaces: bool,
+    trusts_all: bool,
+    write: bool,
+    as_json: bool,
 ) -> int:
     """Suggest limits and tolerances that the measured runs support, as a diff of thresholds.yaml.
 
@@ -45,6 +65,8 @@ def suggest_command(
     """
     thresholds = read_thresholds(thresholds_file)
     suggestion = suggest_from(folders, thresholds, trusts_all=trusts_all, replaces=replaces)
+    if as_json:
+        return _print_document(thresholds, suggestion, write=write)
     return print_suggestion(thresholds, suggestion, write=write)
 
 
@@ -71,6 +93,23 @@ def print_suggestion(thresholds: Thresholds, suggestion: Suggestion, *, write: b
     else:
         click.echo(_diff(thresholds.file, thresholds.text, new.text), nl=False)
     return EXIT_PASS
+
+
+def _print_document(thresholds: Thresholds, suggestion: Suggestion, *, write: bool) -> int:
+    new = thresholds.text if suggestion.is_empty else write_suggestion(thresholds, suggestion).text
+    is_new = new != thresholds.text
+    if write and is_new:
+        _write(Path(thresholds.file), new)
+    print_json(
+        SuggestionDocument(
+            schema=DOCUMENT_SCHEMA,
+            file=thresholds.file,
+            remarks=tuple(render_remarks(suggestion)),
+            diff=_diff(thresholds.file, thresholds.text, new) if is_new else "",
+            written=write and is_new,
+        )
+    )
+    return EXIT_INVALID if suggestion.is_empty else EXIT_PASS
 
 
 def _diff(name: str, old: str, new: str) -> str:

@@ -41,6 +41,7 @@ FORMATS: Final = {
     "markdown": Format(render=render_markdown, file="report.md"),
     "text": Format(render=render_terminal),
     "junit": Format(render=render_junit, file="junit.xml"),
+    "json": Format(render=lambda verdict: encode_verdict(verdict).decode()),
 }
 """By the name that `ci-gate report --format` takes; html is made of more than the verdict."""
 

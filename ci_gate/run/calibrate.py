@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 import msgspec
 from tabulate import tabulate
 
 from ci_gate.errors import BaseError, EvidenceError, OutsideError, ServiceError, UsageError
+from ci_gate.evidence.ranges import Version
 from ci_gate.evidence.recording import DUET_BASE, DUET_HEAD, RunInfo, duet_name, read_recordings, write_json
 from ci_gate.judge.compare.duet import NOT_COMPARED, DuetVerdict
 from ci_gate.judge.outcome import Outcome
@@ -26,14 +28,53 @@ from ci_gate.wording import count
 ITSELF = "itself"
 """What a comparison of equal versions has as its base."""
 
+CALIBRATION_SCHEMA: Final = 1
 HEADERS = ("scenario", "endpoint", "metric", "runs", "false alarms", "standard deviation", "detectable")
 
 
-def calibrate(options: RunOptions, runs: int, progress: ProgressPrinter) -> str:
+class MetricNoise(msgspec.Struct, frozen=True, kw_only=True):
+    """What the comparisons of equal versions said of one metric; all but counts are ratios or shares.
+
+    ``alarms_low`` to ``alarms_high`` is the exact 95 % interval of how often a false alarm happens.
+    ``standard_deviation`` is of the measured changes, None for one; ``detectable`` is the median of what was.
+    """
+
+    scenario: str
+    endpoint: str
+    metric: str
+    runs: int
+    false_alarms: int
+    alarms_low: float
+    alarms_high: float
+    standard_deviation: float | None
+    detectable: float
+
+
+class ToleranceAdvice(msgspec.Struct, frozen=True, kw_only=True):
+    """A tolerance as thresholds.yaml has it, and the smallest that ``runs`` support; None: too few."""
+
+    scenario: str
+    metric: str
+    written: float
+    supported: float | None
+    runs: int
+
+
+class Calibration(msgspec.Struct, frozen=True, kw_only=True):
+    """``outcomes`` counts the comparisons by what they came to; ``planned`` is how many there should be."""
+
+    schema: Version
+    planned: int
+    outcomes: dict[str, int]
+    metrics: tuple[MetricNoise, ...]
+    tolerances: tuple[ToleranceAdvice, ...]
+
+
+def calibrate(options: RunOptions, runs: int, progress: ProgressPrinter) -> Calibration:
     """Compare the service with itself ``runs`` times per scenario, exactly as a pull request would be.
 
-    Returns what `summarise_comparisons` says; if interrupted, ``progress`` says it of the rounds so far. Each
-    round is a folder in ``options.out`` that can be judged again. Raises UsageError where no scenario has a
+    If interrupted, ``progress`` says what `summarise_comparisons` says of the rounds so far. Each round is a
+    folder in ``options.out`` that can be judged again. Raises UsageError where no scenario has a
     tolerance, OutsideError where nothing could be measured.
     """
     scenarios = tuple(scenario for scenario in options.scenarios if scenario.regression)
@@ -58,7 +99,7 @@ def calibrate(options: RunOptions, runs: int, progress: ProgressPrinter) -> str:
     progress.finish()
     if not compared:
         raise OutsideError("no comparison could be measured; what stopped each is printed above")
-    return summarise_comparisons(compared, planned, scenarios)
+    return count_comparisons(compared, planned, scenarios)
 
 
 @contextlib.contextmanager
@@ -78,22 +119,56 @@ def report_if_interrupted(
 def summarise_comparisons(
     compared: Sequence[tuple[str, DuetVerdict]], planned: int, scenarios: Iterable[Scenario] = ()
 ) -> str:
-    """A table and a count of the comparisons, each with its scenario's name, and what they support.
+    """What `render_calibration` makes of `count_comparisons`."""
+    return render_calibration(count_comparisons(compared, planned, scenarios))
 
-    Per metric: how many comparisons called equal versions worse, with the exact 95 % interval of how often
-    that happens; the standard deviation of the measured change; and the median of what was detectable.
-    ``planned`` is how many comparisons there should be. For each of ``scenarios`` a line says what its
-    tolerances could be.
+
+def count_comparisons(
+    compared: Sequence[tuple[str, DuetVerdict]], planned: int, scenarios: Iterable[Scenario] = ()
+) -> Calibration:
+    """What the comparisons say, each with its scenario's name, and what they support of ``scenarios``.
+
+    ``planned`` is how many comparisons there should be.
     """
     names = dict.fromkeys(name for name, _ in compared)
-    rows = [row for name in names for row in _summarise(name, [duet for of, duet in compared if of == name])]
     outcomes = [duet.outcome for _, duet in compared]
-    counts = ", ".join(f"{outcomes.count(outcome)} {outcome}" for outcome in Outcome)
-    missing = planned - len(compared)
-    unmeasured = f"; {missing} of {planned} not measured" if missing else ""
+    return Calibration(
+        schema=CALIBRATION_SCHEMA,
+        planned=planned,
+        outcomes={outcome.value: outcomes.count(outcome) for outcome in Outcome},
+        metrics=tuple(
+            noise for name in names for noise in _count(name, [duet for of, duet in compared if of == name])
+        ),
+        tolerances=tuple(_list_tolerances(scenarios, compared)),
+    )
+
+
+def render_calibration(calibration: Calibration) -> str:
+    """A table and a count of the comparisons, and what they support.
+
+    Per metric: how many comparisons called equal versions worse, with the exact 95 % interval of how often
+    that happens; the standard deviation of the measured change; and the median of what was detectable. A
+    line for each tolerance says what it could be.
+    """
+    rows = [
+        (
+            each.scenario,
+            each.endpoint,
+            each.metric,
+            str(each.runs),
+            f"{each.false_alarms} ({each.alarms_low:.0%} to {each.alarms_high:.0%})",
+            "-" if each.standard_deviation is None else f"{each.standard_deviation:.1%}",
+            f"{each.detectable:.1%}",
+        )
+        for each in calibration.metrics
+    ]
+    compared = sum(calibration.outcomes.values())
+    counts = ", ".join(f"{number} {outcome}" for outcome, number in calibration.outcomes.items())
+    missing = calibration.planned - compared
+    unmeasured = f"; {missing} of {calibration.planned} not measured" if missing else ""
     table = tabulate(rows, headers=HEADERS, disable_numparse=True)
-    lines = [f"{count(len(compared), 'comparison')}: {counts}{unmeasured}"]
-    return "\n".join([f"{table}\n", *_list_tolerances(scenarios, compared), *lines])
+    lines = [*map(_describe_tolerance, calibration.tolerances)]
+    return "\n".join([f"{table}\n", *lines, f"{count(compared, 'comparison')}: {counts}{unmeasured}"])
 
 
 def _measure_round(options: RunOptions, watchdog: Watchdog, progress: ProgressPrinter) -> RunInfo:
@@ -144,24 +219,39 @@ def judge_round(
     return [each for each in compared if all(found.code != NOT_COMPARED for found in each[1].findings)]
 
 
-def _summarise(name: str, verdicts: Sequence[DuetVerdict]) -> Iterator[tuple[str, ...]]:
+def _count(name: str, verdicts: Sequence[DuetVerdict]) -> Iterator[MetricNoise]:
     for row in list_scatter(verdicts):
-        alarms = f"{row.false_alarms} ({row.alarms_low:.0%} to {row.alarms_high:.0%})"
-        deviation = "-" if row.deviation is None else f"{row.deviation:.1%}"
-        yield name, row.endpoint, row.metric.name, str(row.rounds), alarms, deviation, f"{row.detectable:.1%}"
+        yield MetricNoise(
+            scenario=name,
+            endpoint=row.endpoint,
+            metric=row.metric.name,
+            runs=row.rounds,
+            false_alarms=row.false_alarms,
+            alarms_low=row.alarms_low,
+            alarms_high=row.alarms_high,
+            standard_deviation=row.deviation,
+            detectable=row.detectable,
+        )
 
 
 def _list_tolerances(
     scenarios: Iterable[Scenario], compared: Sequence[tuple[str, DuetVerdict]]
-) -> Iterator[str]:
-    """A line for each tolerance of the file: what the comparisons support of it."""
+) -> Iterator[ToleranceAdvice]:
     for scenario in scenarios:
         supports = support_tolerances(scenario, [duet for of, duet in compared if of == scenario.name])
         written = {tolerance.metric: tolerance.ratio for tolerance in scenario.regression}
         for support in supports:
-            known = f"{scenario.name}: tolerance of {support.metric} {written[support.metric]:.0%}"
-            if support.tolerance is None:
-                missing = count(MIN_ROUNDS - support.rounds, "comparison")
-                yield f"{known}: {missing} more would say what they support"
-            else:
-                yield f"{known}: they support {support.tolerance:.0%}"
+            yield ToleranceAdvice(
+                scenario=scenario.name,
+                metric=support.metric.name,
+                written=written[support.metric],
+                supported=support.tolerance,
+                runs=support.rounds,
+            )
+
+
+def _describe_tolerance(advice: ToleranceAdvice) -> str:
+    known = f"{advice.scenario}: tolerance of {advice.metric} {advice.written:.0%}"
+    if advice.supported is None:
+        return f"{known}: {count(MIN_ROUNDS - advice.runs, 'comparison')} more would say what they support"
+    return f"{known}: they support {advice.supported:.0%}"

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import io
 import re
 import textwrap
 from pathlib import Path
@@ -13,7 +12,7 @@ from ci_gate.github.api.reply import RefusedError
 from ci_gate.github.api.rules import ACTIONS_APP_ID, BranchRules, RequiredCheck
 from ci_gate.github.api.transport import Transport
 from ci_gate.github.doctor.branch_filters import lets_through
-from ci_gate.github.doctor.doctor import run_doctor
+from ci_gate.github.doctor.doctor import examine_repository, render_examination
 from ci_gate.github.doctor.gate_advice import examine_advisable
 from ci_gate.github.doctor.gate_setup import NEEDED_PERMISSIONS, NEEDED_TYPES, Setup, examine_blocking
 from ci_gate.github.doctor.workflow_files import parse_workflow, read_workflows
@@ -433,14 +432,13 @@ def doctor(github, tmp_path):
     (folder / "load-gate-comment.yml").write_text(COMMENT)
 
     def run(**more):
-        out = io.StringIO()
         with requests.Session() as session:
             session.trust_env = False
             transport = Transport(session, base_url=github.url, token="token", patience=Clock().patience())
-            code = run_doctor(
-                transport=transport, github_repository="shop/shop", repository=tmp_path, out=out, **more
+            found = examine_repository(
+                transport=transport, github_repository="shop/shop", repository=tmp_path, **more
             )
-        return code, out.getvalue()
+        return found.exit_code, render_examination(found)
 
     return run
 

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from scipy import stats
-
+from ci_gate.judge.distributions import t_quantile
 from ci_gate.judge.history.change_points import MIN_RUNS_OF_A_LEVEL, find_change_points
 from ci_gate.judge.history.record import History, RunRecord
 from ci_gate.judge.history.series import Chain, Machine, Series, from_scale, list_chains, list_series
@@ -168,7 +167,7 @@ def _half_width(values: Sequence[float]) -> float:
     if len(values) < 2:  # noqa: PLR2004 - one value scatters not
         return 0.0
     error = statistics.stdev(values) / math.sqrt(len(values))
-    return float(stats.t.ppf((1 + _CONFIDENCE) / 2, len(values) - 1)) * error
+    return t_quantile((1 + _CONFIDENCE) / 2, len(values) - 1) * error
 
 
 def _measure_shift(series: Series, values: Sequence[float], borders: tuple[int, int, int]) -> Shift:
@@ -194,7 +193,7 @@ def _compare(old: Sequence[float], new: Sequence[float]) -> tuple[float, float]:
     if not variance:
         return difference, 0.0
     freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)
-    return difference, float(stats.t.ppf((1 + _CONFIDENCE) / 2, freedom)) * math.sqrt(variance)
+    return difference, t_quantile((1 + _CONFIDENCE) / 2, freedom) * math.sqrt(variance)
 
 
 def _find_also(series: Series, at: int) -> tuple[str, ...]:
@@ -219,7 +218,8 @@ def judge_chain(chain: Chain) -> Drift:
     if len(chain.changes) >= MIN_RUNS:
         middle = statistics.median(chain.changes)
         scatter = _MAD * statistics.median(abs(each - middle) for each in chain.changes)
-        half = float(stats.norm.ppf((1 + _CHAIN_CONFIDENCE) / 2)) * scatter * math.sqrt(len(chain.changes))
+        quantile = statistics.NormalDist().inv_cdf((1 + _CHAIN_CONFIDENCE) / 2)
+        half = quantile * scatter * math.sqrt(len(chain.changes))
     limits = (total - half, total + half) if math.isfinite(half) else (0.0, 0.0)
     low, high = (from_scale(chain.metric, each) for each in limits)
     return Drift(chain=chain, change=from_scale(chain.metric, total), low=low, high=high)
