@@ -18,6 +18,9 @@ _TOKENS: Final = (
     "ACTIONS_RESULTS_TOKEN",
     "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
 )
+MIN_HIDDEN: Final = 6
+"""Characters of a value that is hidden. GitHub hides it wherever it stands, and drops every output of a job
+that holds it: of `1` or `main`, nothing would be left."""
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Files that the runner reads after the step: what is written there becomes later steps' variables and PATH.
 _COMMAND_FILES: Final = (
@@ -39,7 +42,7 @@ def hide_from_head(environ: MutableMapping[str, str]) -> None:
 
 
 def take_secrets(environ: MutableMapping[str, str]) -> tuple[str, ...]:
-    """Make variables of the lines NAME=value in `SECRETS`, and return their values, for no log to show.
+    """Make variables of the lines NAME=value in `SECRETS`, and return the values that no log may show.
 
     Empty lines and lines that start with # count for nothing. Raises UsageError, which shows no value.
     """
@@ -51,5 +54,5 @@ def take_secrets(environ: MutableMapping[str, str]) -> tuple[str, ...]:
         if not equals or not _NAME.fullmatch(name.strip()):
             raise UsageError(f"line {number} of the secret service-env is not NAME=value, with one line each")
         environ[name.strip()] = value
-        values += [value] if value else []
+        values += [value] if len(value) >= MIN_HIDDEN else []
     return tuple(values)
