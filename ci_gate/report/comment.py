@@ -21,6 +21,7 @@ from ci_gate.report.detail import (
 )
 from ci_gate.report.diagnosis import make_diagnoses, make_why
 from ci_gate.report.document import Piece, render_within
+from ci_gate.report.environment import describe_environment
 from ci_gate.report.escape import code_span, escape_markdown
 from ci_gate.report.explain import find_tightest
 from ci_gate.report.headline import explain_effect, summarise
@@ -36,6 +37,7 @@ MAX_SUMMARY_BYTES: Final = 1_000_000  # GitHub drops a job summary of more than 
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 _SHORT: Final = 7  # of a commit, as a pull request shows it
 _RUNS: Final = "/actions/runs/"
+_MAX_MACHINES: Final = 3
 
 
 def render_report(report: Report, max_bytes: int) -> str:
@@ -131,4 +133,9 @@ def _footer(report: Report) -> str:
         "thresholds": verdict.thresholds_sha256[:12],
         "ci-gate": verdict.ci_gate_version,
     }
-    return f"<sub>{' · '.join(f'{name} {code_span(text)}' for name, text in texts.items() if text)}</sub>"
+    parts = [f"{name} {code_span(text)}" for name, text in texts.items() if text]
+    cpus = {
+        describe_environment(each.environment).get("CPU") for each in verdict.scenarios if each.environment
+    }
+    parts += [f"measured on {code_span(cpu)}" for cpu in sorted(filter(None, cpus))[:_MAX_MACHINES]]
+    return f"<sub>{' · '.join(parts)}</sub>"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from ci_gate.evidence.environment import Environment
 from ci_gate.judge.changes.approval import Approval
 from ci_gate.judge.changes.rejudge import UnderBase
 from ci_gate.judge.changes.threshold_changes import ThresholdChange
@@ -16,6 +18,7 @@ class Report:
     """A verdict, what became of the thresholds, and where it stands. Texts are empty where nothing is known.
 
     ``page_url`` is where report.html is. ``head_sha`` is the commit of the pull request itself.
+    ``base_environments`` are the machines of the last run of base's branch, by scenario.
     """
 
     verdict: Verdict
@@ -26,6 +29,7 @@ class Report:
     page_url: str = ""
     head_sha: str = ""
     trend: str = ""  # of the base branch, a line of Markdown; empty: nothing to tell
+    base_environments: Mapping[str, Environment] = field(default_factory=dict)
 
     @property
     def is_unapproved(self) -> bool:

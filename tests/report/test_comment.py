@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ci_gate.evidence.environment import Environment
 from ci_gate.judge.occasion import Occasion
 from ci_gate.report.comment import (
     MAX_COMMENT_BYTES,
@@ -179,6 +180,22 @@ def test_why__is_told_of_what_failed_alone(outcome):
 def test_second_line__names_both_commits_as_the_pull_request_does(report, says):
     second = shown(comment(report)).split("\n")[1]
     assert second.startswith(says)
+
+
+def test_footer__names_the_machines():
+    machine = Environment(
+        cpu_model="AMD EPYC 7763",
+        cpus=4,
+        memory_bytes=0,
+        machine="x86_64",
+        kernel="",
+        image="",
+        image_version="",
+        python="",
+        locust="",
+    )
+    text = shown(comment(Report(verdict=verdict(scenario(environment=machine)))))
+    assert "measured on AMD EPYC 7763, 4 cores, x86_64" in text
 
 
 def test_page__is_linked_where_its_address_is_known():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from ci_gate.evidence.recording import HEAD
@@ -14,7 +15,7 @@ from ci_gate.report.cells import format_ms, format_rate, format_share
 from ci_gate.report.html.chart import Chart, Mark, Values
 from ci_gate.report.html.chart_style import CHART_STYLES, draw_lines, draw_phases
 from ci_gate.report.html.figure import Figure, count_figures, steady_values
-from ci_gate.report.html.sides import draw_distribution, draw_duet
+from ci_gate.report.html.sides import draw_both, draw_distribution
 from ci_gate.report.outcome_words import WORDS
 from ci_gate.thresholds import ALL_ENDPOINTS, metric_of
 from ci_gate.thresholds.metrics import MS, PER_S
@@ -23,11 +24,26 @@ from ci_gate.wording import count, format_number
 _UNITS: Final = {"latency": MS, "rate": PER_S}
 
 
-def make_figures(scenario: ScenarioVerdict, timeline: ScenarioTimeline, key: str) -> tuple[Figure, ...]:
-    """A figure for each chart that there are readings for; ``key`` begins their names."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charts:
+    """Figures under a title of their own; empty for the only ones of a scenario."""
+
+    title: str
+    figures: tuple[Figure, ...]
+
+
+def make_charts(scenario: ScenarioVerdict, timeline: ScenarioTimeline, key: str) -> tuple[Charts, ...]:
+    """Every chart that there are readings for, base beside head first; ``key`` begins their names."""
+    both = tuple(draw_both(timeline, key))
+    distribution = tuple(draw_distribution(timeline, key))
     shown = timeline.recordings.get(HEAD) or next(iter(timeline.recordings.values()), None)
-    over_time = _draw_groups(scenario, shown, key) if shown else ()
-    return (*over_time, *draw_distribution(timeline, key), *draw_duet(timeline, key))
+    alone = tuple(_draw_groups(scenario, shown, key)) if shown else ()
+    if not both:
+        return (Charts(title="", figures=(*alone, *distribution)),)
+    return (
+        Charts(title="Base and head under load together", figures=(*distribution, *both)),
+        Charts(title="Head alone, by which the limits are judged", figures=alone),
+    )
 
 
 def _draw_groups(scenario: ScenarioVerdict, timeline: Timeline, key: str) -> Iterator[Figure]:

@@ -18,14 +18,15 @@ from ci_gate.report.explain import (
     explain_missing,
     find_tightest,
 )
-from ci_gate.report.headline import summarise_in_a_sentence
+from ci_gate.report.headline import explain_effect, summarise_in_a_sentence
 from ci_gate.report.html.advice import advise
-from ci_gate.report.html.charts import make_figures
-from ci_gate.report.html.figure import Figure
+from ci_gate.report.html.charts import Charts, make_charts
+from ci_gate.report.html.machines import make_environment_table
 from ci_gate.report.html.page import render_page
 from ci_gate.report.html.table import Table
 from ci_gate.report.html.tables import (
     make_change_table,
+    make_changed_table,
     make_endpoint_table,
     make_error_table,
     make_limit_table,
@@ -48,7 +49,7 @@ class Section:
     key: str
     scenario: ScenarioVerdict
     reasons: tuple[Sentence, ...]
-    figures: tuple[Figure, ...]
+    charts: tuple[Charts, ...]
     endpoints: Table
     errors: Table
     limits: Table
@@ -68,9 +69,14 @@ def render_html(report: Report, timeline: RunTimeline | None) -> str:
     reasons = tuple((section.scenario.name, each) for section in sections for each in section.reasons)
     return render_page(
         "report.html",
-        charts=[figure.chart for section in sections for figure in section.figures],
+        charts=[
+            figure.chart for section in sections for charts in section.charts for figure in charts.figures
+        ],
         report=report,
         headline=summarise_in_a_sentence(report),
+        effect=explain_effect(report),
+        whats_changed=make_changed_table(report.verdict.scenarios),
+        environment=make_environment_table(report),
         reasons=reasons[:MAX_REASONS],
         more_reasons=max(len(reasons) - MAX_REASONS, 0),
         findings=tuple(map(explain_finding, report.verdict.findings)),
@@ -90,7 +96,7 @@ def _make_section(scenario: ScenarioVerdict, timeline: ScenarioTimeline | None, 
         key=key,
         scenario=scenario,
         reasons=explain(scenario),
-        figures=make_figures(scenario, timeline, key) if timeline else (),
+        charts=make_charts(scenario, timeline, key) if timeline else (),
         endpoints=make_endpoint_table(scenario.endpoints),
         errors=make_error_table(scenario.endpoints),
         limits=make_limit_table(scenario.limits),

@@ -134,17 +134,54 @@ def make_change_table(duet: DuetVerdict) -> Table:
 
 
 def _change_row(change: Change) -> tuple[Cell, ...]:
-    show = metric_of(change.metric).unit.format
     return (
         Cell(change.endpoint, kind="code"),
         Cell(change.metric),
         make_outcome_cell(change.outcome, WORDS),
+        *_change_figures(change),
+        Cell(f"{format_number(change.mde * 100)} %", change.mde),
+    )
+
+
+def _change_figures(change: Change) -> tuple[Cell, ...]:
+    """Base, head, the change, its interval and its tolerance."""
+    show = metric_of(change.metric).unit.format
+    return (
         Cell(show(change.base), change.base),
         Cell(show(change.head), change.head),
         Cell(format_change(change), change.change),
         Cell(format_interval(change), change.low),
         Cell(format_percent(change.tolerance), change.tolerance),
-        Cell(f"{format_number(change.mde * 100)} %", change.mde),
+    )
+
+
+def make_changed_table(scenarios: Sequence[ScenarioVerdict]) -> Table:
+    """A row for each figure that is not as on base: worse, unclear, or really better. The worst first."""
+    rows = [
+        (scenario, change)
+        for scenario in scenarios
+        if scenario.comparison
+        for change in scenario.comparison.changes
+        if change.outcome == Outcome.FAIL or change.leaves_open or change.is_real
+    ]
+    rows.sort(key=lambda row: WORST_FIRST.index(row[1].outcome))
+    columns = (
+        *(Column(title=title) for title in ("scenario", "metric", "endpoint", "outcome")),
+        *number_columns("base", "head", "change", "interval", "tolerance"),
+    )
+    return Table(
+        caption="What is not as on base",
+        columns=columns,
+        rows=tuple(
+            (
+                Cell(scenario.name),
+                Cell(change.metric),
+                Cell(change.endpoint, kind="code"),
+                make_outcome_cell(change.outcome, WORDS),
+                *_change_figures(change),
+            )
+            for scenario, change in rows
+        ),
     )
 
 

@@ -14,6 +14,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 
+from ci_gate.evidence.environment import Environment
 from ci_gate.judge.diagnosis.bottleneck import Diagnosis
 from ci_gate.judge.diagnosis.causes import Cause
 from ci_gate.judge.timeline.run_timeline import TIMELINE_SCHEMA, RunTimeline, ScenarioTimeline
@@ -174,7 +175,8 @@ def test_tightest__counts_floors_upside_down():
 
 def test_charts__are_those_that_there_is_something_to_draw_for():
     charts = read_charts(render_html(Report(verdict=verdict(DEPLOYMENTS)), TIMELINES))
-    assert [key.removeprefix("s0-") for key in charts] == ["rate", "latency", "pool", "distribution", "duet"]
+    both = ["distribution", "both-rate", "both-latency", "both-pool"]
+    assert [key.removeprefix("s0-") for key in charts] == [*both, "rate", "latency", "pool"]
     labels = {mark["label"]: mark["tone"] for mark in charts["s0-latency"]["marks"]}
     assert labels == {"p50 ≤ 200ms, kept": "pass", "p99 ≤ 500ms, kept": "pass"}
     assert [span["label"] for span in charts["s0-rate"]["spans"] if not span["is_plain"]] == ["ramp-up"]
@@ -201,9 +203,70 @@ def test_duet__is_drawn_on_one_clock():
     moved = msgspec.structs.replace(
         TIMELINES, scenarios=(msgspec.structs.replace(drawn, recordings=recordings),)
     )
-    lines = read_charts(render_html(Report(verdict=verdict(DEPLOYMENTS)), moved))["s0-duet"]["lines"]
-    assert lines[0]["values"] == [None, 90.0, 96.1, 99.0]
-    assert lines[1]["values"] == [None, None, 90.0, 96.1]
+    chart = read_charts(render_html(Report(verdict=verdict(DEPLOYMENTS)), moved))["s0-both-latency"]
+    lines = {line["label"]: line for line in chart["lines"]}
+    assert lines["p95 base"]["values"] == [None, 90.0, 96.1, 99.0]
+    assert lines["p95 head"]["values"] == [None, None, 90.0, 96.1]
+    assert [line["is_dashed"] for line in chart["lines"]] == [True, False] * (len(lines) // 2)
+    assert lines["p95 base"]["colour"] == lines["p95 head"]["colour"]
+
+
+def test_both_sides__are_on_one_chart_for_every_metric_that_either_has():
+    (drawn,) = TIMELINES.scenarios
+    alone = msgspec.structs.replace(TIMELINE, series={"failures": {"503": (None, 1.0, 2.0, 0.0)}})
+    recordings = drawn.recordings | {"duet-head": alone}
+    moved = msgspec.structs.replace(
+        TIMELINES, scenarios=(msgspec.structs.replace(drawn, recordings=recordings),)
+    )
+    charts = read_charts(render_html(Report(verdict=verdict(DEPLOYMENTS)), moved))
+    labels = [line["label"] for line in charts["s0-both-failures"]["lines"]]
+    assert labels == ["503 base", "503 head"]
+    assert "s0-both-rate" in charts
+
+
+def test_page__begins_with_what_changed():
+    page = text_of(render_html(EXAMPLES["worse-than-base"], None))
+    changed = page.index("What is not as on base")
+    assert "checkout p95 all broken 4.2 ms 304 ms 72.4x 61.2x to 87.1x 20 %" in page
+    assert "search p95 all unclear" in page
+    assert changed < page.index("What to do next") < page.index("Scorecard")
+    assert "What is not as on base" not in text_of(render_html(EXAMPLES["pass"], None))
+    page = text_of(render_html(EXAMPLES["loosened"], None))
+    assert page.index("Changes of the thresholds") < page.index("What to do next")
+
+
+def environment(**facts):
+    values = {
+        "cpu_model": "AMD EPYC 7763",
+        "cpus": 4,
+        "memory_bytes": 16 * 1024**3,
+        "machine": "x86_64",
+        "kernel": "6.11.0",
+        "image": "ubuntu24",
+        "image_version": "20261101.1",
+        "python": "3.12.3",
+        "locust": "2.42.0",
+    }
+    return Environment(**(values | facts))
+
+
+def test_machine__is_shown_once_where_all_scenarios_had_the_same():
+    one, two = (scenario(name, environment=environment()) for name in ("a", "b"))
+    page = text_of(render_html(Report(verdict=verdict(one, two)), None))
+    assert "this run CPU AMD EPYC 7763, 4 cores, x86_64 memory 16 GiB kernel 6.11.0 system ubuntu24" in page
+    assert "branch is not known here" in page
+    assert "Where it was measured" not in text_of(render_html(Report(verdict=verdict()), None))
+
+
+def test_machine__differs_between_scenarios_and_from_the_last_run_of_base():
+    one, two = scenario("a", environment=environment()), scenario("b", environment=environment(cpus=2))
+    before = {"a": environment(kernel="6.8.0"), "b": environment(kernel="6.8.0")}
+    report = Report(verdict=verdict(one, two), base_environments=before)
+    page = text_of(render_html(report, None))
+    assert "a, this run b, this run last run of base's branch same?" in page
+    assert "CPU AMD EPYC 7763, 4 cores, x86_64 AMD EPYC 7763, 2 cores, x86_64 AMD EPYC 7763, 4 cores" in page
+    assert "kernel 6.11.0 6.11.0 6.8.0 differs" in page
+    assert "Python 3.12.3 3.12.3 3.12.3 same" in page
 
 
 def test_findings_about_the_run__are_shown_notes_too():
