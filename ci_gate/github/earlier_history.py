@@ -15,8 +15,6 @@ from ci_gate.github.api.reply import GitHubError, RefusedError
 from ci_gate.github.api.runs import list_pushes
 from ci_gate.github.api.transport import Transport
 from ci_gate.judge.history.record import History, decode_history, join_runs
-from ci_gate.judge.history.trends import judge_history
-from ci_gate.report.history import render_trend_line
 
 WORKFLOW: Final = "load-history.yml"
 ARTIFACT: Final = "load-history"
@@ -42,21 +40,19 @@ def find_history(
     return None
 
 
-def find_trend_line(
+def try_history(
     transport: Transport | None, repository: str, branch: str, workflow: str, say: Callable[[str], object]
-) -> str:
-    """One line of Markdown on the trend of ``branch``; empty where there is nothing to tell.
+) -> History | None:
+    """The history of ``branch``, None where there is none or no ``workflow`` keeps it.
 
-    Whatever goes wrong is told to ``say`` and nothing else: no trend keeps a verdict from being published.
+    Whatever goes wrong is told to ``say`` and nothing else: no history keeps a verdict from being published.
     """
     if transport is None or not workflow or not branch:
-        return ""
+        return None
     try:
-        history = find_history(transport, repository, branch, workflow, say)
+        return find_history(transport, repository, branch, workflow, say)
     except RefusedError as error:
         say(f"no trend: {error}")
-        return ""
     except GitHubError as error:
         say(f"no trend, GitHub fails: {error}")
-        return ""
-    return render_trend_line(judge_history(history), branch) if history else ""
+    return None

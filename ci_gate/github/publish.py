@@ -19,7 +19,7 @@ from ci_gate.github.api.pulls import NoPullRequest, PullRequest, get_pull
 from ci_gate.github.api.reply import GitHubError, RefusedError
 from ci_gate.github.api.statuses import Status, set_status
 from ci_gate.github.api.transport import Transport
-from ci_gate.github.earlier_history import find_trend_line
+from ci_gate.github.earlier_history import try_history
 from ci_gate.github.other_run import OtherRun
 from ci_gate.github.problems import list_problems
 from ci_gate.github.publication import (
@@ -42,6 +42,7 @@ from ci_gate.github.review import (
 from ci_gate.github.threshold_files import ThresholdFiles, read_side
 from ci_gate.judge.gate.lacking import demand_all, list_measured
 from ci_gate.judge.gate.mistakes import add_mistakes, make_empty_verdict
+from ci_gate.judge.history.trends import judge_history
 from ci_gate.judge.verdict import MAX_VERDICT_BYTES, Verdict, decode_verdict
 from ci_gate.report.annotations import clean_log_line, render_annotations
 from ci_gate.report.comment import (
@@ -51,6 +52,7 @@ from ci_gate.report.comment import (
 )
 from ci_gate.report.files import REPORT_FILE, read_bounded, read_timeline
 from ci_gate.report.headline import summarise_in_a_sentence
+from ci_gate.report.history import render_trend_line
 from ci_gate.report.html.report import render_html
 from ci_gate.report.output import write_command
 from ci_gate.report.report import Report
@@ -95,7 +97,7 @@ class _Edge:
             run_url=self.event.run_url,
             head_sha=self.event.head_sha,
         )
-        report = self._add_trend(report, pull)
+        report = self._add_history(report, pull)
         if self.options.verdict_file is not None:
             self._write_reports(report, self.options.verdict_file.parent)
         self._write_summary(report)
@@ -156,7 +158,7 @@ class _Edge:
             self._say(f"nothing to comment on: {found.why}")
             return EXIT_PASS
         pull, report = found
-        report = self._add_trend(report, pull)
+        report = self._add_history(report, pull)
         self._write_summary(report)
         actions = plan_actions(self.event, self.options, has_token=True)
         failures = self._say_on_github(report, pull, actions)
@@ -165,10 +167,14 @@ class _Edge:
         self._say(summarise_in_a_sentence(report))
         return EXIT_PASS
 
-    def _add_trend(self, report: Report, pull: PullRequest | None) -> Report:
+    def _add_history(self, report: Report, pull: PullRequest | None) -> Report:
+        """The trend of base's branch, and the machines of its last run, where its history is kept."""
         branch, workflow = pull.base.ref if pull else "", self.options.history_workflow
-        trend = find_trend_line(self.transport, self.event.repository, branch, workflow, self._say)
-        return replace(report, trend=trend)
+        history = try_history(self.transport, self.event.repository, branch, workflow, self._say)
+        if history is None:
+            return report
+        trend = render_trend_line(judge_history(history), branch)
+        return replace(report, trend=trend, base_environments=history.last_environments)
 
     def _get_pull(self) -> PullRequest | None:
         if self.transport is None or self.event.pull_number is None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from ci_gate.github.earlier_history import ARTIFACT, WORKFLOW, find_history, find_trend_line
+from ci_gate.github.earlier_history import ARTIFACT, WORKFLOW, find_history, try_history
 from ci_gate.judge.history.record import encode_history
+from ci_gate.judge.history.trends import judge_history
+from ci_gate.report.history import render_trend_line
 from tests.github.fake_state import Artifact, Run
 from tests.github.test_archive import pack
 from tests.judge.histories import make_history, name_commit
@@ -79,7 +81,7 @@ def test_history__none_where_no_workflow_keeps_one(connect):
 
 def test_trend__is_one_line(github, connect):
     leave(github, 1)
-    line = find_trend_line(connect(), "shop/shop", "main", WORKFLOW, print)
+    line = render_trend_line(judge_history(find(connect)), "main")
     assert line.startswith(LINE)
     assert line.endswith(f" since 41 commits, first at `{name_commit(19)[:10]}`.")
     assert "\n" not in line
@@ -87,15 +89,16 @@ def test_trend__is_one_line(github, connect):
 
 def test_trend__nothing_to_tell_is_no_line(github, connect):
     leave(github, 1, GOOD)
-    assert not find_trend_line(connect(), "shop/shop", "main", WORKFLOW, print)
-    assert not find_trend_line(connect(), "shop/shop", "main", "", print)
-    assert not find_trend_line(None, "shop/shop", "main", WORKFLOW, print)
+    assert not render_trend_line(judge_history(find(connect)), "main")
+    assert try_history(connect(), "shop/shop", "main", WORKFLOW, print) == GOOD
+    assert not try_history(connect(), "shop/shop", "main", "", print)
+    assert not try_history(None, "shop/shop", "main", WORKFLOW, print)
 
 
 @pytest.mark.parametrize("status", [403, 500])
 def test_trend__that_cannot_be_read_is_said_in_the_log_alone(github, connect, status):
     said = []
     github.fail("GET", "/runs", times=99, status=status)
-    assert not find_trend_line(connect(total_s=5), "shop/shop", "main", WORKFLOW, said.append)
+    assert not try_history(connect(total_s=5), "shop/shop", "main", WORKFLOW, said.append)
     assert len(said) == 1
     assert said[0].startswith("no trend")

@@ -29,6 +29,7 @@ from tests.github.repositories import (
 from tests.github.test_archive import pack
 from tests.github.test_earlier_history import LINE
 from tests.github.test_earlier_history import leave as leave_history
+from tests.judge.histories import EPYC
 
 SHA, OTHER, BASE, MERGE = "a" * 40, "c" * 40, "b" * 40, "d" * 40
 FORK = "mallory/shop"
@@ -713,6 +714,14 @@ def test_own_run__tells_the_trend_of_its_base_below_the_verdict(job):
     assert comment.splitlines()[1].startswith("## ✅ PASS")
     assert LINE in comment.rpartition("</details>")[2]
     assert LINE in job.summary.read_text()
+
+
+def test_page__has_the_machines_of_the_last_run_of_base(job):
+    leave_history(job.github, 1)
+    job.own_run()
+    page = (job.head / "report.html").read_text()
+    assert "last run of base&#39;s branch" in page
+    assert EPYC.cpu_model in page
 
 
 def test_own_run__tells_no_trend_of_a_branch_that_it_is_not_for(job):

@@ -69,6 +69,12 @@ class History(StrictValue, frozen=True):
     schema: Version
     runs: Annotated[tuple[RunRecord, ...], msgspec.Meta(max_length=MAX_RUNS)]
 
+    @property
+    def last_environments(self) -> dict[str, Environment]:
+        """The machines of the last run, by scenario; of those that are known."""
+        last = self.runs[-1].scenarios if self.runs else ()
+        return {scenario.name: scenario.environment for scenario in last if scenario.environment}
+
 
 def record_run(verdict: Verdict) -> RunRecord | None:
     """What a history keeps of a verdict; None where it does not name its commit."""
