@@ -48,6 +48,10 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
     show_default=True,
     help="When to make one; one that is there is kept up to date.",
 )
+@click.option(
+    "--only-comment", is_flag=True, help="Nothing else, and end with 0: after the uploads that it leads to."
+)
+@click.option("--page-url", default="", help="Where report.html was uploaded to, for the comment to lead to.")
 @click.option("--status", default="", help="Also set a commit status of this name.")
 @click.option("--author", default="", help="Who writes the comment.  [default: whom the token belongs to]")
 @click.option(

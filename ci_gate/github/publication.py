@@ -38,9 +38,10 @@ class PublishOptions:
     file that `review` wrote of both sides, and takes the place of both checkouts.
     ``scenarios`` are those that the other run measures, all of thresholds.yaml if empty; ``check`` is its
     job that is the check.
-    ``status`` is the context of the commit status, empty for none; ``author`` is who the token comments as,
-    empty to ask GitHub. ``history_workflow`` is the file of the workflow that keeps base's history, empty for
-    none.
+    ``only_comment`` leaves all but the comment to another call, which uploads follow: ``page_url`` is where
+    they put report.html. ``status`` is the context of the commit status, empty for none; ``author`` is who
+    the token comments as, empty to ask GitHub. ``history_workflow`` is the file of the workflow that keeps
+    base's history, empty for none.
     """
 
     thresholds_file: str  # relative to the repository
@@ -49,6 +50,8 @@ class PublishOptions:
     base: Path | None = None
     review: Path | None = None
     comment: CommentWhen = "always"
+    only_comment: bool = False
+    page_url: str = ""
     scenarios: tuple[str, ...] = ()
     check: str = "gate"
     status: str = ""
@@ -63,12 +66,12 @@ def plan_actions(event: Event, options: PublishOptions, *, has_token: bool) -> f
     Annotations belong to the run that measured. Only a pull request can be commented on; only a commit of
     which the event names gets a status.
     """
-    actions: set[Action] = {"summary"}
-    if event.finished is None:
+    actions: set[Action] = set() if options.only_comment else {"summary"}
+    if event.finished is None and not options.only_comment:
         actions.add("annotations")
     if has_token and (event.head_sha or event.finished is not None):
         actions |= {"comment"} if options.comment != "never" else set()
-        actions |= {"status"} if options.status else set()
+        actions |= {"status"} if options.status and not options.only_comment else set()
     return frozenset(actions)
 
 

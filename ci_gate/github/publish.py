@@ -97,11 +97,10 @@ class _Edge:
             run_url=self.event.run_url,
             head_sha=self.event.head_sha,
         )
+        report = replace(report, page_url=self.options.page_url)
         report = self._add_history(report, pull)
-        if self.options.verdict_file is not None:
-            self._write_reports(report, self.options.verdict_file.parent)
-        self._write_summary(report)
-        self._write_outputs(report)
+        if "summary" in actions:
+            self._write_files(report)
         for line in render_annotations(report) if "annotations" in actions else ():
             write_command(self.out, line)
         if pull is not None and pull.head.sha == self.event.head_sha:
@@ -109,7 +108,7 @@ class _Edge:
         elif pull is not None and "comment" in actions:
             self._say(f"no comment: the pull request has moved on to {pull.head.sha[:12]}")
         self._say(summarise_in_a_sentence(report))
-        return exit_code_of(report)
+        return EXIT_PASS if self.options.only_comment else exit_code_of(report)
 
     def _read_own_verdict(self) -> tuple[Verdict, ThresholdFiles | None]:
         """With head's thresholds, None where there are none that can be read: then it is INVALID."""
@@ -126,6 +125,12 @@ class _Edge:
         if head is None or not verdict.scenarios:
             return verdict, head
         return demand_all(verdict, head.thresholds, list_measured(verdict)), head
+
+    def _write_files(self, report: Report) -> None:
+        if self.options.verdict_file is not None:
+            self._write_reports(report, self.options.verdict_file.parent)
+        self._write_summary(report)
+        self._write_outputs(report)
 
     def _write_reports(self, report: Report, folder: Path) -> None:
         (folder / "report.md").write_text(render_report(report, MAX_SUMMARY_BYTES), encoding="utf-8")

@@ -116,6 +116,8 @@ def test_action__a_change_that_slows_nothing_is_green_and_commented(job):
     assert re.search(r"outputs: (PASS|INCONCLUSIVE) \S+, python: /usr/local/bin/python", outcome.log)
     (comment,) = job.github.state.comments[1]
     assert comment.body.startswith("<!-- ci-gate:shop -->")
+    assert "[report](https://github.com/artifacts/shop.html)" in comment.body
+    assert "orders" in (outcome.artifacts / "shop.html" / "shop.html").read_text()
 
     # The same comment, by the action of the workflow that follows: it finds the one that is there.
     commented = job.comment(content)

@@ -707,6 +707,20 @@ def test_fork__that_puts_a_file_in_the_place_of_a_folder_still_gets_its_comment(
     assert f"`file {path}`" in fork_job.comments[0]
 
 
+def test_only_the_comment__leads_to_the_page_that_was_uploaded_before(job):
+    page = "https://github.example/shop/shop/actions/runs/42/artifacts/7"
+    assert job.own_run(run_verdict(p95=350.0), comment="never") == 1
+    (job.head / "report.html").unlink()
+    summary = job.summary.read_text()
+    assert job.comments == []
+    assert job.own_run(run_verdict(p95=350.0), only_comment=True, page_url=page, status="load") == 0
+    assert f"[report]({page})" in job.comments[0]
+    assert job.summary.read_text() == summary
+    assert not (job.head / "report.html").exists()
+    assert "::error" not in job.log
+    assert job.github.state.statuses == []
+
+
 def test_own_run__tells_the_trend_of_its_base_below_the_verdict(job):
     leave_history(job.github, 1)
     assert job.own_run() == 0
