@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
+
+import ci_gate
 
 ROOT = Path(__file__).parents[2]
 JOBS = yaml.safe_load((ROOT / ".github/workflows/release.yml").read_text())["jobs"]
@@ -57,6 +60,13 @@ def test_tag__must_be_the_version_and_the_version_must_have_notes(notes, tag, te
     found = notes.explain_misfit(tag, "1.2.0", text)
     assert why in found
     assert bool(found) is bool(why)
+
+
+def test_version__of_this_commit_is_one_and_has_notes(notes):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["version"] == ci_gate.__version__
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    assert notes.find_notes(changelog, project["version"])
 
 
 def test_jobs__publish_only_what_was_checked_and_move_the_tag_last():
