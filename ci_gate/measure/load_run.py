@@ -109,28 +109,34 @@ def record(
             generators.append(generator.process)
         deadline = time.monotonic() + max(_longest_s(job.plan) for job in jobs)
         next_second = time.monotonic() + 1
-        gone_readings = 0
-        ended_by = None
+        gone_readings, is_decided, ended_by = 0, False, None
         while running := [generator for generator in generators if generator.exit_status() is None]:
             why = _LOCUST_GONE if len(running) < len(generators) else None
             running[0].wait(_POLL_S)  # at most: the next second need not be awaited after its end
             if time.monotonic() > deadline:
                 break
-            is_decided = on_poll()
+            is_decided = on_poll() or is_decided
             if time.monotonic() >= next_second:
                 next_second += 1
                 is_gone = [not meter.take_reading() for meter in meters]
                 is_missed = any(gone and job.needs_service for gone, job in zip(is_gone, jobs, strict=True))
                 gone_readings = gone_readings + 1 if is_missed else 0
                 is_decided = on_second() or is_decided
-                why = why or (_SERVICE_GONE if gone_readings == _GONE_READINGS else None)
-            if is_decided or why:
+                why = why or (_SERVICE_GONE if gone_readings >= _GONE_READINGS else None)
+            if (is_decided or why) and all(map(_has_begun, loads)):
                 _end_steady_phase(generators, max(job.plan.drain_s for job in jobs))
                 ended_by = why
                 break
         for meter in meters:
             meter.take_reading()  # what was used until now
     return ended_by
+
+
+def _has_begun(load: tuple[Job, Generator]) -> bool:
+    """Whether a signal lets this Locust end in order: before it has marked its start, it leaves nothing."""
+    job, generator = load
+    marks = job.folder / "marks.jsonl"
+    return generator.process.exit_status() is not None or (marks.exists() and marks.stat().st_size > 0)
 
 
 def _end_steady_phase(generators: list[GuardedProcess], drain_s: float) -> None:
