@@ -13,6 +13,7 @@ from ci_gate.judge.suggest.support import MIN_RUNS, Support
 from ci_gate.judge.suggest.tolerances import MIN_ROUNDS, ToleranceSupport
 from ci_gate.thresholds import FAILURES, Metric, Thresholds, parse_thresholds
 from ci_gate.thresholds.yaml.edit import Note, edit_yaml
+from ci_gate.thresholds.yaml.nodes import resolve_plain
 from ci_gate.thresholds.yaml.source import KeyPath, read_yaml
 from ci_gate.wording import count, format_number
 
@@ -52,7 +53,7 @@ def _put_limits(
 ) -> None:
     at_end = notes.setdefault(place, [])
     for limit in suggested.limits:
-        limits.setdefault(limit.endpoint, {})[limit.metric.name] = limit.text
+        limits.setdefault(limit.endpoint, {})[limit.metric.name] = resolve_plain(limit.text)
         text = f"{_describe_support(limit.metric, limit.support)}, {_describe_margin(limit)}"
         notes[(*place, limit.endpoint, limit.metric.name)] = [Note(head=_MEASURED, text=text)]
         at_end.append(Note(head=_todo(limit.endpoint, limit.metric), text=""))
@@ -72,10 +73,10 @@ def _describe_todo(todo: Todo) -> str:
 
 def _describe_support(metric: Metric, support: Support) -> str:
     """``5 runs, 12,300 successes: median 187 ms (171 to 204 ms)``."""
-    of = count(support.samples, "success", "successes") if metric.is_percentile else ""
-    of = of or count(support.samples, "request")
+    of_successes = metric.is_percentile or metric.is_resource
+    of = count(support.samples, *(("success", "successes") if of_successes else ("request",)))
     unit = metric.unit
-    lowest = unit.format(support.lowest).removesuffix(unit.symbol)
+    lowest = unit.format(support.lowest).removesuffix(unit.symbol or " ")
     spread = f" ({lowest} to {unit.format(support.highest)})" if support.runs > 1 else ""
     return f"{count(support.runs, 'run')}, {of}: median {unit.format(support.median)}{spread}"
 

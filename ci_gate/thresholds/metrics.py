@@ -131,7 +131,9 @@ def metric_of(name: str) -> Metric:
     if name in METRICS:
         return METRICS[name]
     if worst := _WORST.fullmatch(name):
-        return replace(metric_of(worst[1]), name=name, over_s=float(worst[2]))
+        inner = metric_of(worst[1])
+        if not inner.is_resource:
+            return replace(inner, name=name, over_s=float(worst[2]))
     percentile = _PERCENTILE.fullmatch(name)
     if percentile is None:
         raise ValueError(f"{name[:_MAX_NAME]!r} is no metric")

@@ -17,7 +17,8 @@ HERE = Runner(cpu_model="AMD EPYC 7763", cpus=4, image="ubuntu24")
 ELSEWHERE = Runner(cpu_model="Apple M2", cpus=8, image="macOS")
 TEXT = """\
 schema: 1
-service: {url: "http://s"}
+service: {command: "serve {port}"}
+probes: {metrics: {path: /metrics, statements: statements_total}}
 profiles: {quick: {duration: 20s}, pull_request: {duration: 60s}}
 scenarios:
   visits:
@@ -149,6 +150,19 @@ def test_suggest__a_limit_that_is_there_is_replaced_only_if_asked(bound):
     replaced = suggest_from(runs(), f"all: {{p95: {bound}}}", replaces=True)
     (new,) = (each for each in replaced.limits if each.metric.name == "p95" and each.endpoint == "all")
     assert (new.text, new.old.text, new.loosens) == ("130ms", bound, bound == "50ms")
+
+
+def test_suggest__a_resource_is_suggested_only_where_it_is_limited():
+    measured = [
+        dataclasses.replace(each, figures={**each.figures, ("all", "cpu"): Figure(measured=2.0, samples=9)})
+        for each in runs()
+    ]
+    assert ("all", "cpu") not in texts(suggest_from(measured))
+    (kept,) = (
+        each for each in suggest_from(measured, "all: {cpu: 5ms}").kept if each.limit.metric.is_resource
+    )
+    assert kept.support.bound == 2.2
+    assert texts(suggest_from(measured, "all: {cpu: 5ms}", replaces=True))["all", "cpu"] == "2.2ms"
 
 
 def test_suggest__an_endpoint_that_one_run_lacks_has_no_figure():

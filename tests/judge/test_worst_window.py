@@ -166,6 +166,7 @@ def test_metric__of_a_window_is_read_back_by_its_name():
         "worst p50 over 0s",
         "worst p50 over 10",
         "worst worst p50 over 1s",
+        "worst cpu over 1s",
         "worst  over 1s",
     ):
         with pytest.raises(ValueError, match="is no metric"):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 
 import pytest
 
 from ci_gate.errors import UsageError
+from ci_gate.judge.limits import Figure
 from ci_gate.judge.suggest.suggestion import Evidence, Unusable, suggest
 from ci_gate.report.suggestion import render_remarks, write_suggestion
 from ci_gate.thresholds import parse_thresholds
@@ -82,6 +84,15 @@ def test_edit__replaced_limits_take_their_comments_along():
         "+      all: {failures: 0.1%, p95: 260ms, rate: 47/s}",
     ]
     assert sum("measured" in line for line in lines) == 5  # failures are new, both others take a place
+
+
+def test_edit__a_number_without_a_unit_stays_one():
+    thresholds = read("all: {failures: 0.1%, p95: 130ms, rate: 5/s, statements: 9}")
+    figures = {("all", "statements"): Figure(measured=3.0, samples=9)}
+    measured = [dataclasses.replace(each, figures={**each.figures, **figures}) for each in runs()]
+    lines = edit(thresholds, make(thresholds, measured, replaces=True))
+    assert "+      all: {failures: 0.1%, p95: 130ms, rate: 47/s, statements: 3.3}" in lines
+    assert "+      # statements: measured in 3 runs, 27 successes: median 3 (3 to 3), margin 10 %" in lines
 
 
 def test_edit__tolerances_only_if_asked():

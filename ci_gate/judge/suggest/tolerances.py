@@ -140,7 +140,7 @@ def _smallest_that_passes(metric: Metric, change: Change) -> float:
     """The tolerance from which on `ci_gate.judge.compare.worsening.judge_change` lets this change pass."""
     worse = metric.worse * change.change
     clear = min(metric.worse * change.worst, max(worse, change.mde))
-    is_shown = metric.is_percentile and change.base > 0
+    is_shown = (metric.is_percentile or metric.is_resource) and change.base > 0
     return max(worse, clear, change.head / change.base - 1 if is_shown else 0.0)
 
 
