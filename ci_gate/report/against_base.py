@@ -18,6 +18,7 @@ from ci_gate.wording import NOTHING, count, format_number
 _MAX_DIGITS: Final = 10  # after the point: no tolerance is broken by less
 _TWICE: Final = 1.0  # a change of +100 %
 _TENTH: Final = 0.1
+_WEIGHT_OF_ALL: Final = 2.0  # an endpoint that is little worse than all of them says no more than they do
 
 
 def summarise_duet(duet: DuetVerdict | None) -> str:
@@ -32,13 +33,14 @@ def summarise_duet(duet: DuetVerdict | None) -> str:
 def choose_worst(duet: DuetVerdict | None) -> Change | None:
     """The change that says most: of those that decided, else of all requests together.
 
-    Latency before other metrics, then what is worst in parts of its tolerance. None where there is no change.
+    Latency before other metrics, then what is worst in parts of its tolerance; one endpoint only if it is
+    much worse than all of them together. None where there is no change.
     """
     changes = duet.changes if duet else ()
     deciding = [change for change in changes if change.outcome == Outcome.FAIL]
     deciding = deciding or [change for change in changes if change.leaves_open]
     total = [change for change in changes if change.endpoint == ALL_ENDPOINTS]
-    return max(deciding or total, key=_rank, default=None)
+    return max(deciding or total, key=rank_change, default=None)
 
 
 def size_change(change: Change) -> tuple[str, str]:
@@ -118,8 +120,10 @@ def _count_digits(change: float) -> int:
     return 0 if abs(change) >= _TENTH else 1
 
 
-def _rank(change: Change) -> tuple[bool, bool, float]:
+def rank_change(change: Change) -> tuple[bool, bool, float]:
+    """How much a change says; the greatest the most."""
     metric = metric_of(change.metric)
     worsening = metric.worse * change.change
     of_tolerance = worsening / change.tolerance if change.tolerance else worsening
-    return change.outcome == Outcome.FAIL, metric.is_percentile, of_tolerance
+    weight = _WEIGHT_OF_ALL if change.endpoint == ALL_ENDPOINTS and of_tolerance > 0 else 1.0
+    return change.outcome == Outcome.FAIL, metric.is_percentile, of_tolerance * weight

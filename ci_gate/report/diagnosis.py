@@ -41,9 +41,10 @@ def make_why(scenario: ScenarioVerdict) -> Piece:
     diagnosis = scenario.diagnosis
     line = ""
     if diagnosis is not None and scenario.outcome == Outcome.FAIL:
-        unknown = "; ".join(f"not observed: {each}" for each in diagnosis.unknown)
-        nothing = escape_markdown("; ".join(filter(None, [f"not known: {_NOTHING}", unknown])))
-        line = _describe(diagnosis.causes[0], _NUMBERS_IN_A_LINE) if diagnosis.causes else f"{nothing}."
+        first = diagnosis.causes[0] if diagnosis.causes else None
+        line = _describe(first, _NUMBERS_IN_A_LINE) if first else f"not known: {_NOTHING}."
+        if (first is None or first.code == UNKNOWN) and diagnosis.unknown:
+            line += f" Not observed: {escape_markdown('; '.join(diagnosis.unknown))}."
     return Piece(items=(f"**Why:** {line}",) if line else (), noun="reason", rank=Rank.REASONS)
 
 

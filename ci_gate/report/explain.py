@@ -14,7 +14,7 @@ from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.validity.findings import Finding
 from ci_gate.judge.verdict import ScenarioVerdict
-from ci_gate.report.against_base import format_change, format_interval, format_sides
+from ci_gate.report.against_base import format_change, format_interval, format_sides, rank_change
 from ci_gate.report.cells import format_bound, format_measured, format_percent
 from ci_gate.report.escape import clean
 from ci_gate.thresholds import metric_of
@@ -28,6 +28,7 @@ _MAX_ENDPOINT_LENGTH: Final = 100  # so that where a format cuts a subject, its 
 _MAX_MISSING: Final = 6
 _EXAMPLES: Final = 3
 _MAX_DECIDING_S: Final = 3600.0  # nobody waits longer for a pull request
+_MAX_TOLERANCE: Final = 1.0  # nobody sets a greater one, for nothing would break it
 _TIMES: Final = 2.0  # from here on a multiple reads better than a percentage
 
 
@@ -78,8 +79,9 @@ def explain_rest(scenario: ScenarioVerdict) -> tuple[Sentence, ...]:
     """What else is worth knowing of a scenario and decided nothing."""
     duet = scenario.comparison
     unclear = [each for each in duet.changes if each.outcome == Outcome.INCONCLUSIVE] if duet else []
+    decides = duet if scenario.outcome == Outcome.INCONCLUSIVE else None
     rest = [
-        *(_explain_change(change, duet) for change in unclear),
+        *(_explain_change(change, decides) for change in unclear),
         *(explain_missing(duet) if duet else ()),
         *(explain_doubts(duet) if duet else ()),
         *map(explain_finding, scenario.findings),
@@ -99,11 +101,11 @@ def _explain_breach(limit: LimitResult) -> Sentence:
 
 
 def _explain_comparison(scenario: ScenarioVerdict) -> Iterator[Sentence]:
-    """Broken tolerances; where that made the outcome, those that could not be judged, and why."""
+    """Broken tolerances, the most telling first; where that made the outcome, what is unclear, and why."""
     duet = scenario.comparison
     if duet is None:
         return
-    for change in duet.changes:
+    for change in sorted(duet.changes, key=rank_change, reverse=True):
         if change.outcome == Outcome.FAIL or change.outcome == scenario.outcome == Outcome.INCONCLUSIVE:
             yield _explain_change(change, duet)
     if duet.outcome == scenario.outcome != Outcome.FAIL:
@@ -262,6 +264,8 @@ def describe_deciding(change: Change, duration_s: float) -> str:
     """
     if change.mde <= change.tolerance:
         return "run it again: this is too close to the tolerance, or made by a few stalls"
+    if change.mde > _MAX_TOLERANCE:
+        return "many more requests: these are too few to tell"
     tolerated = f"a tolerance of {format_percent(math.ceil(change.mde * 100) / 100)}"
     is_share = metric_of(change.metric).is_share
     sizes = [size if is_share else math.log1p(size) for size in (change.mde, change.tolerance)]

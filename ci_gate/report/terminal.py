@@ -9,7 +9,6 @@ from typing import Final
 from tabulate import tabulate
 
 from ci_gate.judge.compare.comparison import Change
-from ci_gate.judge.compare.duet import DuetVerdict
 from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.outcome import WORST_FIRST, Outcome
 from ci_gate.judge.verdict import ScenarioVerdict, Verdict
@@ -144,7 +143,7 @@ class _Check:
 
 def _list_checks(scenario: ScenarioVerdict) -> list[_Check]:
     """The worst first, limits before tolerances."""
-    checks = [*map(_check_limit, scenario.limits), *_check_changes(scenario.comparison)]
+    checks = [*map(_check_limit, scenario.limits), *_check_changes(scenario)]
     return sorted(checks, key=lambda check: WORST_FIRST.index(check.outcome))
 
 
@@ -160,32 +159,34 @@ def _check_limit(limit: LimitResult) -> _Check:
     )
 
 
-def _check_changes(duet: DuetVerdict | None) -> Iterator[_Check]:
+def _check_changes(scenario: ScenarioVerdict) -> Iterator[_Check]:
     """All but the kept ones of single endpoints, which are counted."""
-    kept = 0
+    duet, kept = scenario.comparison, 0
+    is_open = scenario.outcome == Outcome.INCONCLUSIVE
     for change in duet.changes if duet else ():
         if change.outcome == Outcome.PASS and change.endpoint != ALL_ENDPOINTS:
             kept += 1
         elif duet:
-            yield _check_change(change, duet)
+            yield _check_change(change, duet.duration_s if is_open else None)
     if kept:
         what = count(kept, "more comparison with base", "more comparisons with base")
-        yield _Check(
-            outcome=Outcome.PASS, subject=what, distance="of single endpoints: no worse than tolerated"
-        )
+        distance = "of single endpoints: no worse than tolerated"
+        yield _Check(outcome=Outcome.PASS, subject=what, distance=distance)
 
 
-def _check_change(change: Change, duet: DuetVerdict) -> _Check:
+def _check_change(change: Change, duration_s: float | None) -> _Check:
+    """With what would decide an unclear one, where the outcome of all hangs on it."""
     metric, (base, head) = metric_of(change.metric), format_sides(change)
     tolerance = format_percent(change.tolerance).replace("%", "pp" if metric.is_share else "%")
-    is_open = change.outcome == Outcome.INCONCLUSIVE
     return _Check(
         outcome=change.outcome,
         subject=_name_check(change.endpoint, change.metric),
         measured=f"{base} → {head}",
         allowed=f"at most {'-' if metric.is_floor else '+'}{tolerance}",
         distance=f"{format_change(change)} ({format_interval(change)}) against base",
-        remedy=describe_deciding(change, duet.duration_s) if is_open else "",
+        remedy=describe_deciding(change, duration_s)
+        if duration_s and change.outcome == Outcome.INCONCLUSIVE
+        else "",
     )
 
 

@@ -144,6 +144,13 @@ def test_fail__is_open_but_for_what_few_need():
     assert text.count("<details>") == 5
 
 
+@pytest.mark.parametrize("causes", [(), (cause("unknown", title="something that was not observed"),)])
+def test_why__that_is_not_known_says_what_was_not_observed(causes):
+    one = scenario("a", "FAIL", diagnosis=diagnosis(*causes, unknown=["the database: it has no probe"]))
+    opened = comment(Report(verdict=verdict(one, outcome="FAIL"))).partition("<details>")[0]
+    assert opened.rstrip().endswith("Not observed: the database: it has no probe.")
+
+
 @pytest.mark.parametrize("outcome", ["PASS", "INVALID", "INCONCLUSIVE"])
 def test_why__is_told_of_what_failed_alone(outcome):
     one = scenario("a", outcome, diagnosis=diagnosis(cause()))
@@ -295,6 +302,8 @@ def test_failures_and_rate__have_their_limit_where_it_is_broken(broken, cell):
             "p95 +20\u00a0%",
         ),
         ([change("GET /a", outcome="PASS")], "not compared"),
+        ([change("GET /a", size=0.35), change("all", size=0.2)], "p95 **+20\u00a0%**"),
+        ([change("GET /a", size=0.45), change("all", size=0.2)], "p95 **+45\u00a0%**"),
     ],
 )  # fmt: skip
 def test_against_base__is_the_change_that_says_most(changes, cell):
