@@ -6,10 +6,15 @@ import json
 
 import pytest
 
+from ci_gate.judge.history.record import join_runs
+from ci_gate.judge.history.trends import judge_history
+from ci_gate.report.html.history import render_history_html
 from ci_gate.report.html.overview import OverviewRun, render_overview
 from ci_gate.report.html.page import render_page
 from ci_gate.report.html.report import render_html
 from tests.browser import running_chromium
+from tests.judge.histories import EPYC, XEON, make_run
+from tests.judge.test_history import raised, scatter
 from tests.report.html.runs import runs
 
 pytestmark = pytest.mark.browser
@@ -42,8 +47,23 @@ def pages(tmp_path_factory):
         (folder / f"{name}.html").write_text(render_html(report, timeline), encoding="utf-8")
     history = [OverviewRun(name=f"run {name}", verdict=runs()[name][0].verdict) for name in NAMES]
     (folder / "overview.html").write_text(render_overview(history), encoding="utf-8")
+    (folder / "history.html").write_text(draw_history(), encoding="utf-8")
     (folder / "empty.html").write_text(render_page("page.html", charts=[]), encoding="utf-8")
     return folder
+
+
+def draw_history():
+    """60 commits on two kinds of machine, slower from one on, each compared with the one before."""
+    history = join_runs(
+        make_run(
+            number,
+            {"p50": value / 5, "p95": value, "rate": 80.0},
+            changes={"p95": 0.01},
+            environment=EPYC if number % 3 else XEON,
+        )
+        for number, value in enumerate(map(float, raised(scatter(), 30, 1.3)))
+    )
+    return render_history_html(history, judge_history(history))
 
 
 def read_column(page, number):
@@ -54,7 +74,7 @@ def read_sort(page, number):
     return page.run(f"{ENDPOINTS}.tHead.rows[0].cells[{number - 1}].getAttribute('aria-sort')")
 
 
-@pytest.mark.parametrize("name", [*NAMES, "overview", "empty"])
+@pytest.mark.parametrize("name", [*NAMES, "overview", "history", "empty"])
 def test_page__draws_every_chart_without_a_complaint_or_a_request(chromium, pages, name):
     with chromium.open(pages / f"{name}.html") as page:
         charts = page.run("document.querySelectorAll('.plot').length")
@@ -67,7 +87,7 @@ def test_page__draws_every_chart_without_a_complaint_or_a_request(chromium, page
         assert page.requests == []
 
 
-@pytest.mark.parametrize("name", ["fail", "compared", "hostile", "overview"])
+@pytest.mark.parametrize("name", ["fail", "compared", "hostile", "overview", "history"])
 def test_phone__shows_the_page_without_scrolling_sideways(chromium, pages, name):
     with chromium.open(pages / f"{name}.html", width=360, height=740) as page:
         assert page.run("document.documentElement.scrollWidth") == 360
