@@ -14,9 +14,8 @@ import psutil
 from benchmarks.designs_plan import LOCUSTS, SETTLE_S, Cell, Slot, Span, rotate
 from benchmarks.designs_read import Reading, Recorded, read_designs, read_pair
 from benchmarks.noise import noise
-from benchmarks.pairs import REPOSITORY, SIDES, Pair, find_scenario, start_pairs
-from ci_gate.cli.options import service_environment
-from ci_gate.measure.load_run import Job, record
+from benchmarks.pairs import SIDES, Pair, find_scenario, record_jobs, start_pairs
+from ci_gate.measure.load_run import Job
 from ci_gate.service.guard.watchdog import Watchdog
 from ci_gate.thresholds import Scenario, Thresholds
 
@@ -107,13 +106,7 @@ def load(pairs: Sequence[Pair], slots: Sequence[Sequence[Slot]], watchdog: Watch
         are_over = [director.direct() for director in directors]  # each is to be called
         return bool(directors) and all(are_over)
 
-    record(
-        tuple(job for named in jobs for job in named.values()),
-        repository=REPOSITORY,
-        environ=service_environment(),
-        watchdog=watchdog,
-        on_second=on_second,
-    )
+    record_jobs([job for named in jobs for job in named.values()], watchdog, on_second)
     return [director.spans for director in directors]
 
 

@@ -15,7 +15,7 @@ import msgspec
 from ci_gate.cli.options import read_thresholds, service_environment
 from ci_gate.evidence.recording import Recording, RecordingPlan, read_recording
 from ci_gate.evidence.workload import Workload
-from ci_gate.measure.load_run import Job, record
+from ci_gate.measure.load_run import Job, record, start_generator
 from ci_gate.run.plan import plan_duet
 from ci_gate.service.environment import ServiceContext
 from ci_gate.service.guard.watchdog import Watchdog
@@ -101,6 +101,27 @@ def start_pairs(
         yield pairs
 
 
+def record_jobs(jobs: Sequence[Job], watchdog: Watchdog, on_second: Callable[[], bool]) -> None:
+    """Start a Locust for each job, and let all of them run to their end, or until ``on_second`` is true."""
+    with contextlib.ExitStack() as stack:
+        loads = [
+            (
+                job,
+                stack.enter_context(
+                    start_generator(
+                        job.plan,
+                        job.folder,
+                        repository=REPOSITORY,
+                        environ=service_environment(),
+                        watchdog=watchdog,
+                    )
+                ),
+            )
+            for job in jobs
+        ]
+        record(tuple(loads), on_second=on_second)
+
+
 def run_pairs(
     thresholds: Thresholds,
     scenario: Scenario,
@@ -119,12 +140,6 @@ def run_pairs(
     ):
         jobs = [pair.job(side) for pair in pairs for side in (0, 1)]
         began = time.monotonic()
-        record(
-            tuple(jobs),
-            repository=REPOSITORY,
-            environ=service_environment(),
-            watchdog=watchdog,
-            on_second=lambda: on_second(time.monotonic() - began),
-        )
+        record_jobs(jobs, watchdog, lambda: on_second(time.monotonic() - began))
         recordings = [read_recording(job.folder) for job in jobs]
     return list(zip(recordings[::2], recordings[1::2], strict=True))

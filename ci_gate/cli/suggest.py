@@ -123,7 +123,9 @@ def _diff(name: str, old: str, new: str) -> str:
 
 
 def _write(path: Path, text: str) -> None:
+    """With the line ends that the file has."""
     try:
-        path.write_text(text, encoding="utf-8")
+        line_end = "\r\n" if b"\r\n" in path.read_bytes() else "\n"
+        path.write_text(text, encoding="utf-8", newline=line_end)
     except OSError as error:
         raise OutsideError(f"cannot write {path}: {error.strerror}") from error

@@ -53,6 +53,10 @@ def test_suggest__limits_that_the_runs_keep_and_check_accepts(repository, call, 
     assert (code, diff) == (0, "")
     assert "nothing to add" in said
 
+    repository.thresholds.write_bytes(before.replace("\n", "\r\n").encode())
+    assert call("suggest", measured, "--thresholds", repository.thresholds, "--write")[0] == 0
+    assert repository.thresholds.read_bytes() == after.replace("\n", "\r\n").encode()
+
     repository.edit("thresholds.yaml", "users: {Visitor: 5}", "users: {Visitor: 6}")
     code, diff, said = call("suggest", measured, "--thresholds", repository.thresholds)
     assert (code, diff) == (3, "")
