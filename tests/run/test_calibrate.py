@@ -61,8 +61,9 @@ def calibrate(call, repository, out, *arguments):
 
 
 def rows_of(text):
-    table, _, counts = text.rpartition("\n\n")
-    return [line.split() for line in table.splitlines()[2:]], counts
+    """Of the table, and the last line."""
+    table, _, after = text.partition("\n\n")
+    return [line.split() for line in table.splitlines()[2:]], after.splitlines()[-1]
 
 
 def test_summary__counts_every_outcome_and_what_could_not_be_measured():
