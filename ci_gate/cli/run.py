@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from ci_gate.cli.json_output import format_option, print_json, print_verdict
-from ci_gate.cli.options import check_workloads, make_options, read_thresholds
-from ci_gate.errors import EXIT_PASS
+from ci_gate.cli.options import check_workloads, choose_scenarios, make_options, read_thresholds
+from ci_gate.errors import EXIT_INVALID, EXIT_PASS, UsageError
 from ci_gate.run.progress import ProgressPrinter
 from ci_gate.thresholds import ALL_ENDPOINTS, DEFAULT_FILE, Thresholds
 from ci_gate.wording import count
@@ -37,23 +37,31 @@ scenario_option = click.option(
 
 @click.command()
 @thresholds_option
+@click.option("--run", "runs", is_flag=True, help="Start the service, and let a few users run for seconds.")
+@scenario_option
 @format_option
-def check(thresholds_file: Path, *, as_json: bool) -> int:
+def check(thresholds_file: Path, names: tuple[str, ...], *, runs: bool, as_json: bool) -> int:
     """Check thresholds.yaml and the locustfiles it names, without any load.
 
     Reports every problem at once with file, line, column and what is allowed; then says, per scenario, what
     rate its users can offer, and which percentiles a profile is too short to prove.
+
+    With --run a few users of each class run for some seconds against the service, and what was seen is
+    printed: endpoints as Locust names them, statuses, rates, requests of each task, and what failed.
     """
     thresholds = read_thresholds(thresholds_file)
     workloads = check_workloads(thresholds, thresholds_file.parent)
     if as_json:
+        if runs:
+            raise UsageError("--run prints what was seen as text: leave out --format json")
         from ci_gate.cli.check_document import describe_check
 
         print_json(describe_check(thresholds, workloads))
         return EXIT_PASS
     from ci_gate.judge.validity.feasibility import find_unprovable, list_unused, offered_rate
 
-    for scenario in thresholds.scenarios:
+    scenarios = choose_scenarios(thresholds, names)
+    for scenario in scenarios:
         offered = offered_rate(scenario, workloads[scenario.locustfile], ALL_ENDPOINTS)
         rate = "a rate that is not known before the run" if offered is None else f"at most {offered:,.1f}/s"
         users = count(scenario.user_count, "user offers", "users offer")
@@ -63,7 +71,20 @@ def check(thresholds_file: Path, *, as_json: bool) -> int:
     for line in dict.fromkeys(map(str, find_unprovable(thresholds, workloads))):
         click.echo(f"too short: {line}")
     click.echo(f"{thresholds_file}: {count(len(thresholds.scenarios), 'scenario')}, no problem")
-    return EXIT_PASS
+    return _check_by_running(thresholds, names) if runs else EXIT_PASS
+
+
+def _check_by_running(thresholds: Thresholds, names: tuple[str, ...]) -> int:
+    from ci_gate.report.trial import render_trial
+    from ci_gate.run.trial import try_scenarios
+
+    profile = thresholds.profiles[0].name  # no limit is judged, so that its duration does not count
+    options = make_options(thresholds, names, profile, base=None, out=None)
+    code = EXIT_PASS
+    for trial in try_scenarios(options, ProgressPrinter(sys.stderr)):
+        click.echo(f"\n{render_trial(trial)}")
+        code = code if trial.shows_something else EXIT_INVALID
+    return code
 
 
 @click.command()

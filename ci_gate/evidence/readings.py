@@ -112,6 +112,15 @@ class ErrorCount(StrictValue, frozen=True):
     count: Count
 
 
+class TaskCount(StrictValue, frozen=True):
+    """How often a task ran to its end, and how many requests that made."""
+
+    user_class: str
+    task: str
+    runs: Count
+    requests: Count
+
+
 class Redirects(StrictValue, frozen=True):
     """How often replies to an endpoint came from another page, since the steady phase began."""
 
@@ -159,4 +168,5 @@ class Totals(StrictValue, frozen=True):
     exit_code: ExitCode | None = None  # None: it chose none, or success
     heard: tuple[EndpointTotal, ...] | None = None
     odd_values: tuple[OddValue, ...] = ()
+    tasks: tuple[TaskCount, ...] = ()  # of a reset check; other recordings do not count them
     listener_texts: tuple[ErrorCount, ...] = ()  # what the listeners raised, in which, at which status

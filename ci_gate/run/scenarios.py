@@ -16,9 +16,12 @@ from ci_gate.evidence.recording import (
     RecordingPlan,
     RunInfo,
     duet_name,
+    read_recording,
     recording_folder,
     write_json,
 )
+from ci_gate.judge.steady import classify
+from ci_gate.judge.trial import find_not_called
 from ci_gate.judge.validity.run_rules import SERVICE_ENDED
 from ci_gate.measure.load_run import Generator, Job, record, start_generator
 from ci_gate.measure.probes import NO_PROBES, resolve_targets
@@ -96,6 +99,7 @@ def _run_scenario(session: Session, scenario: Scenario, failures: dict[str, str]
     plans = session.plans_of(scenario)
     try:
         _run_reset_checks(session, scenario, [plans[trial] for trial in RESET_CHECKS if trial in plans])
+        _warn_of_names(session, scenario, plans.get(RESET_CHECKS[0]))
         ended_early = _run_alone(session, scenario, plans[HEAD])
         if session.base and DUET_HEAD in plans:
             base = _require_base(session.base, ended_early)
@@ -125,10 +129,18 @@ def _run_reset_checks(session: Session, scenario: Scenario, plans: list[Recordin
     options = session.options
     first: Path | None = None
     for plan in plans:
-        with _started(session, options.thresholds.service, options.repository, "head", plan) as load:
+        with started(session, options.thresholds.service, options.repository, "head", plan) as load:
             watch = ResetCheckWatch(scenario, first, load[0].folder)
             record((load,), on_poll=watch.check)
             first = load[0].folder
+
+
+def _warn_of_names(session: Session, scenario: Scenario, plan: RecordingPlan | None) -> None:
+    """Within seconds, and not after the load: a rare or late task may still call them."""
+    if plan:
+        recording = read_recording(recording_folder(session.options.out, plan))
+        for line in find_not_called(scenario, classify(recording, scenario.accept)):
+            session.progress.say(f"{scenario.name}: before the load {line}")
 
 
 def _run_alone(session: Session, scenario: Scenario, plan: RecordingPlan) -> str | None:
@@ -137,7 +149,7 @@ def _run_alone(session: Session, scenario: Scenario, plan: RecordingPlan) -> str
     what = f"{scenario.name}: {count(scenario.user_count, 'user')}"
     session.progress.start(what, ramp_s + plan.warmup_s + plan.duration_s)
     options = session.options
-    with _started(session, options.thresholds.service, options.repository, "head", plan) as load:
+    with started(session, options.thresholds.service, options.repository, "head", plan) as load:
         watch = AloneWatch(session.progress, scenario, load[0])
         ended_early = record((load,), on_second=watch.check) or watch.find_end()
     _announce(session, ended_early)
@@ -175,9 +187,9 @@ def _started_side(
     options = session.options
     with contextlib.ExitStack() as stack:
         if plan.recording == DUET_HEAD:
-            starting = _started(session, options.thresholds.service, options.repository, "head", plan)
+            starting = started(session, options.thresholds.service, options.repository, "head", plan)
         else:
-            starting = _started(session, base.service, base.repository, "base", plan, base.environ)
+            starting = started(session, base.service, base.repository, "base", plan, base.environ)
         try:
             load = stack.enter_context(starting)
         except GateError as error:
@@ -193,7 +205,7 @@ def _announce(session: Session, ended_early: str | None) -> None:
 
 
 @contextlib.contextmanager
-def _started(
+def started(
     session: Session,
     service: Service,
     repository: Path,

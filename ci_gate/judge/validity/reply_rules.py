@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ci_gate.evidence.sample_table import count_ids, group_rows
 from ci_gate.evidence.samples import FLAG_RETRY_AFTER, UNSENT
+from ci_gate.judge.names import describe_called
 from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.steady import FIRST_ERROR_STATUS, find_error_statuses, find_throttled
 from ci_gate.judge.summary import name_status
@@ -27,7 +28,8 @@ def _find_uncalled(case: RuleInput) -> Iterator[Violation]:
     called = {case.steady.strings[number] for number in count_ids(case.steady.samples["endpoint"])[0]}
     for endpoint in case.scenario.endpoints:
         if endpoint not in called:
-            yield endpoint, "never called in the steady phase"
+            seen = describe_called(endpoint, called - {UNSENT})
+            yield endpoint, f"never called in the steady phase; {seen}"
 
 
 def _find_never_successful(case: RuleInput) -> Iterator[Violation]:

@@ -20,12 +20,13 @@ from locust import User
 
 from ci_gate.addresses import hide_credentials
 from ci_gate.evidence.readings import EndpointTotal, ErrorCount, ExitCode, Mark, OddValue, Totals
-from ci_gate.evidence.recording import LineWriter, RecordingPlan, write_json
+from ci_gate.evidence.recording import RESET_CHECKS, LineWriter, RecordingPlan, write_json
 from ci_gate.evidence.samples import storable
 from ci_gate.measure.in_locust.error_texts import ErrorCounts
 from ci_gate.measure.in_locust.generator import GeneratorMeter
 from ci_gate.measure.in_locust.locust_log import ListenerErrors
 from ci_gate.measure.in_locust.odd_events import name_endpoint, show_value
+from ci_gate.measure.in_locust.task_counts import TaskCounts
 from ci_gate.measure.locustfile.own_hosts import keep_own_host
 from ci_gate.measure.locustfile.printed import LastWords
 
@@ -88,6 +89,7 @@ class Conductor:
         self._listener_errors = ListenerErrors()
         self._last_words = LastWords()
         self._own_hosts: dict[str, str] = {}
+        self._task_counts = TaskCounts()
 
     def listen(self, events: Events) -> None:
         """Attach to the events of the Locust that is about to run."""
@@ -105,6 +107,8 @@ class Conductor:
         for user_class in environment.user_classes:
             user_class.fixed_count = self._plan.users[user_class.__name__]
         self._watch_starts()
+        if self._plan.recording in RESET_CHECKS:
+            self._task_counts.watch()
         if self._arrivals:
             self._arrivals.pace()
         environment.events.quit.add_listener(functools.partial(self.finish, environment))
@@ -224,6 +228,7 @@ class Conductor:
             redirects=self._samples.answers.redirects(),
             own_hosts=self._own_hosts,
             exit_code=self._find_exit_code(environment.process_exit_code),
+            tasks=self._task_counts.totals(),
             listener_errors=self._listener_errors.count,
             listener_texts=self._count_errors(self._listener_errors.texts),
             locust_version=locust.__version__,

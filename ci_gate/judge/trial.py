@@ -1,0 +1,123 @@
+"""What a short run of a few users shows before any load: endpoints, statuses, requests of each task."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from ci_gate.evidence.readings import ErrorCount
+from ci_gate.evidence.samples import UNSENT
+from ci_gate.evidence.workload import Wait, Workload
+from ci_gate.judge.names import describe_called
+from ci_gate.judge.steady import ClassifiedRecording
+from ci_gate.judge.summary import EndpointSummary, summarise
+from ci_gate.thresholds import Scenario
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskTrial:
+    """One task: how often it ran to its end, and the requests that it made on average."""
+
+    name: str
+    runs: int
+    requests_per_run: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassTrial:
+    """One user class. ``users`` is of the whole load; ``wait`` is None where it is the author's own function.
+
+    ``rate_per_s`` is what all of them would send if every reply came at once, None where that is not known.
+    """
+
+    name: str
+    users: int
+    wait: Wait | None
+    tasks: tuple[TaskTrial, ...]
+    rate_per_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """``endpoints[0]`` is all of them together. ``errors`` are those of users and tasks, not of requests.
+
+    ``exit_code`` is what the locustfile made Locust end with, empty where it did not.
+    """
+
+    scenario: str
+    users: int
+    duration_s: float
+    endpoints: tuple[EndpointSummary, ...]
+    classes: tuple[ClassTrial, ...]
+    errors: tuple[ErrorCount, ...]
+    not_called: tuple[str, ...]  # a line for each endpoint that thresholds.yaml names and nobody called
+    exit_code: str = ""
+
+    @property
+    def shows_something(self) -> bool:
+        """Whether any request succeeded."""
+        return self.endpoints[0].successes > 0
+
+
+def read_trial(scenario: Scenario, workload: Workload, classified: ClassifiedRecording) -> Trial:
+    """What the recording of a few users shows, from the first request of an on_start on."""
+    recording = classified.recording
+    began, ended = recording.mark("started"), recording.mark("stopping")
+    begin_s, end_s = (mark.wall_s if mark else 0.0 for mark in (began, ended))
+    whole = dataclasses.replace(
+        classified.steady,
+        samples=recording.samples,
+        latency_ms=classified.latency_ms,
+        success=classified.success,
+        begin_s=begin_s,
+        end_s=end_s,
+    )
+    totals = recording.totals
+    return Trial(
+        scenario=scenario.name,
+        users=max((sum(reading.users.values()) for reading in recording.readings), default=0),
+        duration_s=whole.duration_s,
+        endpoints=summarise(whole, scenario.endpoints),
+        classes=tuple(
+            _read_class(scenario, workload, classified, user.user_class) for user in scenario.users
+        ),
+        errors=(*totals.start_failures, *totals.task_errors, *totals.listener_texts) if totals else (),
+        not_called=find_not_called(scenario, classified),
+        exit_code=totals.exit_code.code if totals and totals.exit_code else "",
+    )
+
+
+def find_not_called(scenario: Scenario, classified: ClassifiedRecording) -> tuple[str, ...]:
+    """A line for each endpoint that the scenario names and the recording did not call, with what it called.
+
+    A task that is rare, late or under a condition may still call it in a longer run.
+    """
+    recording = classified.recording
+    called = {recording.strings[number] for number in {*recording.samples["endpoint"].tolist()}} - {UNSENT}
+    return tuple(
+        f"{endpoint} was not called; {describe_called(endpoint, called)}"
+        for endpoint in scenario.endpoints
+        if endpoint not in called
+    )
+
+
+def _read_class(
+    scenario: Scenario, workload: Workload, classified: ClassifiedRecording, name: str
+) -> ClassTrial:
+    totals = classified.recording.totals
+    counts = [each for each in (totals.tasks if totals else ()) if each.user_class == name]
+    users = sum(user.count for user in scenario.users if user.user_class == name)
+    wait = next((user.wait for user in workload.classes if user.name == name), None)
+    runs, requests = (sum(getattr(each, what) for each in counts) for what in ("runs", "requests"))
+    is_known = runs and wait and wait.mean_s and scenario.arrivals_per_s is None
+    return ClassTrial(
+        name=name,
+        users=users,
+        wait=wait,
+        tasks=tuple(
+            TaskTrial(name=each.task, runs=each.runs, requests_per_run=each.requests / each.runs)
+            for each in counts
+            if each.runs
+        ),
+        rate_per_s=users / wait.mean_s * requests / runs if is_known and wait else None,
+    )

@@ -1,0 +1,38 @@
+"""Starts the service and lets a few users of each class run for a moment: what `ci-gate check --run` does."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+import msgspec
+
+from ci_gate.evidence.recording import RESET_CHECKS, read_recording
+from ci_gate.judge.steady import classify
+from ci_gate.judge.trial import Trial, read_trial
+from ci_gate.measure.load_run import record
+from ci_gate.run.plan import RunOptions, plan_reset_checks, plan_run
+from ci_gate.run.progress import ProgressPrinter
+from ci_gate.run.scenarios import Session, started
+from ci_gate.service.guard.watchdog import Watchdog
+
+
+def try_scenarios(options: RunOptions, progress: ProgressPrinter) -> Iterator[Trial]:
+    """What each scenario shows, one after the other; nothing of it is kept.
+
+    Raises ServiceError where the service does not get ready, OutsideError where Locust cannot be started.
+    """
+    info = msgspec.structs.replace(plan_run(options), recordings=())
+    with Watchdog() as watchdog, watchdog.temporary_folder("ci-gate-trial-") as out:
+        options = dataclasses.replace(options, out=out)
+        session = Session(options=options, info=info, watchdog=watchdog, progress=progress, base=None)
+        for scenario in options.scenarios:
+            workload = options.workloads[scenario.locustfile]
+            plans = plan_reset_checks(scenario, options.profile, workload, options.seed)
+            plan = next(plan for plan in plans if plan.recording == RESET_CHECKS[0])
+            progress.say(f"{scenario.name}: {plan.duration_s:.0f} s with a few users")
+            service = options.thresholds.service
+            with started(session, service, options.repository, "head", plan) as load:
+                record((load,))
+            folder = load[0].folder
+            yield read_trial(scenario, workload, classify(read_recording(folder), scenario.accept))
