@@ -53,6 +53,7 @@ _COMMANDS: Final = {
     "run": ("run:run", "Start the service, put the load on it, judge."),
     "schema": ("schema:schema_command", "Print the JSON Schema of verdict.json and other documents."),
     "suggest": ("suggest:suggest_command", "Suggest limits that measured runs support, as a diff."),
+    "try": ("attempt:try_command", "Try a locustfile on a URL and judge it, without a thresholds.yaml."),
 }
 
 

@@ -17,6 +17,7 @@ from ci_gate.wording import count
 
 if TYPE_CHECKING:
     from ci_gate.judge.capacity.verdict import CapacityVerdict
+    from ci_gate.run.plan import RunOptions
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -29,6 +30,12 @@ thresholds_option = click.option(
     show_default=True,
     help="The file of scenarios and limits; its folder is the repository.",
 )
+
+out_option = click.option(
+    "--out", type=_FOLDER, help="Where evidence goes; new or empty.  [default: ci-gate-out/<time>]"
+)
+
+quiet_option = click.option("--quiet", is_flag=True, help="No progress on standard error.")
 
 scenario_option = click.option(
     "--scenario", "names", multiple=True, help="Only this one; may be given again."
@@ -98,8 +105,8 @@ def _check_by_running(thresholds: Thresholds, names: tuple[str, ...]) -> int:
 @click.option(
     "--users", type=click.IntRange(1), help="In each scenario, instead of what thresholds.yaml says."
 )
-@click.option("--out", type=_FOLDER, help="Where evidence goes; new or empty.  [default: ci-gate-out/<time>]")
-@click.option("--quiet", is_flag=True, help="No progress on standard error.")
+@out_option
+@quiet_option
 @format_option
 def run(  # noqa: PLR0913 - one parameter for each option
     thresholds_file: Path,
@@ -120,12 +127,17 @@ def run(  # noqa: PLR0913 - one parameter for each option
     """
     thresholds = read_thresholds(thresholds_file)
     options = make_options(thresholds, names, profile_name, base=base, out=out, image=image, users=users)
+    return measure_and_judge(options, quiet=quiet, as_json=as_json)
+
+
+def measure_and_judge(options: RunOptions, *, quiet: bool, as_json: bool) -> int:
+    """Runs the scenarios, prints the table and where all of it is written; returns the exit code."""
     from ci_gate.judge.validity.feasibility import find_unprovable
     from ci_gate.run.scenarios import run_scenarios
 
     progress = ProgressPrinter(sys.stderr, quiet=quiet)
     for unprovable in find_unprovable(options.thresholds, options.workloads):
-        if unprovable.profile == profile_name and unprovable.scenario in {
+        if unprovable.profile == options.profile.name and unprovable.scenario in {
             each.name for each in options.scenarios
         }:
             progress.say(f"this run cannot pass: {unprovable}")

@@ -39,6 +39,7 @@ class UserClass(StrictValue, frozen=True):
     wait: Wait | None
     tasks: tuple[Task, ...]
     own_host: str | None = None
+    weight: Count = 1  # by which Locust alone would share users among the classes
 
 
 class Workload(StrictValue, frozen=True):

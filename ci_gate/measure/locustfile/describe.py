@@ -85,6 +85,7 @@ def _describe_class(user_class: type[User]) -> UserClass:
         wait=_describe_wait(user_class),
         tasks=tuple(tasks),
         own_host=find_own_host(user_class),
+        weight=user_class.weight if isinstance(user_class.weight, int) and user_class.weight > 0 else 1,
     )
 
 

@@ -1,0 +1,80 @@
+"""`ci-gate try`: a locustfile and a URL are enough, and what was tried can be kept as a file."""
+
+from __future__ import annotations
+
+import pytest
+
+from ci_gate.judge.verdict import decode_verdict
+from ci_gate.thresholds import parse_thresholds
+from tests.conftest import LOCUSTFILE
+from tests.site import running_site
+
+SHORT = ("--users", "4", "--duration", "2s")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    (tmp_path / "load").mkdir()
+    (tmp_path / "load" / "visits.py").write_text(
+        f"{LOCUSTFILE}\nclass Buyer(Visitor):\n    weight = 3\n", encoding="utf-8"
+    )
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def site():
+    with running_site() as url:
+        yield url
+
+
+def test_try__judges_and_writes_the_file_of_it(folder, site, call):
+    limits = ("--limit", "p95: 2s", "--limit", "GET /ok failures: 2%")
+    code, table, progress = call(
+        "try", "load/visits.py", "--url", site, *SHORT, *limits, "--write", "--out", folder / "out"
+    )
+    assert code == 0, table + progress
+    assert "PASS: every limit was measured and kept" in table
+    assert (folder / "out" / "report.html").exists()
+    (scenario,) = decode_verdict((folder / "out" / "verdict.json").read_bytes()).scenarios
+    assert [(limit.endpoint, limit.metric, limit.text) for limit in scenario.limits] == [
+        *(("all", "p95", "2s"), ("all", "failures", "1%"), ("GET /ok", "failures", "2%"))
+    ]
+    written = parse_thresholds((folder / "thresholds.yaml").read_text(), "thresholds.yaml")
+    assert {user.user_class: user.count for user in written.scenarios[0].users} == {"Buyer": 3, "Visitor": 1}
+    assert written.scenarios[0].locustfile == "load/visits.py"
+    code, _, message = call("try", "load/visits.py", "--url", site, *SHORT, "--write")
+    assert code == 2
+    assert "thresholds.yaml is there already" in message
+
+
+def test_try__a_broken_limit_fails(folder, site, call):
+    code, table, _ = call(
+        "try", "load/visits.py", "--url", site, *SHORT, "--limit", "GET /ok p50: 0.001ms", "--quiet"
+    )
+    assert code == 1, table
+    assert "BREACH  GET /ok p50 was " in table
+    assert not (folder / "thresholds.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["load/visits.py", "--limit", "p95 300ms"],
+            "--limit 'p95 300ms' cannot be read (allowed: 'p95: 300ms'",
+        ),
+        (["load/visits.py", "--limit", "p95: 300"], "--limit 'p95: 300': 'p95' cannot be '300' (allowed: "),
+        (["load/visits.py", "--limit", "p95: 1s", "--limit", "p95: 2s"], "--limit 'p95: 2s': "),
+        (["load/visits.py", "--limit", "get /ok p95: 1s"], "HTTP method 'get' is not in upper case"),
+        (["load/visits.py", "--duration", "30"], "--duration: 'duration' cannot be '30' (allowed: "),
+        (["load/visits.py", "--url", "localhost:8000"], "--url: 'url' cannot be 'localhost:8000' (allowed: "),
+        (["load/visits.py", "--users", "1"], "first has 2 user classes: it needs as many users, not 1"),
+        (["load/none.py"], "load/none.py: there is no such file"),
+        (["/etc/hostname"], "/etc/hostname is not in this folder"),
+    ],
+)
+def test_try__what_cannot_be_is_named_by_its_option(folder, call, arguments, message):
+    code, _, error = call("try", "--url", "http://127.0.0.1:9", *arguments)
+    assert code == 2
+    assert message in error
