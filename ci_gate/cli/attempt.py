@@ -102,6 +102,7 @@ def _draft(
         _Line(text="schema: 1"),
         _Line(text="service:"),
         _Line(text=f"  url: {write_scalar(url)}", option="--url"),
+        _Line(text="  ready: {tcp: true}"),
         _Line(text="profiles:"),
         _Line(text=f"  {_PROFILE}: {{duration: {write_scalar(duration)}, warmup: 2s}}", option="--duration"),
         _Line(text="scenarios:"),

@@ -75,6 +75,9 @@ def check(thresholds_file: Path, names: tuple[str, ...], *, runs: bool, as_json:
         click.echo(f"{scenario.name}: {users} {rate}; {count(len(scenario.limits), 'limit')}")
         for line in list_unused(scenario, workloads[scenario.locustfile]):
             click.echo(f"{scenario.name}: {line}")
+    port = thresholds.service.fixed_port
+    if port is not None and any(scenario.regression for scenario in scenarios):
+        click.echo(f"not compared with base: port {port} is all that the service can have (service.port)")
     for line in dict.fromkeys(map(str, find_unprovable(thresholds, workloads))):
         click.echo(f"too short: {line}")
     click.echo(f"{thresholds_file}: {count(len(thresholds.scenarios), 'scenario')}, no problem")

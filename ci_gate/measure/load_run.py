@@ -10,11 +10,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from ci_gate.errors import OutsideError
 from ci_gate.evidence.recording import RecordingPlan, write_json
 from ci_gate.measure import AWAITED_HOST
 from ci_gate.measure.machine import MachineMeter
 from ci_gate.measure.probes import NO_PROBES, ProbeTargets, run_probes
+from ci_gate.measure.target import Target
+from ci_gate.service.environment import find_ca
 from ci_gate.service.guard.watchdog import Watchdog
 from ci_gate.service.log import open_log
 from ci_gate.service.process import Command, GuardedProcess, start_process
@@ -36,9 +40,11 @@ class Generator:
         self.process = process
         self._closing = closing
 
-    def begin(self, url: str) -> None:
-        """Put the load on the service at this URL."""
-        self.process.write_input(url.encode())
+    def begin(self, service: RunningService) -> None:
+        """Put the load on this service."""
+        ca = find_ca(service.service, service.placement)
+        target = Target(url=service.url, ca=str(ca.resolve()) if ca else "")
+        self.process.write_input(msgspec.json.encode(target))
 
     def close(self) -> None:
         """End it, if it has not ended yet."""
@@ -105,7 +111,7 @@ def record(
         generators = []
         for job, generator in loads:
             stack.callback(generator.close)
-            generator.begin(job.service.url)
+            generator.begin(job.service)
             generators.append(generator.process)
         deadline = time.monotonic() + max(_longest_s(job.plan) for job in jobs)
         next_second = time.monotonic() + 1

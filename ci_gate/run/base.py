@@ -74,17 +74,27 @@ def open_base(
 
 def _see_service(service: Service, paths: PathMap, environ: Mapping[str, str]) -> Service:
     """The service with its own paths led into base's checkout. Those of a container are its own."""
+    path = environ.get("PATH", "")
+
+    def see(key: str, command: str | None) -> str | None:
+        return command and paths.see_command(command, f"service.{key}", path)
+
     if service.kind == "dockerfile":
-        return dataclasses.replace(service, target=paths.see_value(service.target, "service.dockerfile"))
+        return dataclasses.replace(
+            service,
+            target=paths.see_value(service.target, "service.dockerfile"),
+            before_start=see("before_start", service.before_start),
+        )
     if service.kind != "command":
         return service
-    path = environ.get("PATH", "")
     return dataclasses.replace(
         service,
         target=paths.see_command(service.target, "service.command", path),
         env=tuple((name, paths.see_value(value, f"service.env.{name}")) for name, value in service.env),
-        before_each=service.before_each
-        and paths.see_command(service.before_each, "service.before_each", path),
+        before_start=see("before_start", service.before_start),
+        before_each=see("before_each", service.before_each),
+        ready=dataclasses.replace(service.ready, command=see("ready.command", service.ready.command)),
+        processes=tuple((name, see(f"processes.{name}", text) or text) for name, text in service.processes),
     )
 
 

@@ -141,7 +141,7 @@ def plan_run(options: RunOptions) -> RunInfo:
         plans.append(plan_recording(scenario, options.profile, workload, options.seed))
         if options.thresholds.service.before_each:
             plans += plan_reset_checks(scenario, options.profile, workload, options.seed)
-        if options.base and scenario.regression:
+        if options.base and scenario.regression and options.thresholds.service.fixed_port is None:
             plans += plan_duet(scenario, options.profile, workload, options.thresholds.compare, options.seed)
     return RunInfo(
         schema=RUN_SCHEMA,

@@ -102,6 +102,18 @@ def expand_text(
     )
 
 
+def find_ca(service: Service, placement: ServiceContext) -> Path | None:
+    """The file of ``service.ca``, None where there is none. Raises BadInputError where it is not there."""
+    if service.ca is None:
+        return None
+    path = placement.repository / service.ca
+    if not path.is_file():
+        raise _problem(
+            service.at, placement, f"service.ca: {path} is no file", "a file of certificates (PEM)"
+        )
+    return path
+
+
 def reset_env(placeholders: Placeholders) -> dict[str, str]:
     """The variables of ``before_each`` beside the service's own environment."""
     return {

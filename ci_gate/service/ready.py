@@ -1,10 +1,11 @@
-"""Waits until a service answers below 400 on its ready path."""
+"""Waits until a service is ready: asks a path, a port or a command again and again."""
 
 from __future__ import annotations
 
 import contextlib
 import http.client
 import socket
+import ssl
 import threading
 from base64 import b64encode
 from http import HTTPStatus
@@ -16,13 +17,15 @@ from ci_gate.errors import ServiceError
 from ci_gate.wording import format_exact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Container, Iterator
+    from pathlib import Path
 
 PROBE_TIMEOUT_S = 3.0
 FIRST_PAUSE_S = 0.02
 MAX_PAUSE_S = 0.25
 IN_A_ROW = 10
 """Good answers on fresh connections: of several processes that listen, one may not be ready yet."""
+DEFAULT_PORTS = {"http": 80, "https": 443}
 BODY_LIMIT = 64 * 1024
 """Bytes of the answer that are read, so that a small one ends in peace; the rest is not downloaded."""
 
@@ -35,9 +38,14 @@ class Clock(Protocol):
 
 
 def await_ready(
-    probe: Callable[[float], str | None], ended: Callable[[], str | None], *, timeout_s: float, clock: Clock
+    probe: Callable[[float], str | None],
+    ended: Callable[[], str | None],
+    *,
+    timeout_s: float,
+    clock: Clock,
+    in_a_row: int = IN_A_ROW,
 ) -> float:
-    """Polls until ``probe`` finds nothing wrong IN_A_ROW times, and returns the seconds that took.
+    """Polls until ``probe`` finds nothing wrong ``in_a_row`` times, and returns the seconds that took.
 
     ``probe`` is given the seconds it may take and says what is wrong; ``ended`` says how the service ended,
     None while it runs. Raises ServiceError as soon as it has ended, or after ``timeout_s``; a service that is
@@ -55,7 +63,7 @@ def await_ready(
             raise ServiceError(f"the service ended before it was ready: {how}")
         elapsed_s = clock.monotonic() - started
         good = good + 1 if wrong is None else 0
-        if good == IN_A_ROW or (good and elapsed_s >= timeout_s):
+        if good == in_a_row or (good and elapsed_s >= timeout_s):
             return elapsed_s
         if elapsed_s >= timeout_s:
             raise ServiceError(f"the service was not ready after {format_exact(timeout_s)} s: {wrong}")
@@ -63,14 +71,33 @@ def await_ready(
         pause_s = min(pause_s * 1.5, MAX_PAUSE_S)
 
 
-def probe_http(url: str, timeout_s: float) -> str | None:
-    """One GET, with the URL's credentials. None if the status is below 400, else what is wrong.
+def probe_tcp(url: str, timeout_s: float) -> str | None:
+    """None if the URL's host and port accept a connection, else what is wrong."""
+    parts = urlsplit(url)
+    port = parts.port or DEFAULT_PORTS[parts.scheme]
+    try:
+        socket.create_connection((parts.hostname or "", port), timeout=timeout_s).close()
+    except OSError as error:
+        return f"connect to {parts.hostname}:{port}: {_reason(error)}"
+    return None
 
-    Takes at most ``timeout_s`` after the name is resolved, even if bytes drip in one by one.
+
+def probe_http(
+    url: str, timeout_s: float, statuses: Container[int] = (), ca: Path | None = None
+) -> str | None:
+    """One GET, with the URL's credentials. None if the status is below 400 or in ``statuses``.
+
+    Else what is wrong. ``ca`` has the certificates that the server's own is signed by, where they are not the
+    system's. Takes at most ``timeout_s`` after the name is resolved, even if bytes drip in one by one.
     """
     parts, shown = urlsplit(url), hide_credentials(url)
-    make = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = make(parts.hostname or "", parts.port, timeout=timeout_s)
+    host = parts.hostname or ""
+    connection: http.client.HTTPConnection
+    if parts.scheme == "https":
+        context = ssl.create_default_context(cafile=str(ca) if ca else None)
+        connection = http.client.HTTPSConnection(host, parts.port, timeout=timeout_s, context=context)
+    else:
+        connection = http.client.HTTPConnection(host, parts.port, timeout=timeout_s)
     late = threading.Event()
     try:
         connection.connect()
@@ -81,7 +108,8 @@ def probe_http(url: str, timeout_s: float) -> str | None:
         return f"GET {shown}: {'no answer in time' if late.is_set() else _reason(error)}"
     finally:
         connection.close()
-    return None if status < HTTPStatus.BAD_REQUEST else f"GET {shown} answered {status}"
+    is_right = status < HTTPStatus.BAD_REQUEST or status in statuses
+    return None if is_right else f"GET {shown} answered {status}"
 
 
 def _authorization(url: str) -> dict[str, str]:
@@ -130,5 +158,7 @@ def _reason(error: Exception) -> str:
             return "the connection was closed without an answer"
         case http.client.BadStatusLine() | http.client.LineTooLong():
             return "the answer is not HTTP"
+        case ssl.SSLCertVerificationError():
+            return f"{error.verify_message}: name the file of its certificates as service.ca"
         case _:
             return str(error) or type(error).__name__

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import socket
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import urlsplit
 
 from ci_gate.addresses import hide_credentials
 from ci_gate.errors import BadInputError, OutsideError, Problem, ServiceError
+from ci_gate.service.around import LOG_LINES, CommandAround, Surroundings
+from ci_gate.service.awaiting import await_service, describe_ready
+from ci_gate.service.beside import NamedProcess, ProcessesTogether
 from ci_gate.service.environment import Placeholders, expand_env, expand_variables
 from ci_gate.service.log import open_log
 from ci_gate.service.log_bound import keep_bounded
 from ci_gate.service.process import Command, split_command, start_process
-from ci_gate.service.ready import await_ready, probe_http
+from ci_gate.service.ready import DEFAULT_PORTS
 from ci_gate.service.running import RunningService
+from ci_gate.thresholds import DEFAULT_PORT
 from ci_gate.thresholds.commands import explain_no_shell
 
 if TYPE_CHECKING:
@@ -24,6 +29,7 @@ if TYPE_CHECKING:
 
     from docker import DockerClient
 
+    from ci_gate.service.container import GuardedContainer
     from ci_gate.service.environment import ServiceContext
     from ci_gate.service.guard.watchdog import Watchdog
     from ci_gate.service.log import ServiceLog
@@ -33,10 +39,7 @@ if TYPE_CHECKING:
 
 STOP_GRACE_S = 10.0
 PORT_ATTEMPTS = 5
-_PORTS = {"http": 80, "https": 443}
 CONTAINER_STATE = "/tmp"  # noqa: S108 - inside a container that is removed with all it holds
-LOG_LINES = 20
-_CONTAINER_HINT = " (inside its container it must listen on 0.0.0.0, port {port})"
 
 
 @contextlib.contextmanager
@@ -83,10 +86,13 @@ class _Start:
 
 
 def _start_command(start: _Start, log: ServiceLog, stack: contextlib.ExitStack) -> RunningService:
-    for attempts_left in reversed(range(PORT_ATTEMPTS)):
+    fixed_port = start.service.fixed_port
+    if fixed_port is not None:
+        _check_free(fixed_port)
+    for attempts_left in reversed(range(1 if fixed_port else PORT_ATTEMPTS)):
         with contextlib.ExitStack() as attempt:
             try:
-                running = _start_on_port(start, find_free_port(), log, attempt)
+                running = _start_on_port(start, fixed_port or find_free_port(), log, attempt)
             except ServiceError as error:
                 if not attempts_left or not log.says_port_in_use():
                     raise error.with_hint(explain_no_shell(start.service.target)) from error
@@ -100,19 +106,74 @@ def _start_command(start: _Start, log: ServiceLog, stack: contextlib.ExitStack) 
 
 def _start_on_port(start: _Start, port: int, log: ServiceLog, stack: contextlib.ExitStack) -> RunningService:
     service, placement = start.service, start.placement
-    state = str(placement.state_dir.resolve())
-    inside = Placeholders(port=port, url=f"http://127.0.0.1:{port}", state=state, side=placement.side)
+    inside = _placeholders(start, port)
     env = expand_env(service, placement, inside)
-    words = split_command(service.target, service=service, placement=placement, key="command")
-    command = Command(
+    _run_before_start(start, inside)
+    others = tuple(
+        NamedProcess(
+            name=name,
+            process=stack.enter_context(
+                start_process(
+                    _make_command(start, text, f"processes.{name}", its_log, inside), start.watchdog
+                )
+            ),
+            log=its_log,
+        )
+        for name, text in service.processes
+        if (its_log := open_log(log.path.with_name(f"{log.path.stem}.processes.{name}.log")))
+    )
+    command = _make_command(start, service.target, "command", log, inside)
+    main = stack.enter_context(start_process(command, start.watchdog))
+    process = ProcessesTogether(main=main, others=others) if others else main
+    return _await_running(start, inside.url, process, log=log, inside=inside, env=env)
+
+
+def _make_command(start: _Start, text: str, key: str, log: ServiceLog, inside: Placeholders) -> Command:
+    service, placement = start.service, start.placement
+    words = split_command(text, service=service, placement=placement, key=key)
+    return Command(
         words=tuple(inside.fill(word) for word in words),
-        env={**placement.environ, **env},
+        env={**placement.environ, **expand_env(service, placement, inside)},
         cwd=placement.repository,
         log=log,
         grace_s=start.grace_s,
     )
-    process = stack.enter_context(start_process(command, start.watchdog))
-    return _await_running(start, inside.url, process, log=log, inside=inside, env=env)
+
+
+def _placeholders(start: _Start, port: int) -> Placeholders:
+    """What they stand for on this machine."""
+    scheme = "https" if start.service.ca else "http"
+    state = str(start.placement.state_dir.resolve())
+    url = f"{scheme}://127.0.0.1:{port}"
+    return Placeholders(port=port, url=url, state=state, side=start.placement.side)
+
+
+def _run_before_start(start: _Start, here: Placeholders) -> None:
+    """On this machine, also for a container: what it makes is there before the service is."""
+    service, placement = start.service, start.placement
+    if service.before_start is None:
+        return
+    where = Surroundings(
+        service=service,
+        placement=placement,
+        watchdog=start.watchdog,
+        inside=here,
+        env=expand_env(service, placement, here),
+    )
+    timeout_s = service.before_start_timeout_s
+    CommandAround(key="before_start", text=service.before_start, timeout_s=timeout_s).run(where)
+
+
+def _check_free(port: int) -> None:
+    """Raises ServiceError where another program listens on the only port that the service can have."""
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise ServiceError(
+                f"port {port} of service.port is taken: {error.strerror}; end the other program"
+            ) from error
 
 
 def _start_container(start: _Start, log: ServiceLog, stack: contextlib.ExitStack) -> RunningService:
@@ -120,11 +181,11 @@ def _start_container(start: _Start, log: ServiceLog, stack: contextlib.ExitStack
     from ci_gate.service.image import connect_docker
 
     service, placement = start.service, start.placement
-    port = service.port
-    inside = Placeholders(
-        port=port, url=f"http://127.0.0.1:{port}", state=CONTAINER_STATE, side=placement.side
-    )
+    port = service.port or DEFAULT_PORT
+    here = _placeholders(start, port)
+    inside = dataclasses.replace(here, state=CONTAINER_STATE)
     env = expand_env(service, placement, inside)
+    _run_before_start(start, here)
     client = stack.enter_context(connect_docker(placement.environ))
     stack.enter_context(keep_bounded(log))
     container = stack.enter_context(
@@ -139,7 +200,7 @@ def _start_container(start: _Start, log: ServiceLog, stack: contextlib.ExitStack
         )
     )
     try:
-        url = published_url(container, port)
+        url = published_url(container, port).replace("http", urlsplit(here.url).scheme, 1)
     except ServiceError as error:
         raise ServiceError(str(error), log.tail(LOG_LINES)) from error
     return _await_running(start, url, container, log=log, inside=inside, env=env)
@@ -158,8 +219,8 @@ def _use_url(start: _Start, log: ServiceLog, _stack: contextlib.ExitStack) -> Ru
 def _port_of(url: str, service: Service, placement: ServiceContext) -> int:
     with contextlib.suppress(ValueError):
         parts = urlsplit(url)
-        if parts.hostname and parts.scheme in _PORTS and parts.port != 0:
-            return parts.port or _PORTS[parts.scheme]
+        if parts.hostname and parts.scheme in DEFAULT_PORTS and parts.port != 0:
+            return parts.port or DEFAULT_PORTS[parts.scheme]
     raise BadInputError(
         Problem(
             file=placement.thresholds_file,
@@ -194,21 +255,16 @@ def _await_running(
     env: dict[str, str],
 ) -> RunningService:
     service = start.service
-    start.on_progress(f"waiting for {hide_credentials(url)}{service.ready}")
-    try:
-        ready_after_s = await_ready(
-            lambda timeout_s: probe_http(url + service.ready, timeout_s),
-            runtime.ended if runtime else lambda: None,
-            timeout_s=service.ready_timeout_s,
-            clock=start.clock,
-        )
-    except ServiceError as error:
-        hint = (
-            _CONTAINER_HINT.format(port=service.port)
-            if runtime and runtime.ended() is None and service.is_container
-            else ""
-        )
-        raise ServiceError(f"{error}{hint}", log.tail(LOG_LINES)) from error
+    where = Surroundings(
+        service=service,
+        placement=start.placement,
+        watchdog=start.watchdog,
+        inside=inside,
+        env=env,
+        container=cast("GuardedContainer", runtime) if service.is_container else None,
+    )
+    start.on_progress(f"waiting for {hide_credentials(url)}{describe_ready(service.ready)}")
+    ready_after_s = await_service(where, url, runtime, log=log, clock=start.clock)
     return RunningService(
         service=service,
         placement=start.placement,

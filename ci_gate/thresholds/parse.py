@@ -23,6 +23,7 @@ from ci_gate.thresholds.rules import find_rule_problems
 from ci_gate.thresholds.shape import find_shape_problems
 from ci_gate.thresholds.values import (
     ALL_ENDPOINTS,
+    DEFAULT_COMMAND_TIMEOUT,
     DEFAULT_COMPARE_LOAD,
     DEFAULT_FAILURES,
     DEFAULT_LOOSENING_LABEL,
@@ -36,6 +37,7 @@ from ci_gate.thresholds.values import (
     MetricsPage,
     Probes,
     Profile,
+    Ready,
     Relaxed,
     Scenario,
     Service,
@@ -84,21 +86,47 @@ def _compare(compare: Section) -> Compare:
 
 def _service(service: Section) -> Service:
     kind = next(kind for kind in SERVICE_KINDS if kind in service.data)
-    before_each = service.get("before_each")
     memory = service.get("memory")
     cpus = service.get("cpus")
+    default_port = None if kind == "command" else DEFAULT_PORT
+    port = service.get("port", default_port)
     return Service(
         kind=kind,
         target=service.get(kind).strip(),
-        ready=service.get("ready", "/"),
+        ready=_ready(service),
         ready_timeout_s=parse_duration_s(service.get("ready_timeout", "60s")),
-        port=int(service.get("port", DEFAULT_PORT)),
+        port=int(port) if port is not None else None,
         env=tuple(service.section("env").data.items()),
-        before_each=before_each.strip() if before_each is not None else None,
+        before_start=_command(service, "before_start"),
+        before_start_timeout_s=_command_timeout_s(service, "before_start_timeout"),
+        before_each=_command(service, "before_each"),
+        before_each_timeout_s=_command_timeout_s(service, "before_each_timeout"),
+        processes=tuple((name, text.strip()) for name, text in service.section("processes").data.items()),
+        ca=service.get("ca"),
         cpus=float(cpus) if cpus is not None else None,
         memory_bytes=parse_bytes(memory) if memory is not None else None,
         at=service.at,
     )
+
+
+def _ready(service: Section) -> Ready:
+    ready = service.section("ready")
+    if not ready.data:
+        return Ready(path=service.get("ready", "/"))
+    return Ready(
+        path=ready.get("path"),
+        statuses=tuple(int(status) for status in ready.get("status", ())),
+        command=_command(ready, "command"),
+    )
+
+
+def _command(section: Section, key: str) -> str | None:
+    text = section.get(key)
+    return text.strip() if text is not None else None
+
+
+def _command_timeout_s(service: Section, key: str) -> float:
+    return parse_duration_s(service.get(key, DEFAULT_COMMAND_TIMEOUT))
 
 
 def _probes(probes: Section) -> Probes:

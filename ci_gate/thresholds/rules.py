@@ -55,16 +55,50 @@ def _check_todo(service: Section) -> Iterator[Problem]:
 
 
 def _check_command_names_its_port(service: Section) -> Iterator[Problem]:
+    if "port" in service.data:
+        return
     command, env = service.get("command", "{port}"), service.section("env").data.values()
     named = {name for text in (command, *env) if isinstance(text, str) for name in _PLACEHOLDER.findall(text)}
     if not {"port", "url"} & named:
         message = "'command' does not say where to listen"
-        yield service.value_problem("command", message, "{port} or {url} in it, or in a value of env")
+        allowed = "{port} or {url} in it, or in a value of env; or 'port' beside it, if it has only one"
+        yield service.value_problem("command", message, allowed)
+
+
+def _list_commands(service: Section) -> Iterator[tuple[Section, str]]:
+    """Every place where a command line may stand."""
+    processes = service.section("processes")
+    for key in ("command", "before_start", "before_each"):
+        yield service, key
+    yield service.section("ready"), "command"
+    yield from ((processes, name) for name in processes.data)
+
+
+def _check_ready(service: Section) -> Iterator[Problem]:
+    ready = service.section("ready")
+    ways = [way for way in ("path", "tcp", "command") if way in ready.data]
+    if ready.data and len(ways) != 1:
+        message = f"'ready' says {' and '.join(ways)}" if ways else "'ready' does not say when"
+        yield service.problem("ready", message, "exactly one of path, tcp, command")
+    elif "status" in ready.data and ways != ["path"]:
+        yield ready.problem("status", "'status' is of 'path', which is missing", "path beside it")
+
+
+def _check_kind(service: Section) -> Iterator[Problem]:
+    """Keys that only some kinds of a service have."""
+    if "url" in service.data and "before_start" in service.data:
+        message = "'before_start' stands beside 'url': that service runs already"
+        yield service.problem("before_start", message, "before_each, which runs before each scenario")
+    if "processes" in service.data and "command" not in service.data:
+        message = "'processes' are of 'command', which is missing"
+        yield service.problem("processes", message, "a service that is started by command")
+    if "ca" in service.data and service.get("url", "").startswith("http://"):
+        yield service.problem("ca", "'ca' is of https, and 'url' is not", "an url with https, or no ca")
 
 
 def _check_placeholders(service: Section) -> Iterator[Problem]:
     env = service.section("env")
-    for section, key in ((service, "command"), (service, "before_each"), *((env, name) for name in env.data)):
+    for section, key in (*_list_commands(service), *((env, name) for name in env.data)):
         yield from _find_unknown_placeholders(section, key)
 
 
@@ -89,12 +123,12 @@ def _find_broken_variable(section: Section, key: str) -> Iterator[Problem]:
 
 
 def _check_quotes(service: Section) -> Iterator[Problem]:
-    for key in ("command", "before_each"):
+    for section, key in _list_commands(service):
         try:
-            shlex.split(service.get(key, ""))
+            shlex.split(section.get(key, ""))
         except ValueError as error:
             message = f"{key!r} cannot be split into words: {str(error).lower()}"
-            yield service.value_problem(key, message, "the quoting of a POSIX shell")
+            yield section.value_problem(key, message, "the quoting of a POSIX shell")
 
 
 def _check_url(service: Section) -> Iterator[Problem]:
@@ -257,6 +291,8 @@ _Rule = Callable[[Section], Iterator[Problem]]
 _SERVICE_RULES: tuple[_Rule, ...] = (
     _check_todo,
     _check_command_names_its_port,
+    _check_ready,
+    _check_kind,
     _check_placeholders,
     _check_variables,
     _check_quotes,

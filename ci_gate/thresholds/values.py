@@ -24,6 +24,9 @@ DEFAULT_FAILURES = "1%"
 DEFAULT_PORT = 8080
 """The port of a service in its container where the file names none."""
 
+DEFAULT_COMMAND_TIMEOUT = "2m"
+"""How long before_start and before_each may each take."""
+
 DEFAULT_COMPARE_LOAD = "50%"
 """The share of the load that base and head each get: together, the load of one run."""
 
@@ -144,6 +147,26 @@ _CONTAINERS: Final = frozenset({"image", "dockerfile"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """When a service can serve: ``path`` answers, or ``command`` ends well, or else its port is open.
+
+    A path answers well below 400 and with one of ``statuses``.
+    """
+
+    path: str | None = None
+    statuses: tuple[int, ...] = ()
+    command: str | None = None
+
+    def __str__(self) -> str:
+        """As reports name it: ``/healthz (401 too)``, ``tcp``, ``command: ./ready``."""
+        if self.command is not None:
+            return f"command: {self.command}"
+        if self.path is None:
+            return "tcp"
+        return self.path + (f" ({', '.join(map(str, self.statuses))} too)" if self.statuses else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """How the service under test is started, and when it is ready.
 
@@ -153,11 +176,16 @@ class Service:
 
     kind: ServiceKind
     target: str
-    ready: str  # path that answers below 400 once the service can serve
+    ready: Ready
     ready_timeout_s: float
-    port: int  # the port the service listens on inside its container; unused by the other kinds
+    port: int | None  # inside its container; of a command: the one that it has always, None: a free one
     env: tuple[tuple[str, str], ...]  # unexpanded: ${VAR} and ${VAR:-default} are resolved when it starts
+    before_start: str | None  # command that makes what the service needs before it can start
+    before_start_timeout_s: float
     before_each: str | None  # command that resets state before each scenario
+    before_each_timeout_s: float
+    processes: tuple[tuple[str, str], ...]  # names and commands of what runs beside the service's own command
+    ca: str | None  # path of the certificates that the service's own is signed by; then it speaks https
     cpus: float | None  # container CPU limit
     memory_bytes: int | None  # container memory limit
     at: Position
@@ -166,6 +194,23 @@ class Service:
     def is_container(self) -> bool:
         """Whether it runs in a container of ours."""
         return self.kind in _CONTAINERS
+
+    @property
+    def fixed_port(self) -> int | None:
+        """The one port of this machine that it can listen on: two versions cannot run beside each other."""
+        return self.port if self.kind == "command" else None
+
+    @property
+    def commands(self) -> tuple[tuple[str, str], ...]:
+        """Every command line that is run without a shell, by its key."""
+        known = (
+            ("command", self.target if self.kind == "command" else None),
+            ("before_start", self.before_start),
+            ("before_each", self.before_each),
+            ("ready.command", self.ready.command),
+            *((f"processes.{name}", text) for name, text in self.processes),
+        )
+        return tuple((key, text) for key, text in known if text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,7 +65,7 @@ def test_draft__of_a_service_and_its_locustfile_can_be_run(call, tmp_path):
     file = folder / "thresholds.yaml"
     thresholds = parse_thresholds(file.read_text(), str(file))
     assert thresholds.service.target == "python -m uvicorn app.main:app --host 127.0.0.1 --port {port}"
-    assert thresholds.service.ready == "/healthz"
+    assert thresholds.service.ready.path == "/healthz"
     (scenario,) = thresholds.scenarios
     assert (scenario.name, scenario.user_count, scenario.spawn_rate) == ("shop", 12, 6)
     assert "GET /items" in scenario.endpoints
@@ -255,7 +255,7 @@ def test_compose__names_variables_and_never_copies_their_values(tmp_path):
     text = draft_thresholds(seen)
     assert "abc" not in text
     thresholds = parse_thresholds(text, "thresholds.yaml")
-    assert thresholds.service.ready == "/alive"
+    assert thresholds.service.ready.path == "/alive"
     assert dict(thresholds.probes.addresses) == {"postgres": "${DATABASE_URL:-}"}
 
 

@@ -143,6 +143,16 @@ EDITS = [
         "1GiB",
         ("tightened", "", "", "service memory", "unlimited", "1,073,741,824 bytes"),
     ),
+    (("service", "port"), 9000, ("loosened", "", "", "service fixed port", None, "9000")),
+    (("service", "before_start"), "mk", ("changed", "", "", "service before_start", "none", "mk")),
+    (("service", "processes"), {"w": "x"}, ("changed", "", "", "service process w", None, "x")),
+    (("service", "ca"), "ca.pem", ("changed", "", "", "service ca", "none", "ca.pem")),
+    (
+        ("service", "ready"),
+        {"path": "/", "status": [401]},
+        ("changed", "", "", "service ready", "/", "/ (401 too)"),
+    ),
+    (("service", "ready"), {"tcp": True}, ("changed", "", "", "service ready", "/", "tcp")),
     (("service", "ready"), "/up", ("changed", "", "", "service ready", "/", "/up")),
     (("on_inconclusive",), "block", ("tightened", "", "", "on_inconclusive", "warn", "block")),
     (
@@ -254,8 +264,9 @@ def test_compare_load__less_of_it_is_loosened():
          {"file", "text", "sha256", "probes"}),  # probes can move no verdict
         (Compare, {"max_duration_s", "alpha"}, set()),
         (Profile, {"name", "duration_s", "warmup_s"}, set()),
-        (Service, {"kind", "target", "ready", "ready_timeout_s", "port", "env", "before_each", "cpus",
-                   "memory_bytes"}, {"at"}),
+        (Service, {"kind", "target", "ready", "ready_timeout_s", "port", "env", "before_start",
+                   "before_start_timeout_s", "before_each", "before_each_timeout_s", "processes", "ca",
+                   "cpus", "memory_bytes"}, {"at"}),
         (Scenario, {"name", "locustfile", "users", "spawn_rate", "arrivals_per_s", "ramp_s", "accept",
                     "expected", "relax", "limits", "regression", "compare_load"}, {"at"}),
     ],

@@ -14,18 +14,23 @@ from typing import Any
 
 import docker
 
-from ci_gate.thresholds import Position, Service
+from ci_gate.thresholds import Position, Ready, Service
 
 APP = Path(__file__).with_name("app.py")
 
 
 def make_service(kind: str, target: str, **changes: Any) -> Service:
     settings = {
-        "ready": "/healthz",
+        "ready": Ready(path="/healthz"),
         "ready_timeout_s": 10.0,
-        "port": 8000,
+        "port": None if kind == "command" else 8000,
         "env": (),
+        "before_start": None,
+        "before_start_timeout_s": 60.0,
         "before_each": None,
+        "before_each_timeout_s": 60.0,
+        "processes": (),
+        "ca": None,
         "cpus": None,
         "memory_bytes": None,
         "at": Position(line=3, column=1),

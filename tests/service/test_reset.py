@@ -12,9 +12,11 @@ from tests.service.services import app_command, make_service, pids_with, unique
 
 
 def run(placement, watchdog, before_each, *, env=(), timeout_s=20.0):
-    service = make_service("command", app_command(), before_each=before_each, env=env)
+    service = make_service(
+        "command", app_command(), before_each=before_each, before_each_timeout_s=timeout_s, env=env
+    )
     with start_service(service, placement, watchdog=watchdog) as running:
-        run_before_each(running, watchdog=watchdog, timeout_s=timeout_s)
+        run_before_each(running, watchdog=watchdog)
         return running
 
 

@@ -13,6 +13,7 @@ from ci_gate.thresholds import (
     Position,
     Probes,
     Profile,
+    Ready,
     Relaxed,
     Service,
     Tolerance,
@@ -49,11 +50,16 @@ def test_minimal_file__gets_the_defaults():
     assert thresholds.service == Service(
         kind="command",
         target="shop --port {port}",
-        ready="/",
+        ready=Ready(path="/"),
         ready_timeout_s=60.0,
-        port=8080,
+        port=None,
         env=(),
+        before_start=None,
+        before_start_timeout_s=120.0,
         before_each=None,
+        before_each_timeout_s=120.0,
+        processes=(),
+        ca=None,
         cpus=None,
         memory_bytes=None,
         at=at(2, 1),
@@ -85,7 +91,7 @@ def test_every_key__is_read():
     assert thresholds.service == Service(
         kind="dockerfile",
         target="docker/Dockerfile",
-        ready="/healthz?deep=1",
+        ready=Ready(path="/healthz?deep=1", statuses=(401,)),
         ready_timeout_s=90.0,
         port=9000,
         env=(
@@ -93,7 +99,12 @@ def test_every_key__is_read():
             ("DATABASE_URL", "${DATABASE_URL:-sqlite:///{state}/{side}.sqlite3}"),
             ("JSON", '{"a": 1}'),
         ),
+        before_start="createdb shop_{side}",
+        before_start_timeout_s=10.0,
         before_each="python -m shop reset --quietly 'it is {url}'",
+        before_each_timeout_s=600.0,
+        processes=(),
+        ca="certs/our ca.pem",
         cpus=2.0,
         memory_bytes=1_610_612_736,
         at=at(4, 1),
@@ -106,44 +117,44 @@ def test_every_key__is_read():
 
 def test_every_key__of_a_scenario_is_read():
     (scenario,) = parse("every-key").scenarios
-    assert (scenario.name, scenario.at) == ("every-key", at(22, 3))
+    assert (scenario.name, scenario.at) == ("every-key", at(26, 3))
     assert scenario.locustfile == "load tests/ünï/every.py"
     assert scenario.users == (
-        UserCount(user_class="First", count=1, at=at(24, 13)),
-        UserCount(user_class="Second_2", count=999_999, at=at(24, 23)),
+        UserCount(user_class="First", count=1, at=at(28, 13)),
+        UserCount(user_class="Second_2", count=999_999, at=at(28, 23)),
     )
     assert scenario.user_count == 1_000_000
     assert scenario.spawn_rate == 12.5
     assert (scenario.arrivals_per_s, scenario.ramp_s) == (200.0, 10.0)
     assert scenario.compare_load == 0.125
     assert scenario.accept == (
-        Accepted(endpoint="GET /a/{id}", statuses=(404, 409), at=at(27, 7)),
-        Accepted(endpoint="grpc shop.Orders/List", statuses=(503,), at=at(28, 7)),
+        Accepted(endpoint="GET /a/{id}", statuses=(404, 409), at=at(31, 7)),
+        Accepted(endpoint="grpc shop.Orders/List", statuses=(503,), at=at(32, 7)),
     )
     assert scenario.expected == ("POST /login", "task-1 x y  z")
     assert scenario.relax == (
-        Relaxed(code="uniform-body", reason="both answer only whether it worked", at=at(37, 7)),
-        Relaxed(code="html-replies", reason='GET /a/{id} is a page: "ünï"', at=at(38, 7)),
+        Relaxed(code="uniform-body", reason="both answer only whether it worked", at=at(41, 7)),
+        Relaxed(code="html-replies", reason='GET /a/{id} is a page: "ünï"', at=at(42, 7)),
     )
     assert scenario.limits == (
-        Limit(endpoint="all", metric=metric_of("p0.1"), bound=1.0, text="1ms", at=at(31, 13)),
-        Limit(endpoint="all", metric=metric_of("p50"), bound=200.0, text="0.2s", at=at(31, 24)),
-        Limit(endpoint="all", metric=metric_of("p99.999"), bound=60_000.0, text="1m", at=at(31, 35)),
-        Limit(endpoint="all", metric=metric_of("successes"), bound=0.999, text="99.9%", at=at(31, 48)),
-        Limit(endpoint="all", metric=metric_of("rate"), bound=0.5, text="0.5/s", at=at(31, 66)),
-        Limit(endpoint="all", metric=metric_of("cpu"), bound=12.5, text="12.5ms", at=at(31, 79)),
-        Limit(endpoint="all", metric=metric_of("memory"), bound=1024.0, text="1GiB", at=at(31, 92)),
-        Limit(endpoint="all", metric=metric_of("statements"), bound=3.5, text="3.5", at=at(31, 106)),
-        Limit(endpoint="GET /a/{id}", metric=metric_of("failures"), bound=0.0, text="0%", at=at(32, 21)),
+        Limit(endpoint="all", metric=metric_of("p0.1"), bound=1.0, text="1ms", at=at(35, 13)),
+        Limit(endpoint="all", metric=metric_of("p50"), bound=200.0, text="0.2s", at=at(35, 24)),
+        Limit(endpoint="all", metric=metric_of("p99.999"), bound=60_000.0, text="1m", at=at(35, 35)),
+        Limit(endpoint="all", metric=metric_of("successes"), bound=0.999, text="99.9%", at=at(35, 48)),
+        Limit(endpoint="all", metric=metric_of("rate"), bound=0.5, text="0.5/s", at=at(35, 66)),
+        Limit(endpoint="all", metric=metric_of("cpu"), bound=12.5, text="12.5ms", at=at(35, 79)),
+        Limit(endpoint="all", metric=metric_of("memory"), bound=1024.0, text="1GiB", at=at(35, 92)),
+        Limit(endpoint="all", metric=metric_of("statements"), bound=3.5, text="3.5", at=at(35, 106)),
+        Limit(endpoint="GET /a/{id}", metric=metric_of("failures"), bound=0.0, text="0%", at=at(36, 21)),
     )
     assert scenario.regression == (
-        Tolerance(metric=metric_of("p50"), ratio=1.5, at=at(33, 18)),
-        Tolerance(metric=metric_of("p99.9"), ratio=0.0, at=at(33, 29)),
-        Tolerance(metric=metric_of("failures"), ratio=0.1, at=at(33, 40)),
-        Tolerance(metric=metric_of("rate"), ratio=0.055, at=at(33, 55)),
-        Tolerance(metric=metric_of("cpu"), ratio=0.08, at=at(33, 67)),
-        Tolerance(metric=metric_of("memory"), ratio=0.2, at=at(33, 76)),
-        Tolerance(metric=metric_of("statements"), ratio=0.0, at=at(33, 89)),
+        Tolerance(metric=metric_of("p50"), ratio=1.5, at=at(37, 18)),
+        Tolerance(metric=metric_of("p99.9"), ratio=0.0, at=at(37, 29)),
+        Tolerance(metric=metric_of("failures"), ratio=0.1, at=at(37, 40)),
+        Tolerance(metric=metric_of("rate"), ratio=0.055, at=at(37, 55)),
+        Tolerance(metric=metric_of("cpu"), ratio=0.08, at=at(37, 67)),
+        Tolerance(metric=metric_of("memory"), ratio=0.2, at=at(37, 76)),
+        Tolerance(metric=metric_of("statements"), ratio=0.0, at=at(37, 89)),
     )
 
 

@@ -128,14 +128,22 @@ def _service_rows(service: Service) -> Iterator[_Row]:
     line = service.at.line
     texts = {
         service.kind: service.target,
-        "ready": service.ready,
+        "ready": str(service.ready),
         "ready_timeout": f"{format_exact(service.ready_timeout_s)} s",
-        "port": str(service.port),
+        "before_start": service.before_start or "none",
+        "before_start_timeout": f"{format_exact(service.before_start_timeout_s)} s",
         "before_each": service.before_each or "none",
+        "before_each_timeout": f"{format_exact(service.before_each_timeout_s)} s",
+        "ca": service.ca or "none",
+        **{f"process {name}": text for name, text in service.processes},
         **{f"env {name}": value for name, value in service.env},
     }
     for name, text in texts.items():
         yield ("", "", f"service {name}"), _Setting(text=text, line=line)
+    if service.fixed_port is not None:  # then it cannot be compared with base
+        yield ("", "", "service fixed port"), _Setting(text=str(service.port), presence=-1, line=line)
+    elif service.port is not None:
+        yield ("", "", "service port"), _Setting(text=str(service.port), line=line)
     for name, size in (("cpus", service.cpus), ("memory", service.memory_bytes)):
         known = "unlimited" if size is None else format_exact(size)
         text = f"{size:,} bytes" if name == "memory" and size is not None else known

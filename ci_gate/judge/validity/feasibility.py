@@ -163,8 +163,7 @@ def _class_rate(user_class: UserClass, tasks_per_s: float | None, endpoint: str)
 def _find_shell_syntax(thresholds: Thresholds) -> Iterator[Problem]:
     """Not while the file is parsed: base's must stay readable, so that it can be fixed."""
     service = thresholds.service
-    command = service.target if service.kind == "command" else ""
-    for key, text in (("command", command), ("before_each", service.before_each or "")):
+    for key, text in service.commands:
         if syntax := find_shell_syntax(text):
             message = f"service.{key}: there is no shell that would read `{syntax}`"
             yield _problem(thresholds, service.at, message, with_shell(text))

@@ -37,17 +37,23 @@ def find_in_run(thresholds: Thresholds, run: RunInfo) -> Iterator[Finding]:
     compared = {plan.scenario for plan in run.recordings if plan.recording == DUET_HEAD}
     for plan in run.recordings:
         if "base" in run.git and plan.recording == HEAD and plan.scenario not in compared:
-            yield Finding(
-                code="not-compared",
-                severity="info",
-                subject=plan.scenario,
-                message="not compared with base: the scenario has no regression tolerance",
-                remedy="say under regression how much worse than base head may be",
-            )
+            yield _note_not_compared(thresholds, plan.scenario)
     measured = {plan.scenario for plan in run.recordings}
     left_out = [scenario.name for scenario in thresholds.scenarios if scenario.name not in measured]
     if left_out:
         yield note_left_out(left_out)
+
+
+def _note_not_compared(thresholds: Thresholds, scenario: str) -> Finding:
+    port = thresholds.service.fixed_port
+    if port is None:
+        why = "the scenario has no regression tolerance"
+        remedy = "say under regression how much worse than base head may be"
+    else:
+        why = f"the service has port {port} alone, which base and head cannot both have"
+        remedy = "let the service's command take {port}, and leave service.port out"
+    message = f"not compared with base: {why}"
+    return Finding(code="not-compared", severity="info", subject=scenario, message=message, remedy=remedy)
 
 
 def _find_end(run: RunInfo) -> Iterator[Finding]:

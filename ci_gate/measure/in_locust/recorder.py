@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import locust.main
+import msgspec
 from locust import argument_parser, events
 from locust.contrib.fasthttp import LocustBadStatusCode
 from requests.exceptions import HTTPError
@@ -42,6 +43,7 @@ from ci_gate.measure import AWAITED_HOST
 from ci_gate.measure.in_locust.answers import Answers
 from ci_gate.measure.in_locust.arrivals import Arrivals, take_intended
 from ci_gate.measure.in_locust.bodies import Bodies
+from ci_gate.measure.in_locust.certificates import trust
 from ci_gate.measure.in_locust.error_texts import ErrorTexts
 from ci_gate.measure.in_locust.locust_log import bound_errors, make_summaries_harmless
 from ci_gate.measure.in_locust.odd_events import CLOCK_SLACK_S, MAX_BYTES, OddEvents, is_failure, show_error
@@ -55,6 +57,7 @@ from ci_gate.measure.in_locust.unreported import (
 )
 from ci_gate.measure.locustfile.printed import filter_output, print_whatever_comes
 from ci_gate.measure.locustfile.unused import take_own_variables
+from ci_gate.measure.target import Target
 
 
 class Recorder:
@@ -226,9 +229,13 @@ def main() -> None:
     host_at = arguments.index("--host") + 1
     host = arguments[host_at]
     if host == AWAITED_HOST:
-        host = arguments[host_at] = sys.stdin.read()
-        if not host:
+        message = sys.stdin.buffer.read()
+        if not message:
             sys.exit(0)  # there is no load to put on: the service did not start
+        target = msgspec.json.decode(message, type=Target)
+        host = arguments[host_at] = target.url
+        if target.ca:
+            trust(target.ca)
     clean = functools.partial(hide_secrets, secrets=find_secrets((host,)))
     if clean(host) != host:
         filter_output(clean)

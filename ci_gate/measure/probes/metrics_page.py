@@ -6,6 +6,7 @@ import math
 import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 import requests
@@ -26,12 +27,19 @@ _DECLARED: Final = re.compile(r"^# TYPE (\S+) (?:counter|gauge)", re.MULTILINE)
 class MetricsPageProbe:
     """Fetches the page and sums each metric over its labels. One that the page does not have is left out."""
 
-    def __init__(self, url: str, metrics: tuple[tuple[str, str], ...], note: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        url: str,
+        metrics: tuple[tuple[str, str], ...],
+        note: Callable[[str], None],
+        ca: Path | None = None,
+    ) -> None:
         self._url, self._shown = url, hide_credentials(url)
         self._metrics = dict(metrics)
         self._note = NotesOnce("service", note)
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy between the probe and the service
+        self._session.verify = str(ca) if ca else True
         self._session.headers.update({"Accept": "text/plain;version=0.0.4", "Connection": "close"})
 
     def read(self) -> dict[str, float]:

@@ -77,7 +77,8 @@ def make_probes(targets: ProbeTargets, folder: Path) -> Iterator[tuple[str, Prob
     if targets.metrics_url:
         from ci_gate.measure.probes.metrics_page import MetricsPageProbe
 
-        yield "service", MetricsPageProbe(targets.metrics_url, targets.metrics, note), _secret_of(targets)
+        page = MetricsPageProbe(targets.metrics_url, targets.metrics, note, targets.metrics_ca)
+        yield "service", page, _secret_of(targets)
 
 
 def _secret_of(targets: ProbeTargets) -> str:

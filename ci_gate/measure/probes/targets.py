@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from ci_gate.evidence.probe_kinds import PROBE_KINDS, ProbeKind
-from ci_gate.service.environment import expand_text
+from ci_gate.service.environment import expand_text, find_ca
 from ci_gate.service.running import RunningService
 from ci_gate.thresholds import Probes
 
@@ -28,6 +29,7 @@ class ProbeTargets:
     addresses: Mapping[str, str] = field(default_factory=dict, repr=False)  # by probe
     metrics_url: str = ""
     metrics: tuple[tuple[str, str], ...] = ()  # role, then the metric's name on the page
+    metrics_ca: Path | None = None  # certificates that the page's own is signed by
     off: tuple[str, ...] = ()
 
 
@@ -48,6 +50,7 @@ def resolve_targets(probes: Probes, service: RunningService) -> ProbeTargets:
         addresses={name: address for name, address in addresses.items() if address},
         metrics_url=service.url + page.path if page else "",
         metrics=page.metrics if page else (),
+        metrics_ca=find_ca(service.service, service.placement) if page else None,
         off=tuple(off),
     )
 

@@ -1,0 +1,52 @@
+"""Whole runs of services that have one port, or a certificate of their own authority."""
+
+from __future__ import annotations
+
+import pytest
+
+from ci_gate.judge.verdict import decode_verdict
+from tests.conftest import SERVICE
+from tests.servers import free_port
+from tests.service.test_kinds_of_ready import make_certificates
+
+HTTP_USER = """
+from locust import HttpUser, constant, task
+
+class Visitor(HttpUser):
+    wait_time = constant(0.05)
+
+    @task
+    def visit(self):
+        self.client.get("/ok")
+"""
+
+
+def test_fixed_port__head_alone_and_the_note_says_why(repository, call, tmp_path):
+    port = free_port()
+    repository.write("service.py", SERVICE.replace("int(sys.argv[1])", str(port)))
+    repository.edit("thresholds.yaml", "service.py {port}", f"service.py\n  port: {port}")
+    repository.edit("thresholds.yaml", "    limits:", "    regression: {p50: 10%}\n    limits:")
+    code, printed, _ = call("check", "--thresholds", repository.thresholds)
+    assert (code, f"not compared with base: port {port} is all that" in printed) == (0, True)
+    code, table, progress = call(
+        "run", "--thresholds", repository.thresholds, "--base", "HEAD", "--out", tmp_path / "out"
+    )
+    assert code == 0, table + progress
+    (note,) = decode_verdict((tmp_path / "out" / "verdict.json").read_bytes()).findings
+    assert (note.code, note.severity) == ("not-compared", "info")
+    assert f"the service has port {port} alone, which base and head cannot both have" in note.message
+
+
+@pytest.mark.parametrize("user", ["HttpUser", "FastHttpUser"])
+def test_ca__locust_trusts_it_too(repository, call, tmp_path, user):
+    make_certificates(repository.folder)
+    tls = (
+        "    import ssl\n    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)\n"
+        "    context.load_cert_chain('server.pem', 'server.key')\n"
+        "    server.socket = context.wrap_socket(server.socket, server_side=True)\n    server.serve_forever"
+    )
+    repository.write("service.py", SERVICE.replace("    server.serve_forever", tls))
+    repository.write("visits.py", HTTP_USER.replace("HttpUser", user))
+    repository.edit("thresholds.yaml", "  ready: /", "  ready: /\n  ca: ca.pem")
+    code, table, progress = call("run", "--thresholds", repository.thresholds, "--out", tmp_path / "out")
+    assert code == 0, table + progress
