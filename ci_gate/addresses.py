@@ -1,18 +1,23 @@
-"""Addresses of servers: compared in one normal form, shown without their credentials."""
+"""Addresses of servers, compared in one normal form; and texts without credentials and other secrets."""
 
 from __future__ import annotations
 
 import contextlib
 import ipaddress
+import json
 import re
 from base64 import b64encode
 from collections.abc import Iterable
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 HIDDEN: Final = "***"
+SECRETS_VARIABLE: Final = "CI_GATE_SECRETS"
+"""Tells a process of ours what to hide in all that it writes, as JSON."""
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _CREDENTIALS: Final = re.compile(r"://[^/?#\s\"<>]*@")
+MIN_SECRET_LENGTH: Final = 6
+"""Of a value of the environment: hiding shorter ones, such as a port, would only make texts unreadable."""
 _MIN_LETTERS: Final = 3  # hiding a shorter one would only make the text unreadable
 
 
@@ -50,9 +55,42 @@ def credentials_of(url: str) -> tuple[str, str] | None:
     return None
 
 
+class _Kept:
+    """The secrets of this process. Not an argument: any text may hold one, and every text is shown by us."""
+
+    secrets: frozenset[str] = frozenset()
+    pattern: re.Pattern[str] | None = None
+
+
+def keep_secret(*secrets: str) -> None:
+    """From now on, `hide_credentials` hides these too, in each form in which they could stand in a text."""
+    _Kept.secrets |= {form for secret in secrets for form in _forms_of(secret)}
+    ordered = sorted(_Kept.secrets, key=len, reverse=True)  # the longest first: others may be parts of it
+    _Kept.pattern = re.compile("|".join(map(re.escape, ordered))) if ordered else None
+
+
+def kept_secrets() -> tuple[str, ...]:
+    """All that `keep_secret` was given, in all forms, for a process that is started."""
+    return tuple(sorted(_Kept.secrets))
+
+
+def forget_secrets() -> None:
+    """For the end of a command, where the process goes on."""
+    _Kept.secrets, _Kept.pattern = frozenset(), None
+
+
+def _forms_of(secret: str) -> set[str]:
+    forms = {secret, *secret.splitlines()}
+    forms |= {quote(secret, safe=""), quote_plus(secret), b64encode(secret.encode(errors="replace")).decode()}
+    forms.add(json.dumps(secret)[1:-1])
+    return {form for form in forms if len(form) >= MIN_SECRET_LENGTH}
+
+
 def hide_credentials(text: str) -> str:
-    """The same text with ``***`` for what stands before the @ of every URL in it."""
-    return _CREDENTIALS.sub(f"://{HIDDEN}@", text) if "@" in text else text
+    """The same text with ``***`` for what stands before the @ of every URL in it, and for what is kept."""
+    if "@" in text:
+        text = _CREDENTIALS.sub(f"://{HIDDEN}@", text)
+    return _Kept.pattern.sub(HIDDEN, text) if _Kept.pattern else text
 
 
 def find_secrets(urls: Iterable[str]) -> tuple[str, ...]:

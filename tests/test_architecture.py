@@ -25,7 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "judge": {"addresses", "errors", "evidence", "thresholds", "wording"},
     "service": {"addresses", "errors", "evidence", "thresholds", "wording"},
     "measure": {"addresses", "errors", "evidence", "service", "thresholds", "wording"},
-    "report": {"errors", "evidence", "judge", "thresholds", "wording"},
+    "report": {"addresses", "errors", "evidence", "judge", "thresholds", "wording"},
     "run": {
         "addresses",
         "errors",
@@ -40,6 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "github": {"__init__", "errors", "evidence", "judge", "report", "run", "thresholds", "wording"},
     "cli": {
         "__init__",
+        "addresses",
         "errors",
         "evidence",
         "github",

@@ -12,6 +12,7 @@ from typing import Final
 import click
 
 from ci_gate import __version__
+from ci_gate.addresses import forget_secrets
 from ci_gate.errors import EXIT_INVALID, EXIT_OUR_BUG, EXIT_OUTSIDE_WORLD, GateError, UsageError
 from ci_gate.report.output import clean_streams
 
@@ -98,8 +99,11 @@ def run_cli(arguments: list[str] | None = None) -> None:
     """The entry point: the only place that catches everything, and that ends the process."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a shell's background jobs ignore SIGINT
         signal.signal(number, _interrupt)
-    with clean_streams():
-        code = _run(arguments)
+    try:
+        with clean_streams():
+            code = _run(arguments)
+    finally:
+        forget_secrets()
     sys.exit(code)
 
 

@@ -100,10 +100,14 @@ def check_workloads(
 
     ``modules`` are imported while the locustfiles are loaded.
     """
+    from ci_gate.run.secrets import keep_secrets_of
+
+    environ = service_environment()
+    keep_secrets_of(thresholds.service, thresholds.probes, environ, thresholds.text)
     workloads = describe_workloads(
         (scenario.locustfile for scenario in thresholds.scenarios),
         repository,
-        service_environment(),
+        environ,
         meanwhile=lambda: [importlib.import_module(module) for module in modules],
     )
     from ci_gate.judge.validity.feasibility import find_problems

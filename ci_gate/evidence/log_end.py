@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 TAIL_BYTES = 64 * 1024
@@ -10,16 +11,18 @@ LINES = 20
 LINE_LENGTH = 500
 
 
-def read_log_end(path: Path, *, offset: int = 0, lines: int = LINES) -> tuple[str, ...]:
+def read_log_end(
+    path: Path, *, offset: int = 0, lines: int = LINES, clean: Callable[[str], str] = str
+) -> tuple[str, ...]:
     """The last lines behind ``offset``, each cut at LINE_LENGTH; () where there is no such file.
 
-    Control characters are made visible.
+    Control characters are made visible. ``clean`` takes secrets out, before a line is cut.
     """
     try:
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(offset, size - TAIL_BYTES))
-            text = file.read(TAIL_BYTES).decode(errors="replace")
+            text = clean(file.read(TAIL_BYTES).decode(errors="replace"))
     except OSError:
         return ()
     return tuple(_printable(line[:LINE_LENGTH]) for line in text.splitlines()[-lines:])

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from ci_gate.addresses import kept_secrets
 from ci_gate.errors import OutsideError
 from ci_gate.evidence.recording import RecordingPlan, write_json
 from ci_gate.measure import AWAITED_HOST
@@ -43,7 +44,7 @@ class Generator:
     def begin(self, service: RunningService) -> None:
         """Put the load on this service."""
         ca = find_ca(service.service, service.placement)
-        target = Target(url=service.url, ca=str(ca.resolve()) if ca else "")
+        target = Target(url=service.url, ca=str(ca.resolve()) if ca else "", secrets=kept_secrets())
         self.process.write_input(msgspec.json.encode(target))
 
     def close(self) -> None:

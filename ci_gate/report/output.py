@@ -14,6 +14,8 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Final, TextIO
 
+from ci_gate.addresses import hide_credentials
+
 _UNSAFE_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 _KEPT: Final = frozenset("\n\t")
 _SAFE: Final = re.compile(r"[\n\t\x20-\x7e]*")
@@ -24,8 +26,8 @@ _MAX_BEGINNING: Final = 1000
 
 
 def clean_output(text: str) -> str:
-    """``text`` line by line without what a terminal or a runner would obey."""
-    return _OLD_COMMAND.sub("## ", _COMMAND.sub(r"\1: ", _clean_characters(text)))
+    """``text`` line by line without what a terminal or a runner would obey, and without secrets."""
+    return _OLD_COMMAND.sub("## ", _COMMAND.sub(r"\1: ", _clean_characters(hide_credentials(text))))
 
 
 def _clean_characters(text: str) -> str:
@@ -73,6 +75,7 @@ class CleanStream(io.TextIOBase):
 
     def write_command(self, line: str) -> None:
         """One line that the runner is to take for a command; its texts were escaped by who made it."""
+        line = hide_credentials(line)
         cleaned = _OLD_COMMAND.sub("## ", _clean_characters(line.replace("\n", " ")))
         self.stream.write("\n" * bool(self._line) + cleaned + "\n")
         self._line = ""

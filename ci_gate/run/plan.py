@@ -180,7 +180,7 @@ def end_run(info: RunInfo, failures: dict[str, str], ended_by: BaseException | N
     if isinstance(ended_by, GateError):
         failed = str(ended_by)
     elif isinstance(ended_by, Exception):
-        failed = f"a bug in ci-gate: {ended_by!r}"
+        failed = hide_credentials(f"a bug in ci-gate: {ended_by!r}")
     interrupted = ended_by is not None and failed is None
     return msgspec.structs.replace(
         info, ended_at=now(), interrupted=interrupted, failed=failed, failures=failures

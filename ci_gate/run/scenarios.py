@@ -28,6 +28,7 @@ from ci_gate.measure.probes import NO_PROBES, resolve_targets
 from ci_gate.run.base import BaseVersion, open_base
 from ci_gate.run.plan import RunOptions, end_run, plan_run
 from ci_gate.run.progress import ProgressPrinter
+from ci_gate.run.secrets import keep_secrets_of
 from ci_gate.run.watch import AloneWatch, DuetWatch, ResetCheckWatch, Watch
 from ci_gate.service.environment import ServiceContext
 from ci_gate.service.guard.watchdog import Watchdog
@@ -254,6 +255,8 @@ def started_service(
             environ=options.environ if environ is None else environ,
             thresholds_file=options.thresholds.file,
         )
+        thresholds = options.thresholds
+        keep_secrets_of(service, thresholds.probes, placement.environ, thresholds.text)  # base has its own
         with start_service(
             service, placement, watchdog=session.watchdog, on_progress=session.progress.say
         ) as running:

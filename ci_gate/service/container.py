@@ -127,7 +127,7 @@ def start_container(
     """
     run_id = uuid.uuid4().hex
     label = f"{LABEL}={run_id}"
-    guard = watchdog.guard_container(label)
+    guards = watchdog.guard_container(label), watchdog.guard_log(log.path)
     container: Container | None = None
     running: GuardedContainer | None = None
     try:
@@ -144,7 +144,7 @@ def start_container(
             remove_containers(client, label)
         # A creation that was interrupted may still go on in the engine: then the watchdog looks again.
         if container is not None:
-            watchdog.release(guard)
+            watchdog.release(*guards)
 
 
 def published_url(running: GuardedContainer, port: int) -> str:

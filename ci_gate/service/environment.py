@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
 
+from ci_gate.addresses import find_secrets
 from ci_gate.errors import BadInputError, Problem
 from ci_gate.thresholds import DEFAULT_FILE, PLACEHOLDERS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from ci_gate.thresholds import Position, Service
 
 # Not after a dollar sign: ${port} is a variable.
 _PLACEHOLDER = re.compile(rf"(?<!\$)\{{({'|'.join(PLACEHOLDERS)})\}}")
+_PASSWORD = re.compile(r"\bpassword\s*=\s*'?([^'\s]+)", re.IGNORECASE)
 _VARIABLE = re.compile(
     r"\$\{(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}|(?P<malformed>[^}]*\}?))"
 )
@@ -100,6 +105,29 @@ def expand_text(
     return placeholders.fill(
         expand_variables(placeholders.fill(text), at=at, placement=placement, where=where)
     )
+
+
+def find_secret_values(texts: Iterable[str], environ: Mapping[str, str], public: str) -> tuple[str, ...]:
+    """What of the environment these texts of thresholds.yaml bring in that nobody else is to read.
+
+    Of a URL only its credentials and the values of its query; of a connection string, its password. What
+    stands in ``public``, the file itself, is no secret, and neither is the path of a file that is there.
+    """
+    names = {match["name"] for text in texts for match in _VARIABLE.finditer(text) if match["name"]}
+    values = {environ[name].strip() for name in names if environ.get(name)}
+    found = {secret for value in values for secret in _secrets_in(value)}
+    return tuple(sorted(secret for secret in found if secret not in public))
+
+
+def _secrets_in(value: str) -> Iterator[str]:
+    if "://" in value and len(value.split()) == 1:
+        yield from find_secrets((value,))
+        with contextlib.suppress(ValueError):
+            yield from (inner for _, inner in parse_qsl(urlsplit(value).query))
+    elif passwords := _PASSWORD.findall(value):
+        yield from passwords
+    elif not (value.startswith("/") and os.path.exists(value)):  # noqa: PTH110 - any text at all
+        yield value
 
 
 def find_ca(service: Service, placement: ServiceContext) -> Path | None:

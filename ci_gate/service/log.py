@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ci_gate.addresses import hide_credentials
 from ci_gate.errors import OutsideError
 from ci_gate.evidence.log_end import read_log_end
 
@@ -24,7 +25,7 @@ class ServiceLog:
 
     def tail(self, lines: int = 20) -> str:
         """The last lines of this start, each cut at 500 characters; control characters are made visible."""
-        return "\n".join(read_log_end(self.path, offset=self.offset, lines=lines))
+        return "\n".join(read_log_end(self.path, offset=self.offset, lines=lines, clean=hide_credentials))
 
     def says_port_in_use(self) -> bool:
         text = "\n".join(read_log_end(self.path, offset=self.offset, lines=_MANY)).lower()

@@ -13,6 +13,8 @@ import os
 import threading
 from typing import TYPE_CHECKING, Final
 
+from ci_gate.service.masking import mask_file
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -27,7 +29,10 @@ _PUNCH_HOLE: Final = 3  # FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE
 
 @contextlib.contextmanager
 def keep_bounded(log: ServiceLog) -> Iterator[None]:
-    """While it lasts, and when it is left, the log of this start takes no more than about two KEPT_BYTES."""
+    """While it lasts, and when it is left, the log of this start takes no more than about two KEPT_BYTES.
+
+    When it is left, no secret that is kept stands in it.
+    """
     bound = _Bound(log)
     ending = threading.Event()
 
@@ -43,6 +48,7 @@ def keep_bounded(log: ServiceLog) -> Iterator[None]:
         ending.set()
         thread.join()
         bound.cut_out()
+        mask_file(log.path)
 
 
 class _Bound:

@@ -143,7 +143,7 @@ def start_process(command: Command, watchdog: Watchdog) -> Iterator[GuardedProce
 @contextlib.contextmanager
 def _start_guarded(command: Command, watchdog: Watchdog) -> Iterator[GuardedProcess]:
     mark = uuid.uuid4().hex
-    guards = [watchdog.guard_marked(mark)]
+    guards = [watchdog.guard_marked(mark), watchdog.guard_log(command.log.path)]
     group = ProcessGroup(mark=mark)
     keeper: subprocess.Popen[bytes] | None = None
     process: GuardedProcess | None = None

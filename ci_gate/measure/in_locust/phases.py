@@ -87,7 +87,7 @@ class Conductor:
         self._all_spawned = False
         self._is_over = False
         self._listener_errors = ListenerErrors()
-        self._last_words = LastWords()
+        self._last_words = LastWords(clean)
         self._own_hosts: dict[str, str] = {}
         self._task_counts = TaskCounts()
 

@@ -25,7 +25,13 @@ from locust import argument_parser, events
 from locust.contrib.fasthttp import LocustBadStatusCode
 from requests.exceptions import HTTPError
 
-from ci_gate.addresses import find_secrets, hide_credentials, hide_secrets
+from ci_gate.addresses import (
+    find_secrets,
+    hide_credentials,
+    hide_secrets,
+    keep_secret,
+    kept_secrets,
+)
 from ci_gate.evidence.readings import EndpointTotal, OddValue
 from ci_gate.evidence.recording import RecordingPlan, read_json
 from ci_gate.evidence.samples import (
@@ -234,10 +240,11 @@ def main() -> None:
             sys.exit(0)  # there is no load to put on: the service did not start
         target = msgspec.json.decode(message, type=Target)
         host = arguments[host_at] = target.url
+        keep_secret(*target.secrets)
         if target.ca:
             trust(target.ca)
     clean = functools.partial(hide_secrets, secrets=find_secrets((host,)))
-    if clean(host) != host:
+    if clean(host) != host or kept_secrets():
         filter_output(clean)
     plan = read_json(folder / "plan.json", RecordingPlan)
     arrivals = Arrivals(Schedule(plan.arrivals_per_s, plan.ramp_s)) if plan.arrivals_per_s else None

@@ -48,10 +48,14 @@ def filter_output(clean: Callable[[str], str]) -> None:
 
 
 class LastWords(logging.Handler):
-    """Remembers the last lines that the locustfile printed or logged; what Locust says is not among them."""
+    """Remembers the last lines that the locustfile printed or logged; what Locust says is not among them.
 
-    def __init__(self) -> None:
+    ``clean`` takes secrets out of them, before they are cut.
+    """
+
+    def __init__(self, clean: Callable[[str], str]) -> None:
         super().__init__()
+        self._clean = clean
         self._lines: deque[str] = deque(maxlen=_KEPT_LINES)
 
     def listen(self) -> None:
@@ -68,5 +72,7 @@ class LastWords(logging.Handler):
         self._keep(record.getMessage())
 
     def _keep(self, text: str) -> str:
-        self._lines.extend(line.strip()[:_LINE_LENGTH] for line in text.splitlines() if line.strip())
+        self._lines.extend(
+            line.strip()[:_LINE_LENGTH] for line in self._clean(text).splitlines() if line.strip()
+        )
         return text

@@ -22,8 +22,10 @@ import uuid
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, Self
 
+from ci_gate.addresses import SECRETS_VARIABLE, kept_secrets
 from ci_gate.errors import OutsideError
 from ci_gate.service.guard.process_group import ProcessGroup, end_groups, read_stat
+from ci_gate.service.masking import mask_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -63,7 +65,11 @@ class Watchdog:
             stdout=subprocess.PIPE,
             # Held open, it would keep the reader of ci-gate's own standard error waiting.
             stderr=subprocess.DEVNULL,
-            env={**self._environ, "PYTHONPATH": os.pathsep.join(paths)},
+            env={
+                **self._environ,
+                "PYTHONPATH": os.pathsep.join(paths),
+                SECRETS_VARIABLE: json.dumps(kept_secrets()),
+            },
             cwd="/",
             bufsize=0,
             start_new_session=True,
@@ -93,6 +99,10 @@ class Watchdog:
     def guard_container(self, label: str) -> Guard:
         """Guards all containers with this ``key=value`` label, now or later."""
         return self._guard(label=label)
+
+    def guard_log(self, path: Path) -> Guard:
+        """Guards the secrets that this process keeps: if it is killed, they are taken out of this log."""
+        return self._guard(log=str(path.resolve()))
 
     @contextlib.contextmanager
     def temporary_folder(self, prefix: str) -> Iterator[Path]:
@@ -160,8 +170,8 @@ def read_guards(lines: Iterable[bytes]) -> tuple[dict[str, Any], ...]:
     return tuple(guards.values())
 
 
-def end_guarded(guards: Iterable[dict[str, Any]]) -> None:
-    """Ends processes first: that needs no engine which may not answer."""
+def end_guarded(guards: Iterable[dict[str, Any]], secrets: Iterable[str] = ()) -> None:
+    """Ends processes first: that needs no engine which may not answer. Then no log is written any more."""
     left = tuple(guards)
     groups = [
         ProcessGroup(mark=order.get("mark"), pgid=order.get("pgid"), started=order.get("started"))
@@ -174,6 +184,8 @@ def end_guarded(guards: Iterable[dict[str, Any]]) -> None:
         time.sleep(SETTLE_S)
         end_groups(*groups, grace_s=0)
     for order in left:
+        if "log" in order:
+            mask_file(Path(order["log"]), secrets)
         if "folder" in order:
             remove_folder(Path(order["folder"]))
     if labels := [order["label"] for order in left if "label" in order]:
@@ -204,7 +216,8 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     os.write(1, READY)
-    end_guarded(read_guards(sys.stdin.buffer))
+    secrets = json.loads(os.environ.get(SECRETS_VARIABLE, "[]"))
+    end_guarded(read_guards(sys.stdin.buffer), secrets)
 
 
 if __name__ == "__main__":
