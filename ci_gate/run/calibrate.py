@@ -22,6 +22,7 @@ from ci_gate.run.plan import RunOptions, end_run, plan_run
 from ci_gate.run.progress import ProgressPrinter
 from ci_gate.run.scenarios import Session, make_folder, run_duet
 from ci_gate.service.guard.watchdog import Watchdog
+from ci_gate.service.needs import NeedsAround
 from ci_gate.thresholds import Scenario
 from ci_gate.wording import count
 
@@ -82,10 +83,19 @@ def calibrate(options: RunOptions, runs: int, progress: ProgressPrinter) -> Cali
         raise UsageError(
             f"{options.thresholds.file}: no regression tolerance, so there is nothing to compare"
         )
+    port = options.thresholds.service.fixed_port
+    if port is not None:
+        raise UsageError(
+            f"{options.thresholds.file}: port {port} is all that the service can have: no two fit"
+        )
     make_folder(options.out)
     planned = runs * len(scenarios)
     compared: list[tuple[str, DuetVerdict]] = []
-    with Watchdog() as watchdog, report_if_interrupted(compared, planned, progress):
+    with (
+        Watchdog() as watchdog,
+        NeedsAround(watchdog) as needs,
+        report_if_interrupted(compared, planned, progress),
+    ):
         for number in range(runs):
             once = dataclasses.replace(
                 options,
@@ -94,7 +104,7 @@ def calibrate(options: RunOptions, runs: int, progress: ProgressPrinter) -> Cali
                 base=ITSELF,
                 seed=options.seed + number,
             )
-            info = _measure_round(once, watchdog, progress)
+            info = _measure_round(once, watchdog, needs, progress)
             compared += judge_round(once, info, progress)
     progress.finish()
     if not compared:
@@ -171,7 +181,9 @@ def render_calibration(calibration: Calibration) -> str:
     return "\n".join([f"{table}\n", *lines, f"{count(compared, 'comparison')}: {counts}{unmeasured}"])
 
 
-def _measure_round(options: RunOptions, watchdog: Watchdog, progress: ProgressPrinter) -> RunInfo:
+def _measure_round(
+    options: RunOptions, watchdog: Watchdog, needs: NeedsAround, progress: ProgressPrinter
+) -> RunInfo:
     """One duet of each scenario; a service that fails one does not stop the others."""
     planned = plan_run(options)
     duets = tuple(plan for plan in planned.recordings if plan.recording in {DUET_BASE, DUET_HEAD})
@@ -184,7 +196,9 @@ def _measure_round(options: RunOptions, watchdog: Watchdog, progress: ProgressPr
         repository=options.repository,
         environ=options.environ,
     )
-    session = Session(options=options, info=info, watchdog=watchdog, progress=progress, base=itself)
+    session = Session(
+        options=options, info=info, watchdog=watchdog, needs=needs, progress=progress, base=itself
+    )
     failures: dict[str, str] = {}
     ended_by: BaseException | None = None
     try:

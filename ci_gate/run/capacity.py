@@ -26,6 +26,7 @@ from ci_gate.run.plan import RunOptions, end_run, plan_recording, plan_run
 from ci_gate.run.progress import ProgressPrinter
 from ci_gate.run.scenarios import Session, make_folder, record_step, started_service
 from ci_gate.service.guard.watchdog import Watchdog
+from ci_gate.service.needs import NeedsAround
 from ci_gate.thresholds import Scenario
 from ci_gate.thresholds.overrides import share_users
 
@@ -89,9 +90,14 @@ class _Ladder:
         options, upcoming = self._options, choose_next((), climb)
         if upcoming is None:
             return
-        with Watchdog() as watchdog:
+        with Watchdog() as watchdog, NeedsAround(watchdog) as needs:
             session = Session(
-                options=options, info=self.info, watchdog=watchdog, progress=self._progress, base=None
+                options=options,
+                info=self.info,
+                watchdog=watchdog,
+                needs=needs,
+                progress=self._progress,
+                base=None,
             )
             first = self._plan(upcoming)
             with started_service(

@@ -26,12 +26,14 @@ from ci_gate.judge.validity.run_rules import SERVICE_ENDED
 from ci_gate.measure.load_run import Generator, Job, record, start_generator
 from ci_gate.measure.probes import NO_PROBES, resolve_targets
 from ci_gate.run.base import BaseVersion, open_base
+from ci_gate.run.needs import see_needs
 from ci_gate.run.plan import RunOptions, end_run, plan_run
 from ci_gate.run.progress import ProgressPrinter
 from ci_gate.run.secrets import keep_secrets_of
 from ci_gate.run.watch import AloneWatch, DuetWatch, ResetCheckWatch, Watch
 from ci_gate.service.environment import ServiceContext
 from ci_gate.service.guard.watchdog import Watchdog
+from ci_gate.service.needs import NeedsAround
 from ci_gate.service.reset import run_before_each
 from ci_gate.service.start import start_service
 from ci_gate.thresholds import Scenario, Service
@@ -45,6 +47,7 @@ class Session:
     options: RunOptions
     info: RunInfo
     watchdog: Watchdog
+    needs: NeedsAround
     progress: ProgressPrinter
     base: BaseVersion | BaseError | None  # the error: what kept it from being made
 
@@ -68,8 +71,11 @@ def run_scenarios(options: RunOptions, progress: ProgressPrinter) -> RunInfo:
     try:
         with contextlib.ExitStack() as stack:
             watchdog = stack.enter_context(Watchdog())
+            needs = stack.enter_context(NeedsAround(watchdog))
             base = _open_base(stack, options, watchdog)
-            session = Session(options=options, info=info, watchdog=watchdog, progress=progress, base=base)
+            session = Session(
+                options=options, info=info, watchdog=watchdog, needs=needs, progress=progress, base=base
+            )
             for scenario in options.scenarios:
                 _run_scenario(session, scenario, failures)
     except BaseException as error:
@@ -257,6 +263,7 @@ def started_service(
         )
         thresholds = options.thresholds
         keep_secrets_of(service, thresholds.probes, placement.environ, thresholds.text)  # base has its own
+        placement = see_needs(session.needs, options, service, placement, session.progress.say)
         with start_service(
             service, placement, watchdog=session.watchdog, on_progress=session.progress.say
         ) as running:

@@ -15,6 +15,7 @@ from ci_gate.run.plan import RunOptions, plan_reset_checks, plan_run
 from ci_gate.run.progress import ProgressPrinter
 from ci_gate.run.scenarios import Session, started
 from ci_gate.service.guard.watchdog import Watchdog
+from ci_gate.service.needs import NeedsAround
 
 
 def try_scenarios(options: RunOptions, progress: ProgressPrinter) -> Iterator[Trial]:
@@ -23,9 +24,15 @@ def try_scenarios(options: RunOptions, progress: ProgressPrinter) -> Iterator[Tr
     Raises ServiceError where the service does not get ready, OutsideError where Locust cannot be started.
     """
     info = msgspec.structs.replace(plan_run(options), recordings=())
-    with Watchdog() as watchdog, watchdog.temporary_folder("ci-gate-trial-") as out:
+    with (
+        Watchdog() as watchdog,
+        NeedsAround(watchdog) as needs,
+        watchdog.temporary_folder("ci-gate-trial-") as out,
+    ):
         options = dataclasses.replace(options, out=out)
-        session = Session(options=options, info=info, watchdog=watchdog, progress=progress, base=None)
+        session = Session(
+            options=options, info=info, watchdog=watchdog, needs=needs, progress=progress, base=None
+        )
         for scenario in options.scenarios:
             workload = options.workloads[scenario.locustfile]
             plans = plan_reset_checks(scenario, options.profile, workload, options.seed)

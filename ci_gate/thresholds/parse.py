@@ -35,6 +35,7 @@ from ci_gate.thresholds.values import (
     Compare,
     Limit,
     MetricsPage,
+    Needs,
     Probes,
     Profile,
     Ready,
@@ -97,6 +98,7 @@ def _service(service: Section) -> Service:
         ready_timeout_s=parse_duration_s(service.get("ready_timeout", "60s")),
         port=int(port) if port is not None else None,
         env=tuple(service.section("env").data.items()),
+        needs=_needs(service.section("needs")),
         before_start=_command(service, "before_start"),
         before_start_timeout_s=_command_timeout_s(service, "before_start_timeout"),
         before_each=_command(service, "before_each"),
@@ -117,6 +119,17 @@ def _ready(service: Section) -> Ready:
         path=ready.get("path"),
         statuses=tuple(int(status) for status in ready.get("status", ())),
         command=_command(ready, "command"),
+    )
+
+
+def _needs(needs: Section) -> Needs | None:
+    if not needs.data:
+        return None
+    return Needs(
+        compose=needs.get("compose"),
+        services=tuple(needs.get("services")),
+        per_side=needs.get("per_side", False),
+        timeout_s=parse_duration_s(needs.get("timeout", DEFAULT_COMMAND_TIMEOUT)),
     )
 
 

@@ -89,6 +89,9 @@ def _check_kind(service: Section) -> Iterator[Problem]:
     if "url" in service.data and "before_start" in service.data:
         message = "'before_start' stands beside 'url': that service runs already"
         yield service.problem("before_start", message, "before_each, which runs before each scenario")
+    if "url" in service.data and "needs" in service.data:
+        message = "'needs' stands beside 'url': that service runs already"
+        yield service.problem("needs", message, "a service that ci-gate starts")
     if "processes" in service.data and "command" not in service.data:
         message = "'processes' are of 'command', which is missing"
         yield service.problem("processes", message, "a service that is started by command")

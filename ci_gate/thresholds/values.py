@@ -167,6 +167,16 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """What compose starts around the service: some services of a file, once, or once for each side."""
+
+    compose: str
+    services: tuple[str, ...]
+    per_side: bool
+    timeout_s: float  # until all of them are healthy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """How the service under test is started, and when it is ready.
 
@@ -180,6 +190,7 @@ class Service:
     ready_timeout_s: float
     port: int | None  # inside its container; of a command: the one that it has always, None: a free one
     env: tuple[tuple[str, str], ...]  # unexpanded: ${VAR} and ${VAR:-default} are resolved when it starts
+    needs: Needs | None
     before_start: str | None  # command that makes what the service needs before it can start
     before_start_timeout_s: float
     before_each: str | None  # command that resets state before each scenario

@@ -145,6 +145,11 @@ EDITS = [
     ),
     (("service", "port"), 9000, ("loosened", "", "", "service fixed port", None, "9000")),
     (("service", "before_start"), "mk", ("changed", "", "", "service before_start", "none", "mk")),
+    (
+        ("service", "needs"),
+        {"compose": "c.yaml", "services": ["db", "cache"]},
+        ("changed", "", "", "service needs", None, "db, cache of c.yaml for both sides, within 120 s"),
+    ),
     (("service", "processes"), {"w": "x"}, ("changed", "", "", "service process w", None, "x")),
     (("service", "ca"), "ca.pem", ("changed", "", "", "service ca", "none", "ca.pem")),
     (
@@ -264,7 +269,7 @@ def test_compare_load__less_of_it_is_loosened():
          {"file", "text", "sha256", "probes"}),  # probes can move no verdict
         (Compare, {"max_duration_s", "alpha"}, set()),
         (Profile, {"name", "duration_s", "warmup_s"}, set()),
-        (Service, {"kind", "target", "ready", "ready_timeout_s", "port", "env", "before_start",
+        (Service, {"kind", "target", "ready", "ready_timeout_s", "port", "env", "needs", "before_start",
                    "before_start_timeout_s", "before_each", "before_each_timeout_s", "processes", "ca",
                    "cpus", "memory_bytes"}, {"at"}),
         (Scenario, {"name", "locustfile", "users", "spawn_rate", "arrivals_per_s", "ramp_s", "accept",

@@ -25,6 +25,7 @@ def make_service(kind: str, target: str, **changes: Any) -> Service:
         "ready_timeout_s": 10.0,
         "port": None if kind == "command" else 8000,
         "env": (),
+        "needs": None,
         "before_start": None,
         "before_start_timeout_s": 60.0,
         "before_each": None,

@@ -10,6 +10,7 @@ from ci_gate.thresholds import (
     Accepted,
     Limit,
     MetricsPage,
+    Needs,
     Position,
     Probes,
     Profile,
@@ -54,6 +55,7 @@ def test_minimal_file__gets_the_defaults():
         ready_timeout_s=60.0,
         port=None,
         env=(),
+        needs=None,
         before_start=None,
         before_start_timeout_s=120.0,
         before_each=None,
@@ -99,6 +101,7 @@ def test_every_key__is_read():
             ("DATABASE_URL", "${DATABASE_URL:-sqlite:///{state}/{side}.sqlite3}"),
             ("JSON", '{"a": 1}'),
         ),
+        needs=Needs(compose="compose.yaml", services=("db", "cache-1"), per_side=True, timeout_s=60.0),
         before_start="createdb shop_{side}",
         before_start_timeout_s=10.0,
         before_each="python -m shop reset --quietly 'it is {url}'",
@@ -117,44 +120,44 @@ def test_every_key__is_read():
 
 def test_every_key__of_a_scenario_is_read():
     (scenario,) = parse("every-key").scenarios
-    assert (scenario.name, scenario.at) == ("every-key", at(26, 3))
+    assert (scenario.name, scenario.at) == ("every-key", at(27, 3))
     assert scenario.locustfile == "load tests/ünï/every.py"
     assert scenario.users == (
-        UserCount(user_class="First", count=1, at=at(28, 13)),
-        UserCount(user_class="Second_2", count=999_999, at=at(28, 23)),
+        UserCount(user_class="First", count=1, at=at(29, 13)),
+        UserCount(user_class="Second_2", count=999_999, at=at(29, 23)),
     )
     assert scenario.user_count == 1_000_000
     assert scenario.spawn_rate == 12.5
     assert (scenario.arrivals_per_s, scenario.ramp_s) == (200.0, 10.0)
     assert scenario.compare_load == 0.125
     assert scenario.accept == (
-        Accepted(endpoint="GET /a/{id}", statuses=(404, 409), at=at(31, 7)),
-        Accepted(endpoint="grpc shop.Orders/List", statuses=(503,), at=at(32, 7)),
+        Accepted(endpoint="GET /a/{id}", statuses=(404, 409), at=at(32, 7)),
+        Accepted(endpoint="grpc shop.Orders/List", statuses=(503,), at=at(33, 7)),
     )
     assert scenario.expected == ("POST /login", "task-1 x y  z")
     assert scenario.relax == (
-        Relaxed(code="uniform-body", reason="both answer only whether it worked", at=at(41, 7)),
-        Relaxed(code="html-replies", reason='GET /a/{id} is a page: "ünï"', at=at(42, 7)),
+        Relaxed(code="uniform-body", reason="both answer only whether it worked", at=at(42, 7)),
+        Relaxed(code="html-replies", reason='GET /a/{id} is a page: "ünï"', at=at(43, 7)),
     )
     assert scenario.limits == (
-        Limit(endpoint="all", metric=metric_of("p0.1"), bound=1.0, text="1ms", at=at(35, 13)),
-        Limit(endpoint="all", metric=metric_of("p50"), bound=200.0, text="0.2s", at=at(35, 24)),
-        Limit(endpoint="all", metric=metric_of("p99.999"), bound=60_000.0, text="1m", at=at(35, 35)),
-        Limit(endpoint="all", metric=metric_of("successes"), bound=0.999, text="99.9%", at=at(35, 48)),
-        Limit(endpoint="all", metric=metric_of("rate"), bound=0.5, text="0.5/s", at=at(35, 66)),
-        Limit(endpoint="all", metric=metric_of("cpu"), bound=12.5, text="12.5ms", at=at(35, 79)),
-        Limit(endpoint="all", metric=metric_of("memory"), bound=1024.0, text="1GiB", at=at(35, 92)),
-        Limit(endpoint="all", metric=metric_of("statements"), bound=3.5, text="3.5", at=at(35, 106)),
-        Limit(endpoint="GET /a/{id}", metric=metric_of("failures"), bound=0.0, text="0%", at=at(36, 21)),
+        Limit(endpoint="all", metric=metric_of("p0.1"), bound=1.0, text="1ms", at=at(36, 13)),
+        Limit(endpoint="all", metric=metric_of("p50"), bound=200.0, text="0.2s", at=at(36, 24)),
+        Limit(endpoint="all", metric=metric_of("p99.999"), bound=60_000.0, text="1m", at=at(36, 35)),
+        Limit(endpoint="all", metric=metric_of("successes"), bound=0.999, text="99.9%", at=at(36, 48)),
+        Limit(endpoint="all", metric=metric_of("rate"), bound=0.5, text="0.5/s", at=at(36, 66)),
+        Limit(endpoint="all", metric=metric_of("cpu"), bound=12.5, text="12.5ms", at=at(36, 79)),
+        Limit(endpoint="all", metric=metric_of("memory"), bound=1024.0, text="1GiB", at=at(36, 92)),
+        Limit(endpoint="all", metric=metric_of("statements"), bound=3.5, text="3.5", at=at(36, 106)),
+        Limit(endpoint="GET /a/{id}", metric=metric_of("failures"), bound=0.0, text="0%", at=at(37, 21)),
     )
     assert scenario.regression == (
-        Tolerance(metric=metric_of("p50"), ratio=1.5, at=at(37, 18)),
-        Tolerance(metric=metric_of("p99.9"), ratio=0.0, at=at(37, 29)),
-        Tolerance(metric=metric_of("failures"), ratio=0.1, at=at(37, 40)),
-        Tolerance(metric=metric_of("rate"), ratio=0.055, at=at(37, 55)),
-        Tolerance(metric=metric_of("cpu"), ratio=0.08, at=at(37, 67)),
-        Tolerance(metric=metric_of("memory"), ratio=0.2, at=at(37, 76)),
-        Tolerance(metric=metric_of("statements"), ratio=0.0, at=at(37, 89)),
+        Tolerance(metric=metric_of("p50"), ratio=1.5, at=at(38, 18)),
+        Tolerance(metric=metric_of("p99.9"), ratio=0.0, at=at(38, 29)),
+        Tolerance(metric=metric_of("failures"), ratio=0.1, at=at(38, 40)),
+        Tolerance(metric=metric_of("rate"), ratio=0.055, at=at(38, 55)),
+        Tolerance(metric=metric_of("cpu"), ratio=0.08, at=at(38, 67)),
+        Tolerance(metric=metric_of("memory"), ratio=0.2, at=at(38, 76)),
+        Tolerance(metric=metric_of("statements"), ratio=0.0, at=at(38, 89)),
     )
 
 

@@ -78,6 +78,7 @@ DEFAULTS = [
 def test_default__that_editors_show_is_the_parsers(path, value):
     data = yaml.safe_load((OK / "minimal.yaml").read_text(encoding="utf-8"))
     data["scenarios"]["burst"]["regression"] = {"p50": "10%"}
+    data["service"]["needs"] = {"compose": "compose.yaml", "services": ["db"]}
     before = parse_thresholds(yaml.safe_dump(data), "t.yaml")
     place = data
     for key in path[:-1]:

@@ -11,7 +11,7 @@ from math import inf
 from typing import Final, Literal
 
 from ci_gate.addresses import hide_credentials
-from ci_gate.thresholds import FAILURES, SUCCESSES, Limit, Profile, Scenario, Service, Thresholds
+from ci_gate.thresholds import FAILURES, SUCCESSES, Limit, Needs, Profile, Scenario, Service, Thresholds
 from ci_gate.thresholds.values import OVER, WORST
 from ci_gate.wording import count, format_exact
 
@@ -135,6 +135,7 @@ def _service_rows(service: Service) -> Iterator[_Row]:
         "before_each": service.before_each or "none",
         "before_each_timeout": f"{format_exact(service.before_each_timeout_s)} s",
         "ca": service.ca or "none",
+        **_describe_needs(service.needs),
         **{f"process {name}": text for name, text in service.processes},
         **{f"env {name}": value for name, value in service.env},
     }
@@ -149,6 +150,14 @@ def _service_rows(service: Service) -> Iterator[_Row]:
         text = f"{size:,} bytes" if name == "memory" and size is not None else known
         demand = -inf if size is None else -size
         yield ("", "", f"service {name}"), _Setting(text=text, demand=demand, line=line)
+
+
+def _describe_needs(needs: Needs | None) -> dict[str, str]:
+    if needs is None:
+        return {}
+    whose = "for each side" if needs.per_side else "for both sides"
+    what = f"{', '.join(needs.services)} of {needs.compose} {whose}, within {format_exact(needs.timeout_s)} s"
+    return {"needs": what}
 
 
 def _profile_rows(profile: Profile) -> Iterator[_Row]:

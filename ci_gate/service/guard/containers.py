@@ -22,7 +22,7 @@ TIMEOUT_S = 20
 
 
 def remove_containers(client: DockerClient, label: str) -> int:
-    """Force-removes all containers with the ``key=value`` label, and their volumes. Returns how many.
+    """Force-removes all containers with the ``key=value`` label, and volumes and networks. Returns how many.
 
     Raises docker.errors.DockerException, or requests.RequestException if the engine does not answer.
     """
@@ -30,6 +30,12 @@ def remove_containers(client: DockerClient, label: str) -> int:
     for container in found:
         with contextlib.suppress(NotFound):
             client.api.remove_container(container["Id"], force=True, v=True)
+    for network in client.api.networks(filters={"label": label}):  # of compose, as the volumes with a name
+        with contextlib.suppress(NotFound):
+            client.api.remove_network(network["Id"])
+    for volume in client.api.volumes(filters={"label": label})["Volumes"] or ():
+        with contextlib.suppress(NotFound):
+            client.api.remove_volume(volume["Name"], force=True)
     return len(found)
 
 
