@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from ci_gate.errors import UsageError
-from ci_gate.thresholds import RATE, Limit, Scenario, Thresholds, parse_thresholds
+from ci_gate.thresholds import DEFAULT_PORT, RATE, Limit, Scenario, Thresholds, parse_thresholds
 from ci_gate.thresholds.values import WORST
 from ci_gate.thresholds.yaml.edit import edit_yaml
 from ci_gate.thresholds.yaml.source import KeyPath, read_yaml
@@ -50,7 +50,8 @@ def replace_image(thresholds: Thresholds, image: str) -> Thresholds:
 
     The text is kept: how a service is started changes no limit.
     """
-    service = dataclasses.replace(thresholds.service, kind="image", target=image)
+    port = thresholds.service.port or DEFAULT_PORT
+    service = dataclasses.replace(thresholds.service, kind="image", target=image, port=port)
     return dataclasses.replace(thresholds, service=service)
 
 

@@ -188,7 +188,7 @@ class Service:
     target: str
     ready: Ready
     ready_timeout_s: float
-    port: int | None  # inside its container; of a command: the one that it has always, None: a free one
+    port: int | None  # inside its container; of a command see `fixed_port`
     env: tuple[tuple[str, str], ...]  # unexpanded: ${VAR} and ${VAR:-default} are resolved when it starts
     needs: Needs | None
     before_start: str | None  # command that makes what the service needs before it can start
@@ -208,8 +208,14 @@ class Service:
 
     @property
     def fixed_port(self) -> int | None:
-        """The one port of this machine that it can listen on: two versions cannot run beside each other."""
-        return self.port if self.kind == "command" else None
+        """The one port of this machine that it can listen on: two versions cannot run beside each other.
+
+        None also for a command that is told where to listen: its ``port`` is then of the image that
+        `ci-gate run --image` starts in its place.
+        """
+        texts = (self.target, *(value for _, value in self.env))
+        is_told = any(placeholder in text for text in texts for placeholder in ("{port}", "{url}"))
+        return self.port if self.kind == "command" and not is_told else None
 
     @property
     def commands(self) -> tuple[tuple[str, str], ...]:

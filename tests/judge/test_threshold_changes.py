@@ -143,7 +143,7 @@ EDITS = [
         "1GiB",
         ("tightened", "", "", "service memory", "unlimited", "1,073,741,824 bytes"),
     ),
-    (("service", "port"), 9000, ("loosened", "", "", "service fixed port", None, "9000")),
+    (("service", "port"), 9000, ("changed", "", "", "service port", None, "9000")),
     (("service", "before_start"), "mk", ("changed", "", "", "service before_start", "none", "mk")),
     (
         ("service", "needs"),
@@ -279,6 +279,15 @@ def test_compare_load__less_of_it_is_loosened():
 def test_every_field__is_compared(value, compared, no_setting):
     """Fails on a new field: it needs a row in threshold_changes, and a line here."""
     assert {field.name for field in dataclasses.fields(value)} == compared | no_setting
+
+
+def test_fixed_port__is_less_for_base_can_no_longer_be_compared():
+    loosened, changed = compare_thresholds(
+        parse(DOCUMENT),
+        parse(edit("service", to={"command": "shop", "port": 9000, "cpus": 2, "env": {"MODE": "a"}})),
+    )
+    assert (loosened.direction, loosened.setting, loosened.new) == ("loosened", "service fixed port", "9000")
+    assert changed.setting == "service command"
 
 
 ENDPOINTS = st.sampled_from(["all", "GET /a", "POST /b"])
