@@ -88,8 +88,11 @@ def _forms_of(secret: str) -> set[str]:
 
 def hide_credentials(text: str) -> str:
     """The same text with ``***`` for what stands before the @ of every URL in it, and for what is kept."""
-    if "@" in text:
-        text = _CREDENTIALS.sub(f"://{HIDDEN}@", text)
+    return hide_kept(_CREDENTIALS.sub(f"://{HIDDEN}@", text) if "@" in text else text)
+
+
+def hide_kept(text: str) -> str:
+    """The same text with ``***`` for every secret that `keep_secret` was given."""
     return _Kept.pattern.sub(HIDDEN, text) if _Kept.pattern else text
 
 

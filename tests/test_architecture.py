@@ -20,7 +20,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "addresses": set(),
     "wording": set(),
     "errors": {"addresses"},
-    "evidence": {"errors"},
+    "evidence": {"addresses", "errors"},
     "thresholds": {"addresses", "errors", "wording"},
     "judge": {"addresses", "errors", "evidence", "thresholds", "wording"},
     "service": {"addresses", "errors", "evidence", "thresholds", "wording"},

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import msgspec
 
+from ci_gate.addresses import hide_kept
 from ci_gate.evidence.probe_kinds import ProbeName
 from ci_gate.evidence.ranges import Count, Milliseconds, Moment, Percent, Quantity, Span, Value
 
@@ -15,19 +17,27 @@ class StrictValue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 def encode_json(value: msgspec.Struct) -> bytes:
-    """One line. Half a character, of a file's name that is no UTF-8, is written as a ``?``."""
+    """One line, without secrets. Half a character, of a file's name that is no UTF-8, becomes a ``?``."""
     try:
-        return msgspec.json.encode(value)
+        line = msgspec.json.encode(value)
     except UnicodeEncodeError:
-        return msgspec.json.encode(_replace_halves(msgspec.to_builtins(value)))
+        line = msgspec.json.encode(_map_texts(msgspec.to_builtins(value), _replace_halves))
+    text = line.decode()
+    # In the texts alone: a secret of digits may stand in a number, too.
+    is_clean = hide_kept(text) == text
+    return line if is_clean else msgspec.json.encode(_map_texts(msgspec.json.decode(line), hide_kept))
 
 
-def _replace_halves(value: object) -> object:
+def _replace_halves(text: str) -> str:
+    return text.encode(errors="replace").decode()
+
+
+def _map_texts(value: object, change: Callable[[str], str]) -> object:
     if isinstance(value, str):
-        return value.encode(errors="replace").decode()
+        return change(value)
     if isinstance(value, dict):
-        return {_replace_halves(key): _replace_halves(each) for key, each in value.items()}
-    return [_replace_halves(each) for each in value] if isinstance(value, list | tuple) else value
+        return {_map_texts(key, change): _map_texts(each, change) for key, each in value.items()}
+    return [_map_texts(each, change) for each in value] if isinstance(value, list | tuple) else value
 
 
 class Mark(StrictValue, frozen=True):

@@ -29,7 +29,7 @@ def site():
 
 
 def test_try__judges_and_writes_the_file_of_it(folder, site, call):
-    limits = ("--limit", "p95: 2s", "--limit", "GET /ok failures: 2%")
+    limits = ("--limit", "p50: 2s", "--limit", "GET /ok failures: 2%")
     code, table, progress = call(
         "try", "load/visits.py", "--url", site, *SHORT, *limits, "--write", "--out", folder / "out"
     )
@@ -38,7 +38,7 @@ def test_try__judges_and_writes_the_file_of_it(folder, site, call):
     assert (folder / "out" / "report.html").exists()
     (scenario,) = decode_verdict((folder / "out" / "verdict.json").read_bytes()).scenarios
     assert [(limit.endpoint, limit.metric, limit.text) for limit in scenario.limits] == [
-        *(("all", "p95", "2s"), ("all", "failures", "1%"), ("GET /ok", "failures", "2%"))
+        *(("all", "p50", "2s"), ("all", "failures", "1%"), ("GET /ok", "failures", "2%"))
     ]
     written = parse_thresholds((folder / "thresholds.yaml").read_text(), "thresholds.yaml")
     assert {user.user_class: user.count for user in written.scenarios[0].users} == {"Buyer": 3, "Visitor": 1}

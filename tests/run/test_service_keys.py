@@ -6,6 +6,7 @@ import pytest
 
 from ci_gate.judge.verdict import decode_verdict
 from tests.conftest import SERVICE
+from tests.repositories import commit_files, git
 from tests.servers import free_port
 from tests.service.test_kinds_of_ready import make_certificates
 
@@ -28,11 +29,15 @@ def test_fixed_port__head_alone_and_the_note_says_why(repository, call, tmp_path
     repository.edit("thresholds.yaml", "    limits:", "    regression: {p50: 10%}\n    limits:")
     code, printed, _ = call("check", "--thresholds", repository.thresholds)
     assert (code, f"not compared with base: port {port} is all that" in printed) == (0, True)
-    code, table, progress = call(
+    git(repository.folder, "init", "--quiet", "-b", "main")
+    commit_files(repository.folder, {})
+    _, table, progress = call(
         "run", "--thresholds", repository.thresholds, "--base", "HEAD", "--out", tmp_path / "out"
     )
-    assert code == 0, table + progress
-    (note,) = decode_verdict((tmp_path / "out" / "verdict.json").read_bytes()).findings
+    assert " head against " not in progress
+    verdict = decode_verdict((tmp_path / "out" / "verdict.json").read_bytes())
+    assert verdict.scenarios[0].endpoints[0].successes > 0, table + progress
+    (note,) = verdict.findings
     assert (note.code, note.severity) == ("not-compared", "info")
     assert f"the service has port {port} alone, which base and head cannot both have" in note.message
 
@@ -48,5 +53,6 @@ def test_ca__locust_trusts_it_too(repository, call, tmp_path, user):
     repository.write("service.py", SERVICE.replace("    server.serve_forever", tls))
     repository.write("visits.py", HTTP_USER.replace("HttpUser", user))
     repository.edit("thresholds.yaml", "  ready: /", "  ready: /\n  ca: ca.pem")
-    code, table, progress = call("run", "--thresholds", repository.thresholds, "--out", tmp_path / "out")
-    assert code == 0, table + progress
+    _, table, progress = call("run", "--thresholds", repository.thresholds, "--out", tmp_path / "out")
+    (scenario,) = decode_verdict((tmp_path / "out" / "verdict.json").read_bytes()).scenarios
+    assert scenario.endpoints[0].successes == scenario.endpoints[0].requests > 0, table + progress
