@@ -8,7 +8,11 @@ from ci_gate.judge.verdict import decode_verdict
 from tests.conftest import SERVICE
 from tests.repositories import commit_files, git
 from tests.servers import free_port
+from tests.service.conftest import app_image, engine
 from tests.service.test_kinds_of_ready import make_certificates
+from tests.service.test_needs import left_of
+
+__all__ = ["app_image", "engine"]  # fixtures for these tests too
 
 HTTP_USER = """
 from locust import HttpUser, constant, task
@@ -56,3 +60,45 @@ def test_ca__locust_trusts_it_too(repository, call, tmp_path, user):
     _, table, progress = call("run", "--thresholds", repository.thresholds, "--out", tmp_path / "out")
     (scenario,) = decode_verdict((tmp_path / "out" / "verdict.json").read_bytes()).scenarios
     assert scenario.endpoints[0].successes == scenario.endpoints[0].requests > 0, table + progress
+
+
+COMPOSE = """
+version: "2.4"
+services:
+  db:
+    image: {image}
+    ports: ["8000"]
+"""
+
+ASKS_ITS_DATABASE = """
+import os, socket
+host, port = os.environ["DB_AT"].split(":")
+socket.create_connection((host, int(port)), 5).close()
+print("database at", os.environ["DB_AT"], flush=True)
+"""
+
+
+def test_needs__a_run_starts_them_for_each_side_and_leaves_nothing(
+    repository, call, tmp_path, engine, app_image
+):
+    (repository.folder / "compose.yaml").write_text(COMPOSE.format(image=app_image()))
+    repository.write("service.py", ASKS_ITS_DATABASE + SERVICE)
+    repository.edit(
+        "thresholds.yaml",
+        "  ready: /",
+        "  ready: /\n  needs: {compose: compose.yaml, services: [db], per_side: true}\n"
+        '  env: {DB_AT: "${DB_HOST}:${DB_PORT}"}\n'
+        "  before_start: sh -c 'test -n \"$DB_PORT_8000\"'",
+    )
+    repository.edit("thresholds.yaml", "    limits:", "    regression: {p50: 900%}\n    limits:")
+    git(repository.folder, "init", "--quiet", "-b", "main")
+    commit_files(repository.folder, {})
+    out = tmp_path / "out"
+    _, table, progress = call("run", "--thresholds", repository.thresholds, "--base", "HEAD", "--out", out)
+    assert progress.count("starting db of compose.yaml") == 2, progress
+    logs = {
+        name: (out / "visits" / name / "service.log").read_text()
+        for name in ("head", "duet-head", "duet-base")
+    }
+    assert logs["head"] == logs["duet-head"] != logs["duet-base"], table
+    assert left_of(engine) == []
