@@ -15,7 +15,7 @@ from ci_gate.errors import BadInputError, OutsideError, Problem, ServiceError
 from ci_gate.service.around import LOG_LINES, CommandAround, Surroundings
 from ci_gate.service.awaiting import await_service, describe_ready
 from ci_gate.service.beside import NamedProcess, ProcessesTogether
-from ci_gate.service.environment import Placeholders, expand_env, expand_variables
+from ci_gate.service.environment import Placeholders, expand_env, expand_variables, find_ca
 from ci_gate.service.log import open_log
 from ci_gate.service.log_bound import keep_bounded
 from ci_gate.service.process import Command, split_command, start_process
@@ -58,6 +58,7 @@ def start_service(
     set, ServiceError if the service does not get ready (with its last log lines), OutsideError if Docker or
     the disk does not do as asked.
     """
+    find_ca(service, placement)
     log = open_log(placement.log_path)
     try:
         placement.state_dir.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from ci_gate.service.environment import ServiceContext
 from ci_gate.service.guard.watchdog import Watchdog
 from ci_gate.service.start import start_service
-from ci_gate.thresholds import Position, Service
+from ci_gate.thresholds import Position, Ready, Service
 
 
 def say(text: str) -> None:
@@ -31,11 +31,17 @@ def main() -> None:
     service = Service(
         kind=kind,  # type: ignore[arg-type]
         target=target,
-        ready="/",
+        ready=Ready(path="/"),
         ready_timeout_s=30,
-        port=8000,
+        port=8000 if kind != "command" else None,
         env=(),
+        needs=None,
+        before_start=None,
+        before_start_timeout_s=60,
         before_each=None,
+        before_each_timeout_s=60,
+        processes=(),
+        ca=None,
         cpus=None,
         memory_bytes=None,
         at=Position(line=1, column=1),

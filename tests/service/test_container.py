@@ -205,9 +205,9 @@ def test_before_each__runs_inside_the_container(app_image, placement, watchdog):
 def test_before_each__that_fails_inside_the_container(
     app_image, placement, watchdog, command, timeout_s, words
 ):
-    service = make_service("image", app_image(), before_each=command)
+    service = make_service("image", app_image(), before_each=command, before_each_timeout_s=timeout_s)
     with (
         start_service(service, placement, watchdog=watchdog, stop_grace_s=1) as running,
         pytest.raises(ServiceError, match=words),
     ):
-        run_before_each(running, watchdog=watchdog, timeout_s=timeout_s)
+        run_before_each(running, watchdog=watchdog)
