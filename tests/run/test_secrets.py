@@ -113,7 +113,7 @@ def test_secret__is_in_no_file_and_no_output(planted, call, tmp_path):
     assert code == 3, printed + progress
     assert_nowhere(out, printed, progress)
     folder = out / "visits" / "head"
-    assert "starting with *** postgresql://***@" in (folder / "service.log").read_text()
+    assert "starting with *** postgresql://shop:***@" in (folder / "service.log").read_text()
     assert "worker ***" in (folder / "service.processes.worker.log").read_text()
     assert "each ***" in (folder / "service.before_each.log").read_text()
     assert "past Python: ***" in (folder / "locust.log").read_text()
