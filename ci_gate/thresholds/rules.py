@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import math
 import re
-import shlex
 from collections.abc import Callable, Iterator
-from urllib.parse import urlsplit
 
 from ci_gate.errors import Problem
 from ci_gate.thresholds.metrics import CPU, FAILURES, MEMORY, METRICS, STATEMENTS, SUCCESSES
-from ci_gate.thresholds.quantities import parse_bytes, parse_duration_s, parse_share
+from ci_gate.thresholds.quantities import parse_duration_s, parse_share
+from ci_gate.thresholds.service_rules import SERVICE_RULES, list_commands
 from ci_gate.thresholds.shape import has_endpoint_form
 from ci_gate.thresholds.values import ALL_ENDPOINTS, OVER, PLACEHOLDERS, WORST
 from ci_gate.thresholds.yaml.nodes import BAD_CHARACTER, quote
@@ -29,7 +28,6 @@ MIN_ALPHA, MAX_ALPHA = 0.0001, 0.2
 MIN_COMPARE_LOAD = 0.01
 MIN_OVER_S, MAX_OVER_S = 1.0, 3600.0
 _RESOURCES = frozenset(name for name, metric in METRICS.items() if metric.is_resource)
-MIN_MEMORY_BYTES = 6 * 1024**2  # Docker refuses less
 
 _PLACEHOLDER = re.compile(r"(?<!\$)\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _BROKEN_VARIABLE = re.compile(r"\$\{(?![A-Za-z_][A-Za-z0-9_]*(?::-[^}]*)?\})")
@@ -65,43 +63,9 @@ def _check_command_names_its_port(service: Section) -> Iterator[Problem]:
         yield service.value_problem("command", message, allowed)
 
 
-def _list_commands(service: Section) -> Iterator[tuple[Section, str]]:
-    """Every place where a command line may stand."""
-    processes = service.section("processes")
-    for key in ("command", "before_start", "before_each"):
-        yield service, key
-    yield service.section("ready"), "command"
-    yield from ((processes, name) for name in processes.data)
-
-
-def _check_ready(service: Section) -> Iterator[Problem]:
-    ready = service.section("ready")
-    ways = [way for way in ("path", "tcp", "command") if way in ready.data]
-    if ready.data and len(ways) != 1:
-        message = f"'ready' says {' and '.join(ways)}" if ways else "'ready' does not say when"
-        yield service.problem("ready", message, "exactly one of path, tcp, command")
-    elif "status" in ready.data and ways != ["path"]:
-        yield ready.problem("status", "'status' is of 'path', which is missing", "path beside it")
-
-
-def _check_kind(service: Section) -> Iterator[Problem]:
-    """Keys that only some kinds of a service have."""
-    if "url" in service.data and "before_start" in service.data:
-        message = "'before_start' stands beside 'url': that service runs already"
-        yield service.problem("before_start", message, "before_each, which runs before each scenario")
-    if "url" in service.data and "needs" in service.data:
-        message = "'needs' stands beside 'url': that service runs already"
-        yield service.problem("needs", message, "a service that ci-gate starts")
-    if "processes" in service.data and "command" not in service.data:
-        message = "'processes' are of 'command', which is missing"
-        yield service.problem("processes", message, "a service that is started by command")
-    if "ca" in service.data and service.get("url", "").startswith("http://"):
-        yield service.problem("ca", "'ca' is of https, and 'url' is not", "an url with https, or no ca")
-
-
 def _check_placeholders(service: Section) -> Iterator[Problem]:
     env = service.section("env")
-    for section, key in (*_list_commands(service), *((env, name) for name in env.data)):
+    for section, key in (*list_commands(service), *((env, name) for name in env.data)):
         yield from _find_unknown_placeholders(section, key)
 
 
@@ -123,39 +87,6 @@ def _find_broken_variable(section: Section, key: str) -> Iterator[Problem]:
     if _BROKEN_VARIABLE.search(section.get(key, "")):
         message = f"'${{' begins no variable in {quote(key)}"
         yield section.value_problem(key, message, "${VAR} or ${VAR:-default}")
-
-
-def _check_quotes(service: Section) -> Iterator[Problem]:
-    for section, key in _list_commands(service):
-        try:
-            shlex.split(section.get(key, ""))
-        except ValueError as error:
-            message = f"{key!r} cannot be split into words: {str(error).lower()}"
-            yield section.value_problem(key, message, "the quoting of a POSIX shell")
-
-
-def _check_url(service: Section) -> Iterator[Problem]:
-    url = service.get("url", "${}")
-    if "${" not in url and not _has_host_and_port(url):
-        yield service.value_problem(
-            "url", "'url' holds no valid host and port", "such as http://127.0.0.1:8000"
-        )
-
-
-def _has_host_and_port(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
-
-
-def _check_memory(service: Section) -> Iterator[Problem]:
-    memory = service.get("memory")
-    if memory is not None and parse_bytes(memory) < MIN_MEMORY_BYTES:
-        yield service.value_problem(
-            "memory", f"'memory' cannot be {memory}", "6MiB at least, as Docker demands"
-        )
 
 
 def _check_compare(compare: Section) -> Iterator[Problem]:
@@ -294,13 +225,9 @@ _Rule = Callable[[Section], Iterator[Problem]]
 _SERVICE_RULES: tuple[_Rule, ...] = (
     _check_todo,
     _check_command_names_its_port,
-    _check_ready,
-    _check_kind,
     _check_placeholders,
     _check_variables,
-    _check_quotes,
-    _check_url,
-    _check_memory,
+    *SERVICE_RULES,
 )
 _SCENARIO_RULES: tuple[_Rule, ...] = (
     _check_total_users,
