@@ -40,7 +40,7 @@ LEFT_OUT = re.compile(r"reused != ''|failure\(\)|self-hosted|inputs\.requirement
 LOADS = re.compile(r'ci-gate"? (run|measure)\b')
 BUILDS = re.compile(r"docker build\b")
 STEP = re.compile(
-    r"^\[[^\]/]+/(?P<job>[^\]]+?) *\] .*(?:Success|Failure) - (?:Pre|Main|Post) (?P<name>.*) "
+    r"^\[[^\]/]+/(?P<job>[^\]]+?) *\] .*(?:Success|Failure) - (?P<part>Pre|Main|Post) (?P<name>.*) "
     r"\[(?P<time>[\d.hmsµn]+)\]$"
 )
 UNITS_S = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1e-6, "ns": 1e-9}
@@ -107,13 +107,16 @@ def measure_load(scenario: Scenario, profile: Profile, thresholds: Thresholds) -
 def read_log(log: str) -> dict[str, float]:
     """The seconds of each step in a log of act, its pre and post steps included, in the slowest job."""
     found: dict[tuple[str, str], float] = {}
+    ran = set()  # the others were only prepared
     for line in log.splitlines():
         if step := STEP.match(line):
             key = step["job"], step["name"]
             found[key] = found.get(key, 0.0) + read_duration(step["time"])
+            if step["part"] == "Main":
+                ran.add(key)
     steps: dict[str, float] = {}
-    for (_, name), took_s in found.items():
-        steps[name] = max(steps.get(name, 0.0), round(took_s, 2))
+    for key in sorted(ran):
+        steps[key[1]] = max(steps.get(key[1], 0.0), round(found[key], 2))
     return steps
 
 

@@ -29,6 +29,7 @@ LOG = """
 [load-gate/plan]   ✅  Success - Main Install ci-gate [1.5s]
 [load-gate/scenario (burst-load)     ]   ❌  Failure - Main Install ci-gate [1m3s]
 [load-gate/plan] ⭐ Run Main Install ci-gate
+[load-gate/gate]   ✅  Success - Pre Upload the verdict [30ms]
 """
 
 
