@@ -60,6 +60,21 @@ class Reading(StrictValue, frozen=True):
     memory_bytes: Count
 
 
+class ForeignProcess(StrictValue, frozen=True):
+    """Processes of one name that are neither the service, nor Locust, nor ci-gate."""
+
+    name: str
+    cores: Quantity
+
+
+class ForeignUse(StrictValue, frozen=True):
+    """CPU that others took, in cores; ``processes`` are those that took most."""
+
+    cores: Quantity  # the next included
+    stolen_cores: Quantity  # by the host of this virtual machine
+    processes: tuple[ForeignProcess, ...]
+
+
 class MachineReading(StrictValue, frozen=True):
     """Host and service in the second before ``wall_s``; None where it could not be read."""
 
@@ -75,6 +90,8 @@ class MachineReading(StrictValue, frozen=True):
     service_cpus: Quantity | None = None  # that quota in cores; None: there is none
     service_waited_s: Span | None = None  # its threads could have run, and others had the CPU
     service_cpu_s: Quantity | None = None  # used since the first reading, by what has ended since then too
+    host_cores: Count | None = None
+    foreign: ForeignUse | None = None  # what others took
 
 
 class ProbeReading(StrictValue, frozen=True):

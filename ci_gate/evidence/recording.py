@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 RUN_SCHEMA: Final = 2
 HEAD: Final = "head"  # the recording of head alone
+TAKEN: Final = "taken"  # behind the name of a recording that was made again, because others had the machine
 DUET_BASE: Final = "duet-base"
 DUET_HEAD: Final = "duet-head"
 RESET_CHECKS: Final = ("reset-check-1", "reset-check-2")  # after a reset each: do they see the same?

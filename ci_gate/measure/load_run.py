@@ -16,6 +16,7 @@ from ci_gate.addresses import kept_secrets
 from ci_gate.errors import OutsideError
 from ci_gate.evidence.recording import RecordingPlan, write_json
 from ci_gate.measure import AWAITED_HOST
+from ci_gate.measure.foreign import ForeignMeter
 from ci_gate.measure.machine import MachineMeter
 from ci_gate.measure.probes import NO_PROBES, ProbeTargets, run_probes
 from ci_gate.measure.target import Target
@@ -109,6 +110,8 @@ def record(
     jobs = [job for job, _ in loads]
     with contextlib.ExitStack() as stack:
         meters = [_prepare(job, stack) for job in jobs]
+        # Of a service that runs elsewhere, or was started by others, the processes are not known.
+        others = ForeignMeter() if all(job.service.runtime for job in jobs) else None
         generators = []
         for job, generator in loads:
             stack.callback(generator.close)
@@ -125,7 +128,10 @@ def record(
             is_decided = on_poll() or is_decided
             if time.monotonic() >= next_second:
                 next_second += 1
-                is_gone = [not meter.take_reading() for meter in meters]
+                foreign = (
+                    others.read(pid for job in jobs for pid in job.service.process_ids()) if others else None
+                )
+                is_gone = [not meter.take_reading(foreign) for meter in meters]
                 is_missed = any(gone and job.needs_service for gone, job in zip(is_gone, jobs, strict=True))
                 gone_readings = gone_readings + 1 if is_missed else 0
                 is_decided = on_second() or is_decided

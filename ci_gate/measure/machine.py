@@ -10,7 +10,7 @@ from typing import Final, Protocol, Self
 
 import psutil
 
-from ci_gate.evidence.readings import MachineReading
+from ci_gate.evidence.readings import ForeignUse, MachineReading
 from ci_gate.evidence.recording import LineWriter
 from ci_gate.measure.cgroup import read_cpu_quota
 from ci_gate.measure.usage import UsageMeter
@@ -49,8 +49,11 @@ class MachineMeter:
     def __exit__(self, *_exc: object) -> None:
         self._lines.close()
 
-    def take_reading(self) -> bool:
-        """Append what host and service used since the last reading; whether the service is alive."""
+    def take_reading(self, foreign: ForeignUse | None = None) -> bool:
+        """Append what host and service used since the last reading; whether the service is alive.
+
+        ``foreign`` is what others used meanwhile: it is the same for both services of a comparison.
+        """
         is_alive = self._service.alive()
         pids = self._service.process_ids()
         below = tuple(find_below(*pids))
@@ -77,6 +80,8 @@ class MachineMeter:
                 service_cpus=cpus,
                 service_waited_s=waiting_s / passed_s if waited_s and passed_s > 0 else None,
                 service_cpu_s=usage.cpu_s,
+                host_cores=os.cpu_count(),
+                foreign=foreign,
             )
         )
         return is_alive

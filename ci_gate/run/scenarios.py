@@ -13,6 +13,7 @@ from ci_gate.evidence.recording import (
     DUET_HEAD,
     HEAD,
     RESET_CHECKS,
+    TAKEN,
     RecordingPlan,
     RunInfo,
     duet_name,
@@ -30,6 +31,7 @@ from ci_gate.run.needs import see_needs
 from ci_gate.run.plan import RunOptions, end_run, plan_run
 from ci_gate.run.progress import ProgressPrinter
 from ci_gate.run.secrets import keep_secrets_of
+from ci_gate.run.taken import find_taker
 from ci_gate.run.watch import AloneWatch, DuetWatch, ResetCheckWatch, Watch
 from ci_gate.service.environment import ServiceContext
 from ci_gate.service.guard.watchdog import Watchdog
@@ -151,7 +153,20 @@ def _warn_of_names(session: Session, scenario: Scenario, plan: RecordingPlan | N
 
 
 def _run_alone(session: Session, scenario: Scenario, plan: RecordingPlan) -> str | None:
-    """Why head cannot end well any more, where its load was ended early; else None."""
+    """Why head cannot end well any more, where its load was ended early; else None.
+
+    Where others had so much of the machine that no limit can be judged, head is measured once more.
+    """
+    ended_early = _record_alone(session, scenario, plan)
+    folder = recording_folder(session.options.out, plan)
+    if why := find_taker(folder, scenario, plan):
+        session.progress.say(f"  {why}: head is measured once more")
+        folder.rename(folder.with_name(f"{folder.name}-{TAKEN}"))
+        return _record_alone(session, scenario, plan)
+    return ended_early
+
+
+def _record_alone(session: Session, scenario: Scenario, plan: RecordingPlan) -> str | None:
     ramp_s = scenario.user_count / scenario.spawn_rate + scenario.ramp_s
     what = f"{scenario.name}: {count(scenario.user_count, 'user')}"
     session.progress.start(what, ramp_s + plan.warmup_s + plan.duration_s)

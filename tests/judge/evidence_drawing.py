@@ -12,6 +12,8 @@ from ci_gate.evidence.readings import (
     EndpointTotal,
     ErrorCount,
     ExitCode,
+    ForeignProcess,
+    ForeignUse,
     MachineReading,
     Mark,
     OddValue,
@@ -130,8 +132,18 @@ def make_machine(draft: Draft, second: int) -> MachineReading:
         host_cpu_percent=values_at(draft, second).get("host", 50.0),
         service_alive=second - RAMP_S < draft.ended_s,
         service_restarts=2 + int(second - RAMP_S >= draft.restarted_s),
+        host_cores=2,
+        foreign=make_foreign(values_at(draft, second).get("others")),
         service_cpu_s=sum(values_at(draft, each).get("service", 60.0) for each in range(second)) / 100,
     )
+
+
+def make_foreign(cores: float | None) -> ForeignUse | None:
+    """What a compiler takes, but for a tenth of a core that the host of the machine takes."""
+    if cores is None:
+        return None
+    compiler = ForeignProcess(name="cc1", cores=max(cores - 0.1, 0.0))
+    return ForeignUse(cores=cores, stolen_cores=min(cores, 0.1), processes=(compiler,))
 
 
 def make_probe_reading(draft: Draft, name: str, begin: float, end: float, error: str, second: int):

@@ -13,6 +13,7 @@ A line each, in any order, over ten seconds of ramp, then the steady phase, and 
     arrivals 50/s                            an open workload; 9 (not sent) 0 90ms never: for want of users
     offers 50/s                              what the users can offer; least ShopUser 45/s: at least
     reading 3-6 s cpu 95 lag 400             also users Name=7; host 100: of the machine; service 90: its CPU
+                                             others 1.5: cores that other programs took, of 2
     mark spawn_timeout                       a mark more; no mark ended: one less; no totals
     stopping at 12 s                         before the planned end
     wall clock +30 s at 5 s                  it jumps
@@ -141,7 +142,7 @@ def read_requests(draft: Draft, count, endpoint, status, low, high, words) -> No
 
 
 def read_reading(draft: Draft, begin, end, words) -> None:
-    pairs = re.findall(r"(?:users )?(\w+)[ =](\d+)", words)
+    pairs = re.findall(r"(?:users )?(\w+)[ =](\d+(?:\.\d+)?)", words)
     draft.readings.append((float(begin), float(end or begin), {name: float(value) for name, value in pairs}))
 
 

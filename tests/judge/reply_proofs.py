@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tests.judge.proof import SHORT, Proof
 
+SLOW = f"{SHORT}limit all p50 100ms\nlimit GET /items p95 150ms\n600 GET /items 200 200-400ms\n"
+
 REPLY_AND_LOAD_PROOFS = (
     Proof("endpoint-never-called", "expect GET /cart", "never called", "expect GET /items"),
     Proof(
@@ -196,6 +198,32 @@ REPLY_AND_LOAD_PROOFS = (
         "reading 0-21 s host 97",
         "busy to 97 %; of one core, the service used 60 %",
         "reading 0-15 s host 99",
+    ),
+    Proof(
+        "machine-taken",
+        f"{SLOW}reading 0-21 s others 0.5",
+        "others took 0.5 of 2 cores on average (cc1 0.4, the host of this virtual machine 0.1), "
+        "and this was broken meanwhile: all p50, GET /items p95",
+        f"{SLOW}reading 0-21 s others 0.49",
+    ),
+    Proof("machine-taken", f"{SLOW}reading 0-21 s others 2", "others took 2.0 of 2 cores", SLOW),
+    Proof(  # what breaks more than latencies is told as what it is
+        "machine-taken",
+        f"{SLOW}reading 0-21 s others 2\nlimit all rate 99/s",
+        "broken meanwhile: all p50, all rate, GET /items p95",
+        f"{SLOW}reading 0-21 s others 2\n9 GET /items 500 2ms",
+    ),
+    Proof(  # half of the readings know it
+        "machine-taken",
+        f"{SLOW}reading 0-11 s others 2",
+        "others took 2.0",
+        f"{SLOW}reading 0-7 s others 2",
+    ),
+    Proof(
+        "machine-taken",
+        f"{SLOW}reading 0-21 s others 2",
+        "others took 2.0",
+        f"{SHORT}600 GET /items 200 5-50ms\nreading 0-21 s others 2",
     ),
     Proof(
         "load-not-reached",

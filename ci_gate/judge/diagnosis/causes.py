@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -20,6 +21,7 @@ from ci_gate.judge.diagnosis.describe_resources import (
 )
 from ci_gate.judge.diagnosis.observation import ResourceUsage
 from ci_gate.judge.diagnosis.occupancy import Occupancy, count_pool_queue
+from ci_gate.judge.foreign import MAX_FOREIGN
 
 FULL: Final = 0.9  # of a resource's capacity, on average
 MIN_QUEUE: Final = 1.0  # requests, on average: hardly ever none
@@ -71,10 +73,13 @@ def find_cpu_limit(usage: ResourceUsage) -> CpuLimit | None:
 def name_cpu(usage: ResourceUsage) -> CpuLimit:
     """Its own where it ran for longer than it waited, or would be short without the others too.
 
-    That is where all that is offered takes more than a core.
+    That is where all that is offered takes more than a core, unless others had so much of the machine that
+    it was not asked for as much.
     """
-    is_own = (usage.busiest_cores or 0.0) >= (usage.busiest_waited_cores or 0.0)
-    return "service-cpu" if is_own or (usage.cores_for_all_offered or 0.0) >= FULL else "host-cpu"
+    if (usage.busiest_cores or 0.0) >= (usage.busiest_waited_cores or 0.0):
+        return "service-cpu"
+    is_taken = (usage.foreign_cores or 0.0) >= MAX_FOREIGN * (usage.host_cores or math.inf)
+    return "host-cpu" if is_taken or (usage.cores_for_all_offered or 0.0) < FULL else "service-cpu"
 
 
 def is_one_thread_busy(usage: ResourceUsage) -> bool:

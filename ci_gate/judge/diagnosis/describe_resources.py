@@ -7,6 +7,7 @@ from typing import Final
 
 from ci_gate.evidence.readings import StatementTotal
 from ci_gate.judge.diagnosis.observation import ResourceUsage
+from ci_gate.judge.foreign import describe_takers
 from ci_gate.wording import format_exact, format_number
 
 _MAX_QUERY_LENGTH: Final = 160
@@ -62,9 +63,11 @@ def describe_cpu(usage: ResourceUsage) -> Iterator[str]:
         held = f"; it held threads back for {usage.throttled_s:.2f} s a second" if usage.throttled_s else ""
         yield f"its quota is {format_exact(usage.quota_cores)} cores{held}"
     if usage.host_used_cores is not None:
+        takers = f" ({names})" if (names := describe_takers(usage.takers)) else ""
         others = max(usage.host_used_cores - (usage.service_cores or 0.0) - usage.generator_cores, 0.0)
         machine = f"{usage.host_used_cores:.1f} of this machine's {usage.host_cores} cores were busy"
-        yield f"{machine}: Locust used {usage.generator_cores:.1f}, others beside the service {others:.1f}"
+        locust = f"Locust used {usage.generator_cores:.1f}"
+        yield f"{machine}: {locust}, others beside the service {others:.1f}{takers}"
     if usage.requests_per_s and usage.service_cores:
         cpu_ms = 1000 * usage.service_cores / usage.requests_per_s
         yield f"{format_number(cpu_ms)} ms of the service's CPU per request"

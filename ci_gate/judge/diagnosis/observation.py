@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ci_gate.evidence.readings import ProbeReading
 from ci_gate.evidence.recording import Recording
 from ci_gate.evidence.samples import UNSENT
+from ci_gate.judge.foreign import find_foreign
 from ci_gate.judge.steady import ClassifiedRecording
 
 
@@ -60,6 +61,8 @@ class ResourceUsage:
     throttled_s: float | None  # in each second, its threads together
     host_cores: int | None
     host_used_cores: float | None
+    foreign_cores: float | None  # by programs that are neither the service, nor Locust, nor a known server
+    takers: tuple[tuple[str, float], ...]  # who took most of that
     generator_cores: float
     generator_lag_s: float
     postgres: ProbeWindow
@@ -125,6 +128,7 @@ def observe(
     host = _mean(each.host_cpu_percent for each in machine)
     busiest = _mean(each.service_busiest_percent for each in machine)
     service = _mean(each.service_cpu_percent for each in machine)
+    foreign = find_foreign(machine)
     return ResourceUsage(
         duration_s=end_s - begin_s if begin_s < end_s else 0.0,
         in_flight=count_in_flight(samples["start_s"], samples["response_ms"], begin_s, end_s),
@@ -136,6 +140,8 @@ def observe(
         throttled_s=_mean(each.service_throttled_s for each in machine),
         host_cores=host_cores,
         host_used_cores=None if host is None or host_cores is None else host / 100 * host_cores,
+        foreign_cores=foreign[0] if foreign else None,
+        takers=foreign[1] if foreign else (),
         generator_cores=(_mean(each.cpu_percent for each in generator) or 0.0) / 100,
         generator_lag_s=(_mean(each.lag_ms for each in generator) or 0.0) / 1000,
         postgres=find_window(recording, "postgres", begin_s, end_s),

@@ -110,6 +110,7 @@ def _draw_machine(seconds: Seconds, recording: Recording) -> dict[str, _Lines]:
         "busiest process of it": (machine_at, busiest),
         "generator": (at, [each.cpu_percent for each in readings]),
         "host": (machine_at, [each.host_cpu_percent for each in machine]),
+        "others": (machine_at, [100 * each.foreign.cores if each.foreign else None for each in machine]),
     }
     memory: _Readings = {
         "service": (machine_at, [_to_mib(each.service_memory_bytes) for each in machine]),

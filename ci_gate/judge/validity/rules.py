@@ -11,6 +11,7 @@ from ci_gate.judge.validity.event_rules import EVENT_RULES
 from ci_gate.judge.validity.findings import Fault, Finding, Rule, RuleInput, Violation, relax
 from ci_gate.judge.validity.load_rules import LOAD_RULES
 from ci_gate.judge.validity.locustfile_rules import LOCUSTFILE_RULES
+from ci_gate.judge.validity.machine_rules import MACHINE_TAKEN
 from ci_gate.judge.validity.probe_rules import PROBE_RULES
 from ci_gate.judge.validity.recording_rules import RECORDING_RULES
 from ci_gate.judge.validity.reply_rules import REPLY_RULES
@@ -29,6 +30,7 @@ RULES: Final = tuple(
             *LOAD_RULES,
             *PROBE_RULES,
             *WARM_UP_RULES,
+            MACHINE_TAKEN,
         ),
         key=lambda rule: rule.stage,
     )

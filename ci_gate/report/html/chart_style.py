@@ -51,6 +51,7 @@ CHART_STYLES: Final = {
             "busiest process of it": ("its busiest process", "teal"),
             "generator": ("generator (Locust)", "orange"),
             "host": ("host", "grey"),
+            "others": ("other programs", "bad"),
         },
         dashed=frozenset({"host", "busiest process of it"}),
     ),

@@ -1,0 +1,70 @@
+"""Who else uses the machine: real processes, of this session and of others."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from ci_gate.measure.foreign import SERVERS, ForeignMeter
+
+BURNS = """
+import os, sys, time
+open("/proc/self/comm", "w").write(sys.argv[1])
+print(os.getpid(), flush=True)
+while time.process_time() < 20:
+    pass
+"""
+
+
+@contextlib.contextmanager
+def burning(name, *, detached):
+    """A process that uses what it gets of a core: in a session of its own below init, or a child of ours."""
+    wrapper = ["setsid", "--fork"] if detached else []
+    command = [*wrapper, sys.executable, "-c", BURNS, name]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        pid = int(process.stdout.readline())
+        try:
+            yield pid
+        finally:
+            os.kill(pid, signal.SIGKILL)
+
+
+def measure(meter, roots=()):
+    """What it says of a second, after the looks that let it know."""
+    for wait_s in (0.3, 1.0):
+        meter.read(roots)
+        time.sleep(wait_s)
+    return {process.name: process.cores for process in meter.read(roots).processes}
+
+
+def test_foreign__is_what_processes_of_other_sessions_use():
+    with (
+        burning("burner", detached=False),
+        burning("stranger", detached=True),
+        burning("stranger", detached=True),
+    ):
+        meter = ForeignMeter()
+        cores = measure(meter)
+    assert 0.05 < cores["stranger"] < os.cpu_count()  # two of them share the machine with all that runs
+    assert "burner" not in cores
+
+
+@pytest.mark.parametrize("name", ["stranger", "redis-server"])
+def test_ours__is_what_descends_from_a_root_and_what_may_work_for_the_service(name):
+    with burning(name, detached=True) as pid, burning("other", detached=True):
+        cores = measure(ForeignMeter(), roots=[] if name in SERVERS else [pid])
+    assert "other" in cores
+    assert name not in cores
+
+
+def test_first_look__knows_nothing_of_a_busy_machine():
+    with burning("stranger", detached=True):
+        meter = ForeignMeter()
+        time.sleep(0.5)
+        assert meter.read(()) is None
