@@ -20,7 +20,8 @@ from ci_gate.judge.verdict import judge
 from ci_gate.run.base import BaseVersion
 from ci_gate.run.plan import RunOptions, end_run, plan_run
 from ci_gate.run.progress import ProgressPrinter
-from ci_gate.run.scenarios import Session, make_folder, run_duet
+from ci_gate.run.scenarios import run_duet
+from ci_gate.run.session import Session, make_folder
 from ci_gate.service.guard.watchdog import Watchdog
 from ci_gate.service.needs import NeedsAround
 from ci_gate.thresholds import Scenario

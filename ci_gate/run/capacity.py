@@ -24,7 +24,8 @@ from ci_gate.measure.load_run import Job
 from ci_gate.report.capacity import describe_load, describe_step
 from ci_gate.run.plan import RunOptions, end_run, plan_recording, plan_run
 from ci_gate.run.progress import ProgressPrinter
-from ci_gate.run.scenarios import Session, make_folder, record_step, started_service
+from ci_gate.run.scenarios import record_step
+from ci_gate.run.session import Session, make_folder, started_service
 from ci_gate.service.guard.watchdog import Watchdog
 from ci_gate.service.needs import NeedsAround
 from ci_gate.thresholds import Scenario

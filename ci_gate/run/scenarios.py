@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
-from ci_gate.errors import BaseError, GateError, OutsideError, ServiceError, UsageError
+from ci_gate.errors import BaseError, GateError, ServiceError
 from ci_gate.evidence.recording import (
     DUET_BASE,
     DUET_HEAD,
@@ -23,39 +22,17 @@ from ci_gate.evidence.recording import (
 )
 from ci_gate.judge.steady import classify
 from ci_gate.judge.trial import find_not_called
-from ci_gate.judge.validity.run_rules import SERVICE_ENDED
-from ci_gate.measure.load_run import Generator, Job, record, start_generator
-from ci_gate.measure.probes import NO_PROBES, resolve_targets
+from ci_gate.measure.load_run import Generator, Job, record
 from ci_gate.run.base import BaseVersion, open_base
-from ci_gate.run.needs import see_needs
 from ci_gate.run.plan import RunOptions, end_run, plan_run
 from ci_gate.run.progress import ProgressPrinter
-from ci_gate.run.secrets import keep_secrets_of
+from ci_gate.run.session import Session, make_folder, started, started_generator
 from ci_gate.run.taken import find_taker
 from ci_gate.run.watch import AloneWatch, DuetWatch, ResetCheckWatch, Watch
-from ci_gate.service.environment import ServiceContext
 from ci_gate.service.guard.watchdog import Watchdog
 from ci_gate.service.needs import NeedsAround
-from ci_gate.service.reset import run_before_each
-from ci_gate.service.start import start_service
-from ci_gate.thresholds import Scenario, Service
+from ci_gate.thresholds import Scenario
 from ci_gate.wording import count
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
-    """What every measurement of a run shares."""
-
-    options: RunOptions
-    info: RunInfo
-    watchdog: Watchdog
-    needs: NeedsAround
-    progress: ProgressPrinter
-    base: BaseVersion | BaseError | None  # the error: what kept it from being made
-
-    def plans_of(self, scenario: Scenario) -> dict[str, RecordingPlan]:
-        """What is to be recorded of a scenario, by the recording's name."""
-        return {plan.recording: plan for plan in self.info.recordings if plan.scenario == scenario.name}
 
 
 def run_scenarios(options: RunOptions, progress: ProgressPrinter) -> RunInfo:
@@ -224,92 +201,3 @@ def _started_side(
 def _announce(session: Session, ended_early: str | None) -> None:
     if ended_early:
         session.progress.say(f"  the load was ended early: {ended_early}")
-
-
-@contextlib.contextmanager
-def started(
-    session: Session,
-    service: Service,
-    repository: Path,
-    side: str,
-    plan: RecordingPlan,
-    environ: Mapping[str, str] | None = None,
-) -> Iterator[tuple[Job, Generator]]:
-    """As `started_service`, with a generator, which gets ready meanwhile."""
-    with (
-        started_generator(session, plan) as generator,
-        started_service(session, service, repository, side, plan, environ) as job,
-    ):
-        yield job, generator
-
-
-def started_generator(session: Session, plan: RecordingPlan) -> contextlib.AbstractContextManager[Generator]:
-    """A generator for this recording; head's locustfile is what loads both sides."""
-    options = session.options
-    return start_generator(
-        plan,
-        recording_folder(options.out, plan),
-        repository=options.repository,
-        environ=options.environ,
-        watchdog=session.watchdog,
-    )
-
-
-@contextlib.contextmanager
-def started_service(
-    session: Session,
-    service: Service,
-    repository: Path,
-    side: str,
-    plan: RecordingPlan,
-    environ: Mapping[str, str] | None = None,
-) -> Iterator[Job]:
-    """A fresh service with fresh state, ready for load; ``environ`` is the run's unless given."""
-    options = session.options
-    folder = recording_folder(options.out, plan)
-    with session.watchdog.temporary_folder("ci-gate-state-") as state:
-        placement = ServiceContext(
-            side=side,
-            repository=repository,
-            state_dir=state,
-            log_path=folder / "service.log",
-            environ=options.environ if environ is None else environ,
-            thresholds_file=options.thresholds.file,
-        )
-        thresholds = options.thresholds
-        keep_secrets_of(service, thresholds.probes, placement.environ, thresholds.text)  # base has its own
-        placement = see_needs(session.needs, options, service, placement, session.progress.say)
-        with start_service(
-            service, placement, watchdog=session.watchdog, on_progress=session.progress.say
-        ) as running:
-            run_before_each(running, watchdog=session.watchdog)
-            is_reset_check = plan.recording in RESET_CHECKS
-            probes = NO_PROBES if is_reset_check else resolve_targets(options.thresholds.probes, running)
-            for line in probes.off:
-                session.progress.say(line)
-            yield Job(
-                plan=plan,
-                folder=folder,
-                service=running,
-                probes=probes,
-                needs_service=not _may_service_end(session, plan),
-            )
-
-
-def _may_service_end(session: Session, plan: RecordingPlan) -> bool:
-    """Whether the scenario relaxes the rule that it must not: its load then goes on."""
-    scenario = session.options.thresholds.scenario(plan.scenario)
-    return scenario is not None and any(each.code == SERVICE_ENDED for each in scenario.relax)
-
-
-def make_folder(out: Path) -> None:
-    """Make a folder for evidence. Raises UsageError where there already is something in it."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        occupied = any(out.iterdir())
-    except OSError as error:
-        raise OutsideError(f"cannot make the evidence folder {out}: {error.strerror}") from error
-    if occupied:
-        raise UsageError(
-            f"{out} is not empty: evidence is never written over; choose another --out or remove it"
-        )

@@ -13,7 +13,7 @@ from ci_gate.judge.trial import Trial, read_trial
 from ci_gate.measure.load_run import record
 from ci_gate.run.plan import RunOptions, plan_reset_checks, plan_run
 from ci_gate.run.progress import ProgressPrinter
-from ci_gate.run.scenarios import Session, started
+from ci_gate.run.session import Session, started
 from ci_gate.service.guard.watchdog import Watchdog
 from ci_gate.service.needs import NeedsAround
 
