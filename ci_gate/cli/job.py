@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -42,10 +43,12 @@ from ci_gate.github.review import (
     find_repository,
     review_sides,
 )
+from ci_gate.github.untouched import split_paths, touches_nothing
 from ci_gate.judge.gate.lacking import demand_all
 from ci_gate.judge.gate.merging import merge_verdicts
 from ci_gate.judge.gate.mistakes import add_mistakes, make_empty_verdict
 from ci_gate.judge.gate.repeated import repeat_verdict
+from ci_gate.judge.gate.untouched import make_untouched_verdict
 from ci_gate.judge.validity.findings import Finding
 from ci_gate.judge.verdict import Verdict
 from ci_gate.report.files import TIMELINE_FILE, VERDICT_FILE, read_bounded, write_reports, write_verdict
@@ -66,16 +69,19 @@ _folder = click.option("--folder", type=_FOLDER, required=True, help="What the j
 @names_option
 @profile_option
 @key_option
+@click.option("--paths", default="", help="What is measured, as git's pathspecs, one a line; empty: all.")
 @_folder
 @format_option
 def review_command(
-    thresholds_file: Path, names: str, profile_name: str, key: str, folder: Path, *, as_json: bool
+    thresholds_file: Path, names: str, profile_name: str, key: str, paths: str, folder: Path, *, as_json: bool
 ) -> int:
     """Read what thresholds.yaml and the files beside it say on both sides, for `ci-gate publish --review`.
 
     Runs no code of head's, so that it may see GITHUB_TOKEN: with it, a label or a new title takes the last
     verdict on the same commit again. Prints reused=<run> for the file at GITHUB_OUTPUT, empty where `ci-gate
-    measure` is to measure. Until then, the verdict in --folder is that nothing was measured.
+    measure` is to measure. Until then, the verdict in --folder is that nothing was measured. Where head
+    differs from base in none of --paths, nor in what decides (thresholds.yaml, locustfiles and what lies
+    beside them, workflows), untouched=true is printed, and the verdict is PASS, with a note that says so.
     """
     folder.mkdir(parents=True, exist_ok=True)
     file = thresholds_file.as_posix()
@@ -87,15 +93,18 @@ def review_command(
         repository, file = find_repository(thresholds_file)
         review = review_sides(repository, file, find_reviewed_base(event, payload, repository))
         (folder / REVIEW_FILE).write_bytes(encode_review(review))
-        reused = _reuse(thresholds_file, names, profile_name, key, folder)
+        is_untouched = touches_nothing(review, split_paths(paths), repository)
+        if is_untouched:
+            _write_verdict(folder, _make_untouched(review, split_paths(paths)))
+        reused = "" if is_untouched else _reuse(thresholds_file, names, profile_name, key, folder)
     except GateError as error:
         _write_verdict(folder, _make_mistaken(file, error))
         raise
-    output = f"reused={reused}"
+    outputs = f"reused={reused}\nuntouched={'true' if is_untouched else ''}"
     if as_json:
-        print_outputs(output)
+        print_outputs(outputs)
     else:
-        click.echo(output)
+        click.echo(outputs)
     return EXIT_PASS
 
 
@@ -184,6 +193,12 @@ def _measure(
 
 def _write_verdict(folder: Path, verdict: Verdict) -> None:
     write_verdict(folder / VERDICT_FILE, verdict)
+
+
+def _make_untouched(review: Review, paths: Sequence[str]) -> Verdict:
+    verdict = make_untouched_verdict(review.file, ci_gate.__version__, paths)
+    occasion = read_occasion(os.environ, read_payload(), review.base_commit)
+    return msgspec.structs.replace(verdict, occasion=occasion)
 
 
 def _make_unmeasured(file: str) -> Verdict:

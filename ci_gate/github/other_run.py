@@ -27,6 +27,7 @@ from ci_gate.github.publication import (
 )
 from ci_gate.github.threshold_files import ThresholdFiles, fetch_side
 from ci_gate.judge.gate.mistakes import add_mistakes, make_empty_verdict
+from ci_gate.judge.gate.untouched import is_of_untouched, mark_touched
 from ci_gate.judge.validity.findings import Finding
 from ci_gate.judge.verdict import Verdict, decode_verdict, mark_invalid
 from ci_gate.report.files import VERDICT_FILE
@@ -120,8 +121,12 @@ class OtherRun:
             verdict = add_mistakes(verdict, list_problems(error, file))
         if verdict.scenarios:
             verdict = mark_contradiction(verdict, head, self.options.scenarios)
+        is_untouched = is_of_untouched(verdict)
+        if verdict.scenarios or is_untouched:
             verdict = self._check_occasion(verdict, pull)
         verdict, base = try_base(verdict, lambda: fetch_side(self.transport, self.repository, file, base_ref))
+        if is_untouched and (base is None or base != head):
+            verdict = mark_touched(verdict)
         report = make_report(
             verdict,
             base=base,
@@ -130,7 +135,7 @@ class OtherRun:
             run_url=self.run.url,
             head_sha=self.run.head_sha,
         )
-        return self._compare_with_check(report) if verdict.scenarios else report
+        return self._compare_with_check(report) if verdict.scenarios or is_untouched else report
 
     def _check_occasion(self, verdict: Verdict, pull: PullRequest) -> Verdict:
         occasion = verdict.occasion

@@ -14,14 +14,21 @@ from ci_gate.judge.limits import LimitResult, find_row, read_figure
 from ci_gate.judge.outcome import Outcome, decide, worst
 from ci_gate.judge.summary import EndpointSummary
 from ci_gate.judge.validity.findings import Finding
+from ci_gate.judge.validity.run_findings import UNTOUCHED
 from ci_gate.thresholds import metric_of
 
 _ROUNDING: Final = 1e-9  # of shares that were computed in another way
 
 
 def outcome_of_run(scenarios: Iterable[Outcome], findings: Iterable[Finding]) -> Outcome:
-    """Of the scenarios' outcomes and what was found in the run as a whole; INVALID without a scenario."""
-    return decide(scenarios, is_shown=all(finding.severity == "info" for finding in findings))
+    """Of the scenarios' outcomes and what was found in the run as a whole.
+
+    INVALID without a scenario, unless there was nothing to measure.
+    """
+    parts, found = tuple(scenarios), tuple(findings)
+    if not parts and any(finding.code == UNTOUCHED for finding in found):
+        parts = (Outcome.PASS,)
+    return decide(parts, is_shown=all(finding.severity == "info" for finding in found))
 
 
 def outcome_of_scenario(

@@ -8,6 +8,7 @@ from typing import Final
 from ci_gate.judge.gate.mistakes import BAD_INPUT
 from ci_gate.judge.outcome import WORST_FIRST, Outcome
 from ci_gate.judge.validity.findings import Finding
+from ci_gate.judge.validity.run_findings import UNTOUCHED
 from ci_gate.judge.verdict import ScenarioVerdict
 from ci_gate.report.against_base import find_missing
 from ci_gate.report.escape import MAX_NAME_LENGTH, clean
@@ -30,10 +31,10 @@ def summarise(report: Report) -> str:
     scenarios = sorted(report.verdict.scenarios, key=lambda each: WORST_FIRST.index(each.outcome))
     if report.is_unapproved and outcome == Outcome.PASS:
         return "thresholds are loosened without approval"
-    if outcome == Outcome.PASS:
-        return _summarise_pass(scenarios)
     if not scenarios:
         return _explain_nothing(report.verdict.findings)
+    if outcome == Outcome.PASS:
+        return _summarise_pass(scenarios)
     texts = {
         Outcome.FAIL: _summarise_fail(scenarios),
         Outcome.INVALID: f"could not be judged{_find_cause(scenarios) if outcome == Outcome.INVALID else ''}",
@@ -89,7 +90,8 @@ def _explain_nothing(findings: Sequence[Finding]) -> str:
     """Why there is no scenario."""
     blocking = list_blocking(findings)
     if not blocking:
-        return "the run could not be judged"
+        untouched = (finding.message for finding in findings if finding.code == UNTOUCHED)
+        return next(untouched, "the run could not be judged")
     mistakes = [finding for finding in blocking if finding.code == BAD_INPUT]
     if len(mistakes) > 1:
         return f"nothing was measured, for {len(mistakes):,} mistakes, the first at {mistakes[0].subject}"

@@ -85,6 +85,24 @@ def has_file(commit: str, path: str, repository: Path) -> bool:
     return entry.partition("\t")[0].split(" ")[1:2] == ["blob"]
 
 
+def has_changed(base: str, paths: Sequence[str], repository: Path) -> bool:
+    """Whether HEAD differs from the commit ``base`` in any of ``paths``, git's pathspecs from ``repository``.
+
+    Raises UsageError for a path in which nothing differs because there is no file of it, OutsideError where
+    git fails.
+    """
+    arguments = ("diff-tree", "--quiet", "-r", "--ignore-submodules=none", base, "HEAD", "--", *paths)
+    found = run_git(repository, *arguments)
+    if found.returncode == 1:
+        return True
+    if found.returncode or found.stderr.strip():
+        raise OutsideError(_explain(repository, arguments, found))
+    for path in paths:
+        if not ask_git(repository, "ls-files", "--", path):
+            raise UsageError(f"no file of this checkout is in the path {path!a}")
+    return False
+
+
 def find_merge_base(commit: str, other: str, repository: Path) -> str | None:
     """The newest commit that both come from; None where there is none. Raises OutsideError."""
     arguments = ("merge-base", commit, other)

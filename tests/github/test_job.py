@@ -100,7 +100,7 @@ def test_job__a_head_that_keeps_its_limits_is_green(job):
     job.set(PATH=f"{bin_folder}{os.pathsep}{os.environ['PATH']}", WHO=job.folder.parent / "who")
     job.open_pull_request()
     code, out, _ = job.review()
-    assert (code, out) == (0, "reused=\n")
+    assert (code, out) == (0, "reused=\nuntouched=\n")
     assert job.verdict.outcome == "INVALID"  # as long as nothing is measured
     assert job.measure()[0] == 0
     assert (job.folder.parent / "who").read_text().startswith("job\n")
@@ -221,6 +221,52 @@ def test_review__in_a_monorepo(job):
     assert "backend/thresholds.yaml" in job.verdict.findings[0].subject
 
 
+def test_untouched__is_green_and_says_that_nothing_was_measured(job):
+    job.open_pull_request(**{"docs/page.md": "new"})
+    code, out, _ = job.review("--paths", "service.py\n\n  thresholds.yaml  \n")
+    assert (code, out) == (0, "reused=\nuntouched=true\n")
+    assert (job.verdict.outcome, job.verdict.blocks, job.verdict.scenarios) == ("PASS", False, ())
+    code, out, _ = job.publish("--comment", "never")
+    assert code == 0, out
+    note = "nothing was measured: the change touches none of service.py, thresholds.yaml"
+    assert f"PASS: {note}" in out
+    assert "the change touches none of service.py" in (job.folder / "report.html").read_text()
+    assert "PASS: nothing was measured" in job.summary.read_text()
+    assert job.verdict.occasion.base_sha == job.base
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"service.py": "print(1)"},
+        {"visits.py": "import locust"},
+        {".github/workflows/load-gate.yml": "on: push"},
+        {},
+    ],
+)
+def test_untouched__is_nothing_that_decides(job, changed):
+    if not changed:
+        job.repository.edit("thresholds.yaml", "Visitor: 20", "Visitor: 21")
+    job.open_pull_request(**changed)
+    code, out, _ = job.review("--paths", "service.py")
+    assert (code, out) == (0, "reused=\nuntouched=\n")
+    assert job.verdict.outcome == "INVALID"
+
+
+def test_untouched__is_nothing_without_a_base(job):
+    job.open_pull_request()
+    job.set(GITHUB_EVENT_NAME="workflow_dispatch")
+    assert job.review("--paths", "service.py")[1] == "reused=\nuntouched=\n"
+
+
+def test_path__of_no_file_is_a_mistake(job):
+    """A wrong name would never be touched, and the gate be green for ever."""
+    job.open_pull_request(**{"docs/page.md": "new"})
+    code, _, err = job.review("--paths", "service.py\nsrvice")
+    assert (code, job.verdict.outcome) == (2, "INVALID")
+    assert "no file of this checkout is in the path 'srvice'" in err
+
+
 def test_mistake__is_a_verdict_and_exit_code_2(job):
     wrong = (job.repository.folder / "thresholds.yaml").read_text().replace("p50: 500ms", "p50: fast")
     job.open_pull_request(**{"thresholds.yaml": wrong})
@@ -320,7 +366,7 @@ def test_label__takes_the_last_verdict_of_the_same_key_again(job, github, key, r
     github.state.artifacts.append(Artifact(id=2, run_id=41, name="a-timeline", content=charts))
     job.set(GITHUB_API_URL=github.url, GITHUB_TOKEN="token", no_proxy="127.0.0.1,localhost")
     code, out, err = job.review("--key", key)
-    assert (code, out) == (0, f"reused={reused}\n"), err
+    assert (code, out) == (0, f"reused={reused}\nuntouched=\n"), err
     assert job.verdict.outcome == ("FAIL" if reused else "INVALID")
     assert (job.folder / "timeline.json").exists() is bool(reused)
     assert job.publish("--comment", "never")[0] == (1 if reused else 3)

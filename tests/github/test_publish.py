@@ -13,6 +13,7 @@ from ci_gate.github.api.reply import GitHubError
 from ci_gate.github.api.transport import open_transport
 from ci_gate.github.publication import PublishOptions
 from ci_gate.github.publish import publish
+from ci_gate.judge.gate.untouched import make_untouched_verdict
 from ci_gate.judge.occasion import Occasion
 from ci_gate.judge.verdict import decode_verdict, encode_verdict
 from tests.github.fake_state import Actor, Artifact, Pull
@@ -538,6 +539,22 @@ def measured_for(**values):
     verdict = decode_verdict(run_verdict())
     occasion = Occasion(**(told | values))
     return {"verdict.json": encode_verdict(msgspec.structs.replace(verdict, occasion=occasion))}
+
+
+@pytest.mark.parametrize(
+    ("head", "conclusion", "outcome"),
+    [(THRESHOLDS, "success", "PASS"), (LOOSE, "success", "INVALID"), (THRESHOLDS, "failure", "INVALID")],
+)
+def test_forks_verdict__that_nothing_was_to_be_measured_stands_unless_something_contradicts(
+    fork_job, head, conclusion, outcome
+):
+    put_side(fork_job.github, MERGE, files(head))
+    fork_job.github.state.jobs = [job_of_run(conclusion)]
+    untouched = encode_verdict(make_untouched_verdict(FILE, "1.0.0", ["backend"]))
+    assert fork_job.other_run({"verdict.json": untouched}) == 0
+    heading = fork_job.comments[0].splitlines()[1]
+    assert "PASS: nothing was measured: the change touches none of backend" in heading or outcome != "PASS"
+    assert ("PASS" in heading) is (outcome == "PASS")
 
 
 @pytest.mark.parametrize("number", [7, 8])

@@ -190,7 +190,7 @@ def test_check__what_changes_nothing_blocks_nothing(repository, call, name, text
     [
         (
             "locust.conf",
-            "equal-weights = true\n",
+            "equal-weights: true\n",
             "equal-weights in locust.conf is not used; it would have run",
         ),
         ("locust.conf", "region = south\n", "region in locust.conf is not used; it would have set an option"),

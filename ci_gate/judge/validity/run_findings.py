@@ -12,6 +12,9 @@ from ci_gate.thresholds import Scenario, Thresholds
 LEFT_OUT: Final = "scenarios-left-out"
 """The note of a run that was to measure only some of the scenarios."""
 
+UNTOUCHED: Final = "nothing-touched"
+"""The note of a run that had nothing to measure, for nothing of it has changed."""
+
 
 def find_in_run(thresholds: Thresholds, run: RunInfo) -> Iterator[Finding]:
     """What is wrong with the run, whatever its recordings show."""
