@@ -108,8 +108,8 @@ def _find_act() -> str:
 def _remove_leftovers(workflow: str) -> None:
     """act removes what it started unless it was ended, or a container did not start."""
     with connect_engine() as client:
-        # Docker takes any of several. The jobs of a called workflow go by its own name.
-        ours = [f"act-{workflow}-", "act-load-gate-"]
+        # Regular expressions, of which one is enough. A job of a called workflow has names before its own.
+        ours = [f"act-{workflow}-", "^/?act-.*load-gate-"]
         for container in client.containers.list(all=True, filters={"name": ours}):
             container.remove(force=True, v=True)
         for network in client.networks.list(filters={"name": ours}):
