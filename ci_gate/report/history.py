@@ -9,7 +9,7 @@ from tabulate import tabulate
 
 from ci_gate.judge.history.record import History
 from ci_gate.judge.history.series import Machine
-from ci_gate.judge.history.trends import Shift, Trend, Trends, Worsening, is_judged
+from ci_gate.judge.history.trends import MIN_RUNS, Shift, Trend, Trends, Worsening, is_judged
 from ci_gate.report.escape import MAX_NAME_LENGTH, clean, code_span
 from ci_gate.thresholds import Metric
 from ci_gate.wording import NOTHING, count, format_number
@@ -39,10 +39,13 @@ def describe_source(worse: Worsening) -> str:
 
 
 def summarise_trends(trends: Trends) -> str:
-    """One sentence for what is worse, the largest; or that nothing is."""
+    """One sentence for what is worse, the largest; or that nothing is, or that too little is known."""
     if not trends.worse:
         judged = sum(is_judged(each.series) for each in trends.trends)
-        return f"nothing has become worse, as far as {count(judged, 'series', 'series')} can tell"
+        chained = sum(len(each.chain.changes) >= MIN_RUNS for each in trends.drifts)
+        if not judged + chained:
+            return f"nothing can be told yet: it takes {MIN_RUNS} runs on one kind of machine"
+        return f"nothing has become worse, as far as {count(judged + chained, 'series', 'series')} can tell"
     more = len(trends.worse) - 1
     return describe_worsening(trends.worse[0]) + (f"; and {more} more" if more else "")
 

@@ -115,6 +115,8 @@ def test_page__keeps_hostile_names_in_their_place():
     assert "<script>alert" not in page
 
 
-def test_page__of_nothing_says_so():
-    nothing = join_runs([])
-    assert "Nothing has become worse" in render_history_html(nothing, judge_history(nothing))
+@pytest.mark.parametrize("history", [join_runs([]), make_history([200.0] * 9)])
+def test_page__of_too_few_runs_says_that_nothing_can_be_told(history):
+    page = render_history_html(history, judge_history(history))
+    assert "Nothing can be told yet: it takes 10 runs on one kind of machine" in page
+    assert "has become worse" not in page

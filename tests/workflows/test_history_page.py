@@ -47,6 +47,22 @@ def test_workflow__hands_on_what_the_actions_take():
     assert ACTION["inputs"]["workflow"]["default"] == WORKFLOW
 
 
+def test_own_workflow__is_the_same_but_for_what_measures():
+    own = yaml.safe_load((ROOT / ".github" / "workflows" / WORKFLOW).read_text())
+    called, keep = own["jobs"].values()
+    documented = CONTENT["jobs"]["keep"]
+    assert {name: own[name] for name in (True, "permissions", "concurrency")} == {
+        name: CONTENT[name] for name in (True, "permissions", "concurrency")
+    }
+    assert called["with"]["key"] == CONTENT["jobs"]["load-history"]["steps"][-1]["with"]["key"]
+    assert called["with"]["base"] == CONTENT["jobs"]["load-history"]["steps"][-1]["with"]["base"]
+    assert "write" not in called["permissions"].values()
+    for name in ("permissions", "if", "timeout-minutes"):
+        assert keep[name] == documented[name]
+    assert keep["steps"][:-1] == documented["steps"][:-1]
+    assert keep["steps"][-1]["with"] == documented["steps"][-1]["with"]
+
+
 def test_action__leaves_the_artifact_that_is_read():
     steps = ACTION["runs"]["steps"]
     assert steps[-1]["with"]["name"] == ARTIFACT
