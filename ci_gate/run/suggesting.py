@@ -41,7 +41,7 @@ def read_evidence(folders: Sequence[Path], thresholds: Thresholds) -> Evidence:
             if info.git.get("base") == ITSELF and HEAD not in evidence.plans:
                 why = _keep_duet(verdict, duets)
             else:
-                why = _keep_run(str(folder), thresholds, info, evidence, verdict, runs)
+                why = _keep_run(thresholds, info, evidence, verdict, runs)
             if why:
                 unusable.append(Unusable(scenario=evidence.name, run=str(folder), why=why))
     return Evidence(
@@ -78,7 +78,6 @@ def _keep_duet(verdict: ScenarioVerdict, duets: dict[str, list[DuetVerdict]]) ->
 
 
 def _keep_run(
-    name: str,
     thresholds: Thresholds,
     info: RunInfo,
     evidence: ScenarioEvidence,
@@ -94,8 +93,6 @@ def _keep_run(
         return why or "head alone was not measured"
     runs.setdefault(scenario.name, []).append(
         MeasuredRun(
-            name=name,
-            profile=info.profile,
             runner=name_runner(read_environment(info)),
             is_on_ci=info.host.get("ci") == "true",
             endpoints=tuple(row.endpoint for row in verdict.endpoints if row.endpoint != ALL_ENDPOINTS),

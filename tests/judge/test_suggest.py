@@ -34,7 +34,7 @@ def read(limits="all: {failures: 1%}"):
     return parse_thresholds(TEXT.replace("all: {failures: 1%}", limits), "thresholds.yaml")
 
 
-def run(name, p95=100.0, *, runner=HERE, ci=True, failures=0.0, rate=50.0, **more):
+def run(p95=100.0, *, runner=HERE, ci=True, failures=0.0, rate=50.0, **more):
     """A run of one endpoint that was called 3,000 times a minute; ``more``: calls of others."""
     figures = {}
     for each, samples in {"all": 3000, "GET /a": 3000, **more}.items():
@@ -43,8 +43,6 @@ def run(name, p95=100.0, *, runner=HERE, ci=True, failures=0.0, rate=50.0, **mor
         figures[each, "failures"] = Figure(measured=failures, samples=samples)
         figures[each, "rate"] = Figure(measured=rate, samples=samples)
     return MeasuredRun(
-        name=name,
-        profile="pull_request",
         runner=runner,
         is_on_ci=ci,
         endpoints=("GET /a", *more),
@@ -54,7 +52,7 @@ def run(name, p95=100.0, *, runner=HERE, ci=True, failures=0.0, rate=50.0, **mor
 
 
 def runs(count=3, **more):
-    return tuple(run(str(number), p95=100.0 + number, **more) for number in range(count))
+    return tuple(run(p95=100.0 + number, **more) for number in range(count))
 
 
 def suggest_from(measured, limits="all: {failures: 1%}", *, replaces=False, trusts_all=False):
@@ -115,13 +113,13 @@ def test_suggest__a_developers_machine_of_the_same_kind_does_not_judge_unless_so
 
 
 def test_suggest__of_several_machines_the_one_of_most_runs_on_ci_judges():
-    measured = (*runs(), run("x", p95=90.0, runner=ELSEWHERE), *runs(5, runner=ELSEWHERE, ci=False))
+    measured = (*runs(), run(p95=90.0, runner=ELSEWHERE), *runs(5, runner=ELSEWHERE, ci=False))
     assert choose_runner(measured, trusts_all=False) == HERE
     assert texts(suggest_from(measured))["all", "p95"] == "130ms"
 
 
 def test_suggest__what_another_machine_of_ci_would_break_is_a_todo():
-    found = suggest_from((*runs(), run("x", p95=200.0, runner=ELSEWHERE)))
+    found = suggest_from((*runs(), run(p95=200.0, runner=ELSEWHERE)))
     (why,) = {each.why for each in found.todos}
     assert why == "130ms would be broken on Apple M2, 8 CPUs, macOS, where CI measured as well"
     assert ("all", "p95") not in texts(found)
@@ -129,7 +127,7 @@ def test_suggest__what_another_machine_of_ci_would_break_is_a_todo():
 
 
 def test_suggest__runs_that_scatter_too_much_are_a_todo():
-    found = suggest_from([run(str(number), p95=100.0 * 2**number) for number in range(3)])
+    found = suggest_from([run(p95=100.0 * 2**number) for number in range(3)])
     assert ("all", "p95") not in texts(found)
     (why,) = {each.why for each in found.todos}
     assert why == "the runs scatter so much that only 53000ms would hold; more runs support a closer one"
@@ -165,8 +163,14 @@ def test_suggest__a_resource_is_suggested_only_where_it_is_limited():
     assert texts(suggest_from(measured, "all: {cpu: 5ms}", replaces=True))["all", "cpu"] == "2.2ms"
 
 
+def test_suggest__successes_are_failures_that_nobody_suggests():
+    found = suggest_from(runs(), "all: {successes: 99%, p95: 1s, rate: 5/s}", replaces=True)
+    assert {metric for _, metric in texts(found)} == {"p95", "rate"}
+    assert found.kept == ()
+
+
 def test_suggest__an_endpoint_that_one_run_lacks_has_no_figure():
-    found = suggest_from((*runs(2, **{"GET /b": 3000}), run("x")))
+    found = suggest_from((*runs(2, **{"GET /b": 3000}), run()))
     assert not any(each[0] == "GET /b" for each in texts(found))
 
 

@@ -77,7 +77,7 @@ def test_edit__suggesting_twice_changes_nothing_more():
 
 def test_edit__replaced_limits_take_their_comments_along():
     once = write_suggestion(read(), make(read(), runs()))
-    slower = [run(str(number), p95=200.0 + number) for number in range(3)]
+    slower = [run(p95=200.0 + number) for number in range(3)]
     lines = edit(once, make(once, slower, replaces=True))
     assert [line for line in lines if "measured" not in line] == [
         "-      all: {failures: 1%, p95: 130ms, rate: 47/s}",

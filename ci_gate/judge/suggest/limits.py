@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -108,34 +109,24 @@ class Sources:
 
 def suggest_limits(scenario: Scenario, sources: Sources, *, replaces: bool) -> LimitSuggestions:
     """What the runs support of the scenario; with ``replaces`` also in place of limits that are there."""
-    written = {(limit.endpoint, limit.metric): limit for limit in scenario.limits if limit.at}
-    written = {key: limit for key, limit in written.items() if limit.metric.over_s is None}
+    written = {
+        (limit.endpoint, limit.metric): limit
+        for limit in scenario.limits
+        if limit.at and limit.metric.over_s is None and limit.metric != SUCCESSES
+    }
     too_rare: list[tuple[str, float]] = []
-    wanted = [*_find_missing(written, sources, too_rare)]
-    suggestions: list[LimitSuggestion] = []
-    todos: list[Todo] = []
-    for endpoint, metric in wanted:
-        found = _suggest(endpoint, metric, sources)
-        if isinstance(found, Todo):
-            todos.append(found)
-        elif found is not None:
-            suggestions.append(found)
+    found = [_suggest(*each, sources) for each in _find_missing(scenario, sources, too_rare)]
+    suggestions = [each for each in found if isinstance(each, LimitSuggestion)]
     kept: list[KeptLimit] = []
     for (endpoint, metric), limit in written.items():
-        found = _suggest(endpoint, metric, sources)
-        if found is None:
-            continue
-        if replaces and isinstance(found, LimitSuggestion) and found.support.bound != limit.bound:
-            suggestions.append(
-                LimitSuggestion(
-                    endpoint=endpoint, metric=metric, text=found.text, support=found.support, old=limit
-                )
-            )
-        else:
-            kept.append(_keep(limit, found.support, sources))
+        new = _suggest(endpoint, metric, sources)
+        if replaces and isinstance(new, LimitSuggestion) and new.support.bound != limit.bound:
+            suggestions.append(dataclasses.replace(new, old=limit))
+        elif new is not None:
+            kept.append(_keep(limit, new.support, sources))
     return LimitSuggestions(
         limits=tuple(suggestions),
-        todos=tuple(todos),
+        todos=tuple(each for each in found if isinstance(each, Todo)),
         kept=tuple(kept),
         too_rare=tuple(too_rare),
         unnameable=tuple(name for name in _called_always(sources.runs) if not is_endpoint(name)),
@@ -143,17 +134,18 @@ def suggest_limits(scenario: Scenario, sources: Sources, *, replaces: bool) -> L
 
 
 def _find_missing(
-    written: dict[tuple[str, Metric], Limit], sources: Sources, too_rare: list[tuple[str, float]]
+    scenario: Scenario, sources: Sources, too_rare: list[tuple[str, float]]
 ) -> Iterator[tuple[str, Metric]]:
     """What has no limit yet: each endpoint's highest percentile that can be shown, and what all needs."""
     if not sources.runs:
         return
+    written = {(limit.endpoint, limit.metric.whole) for limit in scenario.limits if limit.at}
     limited = {endpoint for endpoint, metric in written if metric.is_percentile}
     if ALL_ENDPOINTS not in limited:
         shown = [metric for metric in LADDER if _can_be_shown(ALL_ENDPOINTS, metric, sources)]
         tails = [metric for metric in shown if metric in LADDER[:2]]
         yield from ((ALL_ENDPOINTS, metric) for metric in reversed(tails or shown[:1]))
-    if not {(ALL_ENDPOINTS, FAILURES), (ALL_ENDPOINTS, SUCCESSES)} & written.keys():
+    if not {(ALL_ENDPOINTS, FAILURES), (ALL_ENDPOINTS, SUCCESSES)} & written:
         yield ALL_ENDPOINTS, FAILURES
     if (ALL_ENDPOINTS, RATE) not in written:
         yield ALL_ENDPOINTS, RATE
@@ -190,12 +182,14 @@ def _can_be_shown(endpoint: str, metric: Metric, sources: Sources) -> bool:
 
 
 def _suggest(endpoint: str, metric: Metric, sources: Sources) -> LimitSuggestion | Todo | None:
-    """None where nothing can be said: a metric that no machine decides, or one without figures."""
+    """None where nothing can be said: without figures, or where what holds anyway is as close."""
     runs = sources.of(metric)
     figures = [run.figure(endpoint, metric) for run in runs]
     support = find_support(metric, figures, _count_next(runs, figures, sources))
-    if support is None or support.bound is None:
+    if len(runs) < MIN_RUNS:
         return _make_todo(endpoint, metric, sources, len(runs))
+    if support is None or support.bound is None:
+        return None
     if metric == FAILURES and support.bound >= FAILURES.unit.parse(DEFAULT_FAILURES):
         return None  # that holds anyway
     breaking = [

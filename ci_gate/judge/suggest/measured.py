@@ -49,13 +49,8 @@ def name_runner(environment: Environment) -> Runner:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasuredRun:
-    """One scenario of one run. ``figures`` are by endpoint and metric's name.
+    """One scenario of one run, on CI or elsewhere. ``figures`` are by endpoint and metric's name."""
 
-    ``is_on_ci``: a workflow measured it. ``profile`` is the name of the one that it ran by.
-    """
-
-    name: str
-    profile: str
     runner: Runner
     is_on_ci: bool
     endpoints: tuple[str, ...]  # that were called, without `all`; those that were called most first
