@@ -70,7 +70,8 @@ def explain(scenario: ScenarioVerdict) -> tuple[Sentence, ...]:
 
     What is broken, then what was found; the other way round where the run shows nothing about limits.
     """
-    broken = (*map(_explain_breach, scenario.breaches), *_explain_comparison(scenario))
+    breaches = (_explain_breach(limit, scenario.comparison) for limit in scenario.breaches)
+    broken = (*breaches, *_explain_comparison(scenario))
     found = tuple(map(explain_finding, list_blocking(scenario.findings)))
     return (*found, *broken) if scenario.outcome == Outcome.INVALID else (*broken, *found)
 
@@ -90,14 +91,28 @@ def explain_rest(scenario: ScenarioVerdict) -> tuple[Sentence, ...]:
     return tuple(each for each in rest if each not in reasons)
 
 
-def _explain_breach(limit: LimitResult) -> Sentence:
+def _explain_breach(limit: LimitResult, duet: DuetVerdict | None = None) -> Sentence:
+    """With base's figure where there is one: whether base breaks the limit too is what is asked next."""
+    same = (each for each in (duet.changes if duet else ()) if _is_about(each, limit))
+    beside = next((_describe_beside(change, limit) for change in same), "")
     return Sentence(
         subject=name_subject(limit.endpoint, limit.metric),
-        text=describe_limit(limit),
+        text=f"{describe_limit(limit)}{beside}",
         kind="breach",
         figure=format_measured(limit),
         line=limit.line,
     )
+
+
+def _is_about(change: Change, limit: LimitResult) -> bool:
+    return (change.endpoint, change.metric) == (limit.endpoint, limit.metric)
+
+
+def _describe_beside(change: Change, limit: LimitResult) -> str:
+    base, head = format_sides(change)
+    too = ", which breaks it too" if metric_of(limit.metric).breaks(change.base, limit.bound) else ""
+    unit = metric_of(limit.metric).unit.symbol
+    return f"; beside base {head}, base itself {base}{unit}{too}"
 
 
 def _explain_comparison(scenario: ScenarioVerdict) -> Iterator[Sentence]:

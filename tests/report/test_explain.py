@@ -93,6 +93,19 @@ def test_reasons__of_a_comparison():
     assert "less than 31 % was not detectable" in unclear.text
 
 
+@pytest.mark.parametrize(
+    ("base", "says"),
+    [(212.0, "base itself 212 ms"), (480.0, "base itself 480 ms, which breaks it too")],
+)
+def test_breach__has_the_figure_of_base_where_there_is_one(base, says):
+    broken = limit(measured=512.0, outcome="FAIL")
+    compared = duet(change(base=base, head=505.0), change("GET /a", base=1.0), change(metric="p50", base=2.0))
+    (reason, *_) = explain(scenario("a", "FAIL", limits=[broken], comparison=compared))
+    assert reason.text == f"was 512 ms, must be at most 300ms: 70.7 % above it; beside base 505 ms, {says}"
+    (alone,) = explain(scenario("a", "FAIL", limits=[broken]))
+    assert "base" not in alone.text
+
+
 def test_change__whose_plain_figures_say_another_thing_is_said_to_be_paired():
     assert "against base, window by window +12 %" in describe_change(change(head=200.0))
     assert "against base, +12 %" in describe_change(change())
