@@ -18,6 +18,7 @@ from ci_gate.wording import NOTHING, count, format_number
 _MAX_DIGITS: Final = 10  # after the point: no tolerance is broken by less
 _TWICE: Final = 1.0  # a change of +100 %
 _TENTH: Final = 0.1
+_HUNDREDTH: Final = 0.01
 _WEIGHT_OF_ALL: Final = 2.0  # an endpoint that is little worse than all of them says no more than they do
 
 
@@ -102,7 +103,12 @@ def format_interval(change: Change) -> str:
     if _is_multiple(change):
         return f"{_format_multiple(change.low)} to {_format_multiple(change.high)}"
     digits = _count_digits(max(change.low, change.high, key=abs))
-    return f"{change.low * 100:+.{digits}f} to {change.high * 100:+.{digits}f}"
+    return " to ".join(_format_end(end, digits) for end in (change.low, change.high))
+
+
+def _format_end(end: float, digits: int) -> str:
+    """An end that is not 0 is not shown as 0: whether the interval has it is what matters."""
+    return f"{end * 100:+.{digits if abs(end) >= _HUNDREDTH else 1}f}"
 
 
 def _is_multiple(change: Change) -> bool:

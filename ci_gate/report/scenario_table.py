@@ -15,14 +15,14 @@ from ci_gate.judge.verdict import ScenarioVerdict
 from ci_gate.report.against_base import choose_worst, size_change
 from ci_gate.report.cells import format_measured, format_ms, format_rate, format_share
 from ci_gate.report.document import Piece, Rank, make_table
-from ci_gate.report.escape import NO_BREAK, clean, code_span, escape_markdown, keep_together
+from ci_gate.report.escape import MAX_NAME_LENGTH, NO_BREAK, clean, code_span, escape_markdown, keep_together
 from ci_gate.report.explain import format_share_used, share_used
 from ci_gate.report.outcome_words import SYMBOLS
 from ci_gate.thresholds import ALL_ENDPOINTS, FAILURES, RATE, SUCCESSES, Metric, metric_of
 from ci_gate.wording import NOTHING
 
 _HEADERS: Final = ("scenario", "against base", "latency", "failures", "rate")
-_MAX_NAME: Final = 40  # of an endpoint in a cell
+_MAX_NAME: Final = 24  # of an endpoint in a cell
 
 
 def make_scenario_piece(scenarios: Sequence[ScenarioVerdict]) -> Piece:
@@ -98,4 +98,14 @@ def _stress(limit: LimitResult, text: str) -> str:
 
 
 def _name_endpoint(endpoint: str) -> str:
-    return "" if endpoint == ALL_ENDPOINTS else f" {code_span(clean(endpoint, _MAX_NAME))}"
+    return "" if endpoint == ALL_ENDPOINTS else f" {code_span(_shorten(endpoint))}"
+
+
+def _shorten(endpoint: str) -> str:
+    """``POST …/{plane}/remediate``: a path breaks nowhere, and its end tells most."""
+    name = clean(endpoint, MAX_NAME_LENGTH)
+    method, _, path = name.partition(" ")
+    tail = path[-max(_MAX_NAME - len(method) - 2, 1) :]
+    if len(name) <= _MAX_NAME or "/" not in tail:
+        return clean(name, _MAX_NAME)
+    return f"{method} …{tail[tail.index('/') :]}"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci_gate.report.against_base import format_change
+from ci_gate.report.against_base import format_change, format_interval
 from ci_gate.report.annotations import render_annotations
 from ci_gate.report.cells import format_measured, format_share
 from ci_gate.report.comment import render_report
@@ -108,6 +108,19 @@ def test_broken_limit__reads_so_in_every_report():
 )
 def test_change__has_the_digits_that_tell_it_from_its_tolerance(metric, size, outcome, shown):
     assert format_change(change(metric=metric, size=size, outcome=outcome, tolerance=0.1)) == shown
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "shown"),
+    [
+        (0.08, 0.16, "+8 to +16"),
+        (0.004, 0.47, "+0.4 to +47"),
+        (-0.021, 0.045, "-2.1 to +4.5"),
+        (-0.3, -0.004, "-30 to -0.4"),
+    ],
+)
+def test_interval__never_rounds_an_end_to_nothing(low, high, shown):
+    assert format_interval(change(size=(low + high) / 2, low=low, high=high)) == shown
 
 
 @pytest.mark.parametrize(

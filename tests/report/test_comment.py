@@ -205,6 +205,22 @@ def test_footer__names_the_machines():
     assert "measured on AMD EPYC 7763, 4 cores, x86_64" in text
 
 
+@pytest.mark.parametrize(
+    ("name", "shown_as"),
+    [
+        ("POST /api/v1/deployments", "`POST /api/v1/deployments`"),
+        ("POST /api/v1/connectors/{plane}/remediate", "`POST …/{plane}/remediate`"),
+        ("GET /" + "x" * 50, "`GET /xxxxxxxxxxxxxxxxxx…`"),
+        ("a name without a path that is long", "`a name without a path t…`"),
+    ],
+)
+def test_endpoint__is_short_in_the_table_and_whole_in_the_reason(name, shown_as):
+    one = scenario("a", "FAIL", limits=[limit(name, outcome="FAIL")])
+    text = comment(Report(verdict=verdict(one, outcome="FAIL")))
+    assert f"(71\u00a0%) {shown_as} |" in text
+    assert f"- ❌ `{name} p95` was" in text
+
+
 def test_page__is_linked_where_its_address_is_known():
     assert f"[report]({PAGE_URL})" in comment(EXAMPLES["pass"])
     assert f"[report]({RUN_URL}#artifacts)" in comment(EXAMPLES["fail"])
@@ -283,7 +299,7 @@ def test_latency__is_of_the_limit_of_which_most_is_used(limits, cell):
         ),
         (limit("GET /a", "failures", 0.03, "1%", outcome="FAIL"), "0\u00a0% | 60/s |"),
     ],
-)
+)  # fmt: skip
 def test_failures_and_rate__have_their_limit_where_it_is_broken(broken, cell):
     assert cell in comment(Report(verdict=verdict(scenario("a", "FAIL", limits=[broken]), outcome="FAIL")))
 

@@ -22,7 +22,7 @@ from ci_gate.report.cells import (
     format_rate,
     format_share,
 )
-from ci_gate.report.explain import explain_under_base, share_of_limit
+from ci_gate.report.explain import explain_under_base, name_subject, share_of_limit
 from ci_gate.report.html.table import Cell, Column, Table, make_outcome_cell
 from ci_gate.report.outcome_words import WORDS
 from ci_gate.thresholds import metric_of
@@ -34,10 +34,8 @@ _FIGURES: Final = ("requests", "rate", "p50", "p95", "p99")
 def make_scenario_table(scenarios: Sequence[ScenarioVerdict]) -> Table:
     """A row for each scenario, with a link to its section."""
     columns = (
-        Column(title="scenario"),
-        Column(title="verdict"),
-        *number_columns("users", *_FIGURES, "failures"),
-        Column(title="against base"),
+        *(Column(title=title) for title in ("scenario", "verdict", "against base")),
+        *number_columns(*_FIGURES, "failures", "users"),
     )
     rows = [_scenario_row(scenario, f"#s{number}") for number, scenario in enumerate(scenarios)]
     return Table(caption="Scenarios, in the steady phase of head", columns=columns, rows=tuple(rows))
@@ -47,13 +45,14 @@ def _scenario_row(scenario: ScenarioVerdict, href: str) -> tuple[Cell, ...]:
     first = (
         Cell(scenario.name, href=href),
         make_outcome_cell(scenario.outcome),
-        Cell(f"{scenario.users:,}", float(scenario.users)),
+        Cell(summarise_duet(scenario.comparison)),
     )
+    users = Cell(f"{scenario.users:,}", float(scenario.users))
     if not scenario.endpoints:
-        return (*first, *[Cell(NOTHING)] * 7)
+        return (*first, *[Cell(NOTHING)] * 6, users)
     total = scenario.endpoints[0]
     failures = Cell(format_share(total.failure_share), total.failure_share)
-    return (*first, *figure_cells(total), failures, Cell(summarise_duet(scenario.comparison)))
+    return (*first, *figure_cells(total), failures, users)
 
 
 def figure_cells(row: EndpointSummary) -> tuple[Cell, ...]:
@@ -165,8 +164,9 @@ def make_changed_table(scenarios: Sequence[ScenarioVerdict]) -> Table:
         if change.outcome == Outcome.FAIL or change.leaves_open or change.is_real
     ]
     rows.sort(key=lambda row: WORST_FIRST.index(row[1].outcome))
+    is_one = len(scenarios) == 1
     columns = (
-        *(Column(title=title) for title in ("scenario", "metric", "endpoint", "outcome")),
+        *(Column(title=title) for title in ("figure", *([] if is_one else ["scenario"]), "outcome")),
         *number_columns("base", "head", "change", "interval", "tolerance"),
     )
     return Table(
@@ -174,9 +174,8 @@ def make_changed_table(scenarios: Sequence[ScenarioVerdict]) -> Table:
         columns=columns,
         rows=tuple(
             (
-                Cell(scenario.name),
-                Cell(change.metric),
-                Cell(change.endpoint, kind="code"),
+                Cell(name_subject(change.endpoint, change.metric), kind="code"),
+                *([] if is_one else [Cell(scenario.name)]),
                 make_outcome_cell(change.outcome, WORDS),
                 *_change_figures(change),
             )

@@ -105,7 +105,7 @@ def test_page__is_as_in_the_golden_file():
     [
         ("invalid", "scenario the service did not start: [Errno 98] Address already in use run the run was"),
         ("invalid", "What to do next run : run again, to the end. cab-approvals : scenario: fix what"),
-        ("invalid", "cab-approvals INVALID 50 - - - - - - -"),
+        ("invalid", "cab-approvals INVALID - - - - - - - 50"),
         ("worse-than-base", "POST /api/v1/orders failures broken 0.1 % 1.2 % +1.1 pp +0.8 to +1.4 0.5 %"),
         ("worse-than-base", "all rate kept 59.1/s 57.9/s -2.0 % -6.0 to +2.0 5 % 6.2 %"),
         ("worse-than-base", "GET /api/v1/orders/{id} p99 was not compared: too few samples (12 on base, 15"),
@@ -227,8 +227,8 @@ def test_both_sides__are_on_one_chart_for_every_metric_that_either_has():
 def test_page__begins_with_what_changed():
     page = text_of(render_html(EXAMPLES["worse-than-base"], None))
     changed = page.index("What is not as on base")
-    assert "checkout p95 all broken 4.2 ms 304 ms 72.4x 61.2x to 87.1x 20 %" in page
-    assert "search p95 all unclear" in page
+    assert "all p95 checkout broken 4.2 ms 304 ms 72.4x 61.2x to 87.1x 20 %" in page
+    assert "all p95 search unclear" in page
     assert changed < page.index("What to do next") < page.index("Scorecard")
     assert "What is not as on base" not in text_of(render_html(EXAMPLES["pass"], None))
     page = text_of(render_html(EXAMPLES["loosened"], None))
