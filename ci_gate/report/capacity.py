@@ -18,7 +18,8 @@ from ci_gate.judge.diagnosis.causes import UNKNOWN
 from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.validity.load_rules import HOST_BUSY
 from ci_gate.report.cells import format_ms, format_rate, format_share
-from ci_gate.report.explain import describe_limit, name_subject
+from ci_gate.report.explain import name_subject
+from ci_gate.report.limits import describe_limit
 from ci_gate.report.outcome_words import WORDS
 from ci_gate.wording import format_number
 

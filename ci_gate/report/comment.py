@@ -23,8 +23,8 @@ from ci_gate.report.diagnosis import make_diagnoses, make_why
 from ci_gate.report.document import Piece, render_within
 from ci_gate.report.environment import describe_environment
 from ci_gate.report.escape import code_span, escape_markdown
-from ci_gate.report.explain import find_tightest
 from ci_gate.report.headline import explain_effect, summarise
+from ci_gate.report.limits import find_tightest
 from ci_gate.report.outcome_words import SYMBOLS
 from ci_gate.report.reasons import make_reasons, make_run_findings
 from ci_gate.report.report import Report

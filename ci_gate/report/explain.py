@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -15,9 +15,10 @@ from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.validity.findings import Finding
 from ci_gate.judge.verdict import ScenarioVerdict
 from ci_gate.report.against_base import format_change, format_interval, format_sides, rank_change
-from ci_gate.report.cells import format_bound, format_measured, format_percent
+from ci_gate.report.cells import format_measured, format_percent
 from ci_gate.report.escape import clean
-from ci_gate.thresholds import metric_of
+from ci_gate.report.limits import describe_limit
+from ci_gate.thresholds import ALL_ENDPOINTS, metric_of
 from ci_gate.wording import count, format_number
 
 Kind = Literal["breach", "worse", "unclear", "invalid", "info"]
@@ -29,7 +30,6 @@ _MAX_MISSING: Final = 6
 _EXAMPLES: Final = 3
 _MAX_DECIDING_S: Final = 3600.0  # nobody waits longer for a pull request
 _MAX_TOLERANCE: Final = 1.0  # nobody sets a greater one, for nothing would break it
-_TIMES: Final = 2.0  # from here on a multiple reads better than a percentage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,11 +120,16 @@ def _explain_comparison(scenario: ScenarioVerdict) -> Iterator[Sentence]:
     duet = scenario.comparison
     if duet is None:
         return
-    for change in sorted(duet.changes, key=rank_change, reverse=True):
+    for change in sorted(duet.changes, key=_order_change, reverse=True):
         if change.outcome == Outcome.FAIL or change.outcome == scenario.outcome == Outcome.INCONCLUSIVE:
             yield _explain_change(change, duet)
     if duet.outcome == scenario.outcome != Outcome.FAIL:
         yield from explain_doubts(duet)
+
+
+def _order_change(change: Change) -> tuple[bool, tuple[bool, bool, float]]:
+    """All requests together, then single endpoints; of both what says most."""
+    return change.endpoint == ALL_ENDPOINTS, rank_change(change)
 
 
 def _explain_change(change: Change, duet: DuetVerdict | None = None) -> Sentence:
@@ -186,68 +191,6 @@ def list_blocking(findings: Iterable[Finding]) -> list[Finding]:
 def name_subject(endpoint: str, metric: str) -> str:
     """``GET /items p95``; a long name is cut before its metric."""
     return f"{clean(endpoint, _MAX_ENDPOINT_LENGTH)} {metric}"
-
-
-def describe_limit(limit: LimitResult) -> str:
-    """``was 512 ms, must be at most 300ms: 70.7 % above it``."""
-    if limit.outcome == Outcome.INVALID:
-        measured = "not measured" if limit.measured is None else format_measured(limit)
-        return f"was {measured} (too few samples), must be {format_bound(limit)}"
-    excess = describe_excess(limit)
-    measured = f"{format_measured(limit)}{describe_when(limit)}"
-    return f"was {measured}, must be {format_bound(limit)}{excess and f': {excess}'}"
-
-
-def describe_when(limit: LimitResult) -> str:
-    """``, from second 18 of the phase on``, of a window that broke a limit; empty for all others."""
-    if limit.begins_s is None or limit.outcome != Outcome.FAIL:
-        return ""
-    return f", from second {limit.begins_s:.0f} of the phase on"
-
-
-def describe_excess(limit: LimitResult) -> str:
-    """By how much a limit is broken, or how much of it is used; empty where neither can be computed."""
-    used = share_of_limit(limit)
-    if used is None:
-        return "it allows none" if limit.outcome == Outcome.FAIL else ""
-    if limit.is_floor:
-        return f"{_percent(1 - used)} too little" if used < 1 else f"{_percent(used)} of the floor"
-    if used >= _TIMES:
-        return f"{format_number(used)} times the limit"
-    return f"{_percent(used - 1)} above it" if used > 1 else f"{_percent(used)} of the limit"
-
-
-def _percent(share: float) -> str:
-    return f"{format_number(share * 100)} %"
-
-
-def share_of_limit(limit: LimitResult) -> float | None:
-    """Measured / bound; None without either."""
-    return limit.measured / limit.bound if limit.bound > 0 and limit.measured is not None else None
-
-
-def find_tightest(scenarios: Sequence[ScenarioVerdict]) -> tuple[ScenarioVerdict, LimitResult, float] | None:
-    """The kept limit nearest to its bound with its scenario, and the share of it that is used (0 to 1)."""
-    used = [
-        (scenario, limit, share)
-        for scenario in scenarios
-        for limit in scenario.limits
-        if limit.outcome == Outcome.PASS and (share := share_used(limit))
-    ]
-    return max(used, key=lambda each: each[2], default=None)
-
-
-def share_used(limit: LimitResult) -> float | None:
-    """How much of a limit is used, above 1 where it is broken; of a floor the reverse. None: not known."""
-    share = share_of_limit(limit)
-    if share is None or not limit.is_floor:
-        return share
-    return 1 / share if share else math.inf
-
-
-def format_share_used(share: float) -> str:
-    """``71 %``; ``39x`` from twice the limit on."""
-    return f"{share * 100:.0f} %" if share < _TIMES else f"{format_number(share)}x"
 
 
 def describe_change(change: Change) -> str:

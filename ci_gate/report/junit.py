@@ -23,11 +23,11 @@ from ci_gate.report.escape import MAX_NAME_LENGTH, MAX_TEXT_LENGTH, clean
 from ci_gate.report.explain import (
     describe_change,
     describe_detectable,
-    describe_limit,
     describe_missing,
     list_blocking,
     name_subject,
 )
+from ci_gate.report.limits import describe_limit
 from ci_gate.wording import count, format_exact
 
 _State = Literal["passed", "skipped", "failure", "error"]

@@ -16,7 +16,7 @@ from ci_gate.report.against_base import choose_worst, size_change
 from ci_gate.report.cells import format_measured, format_ms, format_rate, format_share
 from ci_gate.report.document import Piece, Rank, make_table
 from ci_gate.report.escape import MAX_NAME_LENGTH, NO_BREAK, clean, code_span, escape_markdown, keep_together
-from ci_gate.report.explain import format_share_used, share_used
+from ci_gate.report.limits import format_share_used, share_used
 from ci_gate.report.outcome_words import SYMBOLS
 from ci_gate.thresholds import ALL_ENDPOINTS, FAILURES, RATE, SUCCESSES, Metric, metric_of
 from ci_gate.wording import NOTHING

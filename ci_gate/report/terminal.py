@@ -27,14 +27,13 @@ from ci_gate.report.explain import (
     Kind,
     Sentence,
     describe_deciding,
-    describe_excess,
-    describe_when,
     explain,
     explain_finding,
     explain_rest,
     name_subject,
 )
 from ci_gate.report.headline import summarise_in_a_sentence
+from ci_gate.report.limits import describe_excess, describe_when
 from ci_gate.report.outcome_words import MARKS, count_outcomes
 from ci_gate.report.report import Report
 from ci_gate.thresholds import ALL_ENDPOINTS, metric_of

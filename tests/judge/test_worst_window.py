@@ -17,7 +17,7 @@ from ci_gate.judge.steady import classify
 from ci_gate.judge.validity.feasibility import find_problems, find_unprovable
 from ci_gate.judge.verdict import judge as judge_run
 from ci_gate.judge.worst_window import find_worst_window, plan_windows
-from ci_gate.report.explain import describe_limit
+from ci_gate.report.limits import describe_limit
 from ci_gate.thresholds import ALL_ENDPOINTS, metric_of, parse_thresholds
 from ci_gate.thresholds.metrics import worst_window
 from ci_gate.thresholds.overrides import replace_users

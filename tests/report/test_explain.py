@@ -6,9 +6,10 @@ import pytest
 
 from ci_gate.report.annotations import render_annotations
 from ci_gate.report.comment import MAX_COMMENT_BYTES, render_report
-from ci_gate.report.explain import describe_change, describe_deciding, describe_excess, explain, explain_rest
+from ci_gate.report.explain import describe_change, describe_deciding, explain, explain_rest
 from ci_gate.report.html.report import render_html
 from ci_gate.report.junit import render_junit
+from ci_gate.report.limits import describe_excess
 from ci_gate.report.reasons import mark_sentence
 from ci_gate.report.report import Report
 from ci_gate.report.terminal import render_terminal

@@ -8,7 +8,8 @@ from typing import Final
 
 from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.verdict import ScenarioVerdict, Verdict
-from ci_gate.report.explain import describe_excess, find_tightest, list_blocking
+from ci_gate.report.explain import list_blocking
+from ci_gate.report.limits import describe_excess, find_tightest
 from ci_gate.report.report import Report
 from ci_gate.wording import count
 

@@ -10,14 +10,7 @@ from ci_gate.judge.timeline.run_timeline import RunTimeline, ScenarioTimeline
 from ci_gate.judge.verdict import ScenarioVerdict
 from ci_gate.report.against_base import describe_duet
 from ci_gate.report.cells import format_bound, format_measured, format_share
-from ci_gate.report.explain import (
-    Sentence,
-    explain,
-    explain_doubts,
-    explain_finding,
-    explain_missing,
-    find_tightest,
-)
+from ci_gate.report.explain import Sentence, explain, explain_doubts, explain_finding, explain_missing
 from ci_gate.report.headline import explain_effect, summarise_in_a_sentence
 from ci_gate.report.html.advice import advise
 from ci_gate.report.html.charts import Charts, make_charts
@@ -34,6 +27,7 @@ from ci_gate.report.html.tables import (
     make_threshold_table,
     make_under_base_table,
 )
+from ci_gate.report.limits import find_tightest
 from ci_gate.report.outcome_words import WORDS, count_outcomes
 from ci_gate.report.report import Report
 from ci_gate.report.reproduction import list_commands

@@ -22,8 +22,9 @@ from ci_gate.report.cells import (
     format_rate,
     format_share,
 )
-from ci_gate.report.explain import explain_under_base, name_subject, share_of_limit
+from ci_gate.report.explain import explain_under_base, name_subject
 from ci_gate.report.html.table import Cell, Column, Table, make_outcome_cell
+from ci_gate.report.limits import share_of_limit
 from ci_gate.report.outcome_words import WORDS
 from ci_gate.thresholds import metric_of
 from ci_gate.wording import NOTHING, format_number

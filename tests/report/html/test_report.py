@@ -19,9 +19,10 @@ from ci_gate.judge.diagnosis.bottleneck import Diagnosis
 from ci_gate.judge.diagnosis.causes import Cause
 from ci_gate.judge.timeline.run_timeline import TIMELINE_SCHEMA, RunTimeline, ScenarioTimeline
 from ci_gate.judge.timeline.timeline import PhaseSpan, Timeline
-from ci_gate.report.html.advice import advise, find_tightest
+from ci_gate.report.html.advice import advise
 from ci_gate.report.html.overview import OverviewRun, render_overview
 from ci_gate.report.html.report import MAX_REASONS, render_html
+from ci_gate.report.limits import find_tightest
 from ci_gate.report.report import Report
 from tests.report.examples import BURST, DEPLOYMENTS, DIGEST, EXAMPLES
 from tests.report.test_escape import hostile_text
