@@ -143,6 +143,7 @@ def _locate(thresholds_file: str, path: str) -> str:
     "--not-compared", default="", help="Why nothing was measured beside head; empty: nothing to say."
 )
 @click.option("--dockerfile", default="", help="Of the service, where its image was built by one.")
+@click.option("--context", default="", help="What that image was built from.")
 @click.option("--problems", default="", help="What kept the plan from being made, as a JSON list.")
 @click.option("--repository", type=_FOLDER, help="A checkout of head, to see what is to be there.")
 @click.option("--thresholds", "thresholds_file", default=DEFAULT_FILE, show_default=True)
@@ -155,6 +156,7 @@ def gate_command(  # noqa: PLR0913, PLR0917 - one parameter for each option
     base: str,
     not_compared: str,
     dockerfile: str,
+    context: str,
     problems: str,
     repository: Path | None,
     thresholds_file: str,
@@ -172,7 +174,8 @@ def gate_command(  # noqa: PLR0913, PLR0917 - one parameter for each option
     verdict = gather(folder, planned, parse_needs(needs), not_compared)
     verdict = add_mistakes(verdict, parse_problems(problems))
     if dockerfile:
-        verdict = msgspec.structs.replace(verdict, options={**verdict.options, "dockerfile": dockerfile})
+        built = {"dockerfile": dockerfile, "context": context or "."}
+        verdict = msgspec.structs.replace(verdict, options=verdict.options | built)
     if repository is not None:
         verdict = demand_of_head(verdict, repository, thresholds_file, planned)
     verdict = msgspec.structs.replace(verdict, occasion=read_occasion(os.environ, read_payload(), base))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import shlex
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -57,8 +58,10 @@ def _check_out(verdict: Verdict) -> Iterator[list[str]]:
 
 def _build(verdict: Verdict) -> Iterator[list[str]]:
     file, image = verdict.options["dockerfile"], verdict.options.get("image", "gate-head")
-    yield ["docker", "build", "--file", file, "--tag", image, "."]
+    context = verdict.options.get("context", ".")
+    yield ["docker", "build", "--file", file, "--tag", image, context]
     base, occasion = verdict.git.get("base", ""), verdict.occasion
     if base and occasion and occasion.base_sha:
         yield ["git", "worktree", "add", _BASE_FOLDER, occasion.base_sha]
-        yield ["docker", "build", "--file", f"{_BASE_FOLDER}/{file}", "--tag", base, _BASE_FOLDER]
+        place = posixpath.normpath(f"{_BASE_FOLDER}/{context}")
+        yield ["docker", "build", "--file", f"{_BASE_FOLDER}/{file}", "--tag", base, place]

@@ -46,7 +46,7 @@ def test_call__with_a_key_a_context_requirements_and_a_secret_and_without_servic
     assert outcome.exit_code == 0
     verdict = decode_verdict((outcome.artifacts / "shop-verdict" / "verdict.json").read_bytes())
     assert verdict.outcome in {"PASS", "INCONCLUSIVE"}  # a busy machine may leave the comparison open
-    assert verdict.options["dockerfile"] == "shop/docker/Dockerfile"
+    assert (verdict.options["dockerfile"], verdict.options["context"]) == ("shop/docker/Dockerfile", ".")
     (orders,) = verdict.scenarios
     assert orders.comparison is not None
     assert {each.name for each in outcome.artifacts.iterdir()} == {

@@ -545,6 +545,23 @@ CHECKOUT = ("git fetch origin pull/7/head", f"git checkout {'b' * 40}")
                 "ci-gate run --profile quick --image gate-head --base gate-base",
             ),
         ),
+        (
+            {
+                "git": {"head": SHA, "base": "gate-base:shop"},
+                "options": {
+                    "image": "gate-head:shop",
+                    "dockerfile": "shop/Dockerfile",
+                    "context": "shop",
+                },
+            },
+            (
+                *CHECKOUT,
+                "docker build --file shop/Dockerfile --tag gate-head:shop shop",
+                f"git worktree add ../gate-base {'c' * 40}",
+                "docker build --file ../gate-base/shop/Dockerfile --tag gate-base:shop ../gate-base/shop",
+                "ci-gate run --profile quick --image gate-head:shop --base gate-base:shop",
+            ),
+        ),
     ],
 )
 def test_reproduction__is_what_a_reader_can_run(values, commands):

@@ -175,7 +175,7 @@ def test_key__is_in_every_name_that_two_calls_would_share():
     assert key in WORKFLOWS["load-gate"]["concurrency"]["group"]
     for job in GATE_JOBS.values():
         images = [value for name, value in job.get("env", {}).items() if name.endswith("_IMAGE")]
-        assert all(image.endswith(f":${{{{ github.run_id }}}}-{key}") for image in images)
+        assert all(image.endswith(f":{key}") for image in images)
         for step in job["steps"]:
             for name in ("name", "pattern") if "artifact" in step.get("uses", "") else ():
                 if name in step["with"]:
@@ -193,6 +193,16 @@ def test_files__lie_where_the_runner_empties_the_machine():
                 assert step["with"]["path"].startswith("${{ runner.temp }}"), step
             for target in re.findall(r"--(?:out|folder|output) (\S+)", step.get("run", "")):
                 assert target.startswith('"$RUNNER_TEMP/'), step
+
+
+def test_images__that_another_run_has_left_are_removed_before_any_is_built_or_loaded():
+    """A base that does not build would else be compared as the one before it, on a machine that is kept."""
+    for job, next_step in (("image", "Check out head"), ("scenario", "Load the images")):
+        steps = {step["name"]: step for step in GATE_JOBS[job]["steps"]}
+        removed = steps["Remove what another run has left on a machine that is kept"]
+        assert removed["run"] == 'docker image rm --force "$HEAD_IMAGE" "$BASE_IMAGE"'
+        assert removed["if"] == "env.DOCKERFILE != '' && runner.environment == 'self-hosted'"
+        assert [*steps].index(removed["name"]) == [*steps].index(next_step) - 1
 
 
 def test_own_code__is_had_from_github_at_the_commit_of_the_workflow():
