@@ -6,13 +6,14 @@ one that goes, or means something else, does.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import TYPE_CHECKING, Final
 
 import click
 import msgspec
 
-from ci_gate.errors import BadInputError, GateError, Problem
+from ci_gate.errors import EXIT_INVALID, EXIT_OUTSIDE_WORLD, BadInputError, GateError, Problem
 from ci_gate.evidence.ranges import Version
 
 if TYPE_CHECKING:
@@ -87,19 +88,24 @@ def print_outputs(text: str) -> None:
     print_json(OutputsDocument(schema=DOCUMENT_SCHEMA, outputs={name: value for name, _, value in pairs}))
 
 
-def print_error(context: click.Context, error: GateError) -> None:
-    """The error as a document, where the command was asked for one."""
+def print_error(context: click.Context, error: BaseException) -> None:
+    """What ended a command, as a document, where the command was asked for one.
+
+    ``error`` is a GateError, an OSError or a KeyboardInterrupt.
+    """
     if not context.meta.get(_KEY):
         return
     problems = error.problems if isinstance(error, BadInputError) else ()
-    print_json(
-        ErrorDocument(
-            schema=DOCUMENT_SCHEMA,
-            error=str(error),
-            exit_code=error.exit_code,
-            problems=tuple(_show_problem(each) for each in problems),
+    code = EXIT_OUTSIDE_WORLD if isinstance(error, OSError) else EXIT_INVALID
+    with contextlib.suppress(OSError):  # of a reader that is gone
+        print_json(
+            ErrorDocument(
+                schema=DOCUMENT_SCHEMA,
+                error=str(error) or "interrupted",
+                exit_code=error.exit_code if isinstance(error, GateError) else code,
+                problems=tuple(_show_problem(each) for each in problems),
+            )
         )
-    )
 
 
 def _show_problem(problem: Problem) -> ProblemEntry:

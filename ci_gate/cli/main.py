@@ -64,7 +64,7 @@ class _LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except GateError as error:
+        except (GateError, OSError, KeyboardInterrupt) as error:
             from ci_gate.cli.json_output import print_error
 
             print_error(ctx, error)

@@ -118,6 +118,27 @@ def test_error__of_a_folder_that_is_no_evidence(call, tmp_path):
     assert code == validate("error", text)["exit_code"] == 2
 
 
+def test_error__of_a_disk_that_cannot_be_written(call, tmp_path):
+    (tmp_path / "out").write_text("a file")
+    file = tmp_path / "history.json"
+    file.write_bytes(encode_history(make_history(scatter())))
+    arguments = ("history", file, "--repository", tmp_path, "--out", tmp_path / "out" / "below")
+    code, text, _ = call(*arguments, "--format", "json")
+    assert code == validate("error", text)["exit_code"] == 4
+
+
+def test_error__of_an_interrupt(call, tmp_path, monkeypatch):
+    def interrupt(*_arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ci_gate.cli.history.judge_history", interrupt)
+    file = tmp_path / "history.json"
+    file.write_bytes(encode_history(make_history(scatter())))
+    code, text, _ = call("history", file, "--repository", tmp_path, "--out", tmp_path, "--format", "json")
+    document = validate("error", text)
+    assert (code, document["exit_code"], document["error"]) == (3, 3, "interrupted")
+
+
 def test_history__prints_what_is_worse(call, tmp_path):
     file = tmp_path / "history.json"
     file.write_bytes(encode_history(make_history(raised(scatter(), 19, 1.2))))

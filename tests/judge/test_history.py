@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from ci_gate.errors import EvidenceError
+from ci_gate.judge.history import record
 from ci_gate.judge.history.record import (
     HISTORY_SCHEMA,
     MAX_RUNS,
@@ -94,8 +95,17 @@ def test_history__forged_is_refused(forge):
         decode_history(msgspec.json.encode(document))
 
 
+def test_history__leaves_out_the_oldest_where_it_would_be_too_large(monkeypatch):
+    history = make_history(scatter())
+    whole = len(encode_history(history))
+    monkeypatch.setattr(record, "MAX_HISTORY_BYTES", whole // 2)
+    kept = decode_history(encode_history(history)).runs
+    assert 20 <= len(kept) < 30
+    assert kept == history.runs[-len(kept) :]
+
+
 def test_history__of_another_schema_is_refused_by_its_number():
-    text = encode_history(History(schema=HISTORY_SCHEMA, runs=())).replace(b'"schema": 1', b'"schema": 9')
+    text = encode_history(History(schema=HISTORY_SCHEMA, runs=())).replace(b'"schema":1', b'"schema":9')
     with pytest.raises(EvidenceError, match="a history of schema 9; this version reads 1"):
         decode_history(text)
 

@@ -156,8 +156,12 @@ def _take_over(older: RunRecord | None, run: RunRecord) -> RunRecord:
 
 
 def encode_history(history: History) -> bytes:
-    """history.json, indented by one, with a final newline."""
-    return msgspec.json.format(msgspec.json.encode(history), indent=1) + b"\n"
+    """history.json, on one line, without the oldest runs where all would be more than is read back."""
+    text = msgspec.json.encode(history) + b"\n"
+    while len(text) > MAX_HISTORY_BYTES:
+        history = msgspec.structs.replace(history, runs=history.runs[len(history.runs) // 4 or 1 :])
+        text = msgspec.json.encode(history) + b"\n"
+    return text
 
 
 def decode_history(text: bytes) -> History:
