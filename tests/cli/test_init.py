@@ -205,6 +205,14 @@ def test_init__says_what_a_gitignore_that_is_there_lacks(call, tmp_path, ignored
             "python -m uvicorn shop:api --host 127.0.0.1 --port {port}",
         ),
         ({"web/package.json": '{"scripts": {"start": "node ."}}'}, "npm start --prefix web"),
+        (
+            {"package.json": '{"scripts": {"start": "json-server --watch db.json --port 3000"}}'},
+            "npx --no -- json-server --watch db.json --port {port}",
+        ),
+        ({"package.json": '{"scripts": {"start": "node server.js -p=8080"}}'}, "node server.js -p={port}"),
+        ({"package.json": '{"scripts": {"start": "build && serve --port 3000"}}'}, "npm start"),
+        ({"package.json": '{"scripts": {"start": "HOST=0.0.0.0 serve --port 3000"}}'}, "npm start"),
+        ({"package.json": '{"scripts": {"start": "serve --port 3000 --admin --port 3001"}}'}, "npm start"),
         ({"go.mod": "module shop\n", "cmd/shop/main.go": "func main() {}"}, "go run ./cmd/shop"),
         (
             {"Procfile": "release: migrate\nweb: gunicorn shop:app --bind 0.0.0.0:${PORT:-80}\n"},

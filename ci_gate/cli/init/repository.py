@@ -25,6 +25,8 @@ _IMPORTS_LOCUST: Final = re.compile(r"^\s*(?:from|import) locust\b", re.MULTILIN
 _COMPOSE: Final = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 _URL_PATH: Final = re.compile(r"https?://[^/\s\"']+(/[^\s\"'|;)]*)?")
 _HEALTH_PATHS: Final = ("/healthz", "/health", "/readyz", "/ready", "/livez", "/ping", "/status")
+_PORT_OPTION: Final = re.compile(r"((?<!\S)(?:--port|-p)[ =])[0-9]{2,5}(?!\S)")
+_PLAIN_SCRIPT: Final = re.compile(r"[\w./@-]+(?: +[\w./:@=,-]+)*")
 _SOURCES: Final = frozenset({".py", ".js", ".ts", ".mjs", ".go", ".rb", ".java", ".kt", ".rs", ".php", ".cs"})
 
 
@@ -274,9 +276,19 @@ def _find_node(texts: Mapping[str, str]) -> Command | None:
         scripts = package.get("scripts") if isinstance(package, dict) else None
         if isinstance(scripts, dict) and scripts.get("start"):
             folder = path.rpartition("/")[0]
+            if not folder and (text := _take_port(str(scripts["start"]))):
+                return Command(text=text, seen_in=path)
             where = f" --prefix {folder}" if folder else ""
             return Command(text=f"npm start{where}", seen_in=path, env=(("PORT", "{port}"),))
     return None
+
+
+def _take_port(script: str) -> str:
+    """A start script that names its port, with ``{port}`` instead; empty for one that only a shell runs."""
+    text, count = _PORT_OPTION.subn(r"\g<1>{port}", script)
+    if count != 1 or not _PLAIN_SCRIPT.fullmatch(script):
+        return ""
+    return text if script.startswith("node ") else f"npx --no -- {text}"
 
 
 def _find_go(texts: Mapping[str, str]) -> Command | None:
