@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci_gate.cli.init.draft import draft_thresholds
-from ci_gate.cli.init.repository import Command, Compose, Dockerfile, Repository, look_at
+from ci_gate.cli.init.repository import Compose, Dockerfile, Repository, look_at
+from ci_gate.cli.init.start_command import Command
 from ci_gate.errors import BadInputError
 from ci_gate.thresholds import parse_thresholds
 from tests.workflows.linters import actionlint, check_schema, zizmor

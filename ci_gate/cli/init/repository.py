@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -12,6 +11,7 @@ from typing import Any, Final
 
 import yaml
 
+from ci_gate.cli.init.start_command import Command, find_command, list_named
 from ci_gate.evidence.workload import Workload
 from ci_gate.measure.locustfile.workloads import describe_workloads
 
@@ -25,8 +25,6 @@ _IMPORTS_LOCUST: Final = re.compile(r"^\s*(?:from|import) locust\b", re.MULTILIN
 _COMPOSE: Final = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 _URL_PATH: Final = re.compile(r"https?://[^/\s\"']+(/[^\s\"'|;)]*)?")
 _HEALTH_PATHS: Final = ("/healthz", "/health", "/readyz", "/ready", "/livez", "/ping", "/status")
-_PORT_OPTION: Final = re.compile(r"((?<!\S)(?:--port|-p)[ =])[0-9]{2,5}(?!\S)")
-_PLAIN_SCRIPT: Final = re.compile(r"[\w./@-]+(?: +[\w./:@=,-]+)*")
 _SOURCES: Final = frozenset({".py", ".js", ".ts", ".mjs", ".go", ".rb", ".java", ".kt", ".rs", ".php", ".cs"})
 
 
@@ -47,15 +45,6 @@ class Compose:
     servers: tuple[str, ...] = ()
     variables: tuple[str, ...] = ()
     health_path: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
-    """How the service could be started without a container, what it needs before, and what says so."""
-
-    text: str
-    seen_in: str
-    env: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,15 +69,15 @@ def look_at(folder: Path, environ: Mapping[str, str]) -> Repository:
         path for path, text in texts.items() if path.endswith(".py") and _IMPORTS_LOCUST.search(text)
     ]
     workloads = describe_workloads(locustfiles, folder, environ).values()
-    compose = next((_read_compose(path, texts[path]) for path in _named(texts, *_COMPOSE)), None)
-    dockerfile = next((_read_dockerfile(path, texts[path]) for path in _named(texts, "Dockerfile")), None)
+    compose = next((_read_compose(path, texts[path]) for path in list_named(texts, *_COMPOSE)), None)
+    dockerfile = next((_read_dockerfile(path, texts[path]) for path in list_named(texts, "Dockerfile")), None)
     return Repository(
         workloads=tuple(each for each in workloads if each.classes),
         unloadable=tuple((each.locustfile, each.error) for each in workloads if each.error),
         locust_conf=_read_settings(texts),
         dockerfile=dockerfile,
         compose=compose,
-        command=_find_command(texts),
+        command=find_command(texts),
         install=_find_install(texts),
         health_path=_find_health_path(
             {path: text for path, text in texts.items() if path not in locustfiles}
@@ -132,12 +121,6 @@ def _read(path: Path) -> str | None:
         return path.read_text(encoding="utf-8") if path.stat().st_size <= _MAX_BYTES else None
     except (OSError, UnicodeDecodeError):
         return None
-
-
-def _named(texts: Mapping[str, str], *names: str) -> list[str]:
-    """The files of these names, nearest first, in the order of the names."""
-    found = [path for name in names for path in texts if path.rpartition("/")[2] == name]
-    return sorted(found, key=lambda path: path.count("/"))
 
 
 def _read_dockerfile(path: str, text: str) -> Dockerfile:
@@ -186,7 +169,7 @@ def _variables_of(environment: Any) -> list[str]:  # noqa: ANN401  plain data of
 
 def _read_settings(texts: Mapping[str, str]) -> dict[str, str]:
     """The values of every plain line of the nearest locust.conf, by their names."""
-    text = next((texts[path] for path in _named(texts, "locust.conf")), "")
+    text = next((texts[path] for path in list_named(texts, "locust.conf")), "")
     return dict(re.findall(r"^\s*([a-z][a-z-]*)\s*[=:]\s*(\S.*?)\s*$", text, re.MULTILINE))
 
 
@@ -198,105 +181,11 @@ def _find_health_path(texts: Mapping[str, str]) -> tuple[str, str] | None:
     return None
 
 
-def _find_command(texts: Mapping[str, str]) -> Command | None:
-    finders = (_find_procfile, _find_asgi, _find_django, _find_flask, _find_node, _find_go)
-    return next(filter(None, (find(texts) for find in finders)), None)
-
-
 def _find_install(texts: Mapping[str, str]) -> str:
-    for path in _named(texts, "requirements.txt", "pyproject.toml", "package-lock.json"):
+    for path in list_named(texts, "requirements.txt", "pyproject.toml", "package-lock.json"):
         folder, _, name = path.rpartition("/")
         if name == "package-lock.json":
             return f"npm ci --prefix {folder}" if folder else "npm ci"
         target = f"-r {path}" if name == "requirements.txt" else f"./{folder}" if folder else "."
         return f"python -m pip install {target}"
     return ""
-
-
-def _find_procfile(texts: Mapping[str, str]) -> Command | None:
-    for path in _named(texts, "Procfile"):
-        if found := re.search(r"^web:[ \t]*(\S.*?)[ \t]*$", texts[path], re.MULTILINE):
-            text = re.sub(r"\$(?:PORT\b|\{PORT(?::-[^}]*)?\})", "{port}", found[1])
-            return Command(text=text, seen_in=path)
-    return None
-
-
-def _find_asgi(texts: Mapping[str, str]) -> Command | None:
-    found = _find_application(texts, "FastAPI|Starlette|Litestar|Quart|Sanic")
-    if found is None:
-        return None
-    path, module, name = found
-    return Command(text=f"python -m uvicorn {module}:{name} --host 127.0.0.1 --port {{port}}", seen_in=path)
-
-
-def _find_flask(texts: Mapping[str, str]) -> Command | None:
-    found = _find_application(texts, "Flask")
-    if found is None:
-        return None
-    path, module, name = found
-    if _depends_on(texts, "gunicorn"):
-        return Command(text=f"python -m gunicorn --bind 127.0.0.1:{{port}} {module}:{name}", seen_in=path)
-    return Command(text=f"python -m flask --app {module}:{name} run --port {{port}}", seen_in=path)
-
-
-def _find_application(texts: Mapping[str, str], classes: str) -> tuple[str, str, str] | None:
-    """Path, module and name of ``name = Class(...)`` at the beginning of a line."""
-    for path, text in texts.items():
-        found = re.search(rf"^(\w+)(?:: *\w+)? *= *(?:{classes})\(", text, re.MULTILINE)
-        if path.endswith(".py") and found and "test" not in path:
-            module = path.removesuffix(".py").removesuffix("/__init__").removeprefix("src/").replace("/", ".")
-            return path, module, found[1]
-    return None
-
-
-def _find_django(texts: Mapping[str, str]) -> Command | None:
-    manage = next(iter(_named(texts, "manage.py")), None)
-    if manage is None or "django" not in texts[manage].lower():
-        return None
-    folder = manage.rpartition("/")[0]
-    wsgi = next((path for path in _named(texts, "wsgi.py") if path.startswith(folder)), None)
-    if wsgi and _depends_on(texts, "gunicorn"):
-        module = wsgi.removeprefix(f"{folder}/").removesuffix(".py").replace("/", ".")
-        where = f" --chdir {folder}" if folder else ""
-        return Command(text=f"python -m gunicorn{where} --bind 127.0.0.1:{{port}} {module}", seen_in=wsgi)
-    return Command(text=f"python {manage} runserver --noreload 127.0.0.1:{{port}}", seen_in=manage)
-
-
-def _depends_on(texts: Mapping[str, str], package: str) -> bool:
-    files = [path for path in texts if re.search(r"(?:pyproject\.toml|requirements[^/]*\.txt)$", path)]
-    return any(re.search(rf"^[\s\"']*{package}\b", texts[path], re.MULTILINE) for path in files)
-
-
-def _find_node(texts: Mapping[str, str]) -> Command | None:
-    for path in _named(texts, "package.json"):
-        try:
-            package = json.loads(texts[path])
-        except (ValueError, RecursionError):
-            continue
-        scripts = package.get("scripts") if isinstance(package, dict) else None
-        if isinstance(scripts, dict) and scripts.get("start"):
-            folder = path.rpartition("/")[0]
-            if not folder and (text := _take_port(str(scripts["start"]))):
-                return Command(text=text, seen_in=path)
-            where = f" --prefix {folder}" if folder else ""
-            return Command(text=f"npm start{where}", seen_in=path, env=(("PORT", "{port}"),))
-    return None
-
-
-def _take_port(script: str) -> str:
-    """A start script that names its port, with ``{port}`` instead; empty for one that only a shell runs."""
-    text, count = _PORT_OPTION.subn(r"\g<1>{port}", script)
-    if count != 1 or not _PLAIN_SCRIPT.fullmatch(script):
-        return ""
-    return text if script.startswith("node ") else f"npx --no -- {text}"
-
-
-def _find_go(texts: Mapping[str, str]) -> Command | None:
-    if not _named(texts, "go.mod"):
-        return None
-    main = next(
-        (path for path, text in texts.items() if path.endswith(".go") and "func main()" in text), None
-    )
-    if main is None:
-        return None
-    return Command(text=f"go run ./{main.rpartition('/')[0]}", seen_in=main, env=(("PORT", "{port}"),))
