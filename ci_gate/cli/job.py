@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -24,7 +23,7 @@ from ci_gate.cli.ci import (
 )
 from ci_gate.cli.json_output import format_option, print_outputs
 from ci_gate.cli.options import choose_scenarios, make_options, read_thresholds
-from ci_gate.cli.repeat import find_standing_verdict, name_run, write_standing
+from ci_gate.cli.repeat import find_standing_verdict, find_untouched, name_run, paths_option, write_standing
 from ci_gate.cli.run import thresholds_option
 from ci_gate.errors import EXIT_PASS, GateError, UsageError
 from ci_gate.github.head_environment import hide_from_head
@@ -43,12 +42,11 @@ from ci_gate.github.review import (
     find_repository,
     review_sides,
 )
-from ci_gate.github.untouched import split_paths, touches_nothing
+from ci_gate.github.untouched import split_paths
 from ci_gate.judge.gate.lacking import demand_all
 from ci_gate.judge.gate.merging import merge_verdicts
 from ci_gate.judge.gate.mistakes import add_mistakes, make_empty_verdict
 from ci_gate.judge.gate.repeated import repeat_verdict
-from ci_gate.judge.gate.untouched import make_untouched_verdict
 from ci_gate.judge.validity.findings import Finding
 from ci_gate.judge.verdict import Verdict
 from ci_gate.report.files import TIMELINE_FILE, VERDICT_FILE, read_bounded, write_reports, write_verdict
@@ -69,7 +67,7 @@ _folder = click.option("--folder", type=_FOLDER, required=True, help="What the j
 @names_option
 @profile_option
 @key_option
-@click.option("--paths", default="", help="What is measured, as git's pathspecs, one a line; empty: all.")
+@paths_option
 @_folder
 @format_option
 def review_command(
@@ -81,7 +79,7 @@ def review_command(
     verdict on the same commit again. Prints reused=<run> for the file at GITHUB_OUTPUT, empty where `ci-gate
     measure` is to measure. Until then, the verdict in --folder is that nothing was measured. Where head
     differs from base in none of --paths, nor in what decides (thresholds.yaml, locustfiles and what lies
-    beside them, workflows), untouched=true is printed, and the verdict is PASS, with a note that says so.
+    beside them, workflows), that is PASS with a note that says so, and the run is this one.
     """
     folder.mkdir(parents=True, exist_ok=True)
     file = thresholds_file.as_posix()
@@ -93,18 +91,20 @@ def review_command(
         repository, file = find_repository(thresholds_file)
         review = review_sides(repository, file, find_reviewed_base(event, payload, repository))
         (folder / REVIEW_FILE).write_bytes(encode_review(review))
-        is_untouched = touches_nothing(review, split_paths(paths), repository)
-        if is_untouched:
-            _write_verdict(folder, _make_untouched(review, split_paths(paths)))
-        reused = "" if is_untouched else _reuse(thresholds_file, names, profile_name, key, folder)
+        untouched = find_untouched(review, split_paths(paths), repository)
+        if untouched is not None:
+            write_standing(folder / VERDICT_FILE, untouched.verdict, untouched.timeline)
+            reused = name_run(untouched)
+        else:
+            reused = _reuse(thresholds_file, names, profile_name, key, folder)
     except GateError as error:
         _write_verdict(folder, _make_mistaken(file, error))
         raise
-    outputs = f"reused={reused}\nuntouched={'true' if is_untouched else ''}"
+    output = f"reused={reused}"
     if as_json:
-        print_outputs(outputs)
+        print_outputs(output)
     else:
-        click.echo(outputs)
+        click.echo(output)
     return EXIT_PASS
 
 
@@ -193,12 +193,6 @@ def _measure(
 
 def _write_verdict(folder: Path, verdict: Verdict) -> None:
     write_verdict(folder / VERDICT_FILE, verdict)
-
-
-def _make_untouched(review: Review, paths: Sequence[str]) -> Verdict:
-    verdict = make_untouched_verdict(review.file, ci_gate.__version__, paths)
-    occasion = read_occasion(os.environ, read_payload(), review.base_commit)
-    return msgspec.structs.replace(verdict, occasion=occasion)
 
 
 def _make_unmeasured(file: str) -> Verdict:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
+import msgspec
 
-from ci_gate.cli.ci import key_option, names_option, profile_option, read_payload
+import ci_gate
+from ci_gate.cli.ci import key_option, names_option, profile_option, read_event, read_payload
 from ci_gate.cli.github import connect
 from ci_gate.cli.json_output import format_option, print_outputs, print_verdict
 from ci_gate.cli.options import choose_profile, choose_scenarios, read_thresholds
@@ -17,7 +20,10 @@ from ci_gate.errors import EXIT_PASS, EvidenceError, GateError
 from ci_gate.github.gate_job import parse_needs, parse_scenarios, take_again
 from ci_gate.github.last_verdict import MeasureAgain, Standing, Wanted, find_last_verdict
 from ci_gate.github.occasion import explain_need, read_occasion
-from ci_gate.github.plan_job import split_names
+from ci_gate.github.plan_job import find_reviewed_base, split_names
+from ci_gate.github.review import Review, find_repository, review_sides
+from ci_gate.github.untouched import split_paths, touches_nothing
+from ci_gate.judge.gate.untouched import make_untouched_verdict
 from ci_gate.judge.timeline.run_timeline import RunTimeline
 from ci_gate.judge.verdict import Verdict
 from ci_gate.report.annotations import clean_log_line
@@ -25,24 +31,44 @@ from ci_gate.report.files import TIMELINE_FILE, read_timeline, write_timeline, w
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
+paths_option = click.option(
+    "--paths", default="", help="What is measured, as git's pathspecs, one a line; empty: all."
+)
+
 
 @click.command("last-verdict")
 @thresholds_option
 @names_option
 @profile_option
 @key_option
+@paths_option
 @click.option("--out", "out_file", type=_FILE, required=True, help="Where the verdict is written.")
 @format_option
 def last_verdict_command(
-    thresholds_file: Path, names: str, profile_name: str, key: str, out_file: Path, *, as_json: bool
+    thresholds_file: Path,
+    names: str,
+    profile_name: str,
+    key: str,
+    paths: str,
+    out_file: Path,
+    *,
+    as_json: bool,
 ) -> int:
     """Look for the verdict that the last run of this workflow made of the same commit.
 
     For a label, or an edit of a pull request's title, that verdict still stands: it is written to --out,
     and reused=<run> is printed for the file at GITHUB_OUTPUT. Everything else is measured: reused= is empty
-    then, and standard error says why. Needs GITHUB_TOKEN with actions: read.
+    then, and standard error says why. Needs GITHUB_TOKEN with actions: read. Where head differs from base in
+    none of --paths, nor in what decides (thresholds.yaml, locustfiles and what lies beside them, workflows),
+    the verdict is PASS with a note that says so, and the run is this one.
     """
-    found = find_standing_verdict(thresholds_file, names, profile_name, key)
+    found = None
+    if named := split_paths(paths):
+        repository, file = find_repository(thresholds_file)
+        base = find_reviewed_base(*read_event(), repository)
+        found = find_untouched(review_sides(repository, file, base), named, repository)
+    if found is None:
+        found = find_standing_verdict(thresholds_file, names, profile_name, key)
     if found is not None:
         write_standing(out_file, found.verdict, found.timeline)
     output = f"reused={name_run(found)}"
@@ -51,6 +77,18 @@ def last_verdict_command(
     else:
         click.echo(output)
     return EXIT_PASS
+
+
+def find_untouched(review: Review, paths: Sequence[str], repository: Path) -> Standing | None:
+    """The verdict on a change that touches nothing of what is measured; None for any other change.
+
+    Raises UsageError for a path that is no file's, OutsideError where git fails.
+    """
+    if not touches_nothing(review, paths, repository):
+        return None
+    verdict = make_untouched_verdict(review.file, ci_gate.__version__, paths)
+    occasion = read_occasion(os.environ, read_payload(), review.base_commit)
+    return Standing(verdict=msgspec.structs.replace(verdict, occasion=occasion), timeline=None)
 
 
 def find_standing_verdict(thresholds_file: Path, names: str, profile_name: str, key: str) -> Standing | None:

@@ -100,7 +100,7 @@ def test_job__a_head_that_keeps_its_limits_is_green(job):
     job.set(PATH=f"{bin_folder}{os.pathsep}{os.environ['PATH']}", WHO=job.folder.parent / "who")
     job.open_pull_request()
     code, out, _ = job.review()
-    assert (code, out) == (0, "reused=\nuntouched=\n")
+    assert (code, out) == (0, "reused=\n")
     assert job.verdict.outcome == "INVALID"  # as long as nothing is measured
     assert job.measure()[0] == 0
     assert (job.folder.parent / "who").read_text().startswith("job\n")
@@ -224,7 +224,7 @@ def test_review__in_a_monorepo(job):
 def test_untouched__is_green_and_says_that_nothing_was_measured(job):
     job.open_pull_request(**{"docs/page.md": "new"})
     code, out, _ = job.review("--paths", "service.py\n\n  thresholds.yaml  \n")
-    assert (code, out) == (0, "reused=\nuntouched=true\n")
+    assert (code, out) == (0, "reused=42\n")
     assert (job.verdict.outcome, job.verdict.blocks, job.verdict.scenarios) == ("PASS", False, ())
     code, out, _ = job.publish("--comment", "never")
     assert code == 0, out
@@ -249,14 +249,36 @@ def test_untouched__is_nothing_that_decides(job, changed):
         job.repository.edit("thresholds.yaml", "Visitor: 20", "Visitor: 21")
     job.open_pull_request(**changed)
     code, out, _ = job.review("--paths", "service.py")
-    assert (code, out) == (0, "reused=\nuntouched=\n")
+    assert (code, out) == (0, "reused=\n")
     assert job.verdict.outcome == "INVALID"
 
 
 def test_untouched__is_nothing_without_a_base(job):
     job.open_pull_request()
     job.set(GITHUB_EVENT_NAME="workflow_dispatch")
-    assert job.review("--paths", "service.py")[1] == "reused=\nuntouched=\n"
+    assert job.review("--paths", "service.py")[1] == "reused=\n"
+
+
+@pytest.mark.parametrize(
+    ("scenario_job", "code", "outcome"), [("skipped", 0, "PASS"), ("failure", 3, "INVALID")]
+)
+def test_matrix__takes_what_touches_nothing_as_it_takes_a_verdict_again(job, scenario_job, code, outcome):
+    """Its plan's job hands it on; the jobs that measure are skipped."""
+    job.open_pull_request(**{"docs/page.md": "new"})
+    file, made = job.folder / "reused" / "verdict.json", job.folder / "verdict.json"
+    assert job.call("last-verdict", "--paths", "service.py", "--out", file)[:2] == (0, "reused=42\n")
+    results = {"plan": "success", "image": "skipped", "scenario": scenario_job}
+    needs = json.dumps({name: {"result": result} for name, result in results.items()})
+    arguments = ("--scenarios", '["visits"]', "--needs", needs, "--out", made)
+    assert job.call("repeat", file, *arguments)[0] == code
+    assert job.verdict.outcome == outcome
+
+
+def test_matrix__measures_what_touches_a_path(job):
+    job.open_pull_request(**{"service.py": "print(1)"})
+    file = job.folder / "verdict.json"
+    code, out, err = job.call("last-verdict", "--paths", "service.py", "--out", file)
+    assert (code, out, file.exists()) == (0, "reused=\n", False), err
 
 
 def test_path__of_no_file_is_a_mistake(job):
@@ -366,7 +388,7 @@ def test_label__takes_the_last_verdict_of_the_same_key_again(job, github, key, r
     github.state.artifacts.append(Artifact(id=2, run_id=41, name="a-timeline", content=charts))
     job.set(GITHUB_API_URL=github.url, GITHUB_TOKEN="token", no_proxy="127.0.0.1,localhost")
     code, out, err = job.review("--key", key)
-    assert (code, out) == (0, f"reused={reused}\nuntouched=\n"), err
+    assert (code, out) == (0, f"reused={reused}\n"), err
     assert job.verdict.outcome == ("FAIL" if reused else "INVALID")
     assert (job.folder / "timeline.json").exists() is bool(reused)
     assert job.publish("--comment", "never")[0] == (1 if reused else 3)

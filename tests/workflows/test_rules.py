@@ -145,7 +145,7 @@ def test_inputs__given_by_hand_are_handed_on():
 def test_inputs__that_the_action_has_too_are_the_same():
     action = inputs_of(ACTION)
     alike = {*CALLED["inputs"]} & {*action}
-    assert alike == {"thresholds", "scenario", "profile", "base", "users", "key", "requirements"}
+    assert alike == {"thresholds", "scenario", "profile", "base", "users", "key", "paths", "requirements"}
     assert {name: CALLED["inputs"][name]["default"] for name in alike} == {
         name: action[name]["default"] for name in alike
     }

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from ci_gate.judge.gate.merging import NOT_MEASURED, merge_verdicts
+from ci_gate.judge.gate.untouched import is_of_untouched
 from ci_gate.judge.occasion import Occasion
 from ci_gate.judge.validity.findings import Finding
 from ci_gate.judge.verdict import Verdict
@@ -24,7 +25,8 @@ def explain_misfit(verdict: Verdict, occasion: Occasion, scenarios: Sequence[str
         return "it is of another pull request or commit"
     if of.base_ref != occasion.base_ref:
         return f"it was measured for the base branch {of.base_ref}"
-    if sorted(scenario.name for scenario in verdict.scenarios) != sorted(scenarios):
+    names = sorted(scenario.name for scenario in verdict.scenarios)
+    if names != sorted(scenarios) and not is_of_untouched(verdict):
         return "it is on other scenarios"
     codes = [finding.code for scenario in verdict.scenarios for finding in scenario.findings]
     if NOT_MEASURED in codes or any(finding.severity == "invalid" for finding in verdict.findings):
@@ -44,6 +46,8 @@ def repeat_verdict(
     if why or dict(jobs) != as_expected or _PLAN not in jobs or verdict.occasion is None:
         unreadable = [f"the verdict of an earlier run: {why}"] if why else []
         return merge_verdicts(scenarios, [verdict], jobs=jobs, unreadable=unreadable)
+    if is_of_untouched(verdict):
+        return verdict
     note = Finding(
         code=_REPEATED,
         severity="info",
