@@ -89,7 +89,7 @@ SOURCES: Final[dict[str, Callable[[np.random.Generator], Duet]]] = {
 
 def run(duet: Duet, tolerances: dict[str, float]) -> tuple[str, float]:
     """The outcome and the seconds of load it took."""
-    for interim in plan_interim(DURATION_S, ALPHA):
+    for interim in plan_interim(DURATION_S):
         comparison = compare(
             *duet,
             endpoints=ENDPOINTS,

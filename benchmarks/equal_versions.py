@@ -50,9 +50,7 @@ def main() -> None:
         duration_s=options.minutes * 60,
         on_second=show,
     )
-    interim = InterimAnalysis(
-        duration_s=options.piece, alpha=thresholds.compare.alpha, share=1.0, is_last=True
-    )
+    interim = InterimAnalysis(duration_s=options.piece, share=1.0)
     outcomes: Counter[str] = Counter()
     changes: dict[tuple[str, str], list[float]] = {}
     real: Counter[tuple[str, str]] = Counter()

@@ -96,7 +96,7 @@ class DuetWatch:
         self._jobs = jobs
         self._tails = tuple(_follow(scenario, job) for job in jobs)
         self._settings = settings
-        self._interim = list(plan_interim(self._settings.max_duration_s, self._settings.alpha))
+        self._interim = list(plan_interim(self._settings.max_duration_s))
 
     def check(self) -> bool:
         """Show progress; True once the comparison is decided."""

@@ -30,8 +30,8 @@ HALF = {"p50": 0.05, "p95": 0.1, "rate": 0.05, "failures": 0.01}
 minutes = cache(load_minutes)
 
 
-def single_analysis(duration_s, alpha):
-    return InterimAnalysis(duration_s=duration_s, alpha=alpha, share=1.0, is_last=True)
+def single_analysis(duration_s):
+    return InterimAnalysis(duration_s=duration_s, share=1.0)
 
 
 def compare_all(duet, duration_s, *, tolerances=HALF, alpha=0.01, interim=None, endpoints=ENDPOINTS):
@@ -40,14 +40,14 @@ def compare_all(duet, duration_s, *, tolerances=HALF, alpha=0.01, interim=None, 
         endpoints=endpoints,
         tolerances=tolerances,
         phase=phase(duration_s),
-        interim=interim or single_analysis(duration_s, alpha),
+        interim=interim or single_analysis(duration_s),
         alpha=alpha,
     )
 
 
 def run(duet, duration_s, *, tolerances=HALF, alpha=0.01):
     """All interim analyses of one run, stopping where they decide: the outcome and how long it took."""
-    for interim in plan_interim(duration_s, alpha):
+    for interim in plan_interim(duration_s):
         comparison = compare_all(
             duet, interim.duration_s, tolerances=tolerances, alpha=alpha, interim=interim
         )

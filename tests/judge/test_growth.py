@@ -19,7 +19,7 @@ from ci_gate.judge.validity.rules import check_validity
 from tests.judge.recordings import BEGIN_S, make_recording, make_rows
 from tests.judge.test_duet import PLANS, SCENARIO, SETTINGS
 
-LOOK = plan_interim(SETTINGS.max_duration_s, SETTINGS.alpha)[0]
+LOOK = plan_interim(SETTINGS.max_duration_s)[0]
 
 
 class Counted(np.ndarray):

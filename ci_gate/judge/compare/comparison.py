@@ -130,7 +130,8 @@ def compare(
     answers = [(question, question.measure(phase, interim)) for question in questions]
     effects = [(question, answer) for question, answer in answers if isinstance(answer, Effect)]
     weights = weigh_endpoints([question.endpoint for question, _ in effects])
-    levels = holm_levels([effect.p_value for _, effect in effects], weights, interim.alpha)
+    needed = [interim.needed_alpha(effect.p_value) for _, effect in effects]
+    levels = [interim.level(each) for each in holm_levels(needed, weights, alpha)]
     return Comparison(
         changes=tuple(
             _judge(question, effect, level, alpha)

@@ -84,11 +84,7 @@ def judge_duet(
     begin_s = max(side.begin_s for side in sides)
     is_begun = all(side.duration_s > 0 for side in sides)
     lasted_s = min(side.end_s for side in sides) - begin_s if is_begun else 0.0
-    reached = [
-        interim
-        for interim in plan_interim(settings.max_duration_s, settings.alpha)
-        if interim.duration_s <= lasted_s
-    ]
+    reached = [interim for interim in plan_interim(settings.max_duration_s) if interim.duration_s <= lasted_s]
     outcome = Outcome.INCONCLUSIVE
     comparison, analyses = Comparison(changes=(), not_compared=()), 0
     for interim in reached:
