@@ -55,7 +55,8 @@ def test_own_workflow__is_the_same_but_for_what_measures():
         name: CONTENT[name] for name in (True, "permissions", "concurrency")
     }
     assert called["with"]["key"] == CONTENT["jobs"]["load-history"]["steps"][-1]["with"]["key"]
-    assert called["with"]["base"] == CONTENT["jobs"]["load-history"]["steps"][-1]["with"]["base"]
+    for measures in (called, CONTENT["jobs"]["load-history"]["steps"][-1]):
+        assert "base" not in measures["with"], "what the push comes from is the base of a push"
     assert "write" not in called["permissions"].values()
     for name in ("permissions", "if", "timeout-minutes"):
         assert keep[name] == documented[name]
