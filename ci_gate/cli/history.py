@@ -21,7 +21,7 @@ from ci_gate.judge.history.record import (
     join_runs,
     record_run,
 )
-from ci_gate.judge.history.trends import judge_history
+from ci_gate.judge.history.worse import judge_history
 from ci_gate.report.annotations import clean_log_line
 from ci_gate.report.files import VERDICT_FILE, read_bounded, read_verdict
 from ci_gate.report.history import render_trends

@@ -42,7 +42,7 @@ from ci_gate.github.review import (
 from ci_gate.github.threshold_files import ThresholdFiles, read_side
 from ci_gate.judge.gate.lacking import demand_all, list_measured
 from ci_gate.judge.gate.mistakes import add_mistakes, make_empty_verdict
-from ci_gate.judge.history.trends import judge_history
+from ci_gate.judge.history.worse import judge_history
 from ci_gate.judge.verdict import MAX_VERDICT_BYTES, Verdict, decode_verdict
 from ci_gate.report.annotations import clean_log_line, render_annotations
 from ci_gate.report.comment import (

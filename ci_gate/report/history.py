@@ -9,7 +9,8 @@ from tabulate import tabulate
 
 from ci_gate.judge.history.record import History
 from ci_gate.judge.history.series import Machine
-from ci_gate.judge.history.trends import MIN_RUNS, Shift, Trend, Trends, Worsening, is_judged
+from ci_gate.judge.history.trends import MIN_RUNS, Shift, Trend, is_judged
+from ci_gate.judge.history.worse import Trends, Worsening
 from ci_gate.report.escape import MAX_NAME_LENGTH, clean, code_span
 from ci_gate.thresholds import Metric
 from ci_gate.wording import NOTHING, count, format_number

@@ -8,7 +8,8 @@ import msgspec
 
 from ci_gate.evidence.ranges import Version
 from ci_gate.judge.history.record import History
-from ci_gate.judge.history.trends import Shift, Trend, Trends, Worsening
+from ci_gate.judge.history.trends import Shift, Trend
+from ci_gate.judge.history.worse import Trends, Worsening
 from ci_gate.report.history import describe_machine
 
 TRENDS_SCHEMA: Final = 1

@@ -6,7 +6,7 @@ import pytest
 
 from ci_gate.github.earlier_history import ARTIFACT, WORKFLOW, find_history, try_history
 from ci_gate.judge.history.record import encode_history
-from ci_gate.judge.history.trends import judge_history
+from ci_gate.judge.history.worse import judge_history
 from ci_gate.report.history import render_trend_line
 from tests.github.fake_state import Artifact, Run
 from tests.github.test_archive import pack

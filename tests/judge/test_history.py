@@ -18,7 +18,7 @@ from ci_gate.judge.history.record import (
     record_run,
 )
 from ci_gate.judge.history.series import list_series
-from ci_gate.judge.history.trends import MAX_COMMITS_AGO, judge_history
+from ci_gate.judge.history.worse import MAX_COMMITS_AGO, judge_history
 from ci_gate.judge.occasion import Occasion
 from tests.judge.histories import EPYC, XEON, make_history, make_run, name_commit
 from tests.report.verdicts import SHA, change, duet, endpoint, scenario, verdict
@@ -192,6 +192,13 @@ def test_trend__what_was_taken_back_is_not_told():
     judged = judge_history(make_history(values))
     assert len(judged.trends[0].shifts) == 2
     assert not judged.worse
+
+
+def test_trend__what_was_taken_back_in_part_is_told_with_what_is_left():
+    values = raised(raised(scatter(by=0.03), 20, 1.5), 40, 1 / 1.2)
+    (worse,) = judge_history(make_history(values)).worse
+    assert worse.since.commit == name_commit(20)
+    assert worse.change == pytest.approx(0.25, abs=0.05)
 
 
 def test_trend__what_began_long_ago_is_not_told():

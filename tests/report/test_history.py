@@ -8,7 +8,7 @@ import re
 import pytest
 
 from ci_gate.judge.history.record import join_runs
-from ci_gate.judge.history.trends import judge_history
+from ci_gate.judge.history.worse import judge_history
 from ci_gate.report.comment import render_report
 from ci_gate.report.history import describe_worsening, render_trend_line, render_trends
 from ci_gate.report.html.history import render_history_html

@@ -9,7 +9,8 @@ from typing import Final
 
 from ci_gate.judge.history.record import METRICS, History
 from ci_gate.judge.history.series import from_scale
-from ci_gate.judge.history.trends import Drift, Trend, Trends, is_judged
+from ci_gate.judge.history.trends import Drift, Trend, is_judged
+from ci_gate.judge.history.worse import Trends
 from ci_gate.report.history import (
     SHIFT_HEADERS,
     SHORT,

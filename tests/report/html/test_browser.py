@@ -7,7 +7,7 @@ import json
 import pytest
 
 from ci_gate.judge.history.record import join_runs
-from ci_gate.judge.history.trends import judge_history
+from ci_gate.judge.history.worse import judge_history
 from ci_gate.report.html.history import render_history_html
 from ci_gate.report.html.overview import OverviewRun, render_overview
 from ci_gate.report.html.page import render_page
