@@ -105,7 +105,7 @@ class Counters:
     def rise_to(self, now: dict[int, float]) -> list[float]:
         """By how much each has risen since then.
 
-        That of a process seen for the first time tells of its past: it counts from the next reading on. One
+        That of a process seen for the first time is of its past: it counts from the next reading on. One
         that fell has not risen: a sum over threads falls when one of them ends, and a pid is used again.
         """
         risen = [max(value - self._last.get(pid, value), 0.0) for pid, value in now.items()]

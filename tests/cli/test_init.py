@@ -224,10 +224,10 @@ def test_init__says_what_a_gitignore_that_is_there_lacks(call, tmp_path, ignored
     ],
 )
 def test_command__is_what_the_repository_shows(tmp_path, files, command):
-    seen = look(tmp_path, **files)
-    assert (seen.command and seen.command.text) == command
+    found = look(tmp_path, **files)
+    assert (found.command and found.command.text) == command
     if command:
-        assert parse_thresholds(draft_thresholds(seen), "thresholds.yaml").service.target == command
+        assert parse_thresholds(draft_thresholds(found), "thresholds.yaml").service.target == command
 
 
 @pytest.mark.parametrize(
@@ -244,8 +244,8 @@ def test_command__is_what_the_repository_shows(tmp_path, files, command):
     ],
 )
 def test_dockerfile__port_and_health_check(tmp_path, text, port, health_path):
-    seen = look(tmp_path, **{"backend/Dockerfile": text}).dockerfile
-    assert seen == Dockerfile(path="backend/Dockerfile", port=port, health_path=health_path)
+    found = look(tmp_path, **{"backend/Dockerfile": text}).dockerfile
+    assert found == Dockerfile(path="backend/Dockerfile", port=port, health_path=health_path)
 
 
 def test_dockerfile__without_a_port_is_a_todo(tmp_path):
@@ -254,14 +254,14 @@ def test_dockerfile__without_a_port_is_a_todo(tmp_path):
 
 
 def test_compose__names_variables_and_never_copies_their_values(tmp_path):
-    seen = look(tmp_path, **{"compose.yaml": COMPOSE, "Dockerfile": "FROM a\nEXPOSE 8000\n"})
-    assert seen.compose == Compose(
+    found = look(tmp_path, **{"compose.yaml": COMPOSE, "Dockerfile": "FROM a\nEXPOSE 8000\n"})
+    assert found.compose == Compose(
         path="compose.yaml",
         servers=("postgres",),
         variables=("SECRET_KEY", "DATABASE_URL"),
         health_path="/alive",
     )
-    text = draft_thresholds(seen)
+    text = draft_thresholds(found)
     assert "abc" not in text
     thresholds = parse_thresholds(text, "thresholds.yaml")
     assert thresholds.service.ready.path == "/alive"
@@ -277,8 +277,8 @@ def test_locustfile__that_cannot_be_loaded_is_named(tmp_path):
     "text", ["services: [", "services: 5", "- a", "services: {web: {build: ., environment: 5}}"]
 )
 def test_compose__that_is_none_is_no_obstacle(tmp_path, text):
-    seen = look(tmp_path, **{"compose.yml": text})
-    assert seen.compose == Compose(path="compose.yml")
+    found = look(tmp_path, **{"compose.yml": text})
+    assert found.compose == Compose(path="compose.yml")
 
 
 NAMES = st.text(max_size=40)
@@ -286,13 +286,13 @@ NAMES = st.text(max_size=40)
 
 @given(path=NAMES, command=NAMES, health_path=NAMES.filter(bool), server=NAMES)
 def test_draft__whatever_was_seen_stays_in_its_value(path, command, health_path, server):
-    seen = Repository(
+    found = Repository(
         dockerfile=Dockerfile(path=path, port=80, health_path=health_path),
         compose=Compose(path=path, servers=(server, "redis")),
-        command=Command(text=command, seen_in=path),
+        command=Command(text=command, shown_in=path),
         unloadable=((path, server),),
     )
-    document = yaml.safe_load(draft_thresholds(seen))
+    document = yaml.safe_load(draft_thresholds(found))
     assert document.keys() == {"schema", "service", "probes", "profiles", "scenarios"}
     assert document["service"] == {"dockerfile": path, "port": 80, "ready": health_path}
     assert document["probes"] == {"redis": "${REDIS_URL:-}"}
@@ -300,10 +300,10 @@ def test_draft__whatever_was_seen_stays_in_its_value(path, command, health_path,
 
 @given(path=NAMES, health_path=NAMES.filter(bool))
 def test_draft__whatever_a_compose_file_is_called_stays_in_its_comment(path, health_path):
-    seen = Repository(
+    found = Repository(
         compose=Compose(path=path, variables=("DATABASE_URL",), health_path=health_path),
-        command=Command(text="serve", seen_in="Procfile"),
+        command=Command(text="serve", shown_in="Procfile"),
     )
-    service = yaml.safe_load(draft_thresholds(seen))["service"]
+    service = yaml.safe_load(draft_thresholds(found))["service"]
     env = {"DATABASE_URL": "${DATABASE_URL}"}
     assert service == {"command": "serve", "ready": health_path, "env": env}

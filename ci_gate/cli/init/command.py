@@ -23,7 +23,7 @@ def init(folder: Path, *, dry_run: bool) -> int:
     """Look at what is in FOLDER, and write a thresholds.yaml and workflows for it. Writes over nothing.
 
     Reads locustfiles (they are loaded, as Locust does), locust.conf, Dockerfile, compose file and the files
-    that say how a service starts. What it saw stands in comments. What it did not see is a TODO, which
+    that say how a service starts. What it found stands in comments. What it did not find is a TODO, which
     `ci-gate check` reports. A file that is there is kept; --dry-run shows how its draft differs.
     """
     root = root_of(folder)

@@ -1,6 +1,6 @@
-"""The files that a repository needs for the gate, drafted from what was seen in it. Pure text.
+"""The files that a repository needs for the gate, drafted from what was found in it. Pure text.
 
-What was not seen is a TODO, which `ci-gate check` reports: no draft turns green by itself.
+What was not found is a TODO, which `ci-gate check` reports: no draft turns green by itself.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ class Draft:
     why: str
 
 
-def draft_files(seen: Repository, folder: str = "") -> tuple[Draft, ...]:
+def draft_files(repository: Repository, folder: str = "") -> tuple[Draft, ...]:
     """Every file that the gate needs; thresholds.yaml is to lie in ``folder``, such as ``backend/``."""
     thresholds = f"{folder}{DEFAULT_FILE}"
-    files = [Draft(path=thresholds, text=draft_thresholds(seen), why=_explain(seen))]
-    if not seen.workloads:
+    files = [Draft(path=thresholds, text=draft_thresholds(repository), why=_explain(repository))]
+    if not repository.workloads:
         why = "a first locustfile: let it do what your users do"
         files.append(Draft(path=f"{folder}{LOCUSTFILE}", text=read_template("visits.py"), why=why))
-    gate, comment = draft_gate(seen, folder), draft_comment(folder)
+    gate, comment = draft_gate(repository, folder), draft_comment(folder)
     return (
         *files,
         Draft(path=GATE_WORKFLOW, text=gate, why="measures pull requests; OWNER is who publishes ci-gate"),
@@ -62,19 +62,19 @@ def draft_files(seen: Repository, folder: str = "") -> tuple[Draft, ...]:
     )
 
 
-def draft_thresholds(seen: Repository) -> str:
-    """The text of a thresholds.yaml, with what was seen as comments."""
-    profile = _profile(seen)
-    scenarios = [_scenario(seen, each) for each in seen.workloads] or [_first_scenario()]
+def draft_thresholds(repository: Repository) -> str:
+    """The text of a thresholds.yaml, with what was found as comments."""
+    profile = _profile(repository)
+    scenarios = [_scenario(repository, each) for each in repository.workloads] or [_first_scenario()]
     lines = [
         "# What is acceptable of this service under load. Edits of this file are reviewed like code.",
         "# `ci-gate check` says what is wrong or still to be filled in; `ci-gate run` measures and judges.",
         "schema: 1",
         "",
         "service:                          # how it is started, freshly for each scenario",
-        *_service(seen),
+        *_service(repository),
         "",
-        *_probes(seen.compose),
+        *_probes(repository.compose),
         "profiles:                         # how long the steady phase is; ramp and warm-up come before it",
         "  quick: {duration: 20s, warmup: 2s}",
         f"  pull_request: {{duration: {profile}, warmup: 5s}}",
@@ -82,13 +82,13 @@ def draft_thresholds(seen: Repository) -> str:
         "scenarios:",
         *(line for scenario in scenarios for line in scenario),
     ]
-    for path, error in seen.unloadable:
+    for path, error in repository.unloadable:
         lines += [f"  # {write_comment(path)} could not be loaded: {write_comment(error)}"]
     return "\n".join(lines) + "\n"
 
 
-def _service(seen: Repository) -> Iterator[str]:
-    dockerfile, command = seen.dockerfile, seen.command
+def _service(repository: Repository) -> Iterator[str]:
+    dockerfile, command = repository.dockerfile, repository.command
     if dockerfile is not None:
         yield f"  dockerfile: {write_scalar(dockerfile.path)}"
         if dockerfile.port:
@@ -98,17 +98,21 @@ def _service(seen: Repository) -> Iterator[str]:
         if command is not None:
             yield f"  # without a container: command: {write_scalar(command.text)}"
     elif command is not None:
-        yield f"  command: {write_scalar(command.text)}    # as {write_comment(command.seen_in)} shows"
+        yield f"  command: {write_scalar(command.text)}    # as {write_comment(command.shown_in)} shows"
     else:
         yield f"  command: {write_scalar(f'{TODO} how the service is started, with {{port}} for its port')}"
         yield "                                  # or image: shop:latest, dockerfile: Dockerfile, url: http://..."
-    path, why = _ready(seen)
+    path, why = _ready(repository)
     yield f"  ready: {write_scalar(path)}    # {why}"
     yield "  # before_each: python -m shop.reset    # fresh state: empty tables, flush caches, seed users"
     env = dict(command.env) if command and dockerfile is None else {}
-    variables = seen.compose.variables if seen.compose else ()
+    variables = repository.compose.variables if repository.compose else ()
     if env or variables:
-        yield f"  env:    # of {write_comment(seen.compose.path)}" if seen.compose and variables else "  env:"
+        yield (
+            f"  env:    # of {write_comment(repository.compose.path)}"
+            if repository.compose and variables
+            else "  env:"
+        )
         for name, value in env.items():
             yield f"    {name}: {write_scalar(value)}"
         for name in variables:
@@ -117,13 +121,16 @@ def _service(seen: Repository) -> Iterator[str]:
                 yield f"    {name}: {write_scalar(f'${{{name}}}')}{secret}"
 
 
-def _ready(seen: Repository) -> tuple[str, str]:
-    if seen.dockerfile and seen.dockerfile.health_path:
-        return seen.dockerfile.health_path, f"the health check of {write_comment(seen.dockerfile.path)}"
-    if seen.compose and seen.compose.health_path:
-        return seen.compose.health_path, f"the health check of {write_comment(seen.compose.path)}"
-    if seen.health_path:
-        return seen.health_path[0], f"stands in {write_comment(seen.health_path[1])}"
+def _ready(repository: Repository) -> tuple[str, str]:
+    if repository.dockerfile and repository.dockerfile.health_path:
+        return (
+            repository.dockerfile.health_path,
+            f"the health check of {write_comment(repository.dockerfile.path)}",
+        )
+    if repository.compose and repository.compose.health_path:
+        return repository.compose.health_path, f"the health check of {write_comment(repository.compose.path)}"
+    if repository.health_path:
+        return repository.health_path[0], f"stands in {write_comment(repository.health_path[1])}"
     return "/", "a path that answers below 400 once the service can serve"
 
 
@@ -138,8 +145,8 @@ def _probes(compose: Compose | None) -> Iterator[str]:
     yield ""
 
 
-def _profile(seen: Repository) -> str:
-    text = seen.locust_conf.get("run-time", "")
+def _profile(repository: Repository) -> str:
+    text = repository.locust_conf.get("run-time", "")
     try:
         duration_s = parse_duration_s(text)
     except ValueError:
@@ -147,8 +154,8 @@ def _profile(seen: Repository) -> str:
     return text if _MIN_RUN_S <= duration_s <= _MAX_RUN_S else "60s"
 
 
-def _scenario(seen: Repository, workload: Workload) -> Iterator[str]:
-    total, rate = (_read_number(seen.locust_conf.get(name, "")) for name in ("users", "spawn-rate"))
+def _scenario(repository: Repository, workload: Workload) -> Iterator[str]:
+    total, rate = (_read_number(repository.locust_conf.get(name, "")) for name in ("users", "spawn-rate"))
     source = "locust.conf" if total else "your own number: what you expect at the busiest"
     each = max(1, (total or _USERS) // len(workload.classes))
     rate = rate or min(10, each * len(workload.classes))
@@ -209,16 +216,18 @@ def _describe_wait(user: UserClass) -> str:
     return f"{tasks}; {wait}"
 
 
-def _explain(seen: Repository) -> str:
-    parts = [f"{each.locustfile}: {', '.join(user.name for user in each.classes)}" for each in seen.workloads]
-    if seen.dockerfile:
-        parts.append(seen.dockerfile.path)
-    elif seen.command:
-        parts.append(seen.command.seen_in)
-    if seen.compose:
-        servers = f" ({', '.join(seen.compose.servers)})" if seen.compose.servers else ""
-        parts.append(f"{seen.compose.path}{servers}")
-    return f"from {'; '.join(parts)}" if parts else "nothing that starts a service was seen: see its TODO"
+def _explain(repository: Repository) -> str:
+    parts = [
+        f"{each.locustfile}: {', '.join(user.name for user in each.classes)}" for each in repository.workloads
+    ]
+    if repository.dockerfile:
+        parts.append(repository.dockerfile.path)
+    elif repository.command:
+        parts.append(repository.command.shown_in)
+    if repository.compose:
+        servers = f" ({', '.join(repository.compose.servers)})" if repository.compose.servers else ""
+        parts.append(f"{repository.compose.path}{servers}")
+    return f"from {'; '.join(parts)}" if parts else "nothing that starts a service was found: see its TODO"
 
 
 def _slug(path: str) -> str:

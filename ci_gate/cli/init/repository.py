@@ -49,7 +49,7 @@ class Compose:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repository:
-    """All that was seen. Paths are relative to the folder of thresholds.yaml."""
+    """All that was found. Paths are relative to the folder of thresholds.yaml."""
 
     workloads: tuple[Workload, ...] = ()
     install: str = ""  # what a command of the service needs on the machine
@@ -62,7 +62,7 @@ class Repository:
 
 
 def look_at(folder: Path, environ: Mapping[str, str]) -> Repository:
-    """What is seen in ``folder`` and below, in a bounded number of files. What cannot be read is not seen."""
+    """What is found in ``folder`` and below, in a bounded number of files. What cannot be read is left out."""
     paths = tuple(_walk(folder))
     texts = {path: text for path in paths if (text := _read(folder / path)) is not None}
     locustfiles = [

@@ -17,7 +17,7 @@ class Command:
     """How the service could be started without a container, what it needs before, and what says so."""
 
     text: str
-    seen_in: str
+    shown_in: str
     env: tuple[tuple[str, str], ...] = ()
 
 
@@ -37,7 +37,7 @@ def _find_procfile(texts: Mapping[str, str]) -> Command | None:
     for path in list_named(texts, "Procfile"):
         if found := re.search(r"^web:[ \t]*(\S.*?)[ \t]*$", texts[path], re.MULTILINE):
             text = re.sub(r"\$(?:PORT\b|\{PORT(?::-[^}]*)?\})", "{port}", found[1])
-            return Command(text=text, seen_in=path)
+            return Command(text=text, shown_in=path)
     return None
 
 
@@ -46,7 +46,7 @@ def _find_asgi(texts: Mapping[str, str]) -> Command | None:
     if found is None:
         return None
     path, module, name = found
-    return Command(text=f"python -m uvicorn {module}:{name} --host 127.0.0.1 --port {{port}}", seen_in=path)
+    return Command(text=f"python -m uvicorn {module}:{name} --host 127.0.0.1 --port {{port}}", shown_in=path)
 
 
 def _find_flask(texts: Mapping[str, str]) -> Command | None:
@@ -55,8 +55,8 @@ def _find_flask(texts: Mapping[str, str]) -> Command | None:
         return None
     path, module, name = found
     if _depends_on(texts, "gunicorn"):
-        return Command(text=f"python -m gunicorn --bind 127.0.0.1:{{port}} {module}:{name}", seen_in=path)
-    return Command(text=f"python -m flask --app {module}:{name} run --port {{port}}", seen_in=path)
+        return Command(text=f"python -m gunicorn --bind 127.0.0.1:{{port}} {module}:{name}", shown_in=path)
+    return Command(text=f"python -m flask --app {module}:{name} run --port {{port}}", shown_in=path)
 
 
 def _find_application(texts: Mapping[str, str], classes: str) -> tuple[str, str, str] | None:
@@ -78,8 +78,8 @@ def _find_django(texts: Mapping[str, str]) -> Command | None:
     if wsgi and _depends_on(texts, "gunicorn"):
         module = wsgi.removeprefix(f"{folder}/").removesuffix(".py").replace("/", ".")
         where = f" --chdir {folder}" if folder else ""
-        return Command(text=f"python -m gunicorn{where} --bind 127.0.0.1:{{port}} {module}", seen_in=wsgi)
-    return Command(text=f"python {manage} runserver --noreload 127.0.0.1:{{port}}", seen_in=manage)
+        return Command(text=f"python -m gunicorn{where} --bind 127.0.0.1:{{port}} {module}", shown_in=wsgi)
+    return Command(text=f"python {manage} runserver --noreload 127.0.0.1:{{port}}", shown_in=manage)
 
 
 def _depends_on(texts: Mapping[str, str], package: str) -> bool:
@@ -97,9 +97,9 @@ def _find_node(texts: Mapping[str, str]) -> Command | None:
         if isinstance(scripts, dict) and scripts.get("start"):
             folder = path.rpartition("/")[0]
             if not folder and (text := _take_port(str(scripts["start"]))):
-                return Command(text=text, seen_in=path)
+                return Command(text=text, shown_in=path)
             where = f" --prefix {folder}" if folder else ""
-            return Command(text=f"npm start{where}", seen_in=path, env=(("PORT", "{port}"),))
+            return Command(text=f"npm start{where}", shown_in=path, env=(("PORT", "{port}"),))
     return None
 
 
@@ -119,4 +119,4 @@ def _find_go(texts: Mapping[str, str]) -> Command | None:
     )
     if main is None:
         return None
-    return Command(text=f"go run ./{main.rpartition('/')[0]}", seen_in=main, env=(("PORT", "{port}"),))
+    return Command(text=f"go run ./{main.rpartition('/')[0]}", shown_in=main, env=(("PORT", "{port}"),))

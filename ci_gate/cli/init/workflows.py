@@ -16,10 +16,10 @@ COMMENT_WORKFLOW: Final = ".github/workflows/load-gate-comment.yml"
 _SET_UP_PYTHON: Final = "actions/setup-python@a309ff8b426b58ec0e2a45f0f869d46889d02405 # v6.2.0"
 
 
-def draft_gate(seen: Repository, folder: str) -> str:
+def draft_gate(repository: Repository, folder: str) -> str:
     """The workflow that measures; thresholds.yaml lies in ``folder``, as `draft_files` has it."""
     step = ["      - name: Load gate", f"        uses: {ACTION}", *_inputs(folder)]
-    lines = [*_install(seen, folder), *_secrets(seen), *step]
+    lines = [*_install(repository, folder), *_secrets(repository), *step]
     return read_template("load-gate.yml") + "".join(f"{line}\n" for line in lines)
 
 
@@ -40,21 +40,21 @@ def _inputs(folder: str) -> Iterator[str]:
         yield f"          thresholds: {write_scalar(folder + DEFAULT_FILE)}"
 
 
-def _install(seen: Repository, folder: str) -> Iterator[str]:
+def _install(repository: Repository, folder: str) -> Iterator[str]:
     """What a command needs on the runner; an image brings its own."""
-    if seen.dockerfile is None and seen.install:
-        if seen.install.startswith("python "):
+    if repository.dockerfile is None and repository.install:
+        if repository.install.startswith("python "):
             yield "      - name: Set up Python"
             yield f"        uses: {_SET_UP_PYTHON}"
             yield "        with:"
             yield '          python-version: "3.13"'
         yield "      - name: Install the service"
-        yield f"        run: {write_scalar(seen.install)}"
+        yield f"        run: {write_scalar(repository.install)}"
         if folder:
             yield f"        working-directory: {write_scalar(folder)}"
 
 
-def _secrets(seen: Repository) -> Iterator[str]:
-    variables = seen.compose.variables if seen.compose else ()
+def _secrets(repository: Repository) -> Iterator[str]:
+    variables = repository.compose.variables if repository.compose else ()
     if variables:
         yield f"      # The service's own variables are set in the job, as env: {', '.join(variables)}"

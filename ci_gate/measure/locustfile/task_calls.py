@@ -100,7 +100,7 @@ def _is_foreign(call: ast.AST) -> bool:
 
 
 def count_fewest(user_class: type[User], function: Any, *, depth: int = 0) -> int:
-    """The fewest requests that a run of the task makes if no exception ends it; 0 where that cannot be told.
+    """The fewest requests that a run of the task makes if no exception ends it; 0 where that is not known.
 
     0 also for a task that pauses by itself: how long it takes is then not known.
     """
