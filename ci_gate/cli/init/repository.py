@@ -62,7 +62,7 @@ class Repository:
 
 
 def look_at(folder: Path, environ: Mapping[str, str]) -> Repository:
-    """What is found in ``folder`` and below, in a bounded number of files. What cannot be read is left out."""
+    """What is found in ``folder`` and below, in a bounded number of files. What cannot be read is not."""
     paths = tuple(_walk(folder))
     texts = {path: text for path in paths if (text := _read(folder / path)) is not None}
     locustfiles = [

@@ -131,7 +131,7 @@ def _bound_failures(figures: Sequence[Figure], next_requests: int) -> float:
 
 def round_out(value: float, *, is_up: bool, digits: int = _DIGITS) -> float:
     """To so many digits, away from what was measured."""
-    exact = Decimal(f"{value:.12g}")  # of 3 x 1.1, which is 3.3000000000000003
+    exact = Decimal(format(value, ".12g"))  # of 3 x 1.1, which is 3.3000000000000003
     step = Decimal(1).scaleb(exact.adjusted() - digits + 1)
     return float((exact / step).to_integral_value(ROUND_CEILING if is_up else ROUND_FLOOR) * step)
 
