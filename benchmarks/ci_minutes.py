@@ -30,7 +30,7 @@ from tabulate import tabulate
 
 from ci_gate.evidence.readings import Mark
 from ci_gate.evidence.recording import read_lines
-from ci_gate.thresholds import Profile, Scenario, Thresholds, parse_thresholds
+from ci_gate.thresholds import Profile, Scenario, parse_thresholds
 
 ROOT = Path(__file__).parents[1]
 WORKFLOW = ROOT / ".github" / "workflows" / "load-gate.yml"
@@ -62,8 +62,10 @@ class Job:
         return math.ceil((self.load_s + self.build_s + self.beside_s) / 60)
 
 
-def read_jobs(workflow: Path, times: dict[str, object], profile_name: str) -> Iterator[Job]:
-    """Each job of the workflow that runs for a pull request."""
+def read_jobs(
+    workflow: Path, times: dict[str, object], profile_name: str, compared_s: float | None = None
+) -> Iterator[Job]:
+    """Each job that runs for a pull request. Without ``compared_s``, comparisons take all of their budget."""
     file = ROOT / "thresholds.yaml"
     thresholds = parse_thresholds(file.read_text(), str(file))
     profile = thresholds.profile(profile_name)
@@ -75,7 +77,7 @@ def read_jobs(workflow: Path, times: dict[str, object], profile_name: str) -> It
             yield add_up(name, job, times, 0.0)
             continue
         for scenario in thresholds.scenarios:
-            load_s = measure_load(scenario, profile, thresholds)
+            load_s = measure_load(scenario, profile, compared_s or thresholds.compare_scenario.max_duration_s)
             yield add_up(f"{name} ({scenario.name})", job, times, load_s)
 
 
@@ -97,11 +99,10 @@ def add_up(name: str, job: dict[str, object], times: dict[str, object], load_s: 
     return Job(name=name, load_s=load_s, build_s=build_s, beside_s=beside_s, unknown=tuple(unknown))
 
 
-def measure_load(scenario: Scenario, profile: Profile, thresholds: Thresholds) -> float:
-    """The seconds of load on head alone, and of a comparison that takes all of its budget."""
+def measure_load(scenario: Scenario, profile: Profile, compared_s: float) -> float:
+    """The seconds of load on head alone, and of a comparison whose steady phase lasts ``compared_s``."""
     ramp_s = scenario.user_count / scenario.spawn_rate + scenario.ramp_s + profile.warmup_s
-    compared_s = thresholds.compare_scenario.max_duration_s if scenario.regression else 0.0
-    return ramp_s + profile.duration_s + (ramp_s + compared_s if compared_s else 0.0)
+    return ramp_s + profile.duration_s + (ramp_s + compared_s if scenario.regression else 0.0)
 
 
 def read_log(log: str) -> dict[str, float]:
@@ -163,6 +164,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--workflow", type=Path, default=WORKFLOW)
     parser.add_argument("--times", type=Path, default=TIMES)
     parser.add_argument("--profile", default="pull_request")
+    parser.add_argument("--compared", type=float, help="seconds until a comparison is decided")
     parser.add_argument("--set", action="append", default=[], metavar="STEP=SECONDS")
     parser.add_argument("--beyond-load", type=float, help="seconds that the measuring step takes beside load")
     parser.add_argument(
@@ -193,7 +195,7 @@ def main() -> None:
         times["steps"][name] = float(seconds)
     if options.record:
         options.times.write_text(json.dumps(times, indent=1, ensure_ascii=False) + "\n")
-    print(render([*read_jobs(options.workflow, times, options.profile)]))
+    print(render([*read_jobs(options.workflow, times, options.profile, options.compared)]))
     print(f"\nmeasured on: {times['note']}")
 
 
