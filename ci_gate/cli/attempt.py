@@ -14,7 +14,7 @@ from ci_gate.cli.options import make_options, service_environment
 from ci_gate.cli.run import measure_and_judge, out_option, quiet_option
 from ci_gate.errors import BadInputError, OutsideError, UsageError
 from ci_gate.measure.locustfile.workloads import describe_workloads
-from ci_gate.thresholds import ALL_ENDPOINTS, DEFAULT_FILE, Thresholds, parse_thresholds
+from ci_gate.thresholds import ALL_ENDPOINTS, DEFAULT_FILE, LocustSettings, Thresholds, parse_thresholds
 from ci_gate.thresholds.overrides import share_users
 from ci_gate.thresholds.yaml.text import write_scalar
 
@@ -82,7 +82,8 @@ def _path_from_here(locustfile: str) -> str:
 def _write_lines(
     locustfile: str, url: str, users: int, duration: str, limits: tuple[str, ...]
 ) -> tuple[_Line, ...]:
-    workload = describe_workloads([locustfile], Path.cwd(), service_environment())[locustfile]
+    settings = LocustSettings(locustfiles=(locustfile,))
+    workload = describe_workloads([settings], Path.cwd(), service_environment())[settings]
     if workload.error or not workload.classes:
         raise UsageError(f"{locustfile}: {workload.error or 'it has no user class that could run'}")
     load = locustfile, url, duration, limits

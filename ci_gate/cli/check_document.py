@@ -10,14 +10,19 @@ from ci_gate.cli.json_output import DOCUMENT_SCHEMA
 from ci_gate.evidence.ranges import Version
 from ci_gate.evidence.workload import Workload
 from ci_gate.judge.validity.feasibility import find_unprovable, list_unused, offered_rate
-from ci_gate.thresholds import ALL_ENDPOINTS, Thresholds
+from ci_gate.thresholds import ALL_ENDPOINTS, LocustSettings, Thresholds
 
 
 class CheckedScenario(msgspec.Struct, frozen=True, kw_only=True):
-    """``offered_per_s`` is what the users could send at most; None: not known before the run."""
+    """``offered_per_s`` is what the users could send at most; None: not known before the run.
+
+    Under a shape ``users`` is how many it asks for at most, and ``shape_lasts_s`` how long it lasts; None:
+    not known, or no shape decides.
+    """
 
     name: str
     users: int
+    shape_lasts_s: float | None
     offered_per_s: float | None
     limits: int
     unused: tuple[str, ...]
@@ -44,18 +49,19 @@ class CheckDocument(msgspec.Struct, frozen=True, kw_only=True):
     too_short: tuple[TooShort, ...]
 
 
-def describe_check(thresholds: Thresholds, workloads: Mapping[str, Workload]) -> CheckDocument:
-    """What is known of each scenario before any load; ``workloads`` are by locustfile."""
+def describe_check(thresholds: Thresholds, workloads: Mapping[LocustSettings, Workload]) -> CheckDocument:
+    """What is known of each scenario before any load."""
     return CheckDocument(
         schema=DOCUMENT_SCHEMA,
         thresholds_file=thresholds.file,
         scenarios=tuple(
             CheckedScenario(
                 name=scenario.name,
-                users=scenario.user_count,
-                offered_per_s=offered_rate(scenario, workloads[scenario.locustfile], ALL_ENDPOINTS),
+                users=shape.users if (shape := workloads[scenario.locust].shape) else scenario.user_count,
+                shape_lasts_s=shape.lasts_s if shape else None,
+                offered_per_s=offered_rate(scenario, workloads[scenario.locust], ALL_ENDPOINTS),
                 limits=len(scenario.limits),
-                unused=tuple(list_unused(scenario, workloads[scenario.locustfile])),
+                unused=tuple(list_unused(scenario, workloads[scenario.locust])),
             )
             for scenario in thresholds.scenarios
         ),

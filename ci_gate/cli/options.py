@@ -10,9 +10,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from ci_gate.cli.users_hint import name_user_classes
 from ci_gate.errors import BadInputError, UsageError
 from ci_gate.measure.locustfile.workloads import describe_workloads
-from ci_gate.thresholds import Profile, Scenario, Thresholds, parse_thresholds
+from ci_gate.thresholds import LocustSettings, Profile, Scenario, Thresholds, parse_thresholds
 from ci_gate.thresholds.overrides import replace_image, replace_users
 
 if TYPE_CHECKING:
@@ -35,7 +36,10 @@ _MEASURING: Final = (
 def read_thresholds(path: Path) -> Thresholds:
     """Raises UsageError for a file that cannot be read, BadInputError for what is wrong in it."""
     try:
-        return parse_thresholds(path.read_text(encoding="utf-8"), str(path))
+        text = path.read_text(encoding="utf-8")
+        return parse_thresholds(text, str(path))
+    except BadInputError as error:
+        raise name_user_classes(error, text, str(path), service_environment()) from error
     except OSError as error:
         hint = "; `ci-gate init` writes a first one" if isinstance(error, FileNotFoundError) else ""
         raise UsageError(f"{path}: {error.strerror}{hint}") from error
@@ -95,7 +99,7 @@ def make_options(  # noqa: PLR0913 - one parameter for each option
 
 def check_workloads(
     thresholds: Thresholds, repository: Path, modules: Sequence[str] = _CHECKING
-) -> dict[str, Workload]:
+) -> dict[LocustSettings, Workload]:
     """What the locustfiles say. Raises BadInputError where they and thresholds.yaml do not fit.
 
     ``modules`` are imported while the locustfiles are loaded.
@@ -103,9 +107,9 @@ def check_workloads(
     from ci_gate.run.secrets import keep_secrets_of
 
     environ = service_environment()
-    keep_secrets_of(thresholds.service, thresholds.probes, environ, thresholds.text)
+    keep_secrets_of(thresholds.service, thresholds, environ)
     workloads = describe_workloads(
-        (scenario.locustfile for scenario in thresholds.scenarios),
+        (scenario.locust for scenario in thresholds.scenarios),
         repository,
         environ,
         meanwhile=lambda: [importlib.import_module(module) for module in modules],

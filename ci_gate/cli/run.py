@@ -65,15 +65,23 @@ def check(thresholds_file: Path, names: tuple[str, ...], *, runs: bool, as_json:
 
         print_json(describe_check(thresholds, workloads))
         return EXIT_PASS
-    from ci_gate.judge.validity.feasibility import find_unprovable, list_unused, offered_rate
+    from ci_gate.judge.validity.feasibility import (
+        describe_shape,
+        find_unprovable,
+        list_unused,
+        offered_rate,
+    )
 
     scenarios = choose_scenarios(thresholds, names)
     for scenario in scenarios:
-        offered = offered_rate(scenario, workloads[scenario.locustfile], ALL_ENDPOINTS)
+        offered = offered_rate(scenario, workloads[scenario.locust], ALL_ENDPOINTS)
         rate = "a rate that is not known before the run" if offered is None else f"at most {offered:,.1f}/s"
         users = count(scenario.user_count, "user offers", "users offer")
-        click.echo(f"{scenario.name}: {users} {rate}; {count(len(scenario.limits), 'limit')}")
-        for line in list_unused(scenario, workloads[scenario.locustfile]):
+        load = f"{users} {rate}"
+        if scenario.locust.shape:
+            load = describe_shape(scenario, workloads[scenario.locust])
+        click.echo(f"{scenario.name}: {load}; {count(len(scenario.limits), 'limit')}")
+        for line in list_unused(scenario, workloads[scenario.locust]):
             click.echo(f"{scenario.name}: {line}")
     port = thresholds.service.fixed_port
     if port is not None and any(scenario.regression for scenario in scenarios):

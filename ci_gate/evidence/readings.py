@@ -58,6 +58,7 @@ class Reading(StrictValue, frozen=True):
     cpu_percent: Percent  # of one core
     lag_ms: Milliseconds  # the longest time by which the event loop was late
     memory_bytes: Count
+    target_users: Count | None = None  # that a shape asked for last; None: no shape decides
 
 
 class ForeignProcess(StrictValue, frozen=True):
@@ -164,6 +165,16 @@ class ExitCode(StrictValue, frozen=True):
     printed: tuple[str, ...]
 
 
+class EarlyStop(StrictValue, frozen=True):
+    """The locustfile ended the test before its time: by which line of its code, and what it printed last.
+
+    ``where`` is empty where none of its code was running, as for a StopTest that it raised.
+    """
+
+    where: str
+    printed: tuple[str, ...]
+
+
 class OddValue(StrictValue, frozen=True):
     """What request events of an endpoint brought that is not what Locust documents.
 
@@ -193,6 +204,9 @@ class Totals(StrictValue, frozen=True):
     redirects: tuple[Redirects, ...] = ()
     own_hosts: dict[str, str] = {}  # of user classes that kept them instead of the service's URL
     exit_code: ExitCode | None = None  # None: it chose none, or success
+    stopped: EarlyStop | None = None
+    shape_ended: bool = False  # the shape of the load ended it
+    left_users: dict[str, Count] = {}  # users that ended by themselves while the load was on, by class
     heard: tuple[EndpointTotal, ...] | None = None
     odd_values: tuple[OddValue, ...] = ()
     tasks: tuple[TaskCount, ...] = ()  # of a reset check; other recordings do not count them

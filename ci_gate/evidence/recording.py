@@ -18,6 +18,7 @@ All but run.json and totals.json only grow, so whatever happens to the writer, w
 
 from __future__ import annotations
 
+import math
 import os
 from typing import TYPE_CHECKING, Annotated, Final, Self, TypeVar
 
@@ -25,7 +26,7 @@ import msgspec
 
 from ci_gate.errors import EvidenceError
 from ci_gate.evidence.log_end import read_log_end
-from ci_gate.evidence.ranges import Count, Rate, Span, Version
+from ci_gate.evidence.ranges import Count, Rate, Share, Span, Version
 from ci_gate.evidence.readings import (
     MachineReading,
     Mark,
@@ -59,12 +60,37 @@ class UnusedSetting(StrictValue, frozen=True):
     """Something that Locust alone would have used: where it stands, and what of it is lost.
 
     ``replaced``: nothing is, for thresholds.yaml says the same or it has no influence on the load.
+    ``key`` is that of thresholds.yaml which would use it, or says the same; empty where there is none.
     """
 
     what: str
     why: str
     replaced: bool = False
+    key: str = ""
     user_classes: tuple[str, ...] = ()  # the only ones it is about; empty: all
+
+
+class ShapePlan(StrictValue, frozen=True):
+    """The LoadTestShape that says how many users run, and when.
+
+    ``users`` is how many it asks for at most, ``share`` the part of them that is put on. ``ends``: it ends
+    the load itself; else the plan's duration does.
+    """
+
+    name: str
+    users: Count
+    share: Share
+    ends: bool
+
+    @property
+    def peak_users(self) -> int:
+        """How many users run at most."""
+        return scale_users(self.users, self.share)
+
+
+def scale_users(users: int, share: float) -> int:
+    """So many of them, rounded up; 0 only of 0."""
+    return math.ceil(round(users * share, 6))
 
 
 class RecordingPlan(StrictValue, frozen=True):
@@ -72,7 +98,7 @@ class RecordingPlan(StrictValue, frozen=True):
 
     scenario: str
     recording: RecordingName
-    locustfile: str
+    locustfile: str  # files and folders, joined by commas as Locust's own option takes them
     users: dict[str, Count]
     spawn_rate: Rate
     warmup_s: Span
@@ -89,6 +115,18 @@ class RecordingPlan(StrictValue, frozen=True):
     unused: tuple[UnusedSetting, ...] = ()
     service_first: bool | None = None  # of a duet: its service is started before the other side's
     load_first: bool | None = None  # the same of its Locust; None: no duet, or not written down
+    directory: str = ""  # the working folder, below the repository's
+    env: dict[str, str] = msgspec.field(default_factory=dict)  # as the scenario has it, not resolved
+    args: tuple[str, ...] = ()  # the same
+    tags: tuple[str, ...] = ()
+    exclude_tags: tuple[str, ...] = ()
+    host: str | None = None  # the same, of users that are no HTTP users
+    shape: ShapePlan | None = None  # in place of users and spawn_rate
+
+    @property
+    def user_count(self) -> int:
+        """Users of all classes together; under a shape, at most."""
+        return self.shape.peak_users if self.shape else sum(self.users.values())
 
 
 class RunInfo(StrictValue, frozen=True):

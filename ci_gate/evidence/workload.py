@@ -4,9 +4,24 @@ from __future__ import annotations
 
 from typing import Literal
 
+import msgspec
+
 from ci_gate.evidence.ranges import Count, Share, Span
 from ci_gate.evidence.readings import StrictValue
 from ci_gate.evidence.recording import UnusedSetting
+
+
+class GivenSettings(StrictValue, frozen=True):
+    """What Locust loads and is given of a scenario's settings, placeholders and variables resolved."""
+
+    locustfiles: tuple[str, ...]
+    directory: str = ""
+    env: dict[str, str] = msgspec.field(default_factory=dict)
+    args: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    exclude_tags: tuple[str, ...] = ()
+    host: str | None = None
+    shape: str | None = None
 
 
 class Wait(StrictValue, frozen=True):
@@ -42,6 +57,19 @@ class UserClass(StrictValue, frozen=True):
     weight: Count = 1  # by which Locust alone would share users among the classes
 
 
+class Shape(StrictValue, frozen=True):
+    """What a LoadTestShape says when it is asked second by second, by a clock of its own.
+
+    ``lasts_s`` is None where it did not end within the bounds of such a look, or cannot be asked so, as
+    ``error`` says then. ``users`` is how many it asks for at most.
+    """
+
+    name: str
+    users: Count
+    lasts_s: Span | None
+    error: str = ""
+
+
 class Workload(StrictValue, frozen=True):
     """One locustfile; ``error`` says why it could not be loaded."""
 
@@ -49,3 +77,5 @@ class Workload(StrictValue, frozen=True):
     classes: tuple[UserClass, ...]
     error: str | None
     unused: tuple[UnusedSetting, ...] = ()
+    shapes: tuple[str, ...] = ()  # the names of all its shapes
+    shape: Shape | None = None  # the one that the scenario asks for

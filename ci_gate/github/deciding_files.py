@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from ci_gate.thresholds import Thresholds
+from ci_gate.thresholds import Scenario, Thresholds
 
 Listing = tuple[dict[str, str], dict[str, str]]
 """The files and the folders directly in a folder, by path: each with git's digest."""
@@ -24,14 +24,17 @@ def find_deciding(
 ) -> dict[str, str]:
     """Path -> digest of every file below the folder of a locustfile, data too, and of workflows and actions.
 
+    The working folder of a scenario counts as the folder of its locustfile does.
+
     A locustfile at the root stands beside the whole repository: of that, only what is directly there and may
     be a scenario's. ``most_lists`` is how many folders may be listed; beyond, a folder counts as one, by its
     own digest. Not ``file`` itself, thresholds.yaml, whose changes are listed by setting.
     """
     home = posixpath.dirname(file)
     beside = {
-        posixpath.normpath(posixpath.join(home, posixpath.dirname(scenario.locustfile)))
+        posixpath.normpath(posixpath.join(home, folder))
         for scenario in thresholds.scenarios
+        for folder in (*map(posixpath.dirname, scenario.locust.locustfiles), *_directory_of(scenario))
     }
     beside = {folder for folder in beside if not folder.startswith(("/", ".."))}  # none of the repository's
     digests: dict[str, str] = {}
@@ -53,3 +56,7 @@ def find_deciding(
         waiting.extend(folders.items())
     digests.pop(file, None)
     return digests
+
+
+def _directory_of(scenario: Scenario) -> tuple[str, ...]:
+    return (scenario.locust.directory,) if scenario.locust.directory else ()

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ci_gate.evidence.ranges import Count, Quantity
-from ci_gate.evidence.readings import StrictValue
+from ci_gate.evidence.readings import ErrorCount, StrictValue
 from ci_gate.evidence.sample_table import count_ids, group_rows
 from ci_gate.evidence.samples import NOT_HTTP
 from ci_gate.judge.quantiles import compute_quantile
 from ci_gate.judge.resources import ResourceFigures, summarise_resources
 from ci_gate.judge.steady import SteadyPhase
-from ci_gate.judge.texts import fold_texts
+from ci_gate.judge.texts import describe_errors, fold_texts
 from ci_gate.thresholds import ALL_ENDPOINTS
 
 _KEPT_ERRORS: Final = 5
@@ -144,6 +144,25 @@ def _count_errors(errors: NDArray[np.unsignedinteger], strings: tuple[str, ...])
 def _count(column: NDArray[np.unsignedinteger]) -> list[tuple[int, int]]:
     ids, counts = count_ids(column)
     return list(zip(ids.tolist(), counts.tolist(), strict=True))
+
+
+def describe_statuses(samples: NDArray[np.void], strings: tuple[str, ...]) -> str:
+    """How often each status came; where there was none, with the text of what went wrong instead."""
+    return ", ".join(
+        f"{name_status(status)} x {times:,}{_describe_texts(samples[samples['status'] == status], strings)}"
+        for status, times in sorted(_count(samples["status"]), key=lambda pair: -pair[1])[:_KEPT_ERRORS]
+    )
+
+
+def _describe_texts(rows: NDArray[np.void], strings: tuple[str, ...]) -> str:
+    if int(rows["status"][0]) not in {0, NOT_HTTP}:
+        return ""
+    errors = [
+        ErrorCount(subject="", error=strings[number], count=times)
+        for number, times in _count(rows["error"])
+        if number
+    ]
+    return f": {describe_errors(errors)}" if errors else ""
 
 
 def name_status(status: int) -> str:

@@ -35,6 +35,7 @@ from ci_gate.judge.outcomes import (
     outcome_of_scenario,
 )
 from ci_gate.judge.scenario_evidence import ScenarioEvidence, gather_evidence
+from ci_gate.judge.stages import StageSummary, summarise_stages
 from ci_gate.judge.steady import ClassifiedRecording
 from ci_gate.judge.summary import EndpointSummary
 from ci_gate.judge.validity.findings import Finding, Rule, make_rule_input, not_measured
@@ -59,6 +60,7 @@ class ScenarioVerdict(StrictValue, frozen=True):
     findings: tuple[Finding, ...]
     comparison: DuetVerdict | None = None  # None: not compared with base
     diagnosis: Diagnosis | None = None  # changes no outcome
+    stages: tuple[StageSummary, ...] = ()  # where a shape decides how many users run
     environment: Environment | None = None  # of this scenario: each job of a matrix has a machine of its own
 
     @property
@@ -130,9 +132,10 @@ def judge_scenario(
     return ScenarioVerdict(
         name=scenario.name,
         outcome=outcome_of_scenario(findings, case.limits, None),
-        users=scenario.user_count,
+        users=plan.user_count,
         duration_s=case.steady.duration_s,
         endpoints=case.summaries,
+        stages=summarise_stages(case.steady, case.recording.readings) if plan.shape else (),
         limits=case.limits,
         findings=findings,
     )
@@ -191,7 +194,7 @@ def _without_proof(plan: RecordingPlan, judged: ScenarioVerdict | None, why: str
     nothing = ScenarioVerdict(
         name=plan.scenario,
         outcome=Outcome.INVALID,
-        users=sum(plan.users.values()),
+        users=plan.user_count,
         duration_s=0.0,
         endpoints=(),
         limits=(),

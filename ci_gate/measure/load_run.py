@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 import time
@@ -15,6 +16,7 @@ import msgspec
 from ci_gate.addresses import kept_secrets
 from ci_gate.errors import OutsideError
 from ci_gate.evidence.recording import RecordingPlan, write_json
+from ci_gate.evidence.workload import GivenSettings
 from ci_gate.measure import AWAITED_HOST
 from ci_gate.measure.foreign import ForeignMeter
 from ci_gate.measure.machine import MachineMeter
@@ -30,6 +32,7 @@ from ci_gate.wording import format_exact
 _POLL_S = 0.1
 _START_ALLOWANCE_S = 60.0  # for Locust to start and to write its totals, on a slow machine
 _INTERRUPT_GRACE_S = 5.0
+NO_SETTINGS = GivenSettings(locustfiles=())
 _GONE_READINGS = 3  # of a service that is not there, one a second: no load can end well then
 _SERVICE_GONE = "the service has ended"
 _LOCUST_GONE = "the Locust of one side has ended"
@@ -42,10 +45,15 @@ class Generator:
         self.process = process
         self._closing = closing
 
-    def begin(self, service: RunningService) -> None:
+    def begin(self, service: RunningService, settings: GivenSettings) -> None:
         """Put the load on this service."""
         ca = find_ca(service.service, service.placement)
-        target = Target(url=service.url, ca=str(ca.resolve()) if ca else "", secrets=kept_secrets())
+        target = Target(
+            url=service.url,
+            ca=str(ca.resolve()) if ca else "",
+            secrets=kept_secrets(),
+            settings=settings,
+        )
         self.process.write_input(msgspec.json.encode(target))
 
     def close(self) -> None:
@@ -68,7 +76,7 @@ def start_generator(
     command = Command(
         words=locust_command(plan, folder.resolve(), AWAITED_HOST),
         env=environ,
-        cwd=repository,
+        cwd=repository / plan.directory,
         log=open_log(folder / "locust.log"),
         grace_s=_INTERRUPT_GRACE_S,
         reads_input=True,
@@ -82,12 +90,14 @@ def start_generator(
 class Job:
     """What a generator is to do, where to write, against which service, and what is probed beside it.
 
-    ``needs_service``: once the service has ended, no load on it can end well.
+    ``settings`` are those of its scenario, resolved. ``needs_service``: once the service has ended, no load
+    on it can end well.
     """
 
     plan: RecordingPlan
     folder: Path
     service: RunningService
+    settings: GivenSettings = NO_SETTINGS
     probes: ProbeTargets = NO_PROBES
     needs_service: bool = True
 
@@ -115,13 +125,13 @@ def record(
         generators = []
         for job, generator in loads:
             stack.callback(generator.close)
-            generator.begin(job.service)
+            generator.begin(job.service, job.settings)
             generators.append(generator.process)
         deadline = time.monotonic() + max(_longest_s(job.plan) for job in jobs)
         next_second = time.monotonic() + 1
         gone_readings, is_decided, ended_by = 0, False, None
         while running := [generator for generator in generators if generator.exit_status() is None]:
-            why = _LOCUST_GONE if len(running) < len(generators) else None
+            why = _LOCUST_GONE if _is_any_gone(jobs, generators) else None
             running[0].wait(_POLL_S)  # at most: the next second need not be awaited after its end
             if time.monotonic() > deadline:
                 break
@@ -152,6 +162,15 @@ def _has_begun(load: tuple[Job, Generator]) -> bool:
     return generator.process.exit_status() is not None or (marks.exists() and marks.stat().st_size > 0)
 
 
+def _is_any_gone(jobs: list[Job], generators: list[GuardedProcess]) -> bool:
+    """Whether one ended before the others. A shape ends its load itself, on one side a little earlier."""
+    statuses = [generator.exit_status() for generator in generators]
+    return any(
+        status is not None and not (job.plan.shape and status == 0)
+        for job, status in zip(jobs, statuses, strict=True)
+    )
+
+
 def _end_steady_phase(generators: list[GuardedProcess], drain_s: float) -> None:
     """Let Locust stop its users, await what is in flight, and write its totals."""
     for generator in generators:
@@ -176,18 +195,33 @@ def _cannot_write(folder: Path, error: OSError) -> OutsideError:
 
 
 def locust_command(plan: RecordingPlan, folder: Path, host: str) -> tuple[str, ...]:
-    """The command line of one recorded, headless Locust run against ``host``, which may be AWAITED_HOST."""
+    """The command line of one recorded, headless Locust run against ``host``, which may be AWAITED_HOST.
+
+    It is for the plan's working folder. The recorder adds the words of the scenario's ``args``, which may
+    hold secrets.
+    """
+    files = plan.locustfile.split(",")
+    if plan.directory:
+        files = [os.path.relpath(each, plan.directory) for each in files]
     options = {
-        "--locustfile": plan.locustfile,
+        "--locustfile": ",".join(files),
         "--host": host,
-        "--users": str(sum(plan.users.values())),
-        "--spawn-rate": format_exact(plan.spawn_rate),
+        **_load_options(plan),
         "--exit-code-on-error": "0",
         "--loglevel": "INFO",
     }
-    flat = (word for option in options.items() for word in option)
+    flat = [word for option in options.items() for word in option]
+    for option, tags in (("--tags", plan.tags), ("--exclude-tags", plan.exclude_tags)):
+        flat += (option, *tags) if tags else ()
     recorder = (sys.executable, "-P", "-m", "ci_gate.measure.in_locust.recorder", str(folder))
     return (*recorder, *flat, "--headless", "--only-summary", *plan.users)
+
+
+def _load_options(plan: RecordingPlan) -> dict[str, str]:
+    """None where a shape says it: Locust would warn that it does not use them."""
+    if plan.shape:
+        return {}
+    return {"--users": str(sum(plan.users.values())), "--spawn-rate": format_exact(plan.spawn_rate)}
 
 
 def _longest_s(plan: RecordingPlan) -> float:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from ci_gate.evidence.readings import StrictValue
+from ci_gate.evidence.workload import GivenSettings
 
 
 class Target(StrictValue, frozen=True):
-    """The service's URL with its credentials, and the file of certificates that its own is signed by.
+    """The service's URL with its credentials, and what the scenario gives Locust.
 
-    ``ca`` is empty where those are the system's. ``secrets`` stand in nothing that the generator writes.
+    ``ca`` is the file of certificates that the service's own is signed by, empty where those are the
+    system's. ``secrets`` stand in nothing that the generator writes.
     """
 
     url: str
     ca: str = ""
     secrets: tuple[str, ...] = ()
+    settings: GivenSettings = GivenSettings(locustfiles=())

@@ -11,6 +11,7 @@ from tabulate import tabulate
 from ci_gate.judge.compare.comparison import Change
 from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.outcome import WORST_FIRST, Outcome
+from ci_gate.judge.stages import StageSummary
 from ci_gate.judge.verdict import ScenarioVerdict, Verdict
 from ci_gate.report.against_base import (
     describe_duet,
@@ -19,7 +20,14 @@ from ci_gate.report.against_base import (
     format_sides,
     summarise_duet,
 )
-from ci_gate.report.cells import format_bound, format_measured, format_percent, format_share
+from ci_gate.report.cells import (
+    format_bound,
+    format_measured,
+    format_ms,
+    format_percent,
+    format_rate,
+    format_share,
+)
 from ci_gate.report.detail import format_figures
 from ci_gate.report.diagnosis import explain_in_terminal
 from ci_gate.report.escape import clean
@@ -103,6 +111,7 @@ def _explain(scenario: ScenarioVerdict, checks: Sequence[str]) -> Iterator[str]:
     yield from (_mark(each) for each in explain(scenario) if each.code is not None)
     yield from explain_in_terminal(scenario)
     yield from checks
+    yield from map(_describe_stage, scenario.stages)
     if scenario.comparison:
         yield f"  {describe_duet(scenario.comparison)}"
     yield from (
@@ -191,6 +200,13 @@ def _check_change(change: Change, duration_s: float | None) -> _Check:
 
 def _name_check(endpoint: str, metric: str) -> str:
     return name_subject(clean(endpoint, _MAX_SUBJECT), metric)
+
+
+def _describe_stage(stage: StageSummary) -> str:
+    when = f"{stage.begin_s:,.0f} s to {stage.begin_s + stage.duration_s:,.0f} s"
+    times = zip(("p50", "p95", "p99"), (stage.p50_ms, stage.p95_ms, stage.p99_ms), strict=True)
+    figures = ", ".join(f"{name} {format_ms(value)}" for name, value in times)
+    return f"  stage   {when}: {count(stage.users, 'user')}, {format_rate(stage.rate_per_s)}, {figures}"
 
 
 def _mark(sentence: Sentence) -> str:

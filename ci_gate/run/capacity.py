@@ -39,6 +39,10 @@ def plan_climb(
     scenario: Scenario, *, lowest: int | None, highest: int | None, growth: float, duration_s: float
 ) -> Climb:
     """The loads to try, in users or arrivals per second. Raises UsageError for a climb that cannot be."""
+    if scenario.locust.shape:
+        raise UsageError(
+            f"{scenario.name} has a shape, which says how many users run: there is none to raise"
+        )
     is_open = scenario.arrivals_per_s is not None
     usual = scenario.arrivals_per_s or scenario.user_count
     least = 1 if is_open else len(scenario.users)
@@ -137,6 +141,6 @@ class _Ladder:
         )
         number = len(self._steps) + 1
         profile = dataclasses.replace(options.profile, duration_s=upcoming.duration_s)
-        workload = options.workloads[scenario.locustfile]
+        workload = options.workloads[scenario.locust]
         plan = plan_recording(scaled, profile, workload, options.seed + number)
         return msgspec.structs.replace(plan, recording=STEP.format(number))

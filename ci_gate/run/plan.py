@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import math
 import os
 import platform
 import random
@@ -29,12 +28,15 @@ from ci_gate.evidence.recording import (
     RUN_SCHEMA,
     RecordingPlan,
     RunInfo,
+    ShapePlan,
+    scale_users,
 )
 from ci_gate.evidence.workload import Workload
 from ci_gate.judge.validity.feasibility import find_unused, least_rates, offered_rate
+from ci_gate.judge.validity.run_findings import describe_settings
 from ci_gate.run.git import run_git
 from ci_gate.run.host import describe_host
-from ci_gate.thresholds import ALL_ENDPOINTS, Compare, Profile, Scenario, Thresholds
+from ci_gate.thresholds import ALL_ENDPOINTS, Compare, LocustSettings, Profile, Scenario, Thresholds
 
 DRAIN_S: Final = 30.0
 SPAWN_ALLOWANCE_S: Final = 60.0  # beyond users / spawn_rate, for slow logins
@@ -54,7 +56,7 @@ class RunOptions:
     thresholds: Thresholds
     profile: Profile
     scenarios: tuple[Scenario, ...]
-    workloads: Mapping[str, Workload]  # by locustfile
+    workloads: Mapping[LocustSettings, Workload]
     out: Path
     repository: Path
     environ: Mapping[str, str]
@@ -64,7 +66,9 @@ class RunOptions:
 
 
 def plan_recording(scenario: Scenario, profile: Profile, workload: Workload, seed: int = 1) -> RecordingPlan:
-    """Head alone, under the whole load, for the profile's duration."""
+    """Head alone, under the whole load, for the profile's duration, or as long as its shape lasts."""
+    shape = _plan_shape(scenario, workload)
+    lasts_s = workload.shape.lasts_s if workload.shape else None
     return RecordingPlan(
         scenario=scenario.name,
         recording=HEAD,
@@ -72,7 +76,7 @@ def plan_recording(scenario: Scenario, profile: Profile, workload: Workload, see
         users={user.user_class: user.count for user in scenario.users},
         spawn_rate=scenario.spawn_rate,
         warmup_s=profile.warmup_s,
-        duration_s=profile.duration_s,
+        duration_s=profile.duration_s if lasts_s is None else max(lasts_s - profile.warmup_s, 1.0),
         drain_s=DRAIN_S,
         spawn_timeout_s=min(scenario.user_count / scenario.spawn_rate + SPAWN_ALLOWANCE_S, MAX_SPAN_S),
         seed=seed,
@@ -81,7 +85,17 @@ def plan_recording(scenario: Scenario, profile: Profile, workload: Workload, see
         offered_per_s=offered_rate(scenario, workload, ALL_ENDPOINTS),
         least_offered_per_s=least_rates(scenario, workload),
         unused=find_unused(scenario, workload),
+        shape=shape,
+        **describe_settings(scenario.locust),
     )
+
+
+def _plan_shape(scenario: Scenario, workload: Workload) -> ShapePlan | None:
+    if scenario.locust.shape is None:
+        return None
+    shape = workload.shape
+    ends = shape is not None and shape.lasts_s is not None
+    return ShapePlan(name=scenario.locust.shape, users=shape.users if shape else 0, share=1.0, ends=ends)
 
 
 def plan_duet(
@@ -92,9 +106,7 @@ def plan_duet(
     ``seed`` draws whose service and whose Locust is started first.
     """
     share = scenario.compare_load
-    users = tuple(
-        dataclasses.replace(user, count=math.ceil(round(user.count * share, 6))) for user in scenario.users
-    )
+    users = tuple(dataclasses.replace(user, count=scale_users(user.count, share)) for user in scenario.users)
     shared = dataclasses.replace(
         scenario,
         users=users,
@@ -103,6 +115,8 @@ def plan_duet(
     )
     longest = dataclasses.replace(profile, duration_s=settings.max_duration_s + DUET_MARGIN_S)
     plan = plan_recording(shared, longest, workload, seed)
+    if plan.shape:
+        plan = msgspec.structs.replace(plan, shape=msgspec.structs.replace(plan.shape, share=share))
     # The service that is started first is a little slower: that must not always be the same side.
     chance = random.Random(f"{seed} {scenario.name}")  # noqa: S311 - a seed makes the same run again
     service_first, load_first = chance.choice((True, False)), chance.choice((True, False))
@@ -120,9 +134,13 @@ def plan_reset_checks(
     scenario: Scenario, profile: Profile, workload: Workload, seed: int
 ) -> list[RecordingPlan]:
     """A few users of each class for a moment, twice alike: after a good reset both see the same."""
+    counts = {user.user_class: user.count for user in scenario.users}
+    if scenario.locust.shape:
+        counts = {user_class.name: RESET_CHECK_USERS for user_class in workload.classes}
     plan = msgspec.structs.replace(
         plan_recording(scenario, profile, workload, seed),
-        users={user.user_class: min(user.count, RESET_CHECK_USERS) for user in scenario.users},
+        shape=None,
+        users={name: min(count, RESET_CHECK_USERS) for name, count in counts.items()},
         warmup_s=0.0,
         duration_s=RESET_CHECK_S,
         arrivals_per_s=None,
@@ -137,7 +155,7 @@ def plan_run(options: RunOptions) -> RunInfo:
     """run.json as it stands before the first scenario."""
     plans: list[RecordingPlan] = []
     for scenario in options.scenarios:
-        workload = options.workloads[scenario.locustfile]
+        workload = options.workloads[scenario.locust]
         plans.append(plan_recording(scenario, options.profile, workload, options.seed))
         if options.thresholds.service.before_each:
             plans += plan_reset_checks(scenario, options.profile, workload, options.seed)

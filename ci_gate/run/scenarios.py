@@ -145,7 +145,9 @@ def _run_alone(session: Session, scenario: Scenario, plan: RecordingPlan) -> str
 
 def _record_alone(session: Session, scenario: Scenario, plan: RecordingPlan) -> str | None:
     ramp_s = scenario.user_count / scenario.spawn_rate + scenario.ramp_s
-    what = f"{scenario.name}: {count(scenario.user_count, 'user')}"
+    shape = plan.shape
+    users = f"{shape.name}, up to {count(shape.users, 'user')}" if shape else count(plan.user_count, "user")
+    what = f"{scenario.name}: {users}"
     session.progress.start(what, ramp_s + plan.warmup_s + plan.duration_s)
     options = session.options
     with started(session, options.thresholds.service, options.repository, "head", plan) as load:

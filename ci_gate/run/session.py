@@ -16,6 +16,7 @@ from ci_gate.evidence.recording import (
 )
 from ci_gate.judge.validity.run_rules import SERVICE_ENDED
 from ci_gate.measure.load_run import Generator, Job, start_generator
+from ci_gate.measure.locustfile.given import resolve_settings
 from ci_gate.measure.probes import NO_PROBES, resolve_targets
 from ci_gate.run.base import BaseVersion
 from ci_gate.run.needs import see_needs
@@ -96,8 +97,7 @@ def started_service(
             environ=options.environ if environ is None else environ,
             thresholds_file=options.thresholds.file,
         )
-        thresholds = options.thresholds
-        keep_secrets_of(service, thresholds.probes, placement.environ, thresholds.text)  # base has its own
+        keep_secrets_of(service, options.thresholds, placement.environ)  # base has its own
         placement = see_needs(session.needs, options, service, placement, session.progress.say)
         with start_service(
             service, placement, watchdog=session.watchdog, on_progress=session.progress.say
@@ -111,6 +111,7 @@ def started_service(
                 plan=plan,
                 folder=folder,
                 service=running,
+                settings=resolve_settings(_scenario_of(session, plan), running),
                 probes=probes,
                 needs_service=not _may_service_end(session, plan),
             )
@@ -118,8 +119,13 @@ def started_service(
 
 def _may_service_end(session: Session, plan: RecordingPlan) -> bool:
     """Whether the scenario relaxes the rule that it must not: its load then goes on."""
+    return any(each.code == SERVICE_ENDED for each in _scenario_of(session, plan).relax)
+
+
+def _scenario_of(session: Session, plan: RecordingPlan) -> Scenario:
     scenario = session.options.thresholds.scenario(plan.scenario)
-    return scenario is not None and any(each.code == SERVICE_ENDED for each in scenario.relax)
+    assert scenario is not None  # noqa: S101 - the plan is of these thresholds
+    return scenario
 
 
 def make_folder(out: Path) -> None:

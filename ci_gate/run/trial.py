@@ -34,7 +34,7 @@ def try_scenarios(options: RunOptions, progress: ProgressPrinter) -> Iterator[Tr
             options=options, info=info, watchdog=watchdog, needs=needs, progress=progress, base=None
         )
         for scenario in options.scenarios:
-            workload = options.workloads[scenario.locustfile]
+            workload = options.workloads[scenario.locust]
             plans = plan_reset_checks(scenario, options.profile, workload, options.seed)
             plan = next(plan for plan in plans if plan.recording == RESET_CHECKS[0])
             progress.say(f"{scenario.name}: {plan.duration_s:.0f} s with a few users")

@@ -96,7 +96,10 @@ class DuetWatch:
         self._jobs = jobs
         self._tails = tuple(_follow(scenario, job) for job in jobs)
         self._settings = settings
-        self._interim = list(plan_interim(self._settings.max_duration_s))
+        # A shape is run to its end: what comes late in it is to be compared too.
+        is_shaped = jobs[0].plan.shape is not None
+        planned = () if is_shaped else plan_interim(self._settings.max_duration_s)
+        self._interim = list(planned)
 
     def check(self) -> bool:
         """Show progress; True once the comparison is decided."""

@@ -107,6 +107,15 @@ def expand_text(
     )
 
 
+def expand_loosely(text: str, placeholders: Placeholders, environ: Mapping[str, str]) -> str:
+    """The same before any run: a variable that is not set, or is none, is empty."""
+
+    def resolve(match: re.Match[str]) -> str:
+        return environ.get(match["name"] or "") or match["default"] or ""
+
+    return placeholders.fill(_VARIABLE.sub(resolve, placeholders.fill(text)))
+
+
 def find_secret_values(texts: Iterable[str], environ: Mapping[str, str], public: str) -> tuple[str, ...]:
     """What of the environment these texts of thresholds.yaml bring in that nobody else is to read.
 

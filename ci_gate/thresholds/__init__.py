@@ -1,5 +1,6 @@
 """thresholds.yaml as frozen values; a file with mistakes is refused with all of its Problems at once."""
 
+from ci_gate.thresholds.locust_settings import LocustSettings
 from ci_gate.thresholds.metrics import (
     CPU,
     FAILURES,
@@ -53,6 +54,7 @@ __all__ = [
     "Accepted",
     "Compare",
     "Limit",
+    "LocustSettings",
     "Metric",
     "MetricsPage",
     "Needs",

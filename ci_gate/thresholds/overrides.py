@@ -30,8 +30,12 @@ def replace_users(thresholds: Thresholds, total: int) -> Thresholds:
 def share_users(scenario: Scenario, total: int) -> dict[str, int]:
     """How many of ``total`` users each class gets, by class name, rounded by largest remainder; one at least.
 
-    Raises UsageError where there are more classes than users.
+    Raises UsageError where there are more classes than users, or a shape says how many there are.
     """
+    if scenario.locust.shape:
+        raise UsageError(
+            f"{scenario.name} has a shape, which says how many users run: it takes no other number"
+        )
     if total < len(scenario.users):
         raise UsageError(
             f"{scenario.name} has {len(scenario.users)} user classes: it needs as many users, not {total}"

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from ci_gate.addresses import hide_credentials
 from ci_gate.errors import BadInputError
+from ci_gate.thresholds.locust_settings import LocustSettings
 from ci_gate.thresholds.metrics import FAILURES, SUCCESSES, Metric, metric_of, worst_window
 from ci_gate.thresholds.quantities import (
     parse_bytes,
@@ -163,11 +164,11 @@ def _profile(profile: Section) -> Profile:
 def _scenario(scenario: Section) -> Scenario:
     return Scenario(
         name=scenario.name,
-        locustfile=scenario.get("locustfile"),
+        locust=read_locust_settings(scenario),
         users=tuple(
             UserCount(user_class=name, count=int(count), at=at) for name, count, at in scenario.items("users")
         ),
-        spawn_rate=float(scenario.get("spawn_rate")),
+        spawn_rate=float(scenario.get("spawn_rate", 1)),
         arrivals_per_s=parse_rate_per_s(scenario.get("arrivals")) if "arrivals" in scenario.data else None,
         ramp_s=parse_duration_s(scenario.get("ramp", "0s")),
         accept=tuple(
@@ -183,6 +184,21 @@ def _scenario(scenario: Section) -> Scenario:
         ),
         compare_load=parse_share(scenario.get("compare_load", DEFAULT_COMPARE_LOAD)),
         at=scenario.at,
+    )
+
+
+def read_locust_settings(scenario: Section) -> LocustSettings:
+    """Those of a scenario's section, whose values have the right form."""
+    files = scenario.get("locustfile")
+    return LocustSettings(
+        locustfiles=(files,) if isinstance(files, str) else tuple(files),
+        directory=scenario.get("directory", "").rstrip("/"),
+        env=tuple(scenario.section("env").data.items()),
+        args=tuple(scenario.get("args", ())),
+        tags=tuple(scenario.get("tags", ())),
+        exclude_tags=tuple(scenario.get("exclude_tags", ())),
+        host=scenario.get("host"),
+        shape=scenario.get("shape"),
     )
 
 

@@ -6,15 +6,21 @@ Each rule reads plain data whose values have the right form but may be missing o
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterator
 
 from ci_gate.errors import Problem
 from ci_gate.thresholds.metrics import CPU, FAILURES, MEMORY, METRICS, STATEMENTS, SUCCESSES
+from ci_gate.thresholds.placeholders import (
+    PLACEHOLDER,
+    find_broken_in,
+    find_broken_variable,
+    find_unknown_in,
+    find_unknown_placeholders,
+)
 from ci_gate.thresholds.quantities import parse_duration_s, parse_share
 from ci_gate.thresholds.service_rules import SERVICE_RULES, list_commands
 from ci_gate.thresholds.shape import has_endpoint_form
-from ci_gate.thresholds.values import ALL_ENDPOINTS, OVER, PLACEHOLDERS, WORST
+from ci_gate.thresholds.values import ALL_ENDPOINTS, OVER, WORST
 from ci_gate.thresholds.yaml.nodes import BAD_CHARACTER, quote
 from ci_gate.thresholds.yaml.source import KeyPath, Section
 from ci_gate.wording import format_exact
@@ -29,8 +35,6 @@ MIN_COMPARE_LOAD = 0.01
 MIN_OVER_S, MAX_OVER_S = 1.0, 3600.0
 _RESOURCES = frozenset(name for name, metric in METRICS.items() if metric.is_resource)
 
-_PLACEHOLDER = re.compile(r"(?<!\$)\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_BROKEN_VARIABLE = re.compile(r"\$\{(?![A-Za-z_][A-Za-z0-9_]*(?::-[^}]*)?\})")
 _HTTP_METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})
 
 
@@ -56,7 +60,7 @@ def _check_command_names_its_port(service: Section) -> Iterator[Problem]:
     if "port" in service.data:
         return
     command, env = service.get("command", "{port}"), service.section("env").data.values()
-    named = {name for text in (command, *env) if isinstance(text, str) for name in _PLACEHOLDER.findall(text)}
+    named = {name for text in (command, *env) if isinstance(text, str) for name in PLACEHOLDER.findall(text)}
     if not {"port", "url"} & named:
         message = "'command' does not say where to listen"
         allowed = "{port} or {url} in it, or in a value of env; or 'port' beside it, if it has only one"
@@ -66,27 +70,23 @@ def _check_command_names_its_port(service: Section) -> Iterator[Problem]:
 def _check_placeholders(service: Section) -> Iterator[Problem]:
     env = service.section("env")
     for section, key in (*list_commands(service), *((env, name) for name in env.data)):
-        yield from _find_unknown_placeholders(section, key)
-
-
-def _find_unknown_placeholders(section: Section, key: str) -> Iterator[Problem]:
-    allowed = ", ".join(f"{{{known}}}" for known in PLACEHOLDERS) + ", or ${VAR} for an environment variable"
-    for name in dict.fromkeys(_PLACEHOLDER.findall(section.get(key, ""))):
-        if name not in PLACEHOLDERS:
-            message = f"unknown placeholder {{{name[:60]}}} in {quote(key)}"
-            yield section.value_problem(key, message, allowed)
+        yield from find_unknown_placeholders(section, key)
 
 
 def _check_variables(service: Section) -> Iterator[Problem]:
     env = service.section("env")
     for section, key in ((service, "image"), (service, "url"), *((env, name) for name in env.data)):
-        yield from _find_broken_variable(section, key)
+        yield from find_broken_variable(section, key)
 
 
-def _find_broken_variable(section: Section, key: str) -> Iterator[Problem]:
-    if _BROKEN_VARIABLE.search(section.get(key, "")):
-        message = f"'${{' begins no variable in {quote(key)}"
-        yield section.value_problem(key, message, "${VAR} or ${VAR:-default}")
+def _check_locust_texts(scenario: Section) -> Iterator[Problem]:
+    env = scenario.section("env")
+    texts: list[tuple[str, Section, KeyPath]] = [(env.get(name, ""), env, (name,)) for name in env.data]
+    texts += [(word or "", scenario, ("args", index)) for index, word in enumerate(scenario.get("args", ()))]
+    texts.append((scenario.get("host", ""), scenario, ("host",)))
+    for text, section, path in texts:
+        yield from find_unknown_in(text, section, path)
+        yield from find_broken_in(text, section, path)
 
 
 def _check_compare(compare: Section) -> Iterator[Problem]:
@@ -101,8 +101,8 @@ def _check_compare(compare: Section) -> Iterator[Problem]:
 
 def _check_probes(probes: Section) -> Iterator[Problem]:
     for key in probes.data.keys() - {"metrics"}:
-        yield from _find_unknown_placeholders(probes, key)
-        yield from _find_broken_variable(probes, key)
+        yield from find_unknown_placeholders(probes, key)
+        yield from find_broken_variable(probes, key)
     if set(probes.section("metrics").data) == {"path"}:
         allowed = "at least one role, such as pool_in_use: shop_db_pool_in_use"
         yield probes.problem("metrics", "'metrics' names no metric to read", allowed)
@@ -119,6 +119,14 @@ def _check_ramp(scenario: Section) -> Iterator[Problem]:
     if "ramp" in scenario.data and "arrivals" not in scenario.data:
         allowed = "spawn_rate for users that wait by themselves, or 'arrivals' beside it"
         yield scenario.value_problem("ramp", "'ramp' is of 'arrivals', which is missing", allowed)
+
+
+def _check_shape(scenario: Section) -> Iterator[Problem]:
+    """``shape`` may be of a wrong form, and stands there all the same."""
+    for key in ("users", "spawn_rate", "arrivals"):
+        if "shape" in scenario.data and key in scenario.data:
+            message = f"{key!r} stands beside 'shape', which says how many users run, and when"
+            yield scenario.problem(key, message, "one of the two")
 
 
 def _check_compare_load(scenario: Section) -> Iterator[Problem]:
@@ -163,7 +171,9 @@ def _check_method_case(scenario: Section) -> Iterator[Problem]:
 
 def _check_repetitions(scenario: Section) -> Iterator[Problem]:
     accept = scenario.section("accept")
-    for section, key in ((scenario, "expected"), *((accept, name) for name in accept.data)):
+    lists = [(scenario, key) for key in ("expected", "tags", "exclude_tags")]
+    lists += [(scenario, "locustfile")] if isinstance(scenario.get("locustfile"), list) else []
+    for section, key in (*lists, *((accept, name) for name in accept.data)):
         seen: set[object] = set()
         for index, value in enumerate(section.get(key, ())):
             if value in seen and value is not None:
@@ -232,9 +242,11 @@ _SERVICE_RULES: tuple[_Rule, ...] = (
 _SCENARIO_RULES: tuple[_Rule, ...] = (
     _check_total_users,
     _check_ramp,
+    _check_shape,
     _check_compare_load,
     _check_method_case,
     _check_repetitions,
+    _check_locust_texts,
     _check_failures_against_successes,
     _check_worst,
 )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final, Literal, get_args
 
+from ci_gate.thresholds.locust_settings import LocustSettings
 from ci_gate.thresholds.metrics import Metric
 from ci_gate.thresholds.yaml.source import Position
 
@@ -40,7 +41,8 @@ PLACEHOLDERS = (
     "side",  # base or head
     "side_index",  # 0 for base, 1 for head: a Redis database of its own for each
 )
-"""What may stand in braces in command, before_each, probes and the values of env. ``${VAR}`` is none."""
+"""What may stand in braces: in command, before_each, probes, env, and in a scenario's env, args and host.
+``${VAR}`` is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,9 +107,9 @@ class Scenario:
     """One workload and the limits it must keep."""
 
     name: str
-    locustfile: str
-    users: tuple[UserCount, ...]
-    spawn_rate: float  # users per second
+    locust: LocustSettings
+    users: tuple[UserCount, ...]  # none where a shape says how many
+    spawn_rate: float  # users per second; 1 where a shape says it
     arrivals_per_s: float | None  # tasks begun per second; None: a closed workload, users wait by themselves
     ramp_s: float  # how long arrivals take to rise to their rate
     accept: tuple[Accepted, ...]
@@ -117,6 +119,11 @@ class Scenario:
     regression: tuple[Tolerance, ...]
     compare_load: float  # share of the load that base and head each bear while they are compared
     at: Position
+
+    @property
+    def locustfile(self) -> str:
+        """All its files and folders in one text."""
+        return self.locust.name
 
     @property
     def user_count(self) -> int:

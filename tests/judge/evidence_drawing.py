@@ -9,6 +9,7 @@ import numpy as np
 import yaml
 
 from ci_gate.evidence.readings import (
+    EarlyStop,
     EndpointTotal,
     ErrorCount,
     ExitCode,
@@ -62,6 +63,9 @@ class Draft:
     heard: dict[str, tuple[int, int]] = field(default_factory=dict)
     odd_values: list[OddValue] = field(default_factory=list)
     has_totals: bool = True
+    stopped: EarlyStop | None = None
+    shape_ended: bool = False
+    left_users: dict[str, int] = field(default_factory=dict)
 
     def text_id(self, text: str) -> int:
         if text not in self.strings:
@@ -70,7 +74,8 @@ class Draft:
 
 
 def make_thresholds(draft: Draft) -> Thresholds:
-    scenario = {"locustfile": "shop.py", "users": draft.users, "spawn_rate": 10} | draft.scenario
+    load = {} if "shape" in draft.scenario else {"users": draft.users, "spawn_rate": 10}
+    scenario = {"locustfile": "shop.py"} | load | draft.scenario
     scenario.setdefault("limits", {"all": {"failures": "1%"}})
     document = {
         "schema": 1,
@@ -122,6 +127,7 @@ def make_reading(draft: Draft, second: int) -> Reading:
         ready=sum(users.values()),
         cpu_percent=values.get("cpu", 40.0),
         lag_ms=values.get("lag", 15.0),
+        target_users=int(values["target"]) if "target" in values else None,
         memory_bytes=80_000_000,
     )
 
@@ -176,6 +182,9 @@ def make_totals(draft: Draft, samples: np.ndarray) -> Totals:
         own_hosts=draft.own_hosts,
         redirects=tuple(draft.redirects),
         exit_code=draft.exit_code,
+        stopped=draft.stopped,
+        left_users=draft.left_users,
+        shape_ended=draft.shape_ended,
         locust_version="2",
     )
 

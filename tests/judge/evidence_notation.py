@@ -23,6 +23,8 @@ A line each, in any order, over ten seconds of ramp, then the steady phase, and 
     Locust counted GET /items 598 2          instead of what the samples say; heard GET /items 599 0
     9 of GET /items from /items by /login    replies that came from another page
     exit code 1: the books do not balance    own host Lines 127.0.0.1:90
+    stopped by books.py:14, in watch: enough 3 ShopUser left
+    shape Spike; shape ended it              reading 3-9 s target=10
     unused tags in locust.conf: would have   replaced LOCUST_USERS: users
     3 odd MQ publish: response_length 10.5   what an event brought; 2 damaged rows
 """
@@ -35,7 +37,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from ci_gate.evidence.readings import ErrorCount, ExitCode, OddValue, Redirects
+from ci_gate.evidence.readings import EarlyStop, ErrorCount, ExitCode, OddValue, Redirects
 from ci_gate.evidence.recording import Recording, RecordingPlan, UnusedSetting
 from ci_gate.evidence.samples import (
     ENDED_BY_CHECK,
@@ -173,6 +175,11 @@ def read_exit_code(draft: Draft, code, printed) -> None:
     draft.exit_code = ExitCode(code=code, printed=lines)
 
 
+def read_stop(draft: Draft, where, printed) -> None:
+    lines = tuple(filter(None, map(str.strip, printed.split("/"))))
+    draft.stopped = EarlyStop(where="" if where == "nobody" else where, printed=lines)
+
+
 def read_unused(draft: Draft, kind, what, why) -> None:
     setting = UnusedSetting(what=what, why=why, replaced=kind == "replaced")
     draft.offered["unused"] = (*draft.offered.get("unused", ()), setting)
@@ -224,6 +231,10 @@ LINES: tuple[tuple[str, Callable[..., None]], ...] = (
     (r"own host (\S+) (\S+)", lambda draft, name, host: draft.own_hosts.update({name: host})),
     (r"(\d+) of (\S+ \S+) from (\S+) by (\S+)", read_redirects),
     (r"exit code (\S+):(.*)", read_exit_code),
+    (r"stopped by (\S+, in \w+|nobody): ?(.*)", read_stop),
+    (r"(\d+) ([A-Z]\w+) left", lambda draft, count, name: draft.left_users.update({name: int(count)})),
+    (r"shape ended it", lambda draft: setattr(draft, "shape_ended", True)),
+    (r"shape (\w+)", lambda draft, name: draft.scenario.update(shape=name)),
     (r"(unused|replaced) (.+): (.+)", read_unused),
     (r"listener errors (\d+)(?: (.+))?", read_listener_errors),
     (

@@ -27,6 +27,19 @@ LOCUSTFILE_PROOFS = (
     ),
     Proof("locustfile-failed", "exit code 'no':", "process_exit_code = 'no', and printed nothing", ""),
     Proof(
+        "locustfile-stopped",
+        "stopped by books.py:14, in watch: enough / is enough\nstopping at 12 s",
+        "the locustfile ended the test (books.py:14, in watch): 12.0 s of 20 s were measured; "
+        "it printed last: enough / is enough",
+        "",
+    ),
+    Proof(
+        "locustfile-stopped",
+        "stopped by nobody:\nstopping at 12 s",
+        "the locustfile ended the test: 12.0 s of 20 s were measured, and printed nothing",
+        "",
+    ),
+    Proof(
         "own-host",
         "own host Lines 127.0.0.1:90",
         "Lines it is no HTTP user and kept its own host 127.0.0.1:90",

@@ -67,7 +67,21 @@ RUN_AND_RECORDING_PROOFS = (
         "9 of 10 ShopUser at the lowest point",
         "reading 0 s users ShopUser=9",
     ),
+    Proof(
+        "users-missing",
+        "reading 5 s users ShopUser=7\n3 ShopUser left",
+        "7 of 10 ShopUser at the lowest point; 3 left by themselves (StopUser), as if their work were done",
+        "reading 0 s users ShopUser=7\n3 ShopUser left",
+    ),
+    Proof(  # under a shape: fewer than it asked for, after all of them were there
+        "users-missing",
+        "shape Spike\nreading 0-19 s target=10\nreading 9 s users ShopUser=8\nshape ended it",
+        "8 of 10 users at the lowest point",
+        "shape Spike\nreading 0-5 s target=5 users ShopUser=5\nreading 6-8 s target=10 users ShopUser=8\n"
+        "reading 9-19 s target=10\nshape ended it",
+    ),
     Proof("users-missing", "mark spawn_timeout", "not all 10 users ever ran", ""),
+    Proof("users-missing", "mark no_users\n9 ShopUser left", "through on_start; 9 left by themselves", ""),
     Proof("users-missing", "mark no_users", "not all 10 users ever ran", ""),
     Proof("wrong-users", "reading 1-9 s users Other=1", "Other ran, which the scenario does not name", ""),
     Proof(
@@ -87,6 +101,12 @@ RUN_AND_RECORDING_PROOFS = (
         f"{SHORT}5 GET /slow 200 25000ms ramp",
         "(5 before or after it); 5 sent earlier were still without a reply when it began",
         f"{SHORT}1 GET /items 200 5ms",
+    ),
+    Proof(
+        "nothing-reported",
+        SHORT,
+        "10 users ran for 20 s, and nothing was reported to Locust",
+        f"{SHORT}500 GET /items 200 5ms ramp",
     ),
     Proof("service-ended", "service ended at 5 s", "ended 14 s after the load began", ""),
     Proof("service-restarted", "service restarted at 5 s", "started again 1 x", ""),

@@ -6,7 +6,7 @@ import pytest
 
 from ci_gate.evidence.workload import Task, UserClass, Wait, Workload
 from ci_gate.judge.validity.feasibility import find_problems, find_unprovable
-from ci_gate.thresholds import parse_thresholds
+from ci_gate.thresholds import LocustSettings, parse_thresholds
 
 
 def read(limits, users=50, duration="60s"):
@@ -21,7 +21,9 @@ def workloads(tasks=10, wait_s=2.0):
         Task(name=f"t{index}", share=1 / tasks, endpoints=("GET /a",), fewest=1) for index in range(tasks)
     )
     user_class = UserClass(name="A", wait=Wait(kind="pause", mean_s=wait_s), tasks=each)
-    return {"a.py": Workload(locustfile="a.py", classes=(user_class,), error=None)}
+    return {
+        LocustSettings(locustfiles=("a.py",)): Workload(locustfile="a.py", classes=(user_class,), error=None)
+    }
 
 
 def test_workload__does_not_add_up():

@@ -9,7 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ci_gate.judge.changes.threshold_changes import compare_thresholds
-from ci_gate.thresholds import Compare, Profile, Scenario, Service, Thresholds, parse_thresholds
+from ci_gate.thresholds import (
+    Compare,
+    LocustSettings,
+    Profile,
+    Scenario,
+    Service,
+    Thresholds,
+    parse_thresholds,
+)
 
 DOCUMENT = {
     "schema": 1,
@@ -272,8 +280,11 @@ def test_compare_load__less_of_it_is_loosened():
         (Service, {"kind", "target", "ready", "ready_timeout_s", "port", "env", "needs", "before_start",
                    "before_start_timeout_s", "before_each", "before_each_timeout_s", "processes", "ca",
                    "cpus", "memory_bytes"}, {"at"}),
-        (Scenario, {"name", "locustfile", "users", "spawn_rate", "arrivals_per_s", "ramp_s", "accept",
+        (Scenario, {"name", "locust", "users", "spawn_rate", "arrivals_per_s", "ramp_s", "accept",
                     "expected", "relax", "limits", "regression", "compare_load"}, {"at"}),
+            (LocustSettings, {"locustfiles", "directory", "env", "args", "tags", "exclude_tags", "host",
+                              "shape"},
+             set()),
     ],
 )  # fmt: skip
 def test_every_field__is_compared(value, compared, no_setting):
@@ -308,6 +319,9 @@ SCENARIOS = st.fixed_dictionaries(
             st.lists(st.sampled_from([404, 409]), min_size=1, unique=True),
         ),
         "expected": st.lists(st.sampled_from(["GET /a", "POST /b"]), unique=True),
+        "env": st.dictionaries(st.sampled_from(["A", "B"]), st.sampled_from(["1", "2"])),
+        "tags": st.lists(st.sampled_from(["fast", "slow"]), min_size=1, unique=True),
+        "host": st.sampled_from(["h:1", "h:2"]),
         "regression": st.dictionaries(
             st.sampled_from(["p50", "rate"]), st.sampled_from(["5%", "10%"]), min_size=1
         ),
@@ -372,3 +386,39 @@ def test_credentials__of_an_address_are_not_shown_and_their_change_is():
     )
     (change,) = compare_thresholds(old, new)
     assert (change.setting, change.old, change.new) == ("service env DB", *["postgres://***@db"] * 2)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "setting", "new"),
+    [
+        ("locustfile", ["load/checkout.py", "load/more/"], "locustfile", "load/checkout.py,load/more/"),
+        ("env", {"TENANT": "acme"}, "env TENANT", "acme"),
+        ("args", ["--tenant", "a b"], "args", "--tenant 'a b'"),
+        ("tags", ["fast"], "tags", "fast"),
+        ("exclude_tags", ["slow"], "exclude_tags", "slow"),
+        ("host", "127.0.0.1:{port}", "host", "127.0.0.1:{port}"),
+        ("directory", "load/", "directory", "load"),
+    ],
+)
+def test_settings_of_locust__are_a_change_that_is_not_known(key, value, setting, new):
+    edited = parse(edit("scenarios", "checkout", key, to=value))
+    (change,) = compare_thresholds(parse(DOCUMENT), edited)
+    assert (change.scenario, change.setting, change.new) == ("checkout", setting, new)
+    assert change.direction == "changed"
+    (back,) = compare_thresholds(edited, parse(DOCUMENT))
+    assert back.direction == "changed"
+
+
+def test_shape__in_place_of_users_is_a_change_and_what_it_replaces_is_removed():
+    shaped = copy.deepcopy(DOCUMENT)
+    checkout = shaped["scenarios"]["checkout"]
+    del checkout["users"], checkout["spawn_rate"]
+    checkout["shape"] = "Spike"
+    changes = {change.setting: change for change in compare_thresholds(parse(DOCUMENT), parse(shaped))}
+    assert {name: change.direction for name, change in changes.items()} == {
+        "users Buyer": "loosened",
+        "users Reader": "loosened",
+        "spawn_rate": "changed",
+        "shape": "changed",
+    }
+    assert changes["shape"].new == "Spike"

@@ -16,6 +16,7 @@ from ci_gate.judge.summary import MAX_ENDPOINTS
 from ci_gate.judge.validity.feasibility import find_problems
 from ci_gate.judge.validity.rules import RELAXABLE, RULES
 from ci_gate.judge.verdict import judge_scenario
+from ci_gate.thresholds import LocustSettings
 from tests.judge.evidence_notation import HEALTHY, draw
 from tests.judge.judging import judge_lines
 from tests.judge.proof import SHORT
@@ -66,7 +67,7 @@ def test_unknown_rule__is_a_problem_with_its_line():
         f"{HEALTHY}\nrelax throtled a typing error\nrelax no-samples wishful thinking\nrelax throttled fine"
     )
     workload = Workload(locustfile="shop.py", classes=(), error="not under test")
-    problems = find_problems(evidence.thresholds, {"shop.py": workload})
+    problems = find_problems(evidence.thresholds, {LocustSettings(locustfiles=("shop.py",)): workload})
     unknown = [problem for problem in problems if "relaxed" in problem.message]
     assert [problem.message for problem in unknown] == [
         "no rule 'throtled' can be relaxed",

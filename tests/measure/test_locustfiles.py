@@ -141,6 +141,81 @@ def test_exit_code__success_is_none(run_locust, code):
     assert recording.totals.exit_code is None
 
 
+@pytest.mark.parametrize(
+    ("code", "where"),
+    [
+        ("environment.runner.quit()", "in watch"),
+        ("environment.runner.stop()", "in watch"),
+        ("gevent.spawn_later(0, environment.runner.quit)", ""),
+        ("gevent.spawn(fail).link_exception(lambda lost: environment.runner.quit())", "in <lambda>"),
+    ],
+)
+def test_stop__of_the_locustfile_is_kept_with_its_line(run_locust, code, where):
+    recording = run_locust(
+        visits(
+            "FastHttpUser",
+            'self.client.get("/ok")',
+            after=f"""
+    import gevent
+
+    def fail():
+        raise ValueError
+
+    def watch(environment):
+        gevent.sleep(0.6)
+        print("that is enough")
+        {code}
+
+    @events.test_start.add_listener
+    def begin(environment, **_):
+        gevent.spawn(watch, environment)
+""",
+        ),
+        users={"Visitor": 1},
+        duration_s=20.0,
+    )
+    stopped = recording.totals.stopped
+    assert stopped.where.endswith(where)
+    assert bool(stopped.where) is bool(where)
+    assert "that is enough" in stopped.printed
+    assert recording.mark("stopping").monotonic_s - recording.mark("started").monotonic_s < 10
+    assert recording.totals.left_users == {}
+
+
+def test_stop__as_planned_is_none(run_locust):
+    recording = run_locust(visits("FastHttpUser", 'self.client.get("/ok")'), users={"Visitor": 1})
+    assert recording.totals.stopped is None
+    assert recording.totals.left_users == {}
+
+
+def test_users__that_leave_by_stop_user_are_counted(run_locust):
+    recording = run_locust(
+        """
+        from locust import FastHttpUser, constant, task
+        from locust.exception import StopUser
+
+        class Visitor(FastHttpUser):
+            wait_time = constant(0.05)
+
+            @task
+            def visit(self):
+                self.client.get("/ok")
+
+        class Leaver(Visitor):
+            @task
+            def leave(self):
+                raise StopUser
+
+        class Failing(Visitor):
+            def on_start(self):
+                raise ValueError
+        """,
+        users={"Visitor": 1, "Leaver": 2, "Failing": 1},
+    )
+    assert recording.totals.left_users == {"Leaver": 2}
+    assert recording.totals.stopped is None
+
+
 def test_variables__only_those_of_locusts_own_options_are_taken(run_locust, monkeypatch):
     monkeypatch.setenv("LOCUST_PASSWORD", "s3cret")
     monkeypatch.setenv("LOCUST_TENANT", "acme")

@@ -8,6 +8,9 @@ import re
 import pytest
 
 from ci_gate.measure.locustfile.workloads import describe_workloads
+from ci_gate.thresholds import LocustSettings
+
+SHOP = LocustSettings(locustfiles=("shop.py",))
 
 LOCUSTFILE = '''
 import random
@@ -196,7 +199,7 @@ class ShopUser(Parent):
 def described(tmp_path_factory):
     folder = tmp_path_factory.mktemp("workload")
     (folder / "shop.py").write_text(LOCUSTFILE)
-    workload = describe_workloads(["shop.py"], folder, dict(os.environ))["shop.py"]
+    workload = describe_workloads([SHOP], folder, dict(os.environ))[SHOP]
     assert workload.error is None
     (user_class,) = workload.classes
     return {task.name: task for task in user_class.tasks}
@@ -240,7 +243,7 @@ class Worded(User):
 
 def test_waits__one_that_is_no_time_cannot_be_told(tmp_path):
     (tmp_path / "shop.py").write_text(WAITS)
-    workload = describe_workloads(["shop.py"], tmp_path, dict(os.environ))["shop.py"]
+    workload = describe_workloads([SHOP], tmp_path, dict(os.environ))[SHOP]
     assert workload.error is None
     assert {each.name: each.wait and each.wait.mean_s for each in workload.classes} == {
         "Usual": 1.5,

@@ -10,6 +10,7 @@ import pytest
 from ci_gate.errors import OutsideError
 from ci_gate.measure.locustfile import workloads
 from ci_gate.measure.locustfile.workloads import describe_workloads
+from ci_gate.thresholds import LocustSettings
 from tests.service.services import await_true
 
 USER = """
@@ -26,11 +27,15 @@ def has_ended(pid):
         return True
 
 
+def settings(*files, **more):
+    return LocustSettings(locustfiles=files, **more)
+
+
 def describe(folder, **files):
-    names = [f"{name}.py" for name in files]
+    every = [settings(f"{name}.py") for name in files]
     for name, text in files.items():
         (folder / f"{name}.py").write_text(text)
-    return [*describe_workloads(names, folder, dict(os.environ)).values()]
+    return [*describe_workloads(every, folder, dict(os.environ)).values()]
 
 
 def test_workloads__of_one_process_share_no_module(tmp_path):
@@ -38,8 +43,9 @@ def test_workloads__of_one_process_share_no_module(tmp_path):
         (tmp_path / side).mkdir()
         (tmp_path / side / "names.py").write_text(f"NAME = 'User{side.upper()}'")
         (tmp_path / side / "load.py").write_text(USER.format(module="names"))
-    found = describe_workloads(["b/load.py", "a/load.py", "b/load.py"], tmp_path, dict(os.environ))
-    assert [(name, each.classes[0].name) for name, each in found.items()] == [
+    every = map(settings, ("b/load.py", "a/load.py", "b/load.py"))
+    found = describe_workloads(every, tmp_path, dict(os.environ))
+    assert [(each.name, found[each].classes[0].name) for each in found] == [
         ("b/load.py", "UserB"),
         ("a/load.py", "UserA"),
     ]
@@ -72,5 +78,5 @@ def test_workloads__one_that_hangs_is_named_and_ended(tmp_path, monkeypatch):
 
 
 def test_workloads__a_file_that_is_not_there(tmp_path):
-    found = describe_workloads(["gone.py"], tmp_path, {})
-    assert found["gone.py"].error == "there is no such file"
+    found = describe_workloads([settings("gone.py")], tmp_path, {})
+    assert found[settings("gone.py")].error == "there is no such file"

@@ -9,6 +9,7 @@ from ci_gate.errors import BadInputError
 from ci_gate.thresholds import (
     Accepted,
     Limit,
+    LocustSettings,
     MetricsPage,
     Needs,
     Position,
@@ -121,43 +122,51 @@ def test_every_key__is_read():
 def test_every_key__of_a_scenario_is_read():
     (scenario,) = parse("every-key").scenarios
     assert (scenario.name, scenario.at) == ("every-key", at(27, 3))
-    assert scenario.locustfile == "load tests/ünï/every.py"
+    assert scenario.locust == LocustSettings(
+        locustfiles=("load tests/ünï/every.py",),
+        directory="load tests",
+        env=(("TENANT", "${TENANT:-acme}"), ("DATA", '{state}/{"a": 1}')),
+        args=("--tenant", "{side}", "--deep"),
+        tags=("fast", "größe=2"),
+        exclude_tags=("slow",),
+        host="127.0.0.1:{port}",
+    )
     assert scenario.users == (
-        UserCount(user_class="First", count=1, at=at(29, 13)),
-        UserCount(user_class="Second_2", count=999_999, at=at(29, 23)),
+        UserCount(user_class="First", count=1, at=at(37, 13)),
+        UserCount(user_class="Second_2", count=999_999, at=at(37, 23)),
     )
     assert scenario.user_count == 1_000_000
     assert scenario.spawn_rate == 12.5
     assert (scenario.arrivals_per_s, scenario.ramp_s) == (200.0, 10.0)
     assert scenario.compare_load == 0.125
     assert scenario.accept == (
-        Accepted(endpoint="GET /a/{id}", statuses=(404, 409), at=at(32, 7)),
-        Accepted(endpoint="grpc shop.Orders/List", statuses=(503,), at=at(33, 7)),
+        Accepted(endpoint="GET /a/{id}", statuses=(404, 409), at=at(40, 7)),
+        Accepted(endpoint="grpc shop.Orders/List", statuses=(503,), at=at(41, 7)),
     )
     assert scenario.expected == ("POST /login", "task-1 x y  z")
     assert scenario.relax == (
-        Relaxed(code="uniform-body", reason="both answer only whether it worked", at=at(42, 7)),
-        Relaxed(code="html-replies", reason='GET /a/{id} is a page: "ünï"', at=at(43, 7)),
+        Relaxed(code="uniform-body", reason="both answer only whether it worked", at=at(50, 7)),
+        Relaxed(code="html-replies", reason='GET /a/{id} is a page: "ünï"', at=at(51, 7)),
     )
     assert scenario.limits == (
-        Limit(endpoint="all", metric=metric_of("p0.1"), bound=1.0, text="1ms", at=at(36, 13)),
-        Limit(endpoint="all", metric=metric_of("p50"), bound=200.0, text="0.2s", at=at(36, 24)),
-        Limit(endpoint="all", metric=metric_of("p99.999"), bound=60_000.0, text="1m", at=at(36, 35)),
-        Limit(endpoint="all", metric=metric_of("successes"), bound=0.999, text="99.9%", at=at(36, 48)),
-        Limit(endpoint="all", metric=metric_of("rate"), bound=0.5, text="0.5/s", at=at(36, 66)),
-        Limit(endpoint="all", metric=metric_of("cpu"), bound=12.5, text="12.5ms", at=at(36, 79)),
-        Limit(endpoint="all", metric=metric_of("memory"), bound=1024.0, text="1GiB", at=at(36, 92)),
-        Limit(endpoint="all", metric=metric_of("statements"), bound=3.5, text="3.5", at=at(36, 106)),
-        Limit(endpoint="GET /a/{id}", metric=metric_of("failures"), bound=0.0, text="0%", at=at(37, 21)),
+        Limit(endpoint="all", metric=metric_of("p0.1"), bound=1.0, text="1ms", at=at(44, 13)),
+        Limit(endpoint="all", metric=metric_of("p50"), bound=200.0, text="0.2s", at=at(44, 24)),
+        Limit(endpoint="all", metric=metric_of("p99.999"), bound=60_000.0, text="1m", at=at(44, 35)),
+        Limit(endpoint="all", metric=metric_of("successes"), bound=0.999, text="99.9%", at=at(44, 48)),
+        Limit(endpoint="all", metric=metric_of("rate"), bound=0.5, text="0.5/s", at=at(44, 66)),
+        Limit(endpoint="all", metric=metric_of("cpu"), bound=12.5, text="12.5ms", at=at(44, 79)),
+        Limit(endpoint="all", metric=metric_of("memory"), bound=1024.0, text="1GiB", at=at(44, 92)),
+        Limit(endpoint="all", metric=metric_of("statements"), bound=3.5, text="3.5", at=at(44, 106)),
+        Limit(endpoint="GET /a/{id}", metric=metric_of("failures"), bound=0.0, text="0%", at=at(45, 21)),
     )
     assert scenario.regression == (
-        Tolerance(metric=metric_of("p50"), ratio=1.5, at=at(38, 18)),
-        Tolerance(metric=metric_of("p99.9"), ratio=0.0, at=at(38, 29)),
-        Tolerance(metric=metric_of("failures"), ratio=0.1, at=at(38, 40)),
-        Tolerance(metric=metric_of("rate"), ratio=0.055, at=at(38, 55)),
-        Tolerance(metric=metric_of("cpu"), ratio=0.08, at=at(38, 67)),
-        Tolerance(metric=metric_of("memory"), ratio=0.2, at=at(38, 76)),
-        Tolerance(metric=metric_of("statements"), ratio=0.0, at=at(38, 89)),
+        Tolerance(metric=metric_of("p50"), ratio=1.5, at=at(46, 18)),
+        Tolerance(metric=metric_of("p99.9"), ratio=0.0, at=at(46, 29)),
+        Tolerance(metric=metric_of("failures"), ratio=0.1, at=at(46, 40)),
+        Tolerance(metric=metric_of("rate"), ratio=0.055, at=at(46, 55)),
+        Tolerance(metric=metric_of("cpu"), ratio=0.08, at=at(46, 67)),
+        Tolerance(metric=metric_of("memory"), ratio=0.2, at=at(46, 76)),
+        Tolerance(metric=metric_of("statements"), ratio=0.0, at=at(46, 89)),
     )
 
 

@@ -14,6 +14,7 @@ import yaml
 from ci_gate.cli.init.start_command import Command, find_command, list_named
 from ci_gate.evidence.workload import Workload
 from ci_gate.measure.locustfile.workloads import describe_workloads
+from ci_gate.thresholds import LocustSettings
 
 _MAX_FILES: Final = 5000
 _MAX_DEPTH: Final = 5
@@ -68,7 +69,8 @@ def look_at(folder: Path, environ: Mapping[str, str]) -> Repository:
     locustfiles = [
         path for path, text in texts.items() if path.endswith(".py") and _IMPORTS_LOCUST.search(text)
     ]
-    workloads = describe_workloads(locustfiles, folder, environ).values()
+    settings = (LocustSettings(locustfiles=(path,)) for path in locustfiles)
+    workloads = describe_workloads(settings, folder, environ).values()
     compose = next((_read_compose(path, texts[path]) for path in list_named(texts, *_COMPOSE)), None)
     dockerfile = next((_read_dockerfile(path, texts[path]) for path in list_named(texts, "Dockerfile")), None)
     return Repository(

@@ -5,13 +5,24 @@ Each file becomes a table of settings, each with how much it demands; a change c
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import inf
 from typing import Final, Literal
 
 from ci_gate.addresses import hide_credentials
-from ci_gate.thresholds import FAILURES, SUCCESSES, Limit, Needs, Profile, Scenario, Service, Thresholds
+from ci_gate.thresholds import (
+    FAILURES,
+    SUCCESSES,
+    Limit,
+    LocustSettings,
+    Needs,
+    Profile,
+    Scenario,
+    Service,
+    Thresholds,
+)
 from ci_gate.thresholds.values import OVER, WORST
 from ci_gate.wording import count, format_exact
 
@@ -171,16 +182,7 @@ def _profile_rows(profile: Profile) -> Iterator[_Row]:
 
 def _scenario_rows(scenario: Scenario) -> Iterator[_Row]:
     name, line = scenario.name, scenario.at.line
-    yield (name, "", "locustfile"), _Setting(text=scenario.locustfile, line=line)
-    rate = scenario.spawn_rate
-    yield (name, "", "spawn_rate"), _Setting(text=f"{format_exact(rate)}/s", demand=rate, line=line)
-    if scenario.arrivals_per_s is not None:
-        arrivals, ramp_s = scenario.arrivals_per_s, scenario.ramp_s
-        yield (name, "", "arrivals"), _Setting(text=f"{format_exact(arrivals)}/s", demand=arrivals, line=line)
-        yield (name, "", "ramp"), _Setting(text=f"{format_exact(ramp_s)} s", demand=-ramp_s, line=line)
-    for user in scenario.users:
-        setting = _Setting(text=str(user.count), demand=user.count, presence=1, line=user.at.line)
-        yield (name, "", f"users {user.user_class}"), setting
+    yield from _load_rows(scenario)
     for accepted in scenario.accept:
         for status in accepted.statuses:
             setting = _Setting(text="accepted", presence=-1, line=accepted.at.line)
@@ -208,6 +210,33 @@ def _scenario_rows(scenario: Scenario) -> Iterator[_Row]:
         # The worst of longer windows is never worse than that of shorter ones.
         length = _Setting(text=f"{format_exact(over_s)} s", demand=-over_s, line=_line_of(limit))
         yield (name, limit.endpoint, f"{WORST} {OVER}"), length
+
+
+def _load_rows(scenario: Scenario) -> Iterator[_Row]:
+    name, line = scenario.name, scenario.at.line
+    for key, text in _locust_texts(scenario.locust):
+        yield (name, "", key), _Setting(text=text, line=line)
+    rate = scenario.spawn_rate
+    if not scenario.locust.shape:
+        yield (name, "", "spawn_rate"), _Setting(text=f"{format_exact(rate)}/s", demand=rate, line=line)
+    if scenario.arrivals_per_s is not None:
+        arrivals, ramp_s = scenario.arrivals_per_s, scenario.ramp_s
+        yield (name, "", "arrivals"), _Setting(text=f"{format_exact(arrivals)}/s", demand=arrivals, line=line)
+        yield (name, "", "ramp"), _Setting(text=f"{format_exact(ramp_s)} s", demand=-ramp_s, line=line)
+    for user in scenario.users:
+        setting = _Setting(text=str(user.count), demand=user.count, presence=1, line=user.at.line)
+        yield (name, "", f"users {user.user_class}"), setting
+
+
+def _locust_texts(locust: LocustSettings) -> Iterator[tuple[str, str]]:
+    """Each changes the load in a way that is not known: what is removed or added is a change, too."""
+    yield "locustfile", locust.name
+    lists = {"args": locust.args, "tags": locust.tags, "exclude_tags": locust.exclude_tags}
+    yield from ((name, shlex.join(words)) for name, words in lists.items() if words)
+    for name, text in (("directory", locust.directory), ("host", locust.host), ("shape", locust.shape)):
+        if text:
+            yield name, text
+    yield from ((f"env {name}", text) for name, text in locust.env)
 
 
 def _limit_setting(limit: Limit) -> _Setting:

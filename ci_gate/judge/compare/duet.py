@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Final, Literal
 
@@ -84,7 +85,11 @@ def judge_duet(
     begin_s = max(side.begin_s for side in sides)
     is_begun = all(side.duration_s > 0 for side in sides)
     lasted_s = min(side.end_s for side in sides) - begin_s if is_begun else 0.0
-    reached = [interim for interim in plan_interim(settings.max_duration_s) if interim.duration_s <= lasted_s]
+    reached = [
+        interim
+        for interim in _plan_analyses(plans[0], recordings, settings, lasted_s)
+        if interim.duration_s <= lasted_s
+    ]
     outcome = Outcome.INCONCLUSIVE
     comparison, analyses = Comparison(changes=(), not_compared=()), 0
     for interim in reached:
@@ -101,6 +106,24 @@ def judge_duet(
         not_compared=comparison.not_compared,
         findings=findings,
     )
+
+
+def _plan_analyses(
+    plan: RecordingPlan,
+    recordings: tuple[ClassifiedRecording, ...],
+    settings: Compare,
+    lasted_s: float,
+) -> tuple[InterimAnalysis, ...]:
+    """Under a shape there is one, of all that was put on: what comes late in it is compared too."""
+    if plan.shape is None:
+        return plan_interim(settings.max_duration_s)
+    if plan.shape.ends:
+        totals = [each.recording.totals for each in recordings]
+        has_ended = any(each and each.shape_ended for each in totals)  # then the other is ended, too
+    else:
+        has_ended = lasted_s >= settings.max_duration_s
+    is_whole = has_ended and lasted_s >= 1
+    return plan_interim(math.floor(lasted_s), count=1) if is_whole else ()
 
 
 def weigh(findings: tuple[Finding, ...], compared: Outcome) -> Outcome:

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from ci_gate.evidence.recording import Recording
 from ci_gate.evidence.sample_table import count_ids
-from ci_gate.evidence.samples import UNSENT
+from ci_gate.evidence.samples import NOT_HTTP, UNSENT
 from ci_gate.judge.diagnosis.causes import Cause
 from ci_gate.judge.diagnosis.observation import ResourceUsage, find_window
 from ci_gate.judge.log_ends import shorten_failure
 from ci_gate.judge.steady import ClassifiedRecording, find_error_statuses, find_throttled
-from ci_gate.judge.summary import name_status
+from ci_gate.judge.summary import describe_statuses
 from ci_gate.thresholds import ALL_ENDPOINTS, FAILURES, SUCCESSES, Scenario
 from ci_gate.wording import count
 
@@ -41,6 +41,10 @@ _KINDS: Final[dict[str, tuple[str, str]]] = {
     "unanswered": (
         "no reply: connections fail or time out",
         "read service.log and locust.log in the evidence folder",
+    ),
+    "own-client": (
+        "calls of the scenario's own client fail",
+        "read what it raised, and service.log in the evidence folder",
     ),
     "unfit": (
         "replies fail the scenario's own check",
@@ -193,7 +197,8 @@ def _sort_by_kind(failures: Failures) -> dict[str, NDArray[np.bool_]]:
         "missing": rest & np.isin(status, (404, 405, 410)),
         "broken": rest & _is_server_error(status),
         "unanswered": rest & (status == 0),
-        "unfit": rest & (status > 0) & ~find_error_statuses(status),
+        "own-client": rest & (status == NOT_HTTP),
+        "unfit": rest & (status > 0) & (status != NOT_HTTP) & ~find_error_statuses(status),
     }
     return {**kinds, "wrong": rest & ~np.logical_or.reduce(list(kinds.values()))}
 
@@ -206,11 +211,9 @@ def _allowed_failures(scenario: Scenario) -> float:
 
 def _count_failures(failures: Failures, rows: NDArray[np.bool_]) -> Iterator[str]:
     """How many of all requests with their statuses, then of the endpoints that failed most."""
-    statuses = (
-        f"{name_status(status)} x {times:,}" for status, times in _count(failures.samples["status"][rows])
-    )
+    statuses = describe_statuses(failures.samples[rows], failures.strings)
     of_all = f"{int(rows.sum()):,} of {count(int(failures.requests.sum()), 'request')}"
-    yield f"{of_all} ({', '.join(statuses)})"
+    yield f"{of_all} ({statuses})"
     for number, times in _count(failures.samples["endpoint"][rows]):
         yield f"{failures.strings[number]}: {times:,} of {int(failures.requests[number]):,}"
 

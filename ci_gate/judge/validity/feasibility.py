@@ -13,9 +13,18 @@ from ci_gate.evidence.workload import UserClass, Workload
 from ci_gate.judge.quantiles import count_needed
 from ci_gate.judge.validity.locustfile_rules import LOCUSTFILE_IGNORED
 from ci_gate.judge.validity.rules import RELAXABLE
-from ci_gate.thresholds import ALL_ENDPOINTS, RATE, Limit, Position, Profile, Scenario, Thresholds
+from ci_gate.thresholds import (
+    ALL_ENDPOINTS,
+    RATE,
+    Limit,
+    LocustSettings,
+    Position,
+    Profile,
+    Scenario,
+    Thresholds,
+)
 from ci_gate.thresholds.commands import find_shell_syntax, with_shell
-from ci_gate.wording import format_exact
+from ci_gate.wording import count, format_exact
 
 _OF_ARRIVALS: Final = 0.99
 _ROUNDING: Final = 1e-9  # shares of tasks that are thirds add up to a little less than 1
@@ -53,32 +62,37 @@ class Unprovable:
         return f"{asked} takes {self.needed:,} {samples} in each window, {brings}; over: {enough:,}s would do"
 
 
-def find_problems(thresholds: Thresholds, workloads: Mapping[str, Workload]) -> tuple[Problem, ...]:
+def find_problems(
+    thresholds: Thresholds, workloads: Mapping[LocustSettings, Workload]
+) -> tuple[Problem, ...]:
     """Locustfiles that do not load, unknown user classes and rules, rate floors that no user can offer.
 
-    ``workloads`` maps each scenario's locustfile to what it says.
+    ``workloads`` maps each scenario's settings of Locust to what its locustfile says.
     """
     found: list[Problem] = [*_find_shell_syntax(thresholds)]
     for scenario in thresholds.scenarios:
-        workload = workloads[scenario.locustfile]
+        workload = workloads[scenario.locust]
         found += _find_unknown_rules(thresholds, scenario)
         if workload.error:
             message = f"{scenario.name}: {scenario.locustfile}: {workload.error}"
             found.append(_problem(thresholds, scenario.at, message, "a locustfile that loads"))
         else:
             found += _find_unknown_classes(thresholds, scenario, workload)
+            found += _find_wrong_shape(thresholds, scenario, workload)
             found += _find_unreachable_floors(thresholds, scenario, workload)
     return tuple(found)
 
 
-def find_unprovable(thresholds: Thresholds, workloads: Mapping[str, Workload]) -> tuple[Unprovable, ...]:
+def find_unprovable(
+    thresholds: Thresholds, workloads: Mapping[LocustSettings, Workload]
+) -> tuple[Unprovable, ...]:
     """Every limit on a percentile or on the worst window that some profile is too short for."""
     return tuple(
         unprovable
         for scenario in thresholds.scenarios
         for profile in thresholds.profiles
         for limit in scenario.limits
-        if (unprovable := _judge_provable(scenario, profile, limit, workloads[scenario.locustfile]))
+        if (unprovable := _judge_provable(scenario, profile, limit, workloads[scenario.locust]))
     )
 
 
@@ -88,6 +102,8 @@ def offered_rate(scenario: Scenario, workload: Workload, endpoint: str) -> float
     Users / mean wait x requests per task, or in an open workload arrivals x requests per task. None where a
     wait time or a task's requests are not known.
     """
+    if scenario.locust.shape:
+        return None  # it differs from moment to moment
     classes = {user_class.name: user_class for user_class in workload.classes}
     rates = [
         _class_rate(
@@ -118,10 +134,19 @@ def least_rates(scenario: Scenario, workload: Workload) -> dict[str, float]:
 def find_unused(scenario: Scenario, workload: Workload) -> tuple[UnusedSetting, ...]:
     """What a run of the scenario does not use of Locust's settings and of the locustfile."""
     classes = {user.user_class for user in scenario.users}
-    return tuple(
-        setting
-        for setting in workload.unused
-        if not setting.user_classes or classes.intersection(setting.user_classes)
+    if scenario.locust.shape:
+        classes = {user_class.name for user_class in workload.classes}
+    idle = (user_class.name for user_class in workload.classes if user_class.name not in classes)
+    return (
+        *(
+            setting
+            for setting in workload.unused
+            if not setting.user_classes or classes.intersection(setting.user_classes)
+        ),
+        *(
+            UnusedSetting(what=f"class {name}", why="users does not name it", replaced=True, key="users")
+            for name in idle
+        ),
     )
 
 
@@ -132,20 +157,21 @@ def list_unused(scenario: Scenario, workload: Workload) -> Iterator[str]:
         if setting.replaced or relaxed:
             yield f"not used: {setting.what}: {setting.why}"
         else:
-            yield f"cannot pass ({LOCUSTFILE_IGNORED}): {setting.what} is not used; it {setting.why}"
+            use = f"; {setting.key} of the scenario would say it" if setting.key else ""
+            yield f"cannot pass ({LOCUSTFILE_IGNORED}): {setting.what} is not used; it {setting.why}{use}"
     named = {user.user_class for user in scenario.users}
     for user_class in workload.classes:
         if user_class.own_host and user_class.name in named:
             yield f"{user_class.name} keeps its own host {user_class.own_host}"
 
 
-def _task_rate(scenario: Scenario, user_class: UserClass, count: int) -> float | None:
-    """Tasks begun per second by ``count`` users of the class; free users take the next arrival in turn."""
+def _task_rate(scenario: Scenario, user_class: UserClass, users: int) -> float | None:
+    """Tasks begun per second by ``users`` users of the class; free users take the next arrival in turn."""
     if scenario.arrivals_per_s is not None:
-        return scenario.arrivals_per_s * count / scenario.user_count
+        return scenario.arrivals_per_s * users / scenario.user_count
     if user_class.wait is None or not user_class.wait.mean_s:
         return None
-    return count / user_class.wait.mean_s
+    return users / user_class.wait.mean_s
 
 
 def _class_rate(user_class: UserClass, tasks_per_s: float | None, endpoint: str) -> float | None:
@@ -184,6 +210,32 @@ def _find_unknown_classes(
         if user.user_class not in known:
             message = f"{scenario.locustfile} has no user class {user.user_class!r}"
             yield _problem(thresholds, user.at, message, ", ".join(known) or "none is there")
+
+
+def _find_wrong_shape(thresholds: Thresholds, scenario: Scenario, workload: Workload) -> Iterator[Problem]:
+    name, shape = scenario.locust.shape, workload.shape
+    if name is None:
+        return
+    if name not in workload.shapes:
+        message = f"{scenario.name}: {scenario.locustfile} has no LoadTestShape {name!r}"
+        yield _problem(thresholds, scenario.at, message, ", ".join(workload.shapes) or "none is there")
+    for profile in thresholds.profiles if shape and shape.lasts_s is not None else ():
+        if shape and shape.lasts_s is not None and shape.lasts_s <= profile.warmup_s:
+            lasts = f"{name} lasts {format_exact(shape.lasts_s)} s"
+            message = f"{scenario.name}: {lasts}, and the warm-up of profile {profile.name} is as long"
+            yield _problem(thresholds, scenario.at, message, "a shape that goes on after the warm-up")
+
+
+def describe_shape(scenario: Scenario, workload: Workload) -> str:
+    """How long the scenario's shape lasts, and how many users it asks for; in one line."""
+    shape = workload.shape
+    if shape is None:
+        return f"shape {scenario.locust.shape}"
+    users = f"up to {count(shape.users, 'user')}"
+    if shape.lasts_s is not None:
+        return f"shape {shape.name} lasts {format_exact(shape.lasts_s)} s, {users}"
+    why = shape.error or "it does not end by itself"
+    return f"shape {shape.name}, {users}: {why}; the profile's duration ends it"
 
 
 def _find_unreachable_floors(

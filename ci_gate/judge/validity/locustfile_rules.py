@@ -10,6 +10,7 @@ from typing import Final
 from ci_gate.evidence.readings import Redirects
 from ci_gate.evidence.sample_table import count_ids
 from ci_gate.judge.validity.findings import Rule, RuleInput, Stage, Violation
+from ci_gate.wording import format_exact
 
 LOCUSTFILE_IGNORED: Final = "locustfile-ignored"
 _MIN_REDIRECTED: Final = 0.01
@@ -22,7 +23,8 @@ _SIGN_OUT: Final = re.compile(r"\b(log|sign)[-_]?(out|off)\b", re.IGNORECASE)
 def _find_ignored(case: RuleInput) -> Iterator[Violation]:
     for setting in case.plan.unused:
         if not setting.replaced:
-            yield "locustfile", f"{setting.what} is not used; it {setting.why}"
+            use = f"; {setting.key} of the scenario would say it" if setting.key else ""
+            yield "locustfile", f"{setting.what} is not used; it {setting.why}{use}"
 
 
 def _find_replaced(case: RuleInput) -> Iterator[Violation]:
@@ -34,10 +36,21 @@ def _find_replaced(case: RuleInput) -> Iterator[Violation]:
 def _find_own_verdict(case: RuleInput) -> Iterator[Violation]:
     chosen = case.recording.totals.exit_code if case.recording.totals else None
     if chosen:
-        last = (
-            f"; it printed last: {' / '.join(chosen.printed)}" if chosen.printed else ", and printed nothing"
-        )
+        last = _describe_printed(chosen.printed)
         yield "locustfile", f"the locustfile set process_exit_code = {chosen.code}{last}"
+
+
+def _find_own_stop(case: RuleInput) -> Iterator[Violation]:
+    stopped = case.recording.totals.stopped if case.recording.totals else None
+    if stopped:
+        where = f" ({stopped.where})" if stopped.where else ""
+        measured = f"{case.steady.duration_s:.1f} s of {format_exact(case.plan.duration_s)} s were measured"
+        last = _describe_printed(stopped.printed)
+        yield "locustfile", f"the locustfile ended the test{where}: {measured}{last}"
+
+
+def _describe_printed(lines: tuple[str, ...]) -> str:
+    return f"; it printed last: {' / '.join(lines)}" if lines else ", and printed nothing"
 
 
 def _find_own_hosts(case: RuleInput) -> Iterator[Violation]:
@@ -84,16 +97,18 @@ LOCUSTFILE_RULES: Final = (
         meaning="something that Locust would have used to choose what is sent was not used: a shape, tags, "
         "options in locust.conf or pyproject.toml",
         threshold_text="whatever would have changed which requests are sent",
-        remedy="take it out, or say in relax why the load is right without it",
+        remedy="say it under the key that the finding names, take it out, or say in relax why the load is "
+        "right without it",
     ),
     Rule(
         code="settings-replaced",
         severity="info",
         stage=Stage.REQUESTS,
         find=_find_replaced,
-        meaning="settings of Locust's own were not used, and change nothing: thresholds.yaml says the same",
+        meaning="something of the locustfile or of Locust's settings was not used: thresholds.yaml says the "
+        "same, or it changes no request",
         threshold_text="any",
-        remedy="take them away from where ci-gate runs",
+        remedy="nothing, if thresholds.yaml says what is meant",
     ),
     Rule(
         code="own-host",
@@ -122,5 +137,15 @@ LOCUSTFILE_RULES: Final = (
         meaning="the locustfile itself says that the run failed: it set environment.process_exit_code",
         threshold_text="any exit code but 0",
         remedy="fix what the locustfile checks; locust.log has all that it printed",
+    ),
+    Rule(
+        code="locustfile-stopped",
+        severity="insufficient",
+        stage=Stage.SCENARIO,
+        find=_find_own_stop,
+        meaning="the locustfile itself ended the test: runner.quit(), runner.stop(), StopTest",
+        threshold_text="always",
+        remedy="fix what made it stop; locust.log has all that it printed. Relaxed, what was measured until "
+        "then is judged",
     ),
 )

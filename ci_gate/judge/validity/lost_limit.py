@@ -49,6 +49,8 @@ def find_lost_limit(
     succeeds loses a limit only where that is proven, and replies that take longer than the pause lose none:
     they are no failures yet.
     """
+    if plan.shape:
+        return None  # how long it goes on, and what is to come, only the shape knows
     steady = classified.steady
     left_s = max(plan.duration_s - steady.duration_s, 0.0)
     rate_per_s = plan.arrivals_per_s or _MAX_RATIO * (plan.offered_per_s or _MAX_RATE_PER_S)

@@ -13,7 +13,7 @@ from ci_gate.evidence.samples import FLAG_RETRY_AFTER, UNSENT
 from ci_gate.judge.names import describe_called
 from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.steady import FIRST_ERROR_STATUS, find_error_statuses, find_throttled
-from ci_gate.judge.summary import name_status
+from ci_gate.judge.summary import describe_statuses, name_status
 from ci_gate.judge.validity.findings import Rule, RuleInput, Stage, Violation
 from ci_gate.judge.validity.html_replies import HTML_RULES
 from ci_gate.thresholds import ALL_ENDPOINTS, metric_of
@@ -36,11 +36,12 @@ def _find_never_successful(case: RuleInput) -> Iterator[Violation]:
     samples, success = case.steady.samples, case.steady.success
     good = _tally(case, samples, success)
     succeeded = {UNSENT, *(case.recording.strings[number] for number in np.flatnonzero(good))}
-    for number, statuses in _count_statuses(samples, ~success, good == 0):
+    failed = samples[~success & (good == 0)[samples["endpoint"]]]
+    for number, places in group_rows(failed["endpoint"]):
         endpoint = case.recording.strings[number]
         if endpoint not in succeeded:  # by another number either: long names may be cut to the same text
-            message = ", ".join(f"{name_status(status)} x {times:,}" for status, times in statuses.items())
-            yield endpoint, f"not one success in {count(sum(statuses.values()), 'request')} ({message})"
+            message = describe_statuses(failed[places], case.recording.strings)
+            yield endpoint, f"not one success in {count(len(places), 'request')} ({message})"
 
 
 def _find_only_accepted_errors(case: RuleInput) -> Iterator[Violation]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
+from ci_gate.addresses import hide_credentials
 from ci_gate.evidence.recording import DUET_HEAD, HEAD, RecordingPlan, RunInfo
 from ci_gate.judge.validity.findings import Finding
-from ci_gate.thresholds import Scenario, Thresholds
+from ci_gate.thresholds import LocustSettings, Scenario, Thresholds
 
 LEFT_OUT: Final = "scenarios-left-out"
 """The note of a run that was to measure only some of the scenarios."""
@@ -90,12 +91,26 @@ def note_left_out(names: Sequence[str]) -> Finding:
     )
 
 
+def describe_settings(locust: LocustSettings) -> dict[str, Any]:
+    """What a plan has of a scenario's settings of Locust, by the plan's names; without credentials."""
+    return {
+        "directory": locust.directory,
+        "env": {name: hide_credentials(text) for name, text in locust.env},
+        "args": tuple(map(hide_credentials, locust.args)),
+        "tags": locust.tags,
+        "exclude_tags": locust.exclude_tags,
+        "host": hide_credentials(locust.host) if locust.host else None,
+    }
+
+
 def _differs(scenario: Scenario, plan: RecordingPlan) -> str:
     pairs = {
         "users": ({user.user_class: user.count for user in scenario.users}, plan.users),
         "ramp": (scenario.ramp_s, plan.ramp_s),
         "locustfile": (scenario.locustfile, plan.locustfile),
         "spawn_rate": (scenario.spawn_rate, plan.spawn_rate),
+        "shape": (scenario.locust.shape, plan.shape.name if plan.shape else None),
         "arrivals": (scenario.arrivals_per_s, plan.arrivals_per_s),
+        **{name: (asked, getattr(plan, name)) for name, asked in describe_settings(scenario.locust).items()},
     }
     return ", ".join(name for name, (asked, measured) in pairs.items() if asked != measured)

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from ci_gate.evidence.readings import Mark, Reading
 from ci_gate.evidence.sample_table import count_ids
 from ci_gate.judge.log_ends import describe_end
+from ci_gate.judge.stages import find_stages
 from ci_gate.judge.texts import describe_errors
 from ci_gate.judge.validity.findings import Rule, RuleInput, Stage, Violation
 from ci_gate.judge.validity.lost_limit import NO_SUCCESS_S, LostLimit, find_lost_limit
-from ci_gate.wording import format_exact
+from ci_gate.wording import count, format_exact
 
 SERVICE_ENDED: Final = "service-ended"
 _MIN_SHARE_OF_PHASE: Final = 0.95
@@ -44,6 +45,10 @@ def _find_hopeless_load(case: RuleInput) -> Iterator[Violation]:
 
 
 def _is_cut_short(case: RuleInput) -> bool:
+    if case.recording.totals and case.recording.totals.stopped and case.steady.duration_s:
+        return False  # that the locustfile ended the test is a finding of its own
+    if case.plan.shape and case.recording.totals and case.recording.totals.shape_ended:
+        return not case.steady.duration_s  # it may depend on how the run goes
     return case.steady.duration_s < _MIN_SHARE_OF_PHASE * case.plan.duration_s
 
 
@@ -52,10 +57,22 @@ def _describe_length(case: RuleInput) -> str:
 
 
 def _find_no_samples(case: RuleInput) -> Iterator[Violation]:
-    if not len(case.steady.samples):
+    if not len(case.steady.samples) and not _is_silent(case):
         outside, waiting = len(case.recording.samples), int(_find_in_flight(case).sum())
         but = f"; {waiting:,} sent earlier were still without a reply when it began" if waiting else ""
         yield "scenario", f"no request was sent in the steady phase ({outside:,} before or after it){but}"
+
+
+def _is_silent(case: RuleInput) -> bool:
+    """Users ran, and Locust heard of no request from beginning to end."""
+    return not len(case.recording.samples) and any(reading.ready for reading in case.steady_readings)
+
+
+def _find_nothing_reported(case: RuleInput) -> Iterator[Violation]:
+    if _is_silent(case):
+        users = max(reading.ready for reading in case.steady_readings)
+        ran = f"{count(users, 'user')} ran for {case.steady.duration_s:.0f} s"
+        yield "locustfile", f"{ran}, and nothing was reported to Locust: no request event was fired"
 
 
 def _find_failed_starts(case: RuleInput) -> Iterator[Violation]:
@@ -70,18 +87,42 @@ def _find_missing_users(case: RuleInput) -> Iterator[Violation]:
     if case.recording.mark("spawn_timeout") or case.recording.mark("no_users"):
         users = case.scenario.user_count
         who = f"not all {users:,} users ever" if users > 1 else "the only user never"
-        yield "scenario", f"{who} ran and got through on_start"
+        left = f"; {sum(_left_users(case).values()):,} left by themselves" if _left_users(case) else ""
+        yield "scenario", f"{who} ran and got through on_start{left}"
+    yield from _find_missing_of_shape(case)
     for user in case.scenario.users:
         running = (reading.users.get(user.user_class, 0) for reading in case.steady_readings)
         fewest = min(running, default=0)
         if fewest < user.count and case.steady.duration_s:
-            yield user.user_class, f"{fewest} of {user.count} {user.user_class} at the lowest point"
+            left = _describe_left(_left_users(case).get(user.user_class, 0))
+            yield user.user_class, f"{fewest} of {user.count} {user.user_class} at the lowest point{left}"
+
+
+def _find_missing_of_shape(case: RuleInput) -> Iterator[Violation]:
+    """Fewer users than the shape asked for, after they were all there: it asked for no other number since."""
+    for stage in find_stages(case.steady_readings):
+        fewest = min(sum(reading.users.values()) for reading in stage)
+        target = stage[0].target_users or 0
+        if fewest < target:
+            left = _describe_left(sum(_left_users(case).values()))
+            yield "scenario", f"{fewest:,} of {count(target, 'user')} at the lowest point{left}"
+            return
+
+
+def _left_users(case: RuleInput) -> dict[str, int]:
+    return case.recording.totals.left_users if case.recording.totals else {}
+
+
+def _describe_left(left: int) -> str:
+    return f"; {left:,} left by themselves (StopUser), as if their work were done" if left else ""
 
 
 def _find_wrong_users(case: RuleInput) -> Iterator[Violation]:
     planned = {user.user_class for user in case.scenario.users}
+    if case.plan.shape:
+        planned = {name for reading in case.steady_readings for name, users in reading.users.items() if users}
     ran = {name for reading in case.recording.readings for name in reading.users}
-    for name in sorted(ran - planned):
+    for name in sorted(ran - planned) if not case.plan.shape else ():
         yield name, f"{name} ran, which the scenario does not name"
     silent = planned - _classes_in(case, case.steady.samples)
     waiting = _classes_in(case, case.recording.samples[_find_in_flight(case)])
@@ -190,7 +231,8 @@ RUN_RULES: Final = (
         find=_find_missing_users,
         meaning="fewer users than the scenario says were running in the steady phase",
         threshold_text="any, at any reading",
-        remedy="see locust.log for why users end; a user must never leave by an exception",
+        remedy="see locust.log for why users end; a user must never leave by an exception, and one that has "
+        "done its work begins anew instead of raising StopUser: the load is that of users who stay",
     ),
     Rule(
         code="no-samples",
@@ -215,6 +257,17 @@ RUN_RULES: Final = (
         remedy="see with which errors the requests ended, and service.log in the evidence folder",
         relaxable=False,
         for_comparison=False,
+    ),
+    Rule(
+        code="nothing-reported",
+        severity="invalid",
+        stage=Stage.PHASE,
+        find=_find_nothing_reported,
+        meaning="users ran, and nothing was reported to Locust; a client of the scenario's own has to do so",
+        threshold_text="no event from beginning to end",
+        remedy='put each call into `with self.environment.events.request.measure("SQL", "select user"):`, or '
+        "use self.client (docs/locustfiles.md)",
+        relaxable=False,
     ),
     Rule(
         code="phase-cut-short",

@@ -18,9 +18,15 @@ _LAG_INTERVAL_S = 0.02
 class GeneratorMeter:
     """One reading a second: users, CPU, memory, and by how much the event loop was late at worst."""
 
-    def __init__(self, path: Path, count_users: Callable[[], tuple[dict[str, int], int]]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        count_users: Callable[[], tuple[dict[str, int], int]],
+        read_target: Callable[[], int | None] = lambda: None,
+    ) -> None:
         self._path = path
         self._count_users = count_users
+        self._read_target = read_target
         self._worst_lag_s = 0.0
 
     def watch_lag(self) -> None:
@@ -49,6 +55,7 @@ class GeneratorMeter:
                         ready=ready,
                         cpu_percent=100 * spent_s / passed_s,
                         lag_ms=lag_s * 1000,
+                        target_users=self._read_target(),
                         memory_bytes=process.memory_info().rss,
                     )
                 )

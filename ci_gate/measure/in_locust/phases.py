@@ -7,7 +7,7 @@ started -> (users spawn, each ends its on_start) -> spawned -> (warm-up) -> stea
 from __future__ import annotations
 
 import functools
-import logging
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -15,46 +15,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import gevent
-import locust
 from locust import User
 
 from ci_gate.addresses import hide_credentials
-from ci_gate.evidence.readings import EndpointTotal, ErrorCount, ExitCode, Mark, OddValue, Totals
+from ci_gate.evidence.readings import Mark
 from ci_gate.evidence.recording import RESET_CHECKS, LineWriter, RecordingPlan, write_json
-from ci_gate.evidence.samples import storable
-from ci_gate.measure.in_locust.error_texts import ErrorCounts
 from ci_gate.measure.in_locust.generator import GeneratorMeter
-from ci_gate.measure.in_locust.locust_log import ListenerErrors
-from ci_gate.measure.in_locust.odd_events import name_endpoint, show_value
-from ci_gate.measure.in_locust.task_counts import TaskCounts
+from ci_gate.measure.in_locust.leaving import find_caller
+from ci_gate.measure.in_locust.notes import Notes, SampleKeeper
+from ci_gate.measure.in_locust.shapes import ShapeRun
 from ci_gate.measure.locustfile.own_hosts import keep_own_host
-from ci_gate.measure.locustfile.printed import LastWords
 
 if TYPE_CHECKING:
     from locust.env import Environment
     from locust.event import Events
 
-    from ci_gate.measure.in_locust.answers import Answers
 
 _POLL_S = 0.1
 _KEPT_ERRORS = 100
 _READY = "_ci_gate_ready"
-
-
-class SampleKeeper(Protocol):
-    """What the conductor needs of the recorder."""
-
-    answers: Answers
-
-    def count_heard(self) -> tuple[EndpointTotal, ...]: ...
-
-    def take_odd_values(self) -> tuple[OddValue, ...]: ...
-
-    def write_waiting(self) -> None: ...
-
-    def write_unsent(self) -> None: ...
-
-    def finish(self) -> None: ...
+_SHAPE_ALLOWANCE, _SHAPE_ALLOWANCE_S = 1.1, 10.0  # beyond what was foreseen of a shape
 
 
 class Pacer(Protocol):
@@ -75,21 +55,19 @@ class Conductor:
         samples: SampleKeeper,
         arrivals: Pacer | None,
         clean: Callable[[str], str] = hide_credentials,
+        host: str | None = None,
     ) -> None:
         self._plan = plan
         self._arrivals = arrivals
         self._folder = folder
         self._samples = samples
-        self._clean = clean  # of secrets; what is recorded is read by many
         self._marks = LineWriter(folder / "marks.jsonl")
-        self._start_failures = ErrorCounts(clean)
-        self._task_errors = ErrorCounts(clean)
+        self._notes = Notes(clean)
         self._all_spawned = False
         self._is_over = False
-        self._listener_errors = ListenerErrors()
-        self._last_words = LastWords(clean)
-        self._own_hosts: dict[str, str] = {}
-        self._task_counts = TaskCounts()
+        self._is_quitting = False  # Locust itself ends, by a signal
+        self._shape: ShapeRun | None = None
+        self._host = host  # of users that are no HTTP users
 
     def listen(self, events: Events) -> None:
         """Attach to the events of the Locust that is about to run."""
@@ -98,17 +76,20 @@ class Conductor:
         events.spawning_complete.add_listener(self._note_spawned)
         events.user_error.add_listener(self._note_user_error)
         events.test_stopping.add_listener(self._stop)
+        events.quitting.add_listener(self._note_quitting)
 
     def _prepare(self, environment: Environment, **_more: Any) -> None:
-        logging.getLogger().addHandler(self._listener_errors)  # not before: Locust sets logging up anew
-        self._last_words.listen()
+        self._notes.listen()
         environment.shape_class = None  # thresholds.yaml says how many users run, nothing else
         environment.stop_timeout = self._plan.drain_s + 2 * _POLL_S  # self._end_drain comes first
-        for user_class in environment.user_classes:
-            user_class.fixed_count = self._plan.users[user_class.__name__]
+        if self._plan.shape:
+            self._shape = ShapeRun(self._plan.shape, environment)
+        else:
+            for user_class in environment.user_classes:
+                user_class.fixed_count = self._plan.users[user_class.__name__]
         self._watch_starts()
         if self._plan.recording in RESET_CHECKS:
-            self._task_counts.watch()
+            self._notes.task_counts.watch()
         if self._arrivals:
             self._arrivals.pace()
         environment.events.quit.add_listener(functools.partial(self.finish, environment))
@@ -133,7 +114,7 @@ class Conductor:
         try:
             on_start()
         except Exception as error:
-            self._start_failures.add(type(user).__name__, error)
+            self._notes.start_failures.add(type(user).__name__, error)
             raise
         setattr(user, _READY, True)
         if self._arrivals:
@@ -143,13 +124,41 @@ class Conductor:
         runner = environment.runner
         for user_class in environment.user_classes:
             # After this event, Locust gives all of them the service's URL.
-            if own_host := keep_own_host(user_class):
-                self._own_hosts[user_class.__name__] = own_host
+            own_host = keep_own_host(user_class, self._host)
+            if own_host and not self._host:
+                self._notes.own_hosts[user_class.__name__] = own_host
+        if self._shape:
+            # Locust waits for the end of a shape before it hears this signal itself.
+            gevent.signal_handler(signal.SIGTERM, self._end_shape, runner)
         self.mark("started")
-        meter = GeneratorMeter(self._folder / "readings.jsonl", functools.partial(_count_users, runner))
+        count, readings = functools.partial(_count_users, runner), self._folder / "readings.jsonl"
+        meter = GeneratorMeter(readings, count, self._read_target)
         gevent.spawn(meter.watch_lag)
         gevent.spawn(meter.write_readings)
-        gevent.spawn(self._conduct, runner)
+        if self._shape:
+            gevent.spawn(self._conduct_shape, runner)
+        else:
+            gevent.spawn(self._conduct, runner)
+
+    def _read_target(self) -> int | None:
+        return self._shape.target_users if self._shape else None
+
+    def _conduct_shape(self, runner: Any) -> None:
+        """All of the shape after the warm-up is the steady phase; one that goes on too long is ended."""
+        gevent.sleep(self._plan.warmup_s)
+        if self._is_over:
+            return
+        self.mark("steady")
+        self._samples.answers.begin_steady()
+        if self._plan.shape and self._plan.shape.ends:
+            gevent.sleep((_SHAPE_ALLOWANCE - 1) * self._plan.duration_s + _SHAPE_ALLOWANCE_S)
+        gevent.sleep(self._plan.duration_s)
+        self._end_shape(runner)
+
+    def _end_shape(self, runner: Any) -> None:
+        if not self._is_over:
+            self.end_phase()
+            runner.quit()
 
     def _conduct(self, runner: Any) -> None:
         outcome = self._await_users(runner)
@@ -157,6 +166,8 @@ class Conductor:
         if outcome != "no_users":
             first_s = self._arrivals.begin() if self._arrivals else 0.0
             gevent.sleep(first_s + self._plan.ramp_s + self._plan.warmup_s)
+            if self._is_over:
+                return
             self.mark("steady")
             self._samples.answers.begin_steady()
             self._sleep_while_users_live(runner)
@@ -182,11 +193,19 @@ class Conductor:
     def end_phase(self) -> None:
         """Mark the end of the load, once."""
         if not self._is_over:
-            self._is_over = True
+            self._is_over = self._notes.leavers.is_over = True
             self.mark("stopping")
             self._samples.write_unsent()
 
+    def _note_quitting(self, **_more: Any) -> None:
+        self._is_quitting = True
+
     def _stop(self, environment: Environment, **_more: Any) -> None:
+        where = find_caller()
+        if self._shape and self._shape.is_ending() and not where:
+            self._notes.shape_ended = not self._is_over
+        elif not self._is_over and not self._is_quitting:
+            self._notes.note_stop(where)
         self.end_phase()
         gevent.spawn_later(self._plan.drain_s, self._end_drain, environment.runner)
 
@@ -200,7 +219,7 @@ class Conductor:
     def _note_user_error(self, user_instance: Any, exception: BaseException, **_more: Any) -> None:
         user = getattr(user_instance, "user", user_instance)  # from a task, Locust names its TaskSet
         if getattr(user, _READY, False):
-            self._task_errors.add(type(user).__name__, exception)
+            self._notes.task_errors.add(type(user).__name__, exception)
 
     def mark(self, name: Any) -> None:
         """Write that a phase begins now."""
@@ -209,45 +228,8 @@ class Conductor:
     def finish(self, environment: Environment, **_more: Any) -> None:
         """Write what is left, with Locust's own totals."""
         self._samples.finish()
-        totals = Totals(
-            endpoints=tuple(
-                EndpointTotal(
-                    endpoint=storable(hide_credentials(name_endpoint(method, name))),
-                    requests=entry.num_requests,
-                    failures=entry.num_failures,
-                )
-                for (name, method), entry in environment.stats.entries.items()
-                if isinstance(name, str | bytes)
-                and isinstance(method, str | bytes)  # to Locust 1 and 1.0 are one
-            ),
-            heard=self._samples.count_heard(),
-            odd_values=self._samples.take_odd_values(),
-            start_failures=self._start_failures.totals(),
-            task_errors=self._task_errors.totals(),
-            other_hosts=self._samples.answers.other_hosts,
-            redirects=self._samples.answers.redirects(),
-            own_hosts=self._own_hosts,
-            exit_code=self._find_exit_code(environment.process_exit_code),
-            tasks=self._task_counts.totals(),
-            listener_errors=self._listener_errors.count,
-            listener_texts=self._count_errors(self._listener_errors.texts),
-            locust_version=locust.__version__,
-        )
-        write_json(self._folder / "totals.json", totals)
+        write_json(self._folder / "totals.json", self._notes.make_totals(environment, self._samples))
         self.mark("ended")
-
-    def _count_errors(self, counter: Counter[tuple[str, str]]) -> tuple[ErrorCount, ...]:
-        return tuple(
-            ErrorCount(subject=subject, error=storable(self._clean(text)), count=count)
-            for (subject, text), count in counter.most_common(_KEPT_ERRORS)
-        )
-
-    def _find_exit_code(self, code: Any) -> ExitCode | None:
-        """What the locustfile made Locust end with, unless that is success."""
-        if code is None or code == 0:
-            return None
-        printed = tuple(storable(self._clean(line)) for line in self._last_words.lines)
-        return ExitCode(code=storable(show_value(code)), printed=printed)
 
 
 def _count_users(runner: Any) -> tuple[dict[str, int], int]:

@@ -45,6 +45,7 @@ from ci_gate.evidence.samples import (
     UNSENT,
     SampleWriter,
 )
+from ci_gate.evidence.workload import GivenSettings
 from ci_gate.measure import AWAITED_HOST
 from ci_gate.measure.in_locust.answers import Answers
 from ci_gate.measure.in_locust.arrivals import Arrivals, take_intended
@@ -229,20 +230,24 @@ def main() -> None:
     folder, arguments = Path(sys.argv[1]), sys.argv[2:]
     # A run is what its plan says: no variables of Locust's own, no files that it would take options from.
     print_whatever_comes()
-    take_own_variables(os.environ)
     argument_parser.get_parser.__defaults__ = ((),)
     argument_parser.get_empty_argument_parser.__defaults__ = (True, ())
     host_at = arguments.index("--host") + 1
-    host = arguments[host_at]
+    host, settings = arguments[host_at], GivenSettings(locustfiles=())
     if host == AWAITED_HOST:
         message = sys.stdin.buffer.read()
         if not message:
             sys.exit(0)  # there is no load to put on: the service did not start
         target = msgspec.json.decode(message, type=Target)
         host = arguments[host_at] = target.url
+        settings = target.settings
         keep_secret(*target.secrets)
         if target.ca:
             trust(target.ca)
+    os.environ.update(settings.env)
+    take_own_variables(os.environ)
+    args_at = arguments.index("--headless")
+    arguments[args_at:args_at] = settings.args
     clean = functools.partial(hide_secrets, secrets=find_secrets((host,)))
     if clean(host) != host or kept_secrets():
         filter_output(clean)
@@ -250,7 +255,7 @@ def main() -> None:
     arrivals = Arrivals(Schedule(plan.arrivals_per_s, plan.ramp_s)) if plan.arrivals_per_s else None
     recorder = Recorder(SampleWriter(folder), arrivals, host, clean)
     recorder.listen()
-    Conductor(plan, folder, recorder, arrivals, clean).listen(events)
+    Conductor(plan, folder, recorder, arrivals, clean, settings.host).listen(events)
     random.seed(plan.seed)
     make_summaries_harmless()
     bound_errors()

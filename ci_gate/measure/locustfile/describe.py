@@ -1,13 +1,16 @@
-"""Loads locustfiles as Locust would and describes their user classes. Runs in a process of its own.
+"""Loads locustfiles as Locust does and describes their user classes. Runs in a process of its own.
 
-``python -m ci_gate.measure.locustfile.describe FOLDER FILE...`` forks for each FILE. Of the first fork FOLDER
-has what it printed in 0.out, whose last line is a JSON Workload, and 0.err, and its exit status in 0.status.
+``python -m ci_gate.measure.locustfile.describe FOLDER COUNT`` forks for each of 0.given, 1.given, ... in
+FOLDER, which are GivenSettings. Of the first fork FOLDER then has what it printed in 0.out, whose last line
+is a JSON Workload, and 0.err, and its exit status in 0.status. The working folder is the repository's.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import inspect
+import io
 import os
 import sys
 import traceback
@@ -15,19 +18,22 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import CodeType
-from typing import Literal, NoReturn
+from typing import Literal, NoReturn, TextIO
 
 from locust import User
+from locust.argument_parser import parse_locustfile_paths
+from locust.main import merge_locustfiles_content
 from locust.user import wait_time
-from locust.util.load_locustfile import load_locustfile
 
 from ci_gate.evidence.ranges import MAX_SPAN_S
 from ci_gate.evidence.readings import encode_json
-from ci_gate.evidence.workload import Task, UserClass, Wait, Workload
+from ci_gate.evidence.recording import read_json
+from ci_gate.evidence.workload import GivenSettings, Task, UserClass, Wait, Workload
 from ci_gate.measure.locustfile.own_hosts import find_own_host
 from ci_gate.measure.locustfile.printed import print_whatever_comes
+from ci_gate.measure.locustfile.shapes import preview_shape
 from ci_gate.measure.locustfile.task_calls import count_fewest, find_endpoints
-from ci_gate.measure.locustfile.unused import find_unused, take_own_variables
+from ci_gate.measure.locustfile.unused import Loaded, find_unused, find_wrong_arguments, take_own_variables
 
 _DECIMALS = 9  # a wait of less is none: rates are computed by it
 
@@ -43,32 +49,66 @@ _CODES: dict[CodeType, Callable[..., Wait]] = {
 }
 
 
-def describe_locustfile(path: str, variables: Mapping[str, str] | None = None) -> Workload:
-    """Load one locustfile; whatever it raises becomes the Workload's error.
+def describe_locustfile(given: GivenSettings, root: Path, variables: Mapping[str, str]) -> Workload:
+    """Load the files of a scenario as Locust does; whatever they raise becomes the Workload's error.
 
-    ``variables`` are those of Locust's own that were taken from the environment.
+    ``root`` is the repository's folder, and ``variables`` are those of Locust's own that were taken from the
+    environment.
     """
+    name = ",".join(given.locustfiles)
+    paths = [str(root / each) for each in given.locustfiles]
+    printed = io.StringIO()
     try:
-        classes, shapes = load_locustfile(path)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - the file may raise anything at all
-        message = f"{type(error).__name__}: {error}{_find_place(error)}"
-        return Workload(locustfile=path, classes=(), error=message)
-    described = tuple(_describe_class(user_class) for user_class in classes.values())
-    unused = find_unused(variables or {}, (Path(), Path(path).parent), classes.values(), shapes)
-    return Workload(locustfile=path, classes=described, error=None, unused=unused)
+        os.chdir(root / given.directory)
+        with contextlib.redirect_stderr(_Both(sys.stderr, printed)):
+            classes, shapes, *_ = merge_locustfiles_content(parse_locustfile_paths(paths))
+    except SystemExit as error:
+        # It may say itself why it ends, as Locust does before it ends.
+        last = printed.getvalue().strip().rpartition("\n")[2]
+        why = f"SystemExit: {error}" if isinstance(error.code, str) else last or f"SystemExit: {error}"
+        return Workload(locustfile=name, classes=(), error=f"{why}{_find_place(error, root)}")
+    except Exception as error:  # noqa: BLE001 - the file may raise anything at all
+        message = f"{type(error).__name__}: {error}{_find_place(error, root)}"
+        return Workload(locustfile=name, classes=(), error=message)
+    if wrong := find_wrong_arguments(given.args):
+        return Workload(locustfile=name, classes=(), error=wrong)
+    loaded = Loaded(given=given, root=root, classes=tuple(classes.values()), shapes=tuple(shapes.values()))
+    described = tuple(_describe_class(user_class, given) for user_class in classes.values())
+    return Workload(
+        locustfile=name,
+        classes=described,
+        error=None,
+        unused=find_unused(variables, loaded),
+        shapes=tuple(shapes),
+        shape=preview_shape(shapes[given.shape]) if given.shape in shapes else None,
+    )
 
 
-def _find_place(error: BaseException) -> str:
+class _Both(io.TextIOBase):
+    """Writes to both of two streams."""
+
+    def __init__(self, first: TextIO, second: TextIO) -> None:
+        self._streams = first, second
+
+    def write(self, text: str) -> int:
+        for stream in self._streams:
+            stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        self._streams[0].flush()
+
+
+def _find_place(error: BaseException, root: Path) -> str:
     """The last line of the repository's own code that was run: a locustfile may fail in what it imports."""
-    here = Path.cwd()
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        path = here / frame.filename
-        if path.is_relative_to(here) and path.is_file() and "site-packages" not in path.parts:
-            return f" ({path.relative_to(here)}:{frame.lineno})"
+        path = root / frame.filename
+        if path.is_relative_to(root) and path.is_file() and "site-packages" not in path.parts:
+            return f" ({path.relative_to(root)}:{frame.lineno})"
     return ""
 
 
-def _describe_class(user_class: type[User]) -> UserClass:
+def _describe_class(user_class: type[User], given: GivenSettings) -> UserClass:
     counts = Counter(user_class.tasks)
     total = sum(counts.values())
     tasks = (
@@ -84,7 +124,7 @@ def _describe_class(user_class: type[User]) -> UserClass:
         name=user_class.__name__,
         wait=_describe_wait(user_class),
         tasks=tuple(tasks),
-        own_host=find_own_host(user_class),
+        own_host=None if given.host else find_own_host(user_class),
         weight=user_class.weight if isinstance(user_class.weight, int) and user_class.weight > 0 else 1,
     )
 
@@ -101,26 +141,28 @@ def _describe_wait(user_class: type[User]) -> Wait | None:
 
 def main() -> None:
     """Describe the files named on the command line, side by side."""
-    folder, files = Path(sys.argv[1]), sys.argv[2:]
+    folder, count = Path(sys.argv[1]), int(sys.argv[2])
     gc.freeze()  # the forks share what is there by now: nothing shall write into it
     forks = {}
-    for index, file in enumerate(files):
+    for index in range(count):
         fork = os.fork()
         if fork == 0:
-            _describe_in_fork(file, folder / str(index))
+            _describe_in_fork(folder / str(index))
         forks[fork] = folder / f"{index}.status"
-    for _ in files:
+    for _ in range(count):
         fork, status = os.wait()
         forks[fork].write_text(str(os.waitstatus_to_exitcode(status)))
 
 
-def _describe_in_fork(file: str, results: Path) -> NoReturn:
+def _describe_in_fork(results: Path) -> NoReturn:
+    given = read_json(results.with_suffix(".given"), GivenSettings)
     out, err = (os.open(results.with_suffix(end), os.O_WRONLY | os.O_CREAT) for end in (".out", ".err"))
     os.dup2(out, 1)
     os.dup2(err, 2)
+    os.environ.update(given.env)
     variables = take_own_variables(os.environ)
     print_whatever_comes()
-    line = encode_json(describe_locustfile(file, variables))
+    line = encode_json(describe_locustfile(given, Path.cwd(), variables))
     sys.stdout.flush()
     # Not through sys.stdout, which the locustfile may have changed.
     os.write(out, b"\n" + line + b"\n")

@@ -21,12 +21,13 @@ def find_own_host(user_class: type[User]) -> str | None:
     return hide_credentials(host) if host else None
 
 
-def keep_own_host(user_class: type[User]) -> str | None:
+def keep_own_host(user_class: type[User], given: str | None = None) -> str | None:
     """Give every user of the class its own host, whatever Locust sets on the class from now on.
 
-    Returns what `find_own_host` does, and does nothing where that is None.
+    ``given`` takes the place of it, in each class that is no HTTP user. Returns the host to be shown, and
+    does nothing where that is None.
     """
-    host = _own_host(user_class)
+    host = given if given and not _is_http(user_class) else _own_host(user_class)
     initialise: Any = user_class.__init__
     if not host:
         return None
@@ -43,6 +44,10 @@ def keep_own_host(user_class: type[User]) -> str | None:
 
 def _own_host(user_class: type[User]) -> str | None:
     host = user_class.host
-    if issubclass(user_class, HttpUser | FastHttpUser) or not isinstance(host, str):
+    if _is_http(user_class) or not isinstance(host, str):
         return None
     return None if host.lower().startswith(_URLS) else host or None
+
+
+def _is_http(user_class: type[User]) -> bool:
+    return issubclass(user_class, HttpUser | FastHttpUser)

@@ -15,43 +15,62 @@ import msgspec
 
 from ci_gate.errors import OutsideError
 from ci_gate.evidence.workload import Workload
+from ci_gate.measure.locustfile.given import resolve_before_load
+from ci_gate.thresholds import LocustSettings
 from ci_gate.wording import format_exact
 
 _TIMEOUT_S = 120.0
 
 
 def describe_workloads(
-    locustfiles: Iterable[str],
+    settings: Iterable[LocustSettings],
     repository: Path,
     environ: Mapping[str, str],
     meanwhile: Callable[[], object] = lambda: None,
-) -> dict[str, Workload]:
-    """A Workload per locustfile, each loaded in a process of its own. Raises OutsideError where one hangs.
+) -> dict[LocustSettings, Workload]:
+    """A Workload for each, loaded in a process of its own. Raises OutsideError where one hangs.
 
     One process imports Locust, which takes longer than the rest; the others are its forks, side by side.
     ``meanwhile`` is called while they are at it.
     """
-    names = tuple(dict.fromkeys(locustfiles))
-    there = [name for name in names if (repository / name).is_file()]
+    every = tuple(dict.fromkeys(settings))
+    missing = {each: _find_missing(each, repository) for each in every}
+    there = [each for each in every if not missing[each]]
     with tempfile.TemporaryDirectory(prefix="ci-gate-") as folder:
-        last_words = _describe(there, repository, environ, Path(folder), meanwhile) if there else ""
+        for index, each in enumerate(there):
+            given = msgspec.json.encode(resolve_before_load(each, environ))  # with its secrets
+            Path(folder, f"{index}.given").write_bytes(given)
+        names = [each.name for each in there]
+        last_words = _describe(names, repository, environ, Path(folder), meanwhile) if there else ""
         return {
-            name: _read(name, Path(folder, str(there.index(name))), last_words)
-            if name in there
-            else Workload(locustfile=name, classes=(), error="there is no such file")
-            for name in names
+            each: Workload(locustfile=each.name, classes=(), error=missing[each])
+            if missing[each]
+            else _read(each.name, Path(folder, str(there.index(each))), last_words)
+            for each in every
         }
 
 
+def _find_missing(settings: LocustSettings, repository: Path) -> str:
+    """Which of the files and folders is not there, or no folder; empty if all are."""
+    for path in settings.locustfiles:
+        if not (repository / path).is_file() and not (path.endswith("/") and (repository / path).is_dir()):
+            what = "folder" if path.endswith("/") else "file"
+            return "there is no such file" if path == settings.name else f"there is no {what} {path}"
+    if settings.directory and not (repository / settings.directory).is_dir():
+        return f"directory: there is no folder {settings.directory}"
+    return ""
+
+
 def _describe(
-    locustfiles: list[str],
+    names: list[str],
     repository: Path,
     environ: Mapping[str, str],
     folder: Path,
     meanwhile: Callable[[], object],
 ) -> str:
     """Let each leave ``<its index>.out``, ``.err`` and ``.status``; the last line of their common process."""
-    command = [sys.executable, "-P", "-m", "ci_gate.measure.locustfile.describe", str(folder), *locustfiles]
+    module = "ci_gate.measure.locustfile.describe"
+    command = [sys.executable, "-P", "-m", module, str(folder), str(len(names))]
     with subprocess.Popen(
         command,
         cwd=repository,
@@ -65,7 +84,7 @@ def _describe(
             meanwhile()
             _, errors = process.communicate(timeout=_TIMEOUT_S)
         except subprocess.TimeoutExpired as error:
-            hung = [name for i, name in enumerate(locustfiles) if not (folder / f"{i}.status").exists()]
+            hung = [name for i, name in enumerate(names) if not (folder / f"{i}.status").exists()]
             raise OutsideError(
                 f"{', '.join(hung)} did not load within {format_exact(_TIMEOUT_S)} s"
             ) from error

@@ -24,6 +24,7 @@ from ci_gate.report.html.tables import (
     make_error_table,
     make_limit_table,
     make_scenario_table,
+    make_stage_table,
     make_threshold_table,
     make_under_base_table,
 )
@@ -45,6 +46,7 @@ class Section:
     reasons: tuple[Sentence, ...]
     charts: tuple[Charts, ...]
     endpoints: Table
+    stages: Table
     errors: Table
     limits: Table
     changes: Table | None
@@ -92,6 +94,7 @@ def _make_section(scenario: ScenarioVerdict, timeline: ScenarioTimeline | None, 
         reasons=explain(scenario),
         charts=make_charts(scenario, timeline, key) if timeline else (),
         endpoints=make_endpoint_table(scenario.endpoints),
+        stages=make_stage_table(scenario.stages),
         errors=make_error_table(scenario.endpoints),
         limits=make_limit_table(scenario.limits),
         changes=make_change_table(duet) if duet and duet.changes else None,

@@ -11,6 +11,7 @@ from ci_gate.judge.compare.comparison import Change
 from ci_gate.judge.compare.duet import DuetVerdict
 from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.outcome import WORST_FIRST, Outcome
+from ci_gate.judge.stages import StageSummary
 from ci_gate.judge.summary import EndpointSummary
 from ci_gate.judge.verdict import ScenarioVerdict
 from ci_gate.report.against_base import format_change, format_interval, sort_changes, summarise_duet
@@ -83,6 +84,24 @@ def make_endpoint_table(endpoints: Iterable[EndpointSummary]) -> Table:
         for row in endpoints
     )
     return Table(caption="Endpoints; response times are of successes", columns=columns, rows=rows, pinned=1)
+
+
+def make_stage_table(stages: Iterable[StageSummary]) -> Table:
+    """A row for each stage of a shape in which the number of users is steady."""
+    columns = number_columns("from", "lasts", "users", *_FIGURES)
+    rows = tuple(
+        (
+            Cell(f"{stage.begin_s:,.0f} s", stage.begin_s),
+            Cell(f"{stage.duration_s:,.0f} s", stage.duration_s),
+            Cell(f"{stage.users:,}", float(stage.users)),
+            Cell(f"{stage.requests:,}", float(stage.requests)),
+            Cell(format_rate(stage.rate_per_s), stage.rate_per_s),
+            *(Cell(format_ms(value), value) for value in (stage.p50_ms, stage.p95_ms, stage.p99_ms)),
+        )
+        for stage in stages
+    )
+    caption = "Stages of the shape with a steady number of users; response times are of successes"
+    return Table(caption=caption, columns=columns, rows=rows)
 
 
 def make_error_table(endpoints: Sequence[EndpointSummary]) -> Table:
