@@ -132,13 +132,19 @@ def judge_scenario(
     return ScenarioVerdict(
         name=scenario.name,
         outcome=outcome_of_scenario(findings, case.limits, None),
-        users=plan.user_count,
+        users=_count_users(plan, head.recording),
         duration_s=case.steady.duration_s,
         endpoints=case.summaries,
         stages=summarise_stages(case.steady, case.recording.readings) if plan.shape else (),
         limits=case.limits,
         findings=findings,
     )
+
+
+def _count_users(plan: RecordingPlan, recording: Recording) -> int:
+    """As many as were to run; under a shape, as many as it asked for at most."""
+    asked = [reading.target_users or 0 for reading in recording.readings]
+    return max(asked, default=0) if plan.shape else plan.user_count
 
 
 def judge_evidence(

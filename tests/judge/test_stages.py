@@ -30,6 +30,7 @@ def test_stages__have_figures_of_their_own():
     judged = judge_lines(SPIKE)
     assert judged.outcome == "PASS", judged.findings
     assert [stage.users for stage in judged.stages] == [10, 40, 10]
+    assert judged.users == 40
     for stage, duration_s in zip(judged.stages, (8, 6, 9), strict=True):
         assert stage.duration_s == pytest.approx(duration_s)
         assert stage.requests == stage.successes == pytest.approx(100 * duration_s, abs=2)
