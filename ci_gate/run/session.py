@@ -111,7 +111,7 @@ def started_service(
                 plan=plan,
                 folder=folder,
                 service=running,
-                settings=resolve_settings(_scenario_of(session, plan), running),
+                settings=resolve_settings(_scenario_of(session, plan), running, options.environ),
                 probes=probes,
                 needs_service=not _may_service_end(session, plan),
             )

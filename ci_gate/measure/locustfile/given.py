@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -16,8 +17,14 @@ _PORTS: Final = {"http": 80, "https": 443}
 _NO_SERVICE: Final = Placeholders(port=9, url="http://127.0.0.1:9", state=os.devnull, side="head")
 
 
-def resolve_settings(scenario: Scenario, service: RunningService) -> GivenSettings:
-    """Of a scenario beside its running service. Raises BadInputError for a variable that is not set."""
+def resolve_settings(
+    scenario: Scenario, service: RunningService, environ: Mapping[str, str]
+) -> GivenSettings:
+    """Of a scenario beside its running service. Raises BadInputError for a variable that is not set.
+
+    ``environ`` is head's on both sides of a comparison: it is head's locustfile that loads them.
+    """
+    placement = dataclasses.replace(service.placement, environ=environ)
     parts = urlsplit(service.url)
     placeholders = Placeholders(
         port=parts.port or _PORTS.get(parts.scheme, 0),
@@ -28,7 +35,7 @@ def resolve_settings(scenario: Scenario, service: RunningService) -> GivenSettin
 
     def resolve(text: str, where: str) -> str:
         where = f"scenarios.{scenario.name}.{where}"
-        return expand_text(text, placeholders, at=scenario.at, placement=service.placement, where=where)
+        return expand_text(text, placeholders, at=scenario.at, placement=placement, where=where)
 
     return _resolve(scenario.locust, resolve)
 
