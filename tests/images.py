@@ -51,9 +51,9 @@ def python_image() -> str:
     """The tag of an image that stands in for Docker Hub's python:3.11-slim: python, pip, no CMD."""
     with connect_engine() as client:
         if wanted := os.environ.get("CI_GATE_TEST_IMAGE"):
-            return wanted if _has(client, wanted) else str(client.images.pull(wanted).id)
-        with _locked():
-            if not _has(client, PYTHON_TAG):
+            return wanted if has_image(client, wanted) else str(client.images.pull(wanted).id)
+        with lock_images():
+            if not has_image(client, PYTHON_TAG):
                 _import(_root_file_system())
     return PYTHON_TAG
 
@@ -63,8 +63,8 @@ def image_with(*requirements: str) -> str:
     digest = hashlib.sha256("\n".join(requirements).encode()).hexdigest()[:12]
     tag = f"ci-gate-test-packages:{digest}"
     base = python_image()
-    with connect_engine() as client, _locked():
-        if not _has(client, tag):
+    with connect_engine() as client, lock_images():
+        if not has_image(client, tag):
             install = f"RUN python3 -m pip install --no-cache-dir {' '.join(map(_quote, requirements))}"
             build(client, {"Dockerfile": f"FROM {base}\n{install}\n"}, tag)
     return tag
@@ -79,7 +79,7 @@ def build(client: docker.DockerClient, files: dict[str, str], tag: str) -> str:
     return tag
 
 
-def _has(client: docker.DockerClient, tag: str) -> bool:
+def has_image(client: docker.DockerClient, tag: str) -> bool:
     try:
         client.images.get(tag)
     except ImageNotFound:
@@ -95,7 +95,7 @@ def _cache() -> Path:
 
 
 @contextmanager
-def _locked() -> Iterator[None]:
+def lock_images() -> Iterator[None]:
     """Test processes that run at the same time build one image once."""
     with (_cache() / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "ci_gate"
+TESTS_FOLDER = Path(__file__).parent
+TESTS = sorted(TESTS_FOLDER.rglob("*.py"))
+OURS = ("ci_gate", "reference_service", "tests", "benchmarks")
 
 # From the lowest floor to the highest: each row names only rows above it. A unit is a room of ci_gate, or a
 # file beside the rooms; what it may import of ci_gate beside itself.
@@ -157,3 +160,11 @@ def test_document__draws_every_room_and_only_arrows_that_are_allowed():
     for path in re.findall(r"`([a-z_/]+/[a-z_]+(?:\.py|\.json)?)`", page):
         found = [*PACKAGE.glob(path), *PACKAGE.glob(f"*/{path}"), *PACKAGE.parent.glob(path)]
         assert found, f"{path} is nowhere"
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: str(path.relative_to(TESTS_FOLDER)))
+def test_tests__import_no_private_name(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(OURS):
+            private = [each.name for each in node.names if each.name.startswith("_")]
+            assert not private, f"line {node.lineno}: {', '.join(private)}"

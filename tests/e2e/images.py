@@ -6,7 +6,7 @@ import hashlib
 from functools import cached_property
 from pathlib import Path
 
-from tests.images import _has, _locked, build, connect_engine, python_image
+from tests.images import build, connect_engine, has_image, lock_images, python_image
 
 ROOT = Path(__file__).parents[2]
 
@@ -88,7 +88,7 @@ def _build(name: str, dockerfile: str, base: str, files: dict[str, str]) -> str:
     texts = {"Dockerfile": dockerfile.format(base=base), **files}
     digest = hashlib.sha256(repr(sorted(texts.items())).encode()).hexdigest()[:12]
     tag = f"ci-gate-test-{name}:{digest}"
-    with connect_engine() as client, _locked():
-        if not _has(client, tag):
+    with connect_engine() as client, lock_images():
+        if not has_image(client, tag):
             build(client, texts, tag)
     return tag
