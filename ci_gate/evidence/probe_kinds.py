@@ -84,6 +84,7 @@ PROBE_KINDS: Final = (
             "connections_idle_in_transaction",
             "connections_total",  # of the whole server
             "max_connections",  # of the whole server
+            "reserved_connections",  # of these, for administrators
             "on_cpu",  # active and waiting for nothing
             "waiting_lock",  # active, by what they wait for
             "waiting_lwlock",
@@ -109,6 +110,10 @@ PROBE_KINDS: Final = (
                 title="Database sessions",
                 y_label="sessions",
                 lines=(
+                    ProbeLine(
+                        value="max_connections", label="most of the server", colour="grey", is_dashed=True
+                    ),
+                    ProbeLine(value="connections_total", label="all of the server", colour="grey"),
                     ProbeLine(value="connections_active", label="active", colour="blue"),
                     ProbeLine(value="on_cpu", label="on CPU", colour="teal"),
                     ProbeLine(value="waiting_lock", label="waiting for a lock", colour="bad"),

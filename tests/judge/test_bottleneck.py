@@ -337,6 +337,38 @@ def test_service_that_ended_or_was_restarted__comes_first():
     assert codes(diagnose_head(make_evidence(machine=same, pool=FULL_POOL))) == ["connection-pool"]
 
 
+FULL_SERVER = {"connections_total": 96.0, "max_connections": 100.0, "reserved_connections": 3.0}
+
+
+@pytest.mark.parametrize(
+    ("server", "is_slow", "named"),
+    [
+        (FULL_SERVER, True, ["database-connections"]),
+        (FULL_SERVER, False, []),  # as many as are needed, and nothing waits
+        (FULL_SERVER | {"connections_total": 95.0}, True, []),
+        ({"connections_total": 99.0, "max_connections": 100.0}, True, ["database-connections"]),
+    ],
+)
+def test_connections_of_the_server__all_in_use(server, is_slow, named):
+    diagnosis = diagnose({"database": IDLE_DATABASE | server, "is_slow": is_slow})
+    assert [code for code in codes(diagnosis) if code == "database-connections"] == named
+    if named:
+        (cause,) = [cause for cause in diagnosis.causes if cause.code in named]
+        assert "of the server's 100 connections were in use at most" in cause.numbers[0]
+        assert "raise max_connections" in cause.next_step
+
+
+def test_connections_of_the_server__of_which_the_probe_gets_none():
+    refused = "connection to server failed: FATAL: sorry, too many clients already"
+    evidence = make_evidence(database=None)
+    failed = tuple(
+        ProbeReading(wall_s=at, probe="postgres", took_ms=1.0, values={}, error=refused) for at in SECONDS
+    )
+    evidence = msgspec.structs.replace(evidence, probes=(*evidence.probes, *failed))
+    cause = next(cause for cause in diagnose_head(evidence).causes if cause.code == "database-connections")
+    assert "too many clients already" in cause.numbers[0]
+
+
 def test_memory__of_service_or_redis():
     assert codes(diagnose_head(make_evidence(), memory_bytes=101_000_000, is_slow=False)) == ["memory"]
     assert codes(diagnose_head(make_evidence(), memory_bytes=200_000_000, is_slow=False)) == []

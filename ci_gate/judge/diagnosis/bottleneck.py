@@ -22,6 +22,7 @@ from ci_gate.judge.diagnosis.causes import (
     is_generator_short,
     is_short_of,
 )
+from ci_gate.judge.diagnosis.connections import find_full_connections
 from ci_gate.judge.diagnosis.describe_resources import describe_most_called, describe_slowest
 from ci_gate.judge.diagnosis.failures import (
     are_timeouts_of_the_pool,
@@ -121,6 +122,7 @@ def diagnose(circumstances: ScenarioContext, recordings: Mapping[str, Classified
         causes=(
             *endings,
             *find_full_memory(head, usage, circumstances.memory_bytes),
+            *(find_full_connections(usage) if is_slow or failures else ()),
             *hindering,
             *ranked,
         ),

@@ -33,6 +33,8 @@ SELECT /* ci-gate probe */
     AS connections_idle_in_transaction,
   count(*) FILTER (WHERE is_client) AS connections_total,
   current_setting('max_connections')::float AS max_connections,
+  current_setting('superuser_reserved_connections')::float
+    + coalesce(current_setting('reserved_connections', true)::float, 0) AS reserved_connections,
   count(*) FILTER (WHERE ours AND state = 'active' AND wait_event_type IS NULL) AS on_cpu,
   count(*) FILTER (WHERE ours AND state = 'active' AND wait_event_type = 'Lock') AS waiting_lock,
   count(*) FILTER (WHERE ours AND state = 'active' AND wait_event_type = 'LWLock') AS waiting_lwlock,

@@ -84,7 +84,10 @@ def test_idle_database__only_the_probe_is_there_and_does_not_count(url, open_pro
     kind = next(kind for kind in PROBE_KINDS if kind.name == "postgres")
     assert {*values} == {*kind.gauges, *kind.counters} - {"statement_calls"}
     gauges = [name for name in kind.gauges if name not in {"server_started_s", "database_oid"}]
-    assert {name: values[name] for name in gauges} == dict.fromkeys(gauges, 0) | {"max_connections": 200}
+    assert {name: values[name] for name in gauges} == dict.fromkeys(gauges, 0) | {
+        "max_connections": 200,
+        "reserved_connections": 3,
+    }
 
 
 def test_lock__one_waits_for_the_other(url, open_probe):
