@@ -115,7 +115,7 @@ def _print_document(thresholds: Thresholds, suggestion: Suggestion, *, write: bo
 def _diff(name: str, old: str, new: str) -> str:
     """As `git apply` reads it."""
     before, after = old.splitlines(keepends=True), new.splitlines(keepends=True)
-    path = Path(name).as_posix()
+    path = Path(name).as_posix().lstrip("/")
     return "".join(
         line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
         for line in difflib.unified_diff(before, after, f"a/{path}", f"b/{path}")

@@ -29,6 +29,7 @@ def read_evidence(folders: Sequence[Path], thresholds: Thresholds) -> Evidence:
     runs: dict[str, list[MeasuredRun]] = {}
     duets: dict[str, list[DuetVerdict]] = {}
     unusable: list[Unusable] = []
+    seen: dict[tuple[str, str, int], Path] = {}  # a copy of a run shows nothing that the run does not
     for folder in _find_runs(folders):
         try:
             info = read_run(folder)
@@ -37,11 +38,11 @@ def read_evidence(folders: Sequence[Path], thresholds: Thresholds) -> Evidence:
             unusable.append(Unusable(scenario="all", run=str(folder), why=str(error)))
             continue
         for evidence in gather_evidence(thresholds, info, recordings):
-            verdict = judge_evidence(thresholds, info, evidence)
-            if info.git.get("base") == ITSELF and HEAD not in evidence.plans:
-                why = _keep_duet(verdict, duets)
-            else:
-                why = _keep_run(thresholds, info, evidence, verdict, runs)
+            plan = next(iter(evidence.plans.values()))
+            first = seen.setdefault((evidence.name, info.started_at, plan.seed), folder)
+            why: str | None = f"a copy of {first}"
+            if first == folder:
+                why = _keep(thresholds, info, evidence, runs, duets)
             if why:
                 unusable.append(Unusable(scenario=evidence.name, run=str(folder), why=why))
     return Evidence(
@@ -63,6 +64,20 @@ def _find_runs(folders: Sequence[Path]) -> list[Path]:
         for path in paths:
             found.setdefault(path.parent.resolve(), path.parent)
     return list(found.values())
+
+
+def _keep(
+    thresholds: Thresholds,
+    info: RunInfo,
+    evidence: ScenarioEvidence,
+    runs: dict[str, list[MeasuredRun]],
+    duets: dict[str, list[DuetVerdict]],
+) -> str | None:
+    """Why it is not kept; None where it is."""
+    verdict = judge_evidence(thresholds, info, evidence)
+    if info.git.get("base") == ITSELF and HEAD not in evidence.plans:
+        return _keep_duet(verdict, duets)
+    return _keep_run(thresholds, info, evidence, verdict, runs)
 
 
 def _keep_duet(verdict: ScenarioVerdict, duets: dict[str, list[DuetVerdict]]) -> str | None:

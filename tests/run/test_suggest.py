@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 
 import pytest
@@ -52,6 +53,13 @@ def test_suggest__limits_that_the_runs_keep_and_check_accepts(repository, call, 
     code, diff, said = call("suggest", measured, "--thresholds", repository.thresholds)
     assert (code, diff) == (0, "")
     assert "nothing to add" in said
+
+    shutil.copytree(measured / "0", measured / "3")
+    repository.thresholds.write_text(before)
+    code, diff, said = call("suggest", measured, "--thresholds", repository.thresholds)
+    assert code == 0
+    assert f"not used: visits of {measured / '3'}: a copy of {measured / '0'}" in said
+    assert "# measured in 3 runs, " in diff
 
     repository.thresholds.write_bytes(before.replace("\n", "\r\n").encode())
     assert call("suggest", measured, "--thresholds", repository.thresholds, "--write")[0] == 0
