@@ -114,7 +114,7 @@ def _format_end(end: float, digits: int) -> str:
 def _is_multiple(change: Change) -> bool:
     """Whether ``73x`` reads better than ``+7,200 %``, and shows a broken tolerance as such."""
     is_ratio = not metric_of(change.metric).is_share
-    return is_ratio and change.change >= _TWICE > change.tolerance
+    return is_ratio and change.change >= max(_TWICE, 2 * change.tolerance)
 
 
 def _format_multiple(change: float) -> str:

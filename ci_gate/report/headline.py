@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -75,7 +76,7 @@ def _find_cause(scenarios: Sequence[ScenarioVerdict]) -> str:
         for scenario in scenarios
         if scenario.outcome == Outcome.INVALID
     }
-    cause = causes.pop() if len(causes) == 1 else ""
+    cause = re.split(r"; |, and ", causes.pop())[0] if len(causes) == 1 else ""
     return f": {clean(cause, _MAX_CAUSE_LENGTH)}" if cause else ""
 
 

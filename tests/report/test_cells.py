@@ -124,6 +124,14 @@ def test_interval__never_rounds_an_end_to_nothing(low, high, shown):
 
 
 @pytest.mark.parametrize(
+    ("size", "tolerance", "shown"),
+    [(1.0, 0.1, "2x"), (305.0, 3.0, "306x"), (3.5, 3.0, "+350 %"), (0.9, 0.1, "+90 %")],
+)
+def test_change__is_a_multiple_where_that_alone_shows_what_is_broken(size, tolerance, shown):
+    assert format_change(change(size=size, tolerance=tolerance)) == shown
+
+
+@pytest.mark.parametrize(
     ("value", "shown"),
     [(0.0, "0"), (0.001234, "0.00123"), (7.25, "7.25"), (99.96, "100"), (1234.5, "1,234")],
 )
