@@ -104,8 +104,9 @@ def test_start_time__in_parts_of_a_second_since_the_epoch(events, scale, age_s):
 
 @pytest.mark.parametrize("clock", [time.perf_counter, time.monotonic, lambda: Decimal(time.perf_counter())])
 def test_start_time__of_the_other_clocks(events, clock):
+    before_s = time.time()
     got = read(events, start_time=clock() - 3, now_s=time.time())
-    assert got.start_s == pytest.approx(time.time() - 3, abs=0.5)
+    assert before_s - 3.01 <= got.start_s <= time.time() - 2.99
     assert events.take() == ()
 
 
@@ -244,7 +245,7 @@ ODD_CLIENT = """
 
 
 def test_odd_events__in_a_real_run_are_rows_like_others(run_locust):
-    # Locust's own listener cannot add up some of them, which Locust tells by its exit code.
+    # Locust's own listener cannot add up some of them, which its exit code shows.
     recording = run_locust(ODD_CLIENT, users={"Publisher": 2}, status=2)
     names = [
         "plain",
@@ -263,8 +264,11 @@ def test_odd_events__in_a_real_run_are_rows_like_others(run_locust):
     failed = {name for name, each in rows.items() if set(each["ending"]) == {ENDED_BY_CHECK}}
     assert failed == {"negative", "nan", "status", "error", "bare"}
     assert {name for name, each in rows.items() if set(each["ending"]) == {ENDED_WELL}} == set(names) - failed
+    plain_s = rows["plain"]["start_s"]  # a task fires all of them before another fires any
     for name in ("perf_counter", "milliseconds", "long ago", "decimal"):
-        assert rows[name]["start_s"] == pytest.approx(rows["plain"]["start_s"], abs=0.05)
+        start_s = rows[name]["start_s"]
+        assert (start_s >= plain_s - 0.01).all()
+        assert (start_s[:-1] <= plain_s[1:] + 0.01).all()
     odd = {(each.endpoint, each.argument): each for each in recording.totals.odd_values}
     assert set(odd) == {
         ("MQ half a byte", "response_length"),

@@ -26,6 +26,14 @@ def duration_s(work: Callable[[], object], *, at_once: int) -> float:
     return time.perf_counter() - began_s
 
 
+def is_answered_beside(work: Callable[[], object], others: Callable[[], object], *, at_once: int) -> bool:
+    """Whether ``work`` ends before all of ``others`` do, which began before it."""
+    with ThreadPoolExecutor(at_once) as threads:
+        futures = [threads.submit(others) for _ in range(at_once)]
+        work()
+        return not all(future.done() for future in futures)
+
+
 def create(client: Client) -> requests.Response:
     return client.post("/api/v1/deployments", SAFE)
 
@@ -46,12 +54,14 @@ def test_readme__has_a_row_for_each_fault() -> None:
     assert documented >= set(FAULT_NAMES)
 
 
-def test_no_fault__is_fast_and_counts_few_statements(service: RunningService, client: Client) -> None:
+def test_no_fault__waits_for_no_connection_and_counts_few_statements(
+    service: RunningService, client: Client
+) -> None:
     assert service.metrics()["reference_db_pool_size"] == 5
-    assert min(duration_s(lambda: create(client), at_once=5) for _ in range(10)) < 0.5
+    waits = "reference_db_pool_waits_total"
+    assert grown(service, waits, lambda: duration_s(lambda: create(client), at_once=5)) == 0
     assert grown(service, "reference_db_statements_total", lambda: client.get("/api/v1/approvals")) == 1
     assert grown(service, "reference_db_statements_total", lambda: client.get("/api/v1/deployments")) == 1
-    assert grown(service, "process_cpu_seconds_total", lambda: [read(client) for _ in range(10)]) < 0.3
 
 
 def test_tiny_pool__makes_units_of_work_wait_for_the_one_connection(
@@ -64,7 +74,7 @@ def test_tiny_pool__makes_units_of_work_wait_for_the_one_connection(
         with ThreadPoolExecutor(30) as threads:
             replies = list(threads.map(lambda _: read(client), range(30)))
         refused = [reply for reply in replies if reply.status_code == 503]
-        assert 30 - 11 - 10 <= len(refused) < 30  # 11 are served in a second, and some because they came late
+        assert 0 < len(refused) < 30  # about 11 are served within a second
         assert {reply.json()["error"] for reply in refused} == {"pool_timeout"}
         assert not any("Retry-After" in reply.headers for reply in refused)
         metrics = service.metrics()
@@ -86,7 +96,7 @@ def test_extra_cpu__burns_cpu_for_each_request(embedded: Mapping[str, str], tmp_
     with started_service({**embedded, "FAULTS": "extra_cpu=50ms"}, tmp_path) as service:
         client = Client(service)
         burnt_s = grown(service, "process_cpu_seconds_total", lambda: [read(client) for _ in range(10)])
-        assert 0.5 <= burnt_s < 1.5
+        assert burnt_s >= 0.5
 
 
 def test_lock_contention__lets_one_writer_at_a_time_pass_and_spares_readers(
@@ -95,7 +105,7 @@ def test_lock_contention__lets_one_writer_at_a_time_pass_and_spares_readers(
     with started_service({**backend, "FAULTS": "lock_contention=100ms"}, tmp_path) as service:
         client = Client(service)
         assert duration_s(lambda: create(client), at_once=5) >= 0.5
-        assert min(duration_s(lambda: read(client), at_once=5) for _ in range(10)) < 0.4
+        assert is_answered_beside(lambda: read(client), lambda: create(client), at_once=10)
 
 
 def test_throttle__refuses_with_retry_after(backend: Mapping[str, str], tmp_path: Path) -> None:
@@ -154,8 +164,10 @@ def test_debug_error_pages__answer_a_share_with_html(embedded: Mapping[str, str]
 def test_slow_dependency__delays_posts_without_holding_a_connection(
     embedded: Mapping[str, str], tmp_path: Path
 ) -> None:
-    with started_service({**embedded, "FAULTS": "slow_dependency=300ms"}, tmp_path) as service:
+    settings = {**embedded, "FAULTS": "slow_dependency=1s", "POOL_SIZE": "1", "POOL_TIMEOUT_S": "5"}
+    with started_service(settings, tmp_path) as service:
         client = Client(service)
-        assert 0.3 <= duration_s(lambda: create(client), at_once=10) < 1.5
-        assert duration_s(lambda: read(client), at_once=10) < 0.3
+        assert duration_s(lambda: create(client), at_once=10) >= 1
+        assert is_answered_beside(lambda: read(client), lambda: create(client), at_once=1)
+        # Ten that held the one connection for a second each would not all have got it within five.
         assert service.metrics()["reference_db_pool_timeouts_total"] == 0
