@@ -101,4 +101,4 @@ def test_needs__a_run_starts_them_for_each_side_and_leaves_nothing(
         for name in ("head", "duet-head", "duet-base")
     }
     assert logs["head"] == logs["duet-head"] != logs["duet-base"], table
-    assert left_of(engine) == []
+    assert left_of(engine, out) == []

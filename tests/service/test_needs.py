@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import shutil
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from ci_gate.thresholds import Needs
 from tests.servers import skip_or_fail
 from tests.service.services import await_true, make_service
 
+PROJECT = re.compile(r"cigate[0-9a-f]{16}")
 COMPOSE = """
 version: "2.4"
 services:
@@ -58,12 +60,13 @@ def needs(*services, per_side=False, timeout_s=60.0):
     return Needs(compose="compose.yaml", services=services, per_side=per_side, timeout_s=timeout_s)
 
 
-def left_of(engine, kind="containers"):
-    """What stands there with the label of a compose project of ours."""
-    each = getattr(engine, kind)
+def left_of(engine, folder, kind="containers"):
+    """What stands there of the compose projects that logs in the folder name: other tests have their own."""
+    logs = [path.read_text() for path in folder.rglob("*.needs.log")]
     options = {"all": True} if kind == "containers" else {}
-    found = each.list(filters={"label": "com.docker.compose.project"}, **options)
-    return [one for one in found if str(one.attrs.get("Labels") or one.labels).count("cigate")]
+    labels = {f"com.docker.compose.project={name}" for log in logs for name in PROJECT.findall(log)}
+    listing = getattr(engine, kind)
+    return [one for label in labels for one in listing.list(filters={"label": label}, **options)]
 
 
 def start(around, placement, *services, kind="command", **changes):
@@ -80,12 +83,12 @@ def test_needs__are_healthy_named_and_removed(compose, watchdog, engine):
         }
         assert variables["CACHE_1_PORT"] == variables["CACHE_1_PORT_8000"]
         socket.create_connection((variables["DB_HOST"], int(variables["DB_PORT"])), timeout=10).close()
-        assert len(left_of(engine)) == 2
+        assert len(left_of(engine, compose.log_path.parent)) == 2
         other = dataclasses.replace(compose, side="base")
         assert start(around, other, "db", "cache-1")["DB_PORT"] == variables["DB_PORT"]
         assert start(around, other, "db", "cache-1", kind="image")["DB_HOST"] == "host.docker.internal"
     for kind in ("containers", "networks", "volumes"):
-        assert left_of(engine, kind) == [], kind
+        assert left_of(engine, compose.log_path.parent, kind) == [], kind
 
 
 def test_needs__per_side_each_has_its_own(compose, watchdog, engine):
@@ -93,8 +96,8 @@ def test_needs__per_side_each_has_its_own(compose, watchdog, engine):
         head = start(around, compose, "cache-1", per_side=True)
         base = start(around, dataclasses.replace(compose, side="base"), "cache-1", per_side=True)
         assert head["CACHE_1_PORT"] != base["CACHE_1_PORT"]
-        assert len(left_of(engine)) == 2
-    assert left_of(engine) == []
+        assert len(left_of(engine, compose.log_path.parent)) == 2
+    assert left_of(engine, compose.log_path.parent) == []
 
 
 @pytest.mark.parametrize(
@@ -110,8 +113,8 @@ def test_needs__one_that_does_not_get_healthy_is_shown_and_removed(
 ):
     with NeedsAround(watchdog) as around, pytest.raises(ServiceError, match=f"(?s){message}"):
         start(around, compose, service, timeout_s=4.0)
-    assert left_of(engine) == []
-    assert left_of(engine, "networks") == []
+    assert left_of(engine, compose.log_path.parent) == []
+    assert left_of(engine, compose.log_path.parent, "networks") == []
 
 
 KILLED = """
@@ -122,8 +125,10 @@ from ci_gate.service.needs import NeedsAround
 from ci_gate.thresholds import Needs
 from tests.service.services import make_service
 folder = pathlib.Path(sys.argv[1])
-placement = ServiceContext(side="head", repository=folder, state_dir=folder, log_path=folder / "head.log",
-                           environ=dict(os.environ))
+log = folder / "logs" / "head.log"
+placement = ServiceContext(
+    side="head", repository=folder, state_dir=folder, log_path=log, environ=dict(os.environ)
+)
 with Watchdog() as watchdog, NeedsAround(watchdog) as around:
     needs = Needs(compose="compose.yaml", services=("db",), per_side=False, timeout_s=60.0)
     around.start(needs, make_service("command", "x {port}"), placement, print)
@@ -136,9 +141,10 @@ def test_needs__are_removed_after_kill_9(compose, engine):
         [sys.executable, "-c", KILLED, str(compose.repository)], capture_output=True, timeout=120, check=False
     )
     assert done.returncode == -9, done
-    assert await_true(
-        lambda: not any(left_of(engine, kind) for kind in ("containers", "networks", "volumes"))
-    )
+    logs = compose.log_path.parent
+    assert PROJECT.search((logs / "head.needs.log").read_text())
+    kinds = ("containers", "networks", "volumes")
+    assert await_true(lambda: not any(left_of(engine, logs, kind) for kind in kinds))
 
 
 def test_needs__without_compose_is_told_so(placement, watchdog, engine):
