@@ -12,8 +12,6 @@ from typing import Final
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 HIDDEN: Final = "***"
-SECRETS_VARIABLE: Final = "CI_GATE_SECRETS"
-"""Tells a process of ours what to hide in all that it writes, as JSON."""
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _CREDENTIALS: Final = re.compile(r"://[^/?#\s\"<>]*@")
 MIN_SECRET_LENGTH: Final = 6

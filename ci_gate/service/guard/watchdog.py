@@ -2,8 +2,8 @@
 
 A small process holds the reading end of a pipe. Whatever ends ci-gate closes the pipe, and the watchdog
 then ends every guarded process and removes every guarded folder and container. One JSON object per line:
-``{"guard": KEY, "mark": ..., "pgid": ..., "started": ..., "folder": ..., "label": ...}`` or
-``{"release": KEY}``.
+``{"guard": KEY, "mark": ..., "pgid": ..., "started": ..., "folder": ..., "label": ..., "log": ...}``,
+``{"guard": KEY, "secret": ...}`` for what is to be taken out of every guarded log, or ``{"release": KEY}``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import uuid
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, Self
 
-from ci_gate.addresses import SECRETS_VARIABLE, kept_secrets
+from ci_gate.addresses import kept_secrets
 from ci_gate.errors import OutsideError
 from ci_gate.service.guard.process_group import ProcessGroup, end_groups, read_stat
 from ci_gate.service.masking import mask_file
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 CLOSE_TIMEOUT_S = 60.0
 PROCESS_GRACE_S = 3.0
+MAX_SECRET_BYTES = 3 * 1024
+"""So that an order stays below PIPE_BUF; of a longer secret, each of its lines is one."""
 SETTLE_S = 0.1
 """A child that was being forked when its parent was killed carries its mark only after exec."""
 READY = b"ready\n"
@@ -53,6 +55,7 @@ class Watchdog:
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:
         self._environ = dict(os.environ if environ is None else environ)
         self._keys = itertools.count(1)
+        self._secrets: set[str] = set()  # those that the process knows
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -65,11 +68,7 @@ class Watchdog:
             stdout=subprocess.PIPE,
             # Held open, it would keep the reader of ci-gate's own standard error waiting.
             stderr=subprocess.DEVNULL,
-            env={
-                **self._environ,
-                "PYTHONPATH": os.pathsep.join(paths),
-                SECRETS_VARIABLE: json.dumps(kept_secrets()),
-            },
+            env={**self._environ, "PYTHONPATH": os.pathsep.join(paths)},
             cwd="/",
             bufsize=0,
             start_new_session=True,
@@ -102,6 +101,10 @@ class Watchdog:
 
     def guard_log(self, path: Path) -> Guard:
         """Guards the secrets that this process keeps: if it is killed, they are taken out of this log."""
+        for secret in set(kept_secrets()) - self._secrets:
+            if len(json.dumps(secret)) < MAX_SECRET_BYTES:
+                self._guard(secret=secret)
+            self._secrets.add(secret)
         return self._guard(log=str(path.resolve()))
 
     @contextlib.contextmanager
@@ -170,7 +173,7 @@ def read_guards(lines: Iterable[bytes]) -> tuple[dict[str, Any], ...]:
     return tuple(guards.values())
 
 
-def end_guarded(guards: Iterable[dict[str, Any]], secrets: Iterable[str] = ()) -> None:
+def end_guarded(guards: Iterable[dict[str, Any]]) -> None:
     """Ends processes first: that needs no engine which may not answer. Then no log is written any more."""
     left = tuple(guards)
     groups = [
@@ -185,7 +188,7 @@ def end_guarded(guards: Iterable[dict[str, Any]], secrets: Iterable[str] = ()) -
         end_groups(*groups, grace_s=0)
     for order in left:
         if "log" in order:
-            mask_file(Path(order["log"]), secrets)
+            mask_file(Path(order["log"]), [each["secret"] for each in left if "secret" in each])
         if "folder" in order:
             remove_folder(Path(order["folder"]))
     if labels := [order["label"] for order in left if "label" in order]:
@@ -216,8 +219,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     os.write(1, READY)
-    secrets = json.loads(os.environ.get(SECRETS_VARIABLE, "[]"))
-    end_guarded(read_guards(sys.stdin.buffer), secrets)
+    end_guarded(read_guards(sys.stdin.buffer))
 
 
 if __name__ == "__main__":

@@ -160,3 +160,23 @@ def test_temporary_folder__that_cannot_be_made_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
     with Watchdog() as watchdog, pytest.raises(OutsideError, match="cannot make the folder"):
         watchdog.temporary_folder("kept-").__enter__()
+
+
+def test_watchdog__takes_secrets_out_of_the_logs_of_a_process_that_was_killed(tmp_path):
+    log, released = tmp_path / "service.log", tmp_path / "released.log"
+    code = (
+        "import os, pathlib, sys\n"
+        "from ci_gate.addresses import keep_secret\n"
+        "from ci_gate.service.guard.watchdog import Watchdog\n"
+        "with Watchdog() as watchdog:\n"
+        "    keep_secret('of-head-only', 'x' * 5000)\n"
+        "    watchdog.release(watchdog.guard_log(pathlib.Path(sys.argv[2])))\n"
+        "    keep_secret('of-base-only')  # which is known later\n"
+        "    watchdog.guard_log(pathlib.Path(sys.argv[1]))\n"
+        "    os.kill(os.getpid(), 9)\n"
+    )
+    for path in (log, released):
+        path.write_text("of-head-only and of-base-only\n")
+    subprocess.run([sys.executable, "-c", code, str(log), str(released)], check=False, timeout=60)
+    assert await_true(lambda: log.read_text() == "*** and ***\n")
+    assert released.read_text() == "of-head-only and of-base-only\n"
