@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,7 +16,6 @@ from ci_gate.cli.run import measure_and_judge, out_option, quiet_option
 from ci_gate.errors import BadInputError, OutsideError, UsageError
 from ci_gate.measure.locustfile.workloads import describe_workloads
 from ci_gate.thresholds import ALL_ENDPOINTS, DEFAULT_FILE, LocustSettings, Thresholds, parse_thresholds
-from ci_gate.thresholds.overrides import share_users
 from ci_gate.thresholds.yaml.text import write_scalar
 
 _PROFILE: Final = "pull_request"  # what `ci-gate run` takes, once --write has made the file
@@ -86,10 +86,19 @@ def _write_lines(
     workload = describe_workloads([settings], Path.cwd(), service_environment())[settings]
     if workload.error or not workload.classes:
         raise UsageError(f"{locustfile}: {workload.error or 'it has no user class that could run'}")
-    load = locustfile, url, duration, limits
-    weights = {each.name: max(each.weight, 1) for each in workload.classes}
-    (scenario,) = _parse(_draft(weights, *load)).scenarios
-    return _draft(share_users(scenario, users), *load)
+    if users < len(workload.classes):
+        raise UsageError(f"{locustfile} has {len(workload.classes)} user classes: it needs as many --users")
+    weights = {each.name: each.weight for each in workload.classes}
+    return _draft(share_by_weight(weights, users), locustfile, url, duration, limits)
+
+
+def share_by_weight(weights: Mapping[str, int], users: int) -> dict[str, int]:
+    """How many of ``users`` each class gets, one at least: each user goes to the class that lacks most."""
+    shares = dict.fromkeys(weights, 1)
+    exact = {name: users * weight / sum(weights.values()) for name, weight in weights.items()}
+    for _ in range(users - len(weights)):
+        shares[max(shares, key=lambda name: exact[name] - shares[name])] += 1
+    return shares
 
 
 def _draft(

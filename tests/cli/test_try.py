@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ci_gate.cli.attempt import share_by_weight
 from ci_gate.judge.verdict import decode_verdict
 from ci_gate.thresholds import parse_thresholds
 from tests.conftest import LOCUSTFILE
@@ -49,12 +50,26 @@ def test_try__judges_and_writes_the_file_of_it(folder, site, call):
 
 
 def test_try__a_broken_limit_fails(folder, site, call):
-    code, table, _ = call(
-        "try", "load/visits.py", "--url", site, *SHORT, "--limit", "GET /ok p50: 0.001ms", "--quiet"
-    )
+    limit, out = ("--limit", "GET /ok p50: 0.001ms"), folder / "out"
+    code, table, _ = call("try", "load/visits.py", "--url", site, *SHORT, *limit, "--quiet", "--out", out)
     assert code == 1, table
-    assert "GET /ok p50 was " in table
+    (scenario,) = decode_verdict((out / "verdict.json").read_bytes()).scenarios
+    assert [(limit.endpoint, limit.metric) for limit in scenario.breaches] == [("GET /ok", "p50")]
     assert not (folder / "thresholds.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("weights", "users", "shares"),
+    [
+        ({"A": 3, "B": 1}, 4, [3, 1]),
+        ({"A": 3, "B": 1}, 20, [15, 5]),
+        ({"A": 99, "B": 1}, 10, [9, 1]),
+        ({"A": 1, "B": 1, "C": 1}, 20, [7, 7, 6]),
+        ({"A": 5, "B": 1}, 2, [1, 1]),
+    ],
+)
+def test_users__are_shared_by_weight_and_no_class_is_left_out(weights, users, shares):
+    assert list(share_by_weight(weights, users).values()) == shares
 
 
 @pytest.mark.parametrize(
@@ -69,7 +84,7 @@ def test_try__a_broken_limit_fails(folder, site, call):
         (["load/visits.py", "--limit", "get /ok p95: 1s"], "HTTP method 'get' is not in upper case"),
         (["load/visits.py", "--duration", "30"], "--duration: 'duration' cannot be '30' (allowed: "),
         (["load/visits.py", "--url", "localhost:8000"], "--url: 'url' cannot be 'localhost:8000' (allowed: "),
-        (["load/visits.py", "--users", "1"], "first has 2 user classes: it needs as many users, not 1"),
+        (["load/visits.py", "--users", "1"], "load/visits.py has 2 user classes: it needs as many --users"),
         (["load/none.py"], "load/none.py: there is no such file"),
         (["/etc/hostname"], "/etc/hostname is not in this folder"),
     ],

@@ -117,7 +117,7 @@ def test_secret__is_in_no_file_and_no_output(planted, call, tmp_path):
     assert "worker ***" in (folder / "service.processes.worker.log").read_text()
     assert "each ***" in (folder / "service.before_each.log").read_text()
     assert "past Python: ***" in (folder / "locust.log").read_text()
-    assert "refused: ***" in printed
+    assert "refused: ***" in (out / "verdict.json").read_text()
     assert_nowhere(out, *call("judge", out)[1:])
     assert_nowhere(out, *call("export", out)[1:])
     for name in FORMATS:
