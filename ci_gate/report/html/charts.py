@@ -30,6 +30,7 @@ class Charts:
 
     title: str
     figures: tuple[Figure, ...]
+    note: str = ""
 
 
 def make_charts(scenario: ScenarioVerdict, timeline: ScenarioTimeline, key: str) -> tuple[Charts, ...]:
@@ -41,7 +42,11 @@ def make_charts(scenario: ScenarioVerdict, timeline: ScenarioTimeline, key: str)
     if not both:
         return (Charts(title="", figures=(*alone, *distribution)),)
     return (
-        Charts(title="Base and head under load together", figures=(*distribution, *both)),
+        Charts(
+            title="Base and head under load together",
+            figures=(*distribution, *both),
+            note="Base dashed, head solid, at the same moment: what hits both is the machine's.",
+        ),
         Charts(title="Head alone, by which the limits are judged", figures=alone),
     )
 

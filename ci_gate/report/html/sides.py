@@ -143,8 +143,7 @@ def _summarise_both(pairs: Sequence[tuple[Line, Line]], base: Timeline) -> str:
         if all(values):
             of_base, of_head = (format_number(sum(each) / len(each)) for each in values)
             parts.append(f"{pair[0].label.removesuffix(' base')} {of_base} on base, {of_head} on head")
-    means = f" Mean of the steady seconds: {'; '.join(parts)}." if parts else ""
-    return f"Base dashed, head solid, at the same moment: what hits both is the machine's.{means}"
+    return f"Mean of the steady seconds: {'; '.join(parts)}." if parts else "Read on one side alone."
 
 
 def _shift(base: Timeline, head: Timeline, values: Values) -> Values:
