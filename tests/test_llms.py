@@ -15,12 +15,6 @@ def test_links__lead_to_files():
     assert [link for link in links if not (ROOT / link).is_file()] == []
 
 
-def test_pages__are_all_named():
-    pages = {f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")}
-    left_out = {"docs/exports.md", "docs/measurements.md", "docs/probes.md", "docs/release.md"}
-    assert {page for page in pages if page not in TEXT} <= left_out
-
-
 def test_form__is_a_title_a_summary_and_sections_of_links():
     title, summary, *_ = TEXT.split("\n\n")
     assert title == "# ci-gate"
