@@ -21,6 +21,7 @@ from ci_gate.thresholds import ALL_ENDPOINTS
 
 _KEPT_ERRORS: Final = 5
 MAX_ENDPOINTS: Final = 500
+_MIN_ERROR_STATUS: Final = 400  # from there on, the status says what went wrong
 
 
 class ErrorSummary(StrictValue, frozen=True):
@@ -147,7 +148,7 @@ def _count(column: NDArray[np.unsignedinteger]) -> list[tuple[int, int]]:
 
 
 def describe_statuses(samples: NDArray[np.void], strings: tuple[str, ...]) -> str:
-    """How often each status came; where there was none, with the text of what went wrong instead."""
+    """How often each status came; where it is no error status, with the text of what went wrong."""
     return ", ".join(
         f"{name_status(status)} x {times:,}{_describe_texts(samples[samples['status'] == status], strings)}"
         for status, times in sorted(_count(samples["status"]), key=lambda pair: -pair[1])[:_KEPT_ERRORS]
@@ -155,7 +156,8 @@ def describe_statuses(samples: NDArray[np.void], strings: tuple[str, ...]) -> st
 
 
 def _describe_texts(rows: NDArray[np.void], strings: tuple[str, ...]) -> str:
-    if int(rows["status"][0]) not in {0, NOT_HTTP}:
+    status = int(rows["status"][0])
+    if _MIN_ERROR_STATUS <= status < NOT_HTTP:
         return ""
     errors = [
         ErrorCount(subject="", error=strings[number], count=times)
