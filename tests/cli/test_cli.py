@@ -28,7 +28,7 @@ def test_run__passes_and_keeps_everything(repository, call, tmp_path):
     code, table, progress = call("run", "--thresholds", repository.thresholds, "--out", out)
     assert code == EXIT["pass"], table + progress
     assert "visits" in table
-    assert "PASS: every limit was measured and kept (1 PASS; profile pull_request)" in table
+    assert "PASS: 1 scenario kept all 2 limits (1 PASS; profile pull_request)" in table
     assert "visits: 5 users: about 2 s" in progress
     verdict = decode_verdict((out / "verdict.json").read_bytes())
     assert verdict.outcome == "PASS"
