@@ -11,6 +11,8 @@ import pytest
 from ci_gate.measure.foreign import SERVERS, ForeignMeter
 from tests.burning import burning
 
+pytestmark = pytest.mark.others
+
 
 def measure(meter, roots=()):
     """What it says of a second, after the looks that let it know."""

@@ -67,7 +67,7 @@ def test_weather__kill_9_in_the_middle(repository, call, tmp_path, victim, code)
 
 @pytest.mark.parametrize(
     ("path", "text"),
-    [("/close", "failures was 100 %"), ("/hang", "failures was 100 %"), ("/status/503", "503 x")],
+    [("/close", "✗ all failures"), ("/hang", "✗ all failures"), ("/status/503", "503 x")],
 )
 def test_weather__a_service_that_does_not_answer(repository, call, tmp_path, path, text):
     repository.edit("visits.py", '"/ok"', f'"{path}", name="/ok", timeout=0.5')

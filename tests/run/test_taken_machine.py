@@ -13,6 +13,8 @@ from ci_gate.judge.verdict import decode_verdict
 from ci_gate.measure.foreign import ForeignMeter
 from tests.burning import burning
 
+pytestmark = pytest.mark.others
+
 QUIET = ForeignUse(cores=0.0, stolen_cores=0.0, processes=())
 
 

@@ -48,6 +48,7 @@ MAX_REPLIES: Final = 0.5
 _OF_THE_DATABASE: Final = frozenset({"locks", "io", "database"})
 _OF_THE_SERVICE: Final = frozenset({"pool", "service"})
 _MANY_STATEMENTS: Final = 20.0  # per request: worth a look, though only base tells whether they are new
+_MAX_CORES_DIGITS: Final = 6  # of what run.json says of its machine, which may be damaged
 
 
 class Diagnosis(StrictValue, frozen=True):
@@ -97,7 +98,7 @@ def gather_circumstances(
         limits=limits,
         comparison=comparison,
         failure=run.failures.get(scenario.name, ""),
-        host_cores=int(cores) if cores.isdecimal() else None,
+        host_cores=int(cores) if cores.isdecimal() and len(cores) <= _MAX_CORES_DIGITS else None,
         memory_bytes=thresholds.service.memory_bytes,
         offered_per_s=plan.offered_per_s if plan else None,
     )
