@@ -119,7 +119,7 @@ def test_command__makes_a_verdict_of_what_kept_the_plan_from_being_made(tmp_path
     assert CliRunner().invoke(gate_command, arguments, standalone_mode=False).return_value == 3
     (finding,) = decode_verdict((tmp_path / "out.json").read_bytes()).findings
     assert (finding.code, finding.subject) == ("bad-input", "thresholds.yaml:3:5")
-    assert (finding.message, finding.remedy) == ("unknown key 'x'", "allowed is: a, b")
+    assert (finding.message, finding.remedy) == ("unknown key 'x'", "use a, b")
 
 
 @pytest.mark.parametrize("text", ["schema: 1", None])

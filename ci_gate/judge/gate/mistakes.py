@@ -50,5 +50,5 @@ def _make_finding(problem: Problem) -> Finding:
         severity="invalid",
         subject=place or "plan",
         message=problem.message,
-        remedy=f"allowed is: {problem.allowed}" if problem.allowed else "fix it, and push again",
+        remedy=f"use {problem.allowed}" if problem.allowed else "fix it, and push again",
     )
