@@ -28,7 +28,7 @@ from ci_gate.judge.capacity.knee import Knee
 from ci_gate.judge.capacity.scalability import Scalability
 from ci_gate.judge.capacity.step_windows import Estimate
 from ci_gate.judge.capacity.verdict import CapacityVerdict
-from ci_gate.report.capacity import format_estimate, tell
+from ci_gate.report.capacity import explain_capacity, format_estimate
 from tests.servers import running_postgres, running_redis
 
 REPOSITORY = Path(__file__).parents[1]
@@ -117,8 +117,8 @@ def main() -> int:
             verdict = measure("" if fault == NONE else fault, out / fault, env)
             rows.append(compare(fault, verdict))
             print("  ".join(rows[-1]), flush=True)
-            told = dict(tell(verdict))
-            print("\n".join(f"  {key}: {told[key]}" for key in CONTEXT if key in told), flush=True)
+            lines = dict(explain_capacity(verdict))
+            print("\n".join(f"  {key}: {lines[key]}" for key in CONTEXT if key in lines), flush=True)
     print(tabulate(rows, headers=HEADERS, tablefmt="github", disable_numparse=True))
     return int(any(row[-1] == MISSED for row in rows))
 

@@ -11,7 +11,7 @@ MAX_FOREIGN: Final = 0.25
 """Of all cores: what others take from here on may break a limit of latency or rate (docs/validity.md)."""
 
 _MIN_KNOWN: Final = 0.5  # of the readings
-_TOLD: Final = 3
+_MAX_SHOWN: Final = 3
 _HOST_OF_HOST: Final = "the host of this virtual machine"
 
 
@@ -27,7 +27,7 @@ def find_foreign(machine: Iterable[MachineReading]) -> tuple[float, tuple[tuple[
         for name, cores in taken:
             by_name[name] = by_name.get(name, 0.0) + cores
     takers = sorted(((name, sum_ / len(known)) for name, sum_ in by_name.items()), key=lambda each: -each[1])
-    return sum(use.cores for use in known) / len(known), tuple(takers[:_TOLD])
+    return sum(use.cores for use in known) / len(known), tuple(takers[:_MAX_SHOWN])
 
 
 def is_much(reading: MachineReading) -> bool:

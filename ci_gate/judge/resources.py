@@ -85,7 +85,7 @@ class Resources:
     database: tuple[float, float] | None = None
 
     def counted(self, metric: Metric) -> Counted | None:
-        """What is told for each success."""
+        """What is counted for each success."""
         return self.cpu_ms if metric == CPU else self.statements
 
 

@@ -26,7 +26,7 @@ SERVERS: Final = frozenset(
 
 _KERNEL_THREADS: Final = 2  # kthreadd: what works for the network works for the load
 _MIN_CORES: Final = 0.1  # less is not looked into: that takes a look at every process of the machine
-_TOLD: Final = 3
+_MAX_SHOWN: Final = 3
 _MAX_NAME: Final = 32
 
 
@@ -84,7 +84,7 @@ class ForeignMeter:
             stolen_cores=stolen_s / passed_s,
             processes=tuple(
                 ForeignProcess(name=name, cores=each_s / passed_s)
-                for name, each_s in sorted(by_name.items(), key=lambda item: -item[1])[:_TOLD]
+                for name, each_s in sorted(by_name.items(), key=lambda item: -item[1])[:_MAX_SHOWN]
                 if each_s > 0
             ),
         )

@@ -67,7 +67,7 @@ class CpuTotal:
         """The total with what was used since the last time, given all processes that there are now.
 
         A process seen for the first time was born since then, and counts whole. One that is gone counts with
-        what its parent, by awaiting it, has been told of it, as far as that was not counted before.
+        what its parent, by awaiting it, counts of it, as far as that was not counted before.
         """
         if self._seen:
             before = {pid: self._find_before(pid, cpu) for pid, cpu in now.items()}

@@ -89,16 +89,18 @@ def _find_problems(
     scenarios: Sequence[str], verdicts: Sequence[Verdict], jobs: Mapping[str, str], unreadable: Sequence[str]
 ) -> Iterator[Finding]:
     if not scenarios:
-        yield _distrust("nothing-measured", "no scenario was planned", "see the log of the plan job")
+        yield _make_invalid("nothing-measured", "no scenario was planned", "see the log of the plan job")
     is_explained = any(verdict.blocks for verdict in verdicts)
     for job, result in jobs.items():
         if result != _SUCCESS and not (is_explained and result == "failure" and job == "scenario"):
-            yield _distrust("job-not-successful", f"the job {job} ended as {result}", "see its log")
+            yield _make_invalid("job-not-successful", f"the job {job} ended as {result}", "see its log")
     for what in unreadable:
-        yield _distrust("verdict-unreadable", what, "see the log of the scenario's job")
+        yield _make_invalid("verdict-unreadable", what, "see the log of the scenario's job")
     unplanned = {each.name for verdict in verdicts for each in verdict.scenarios} - {*scenarios}
     for name in sorted(unplanned):
-        yield _distrust("not-planned", f"a verdict on {name} came back, which nobody planned", "run again")
+        yield _make_invalid(
+            "not-planned", f"a verdict on {name} came back, which nobody planned", "run again"
+        )
     measured = [verdict for verdict in verdicts if verdict.scenarios]
     differing = {
         "thresholds": {verdict.thresholds_sha256 for verdict in measured},
@@ -109,10 +111,10 @@ def _find_problems(
     for what, values in differing.items():
         if len(values) > 1:
             message = f"the scenarios were measured with more than one {what}"
-            yield _distrust("mixed-run", message, "run all of them again")
+            yield _make_invalid("mixed-run", message, "run all of them again")
 
 
-def _distrust(code: str, message: str, remedy: str) -> Finding:
+def _make_invalid(code: str, message: str, remedy: str) -> Finding:
     return Finding(code=code, severity="invalid", subject="run", message=message, remedy=remedy)
 
 

@@ -10,7 +10,7 @@ from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.validity.findings import Rule, RuleInput, Stage, Violation
 from ci_gate.thresholds import RATE, metric_of
 
-_TOLD: Final = 3
+_MAX_SHOWN: Final = 3
 
 
 def find_taken(case: RuleInput) -> Iterator[Violation]:
@@ -24,8 +24,8 @@ def find_taken(case: RuleInput) -> Iterator[Violation]:
     cores = next((each.host_cores for each in readings if each.host_cores), None)
     found = find_foreign(readings)
     if cores and found and found[0] >= MAX_FOREIGN * cores:
-        names = ", ".join(f"{limit.endpoint} {limit.metric}" for limit in broken[:_TOLD])
-        more = f" and {len(broken) - _TOLD} more" if len(broken) > _TOLD else ""
+        names = ", ".join(f"{limit.endpoint} {limit.metric}" for limit in broken[:_MAX_SHOWN])
+        more = f" and {len(broken) - _MAX_SHOWN} more" if len(broken) > _MAX_SHOWN else ""
         took = f"others took {found[0]:.1f} of {cores} cores on average ({describe_takers(found[1])})"
         yield "host", f"{took}, and this was broken meanwhile: {names}{more}"
 
