@@ -164,7 +164,8 @@ def _describe_texts(rows: NDArray[np.void], strings: tuple[str, ...]) -> str:
         for number, times in _count(rows["error"])
         if number
     ]
-    return f": {describe_errors(errors)}" if errors else ""
+    of_all = f"{len(rows):,} x "  # said already
+    return f": {describe_errors(errors).removeprefix(of_all)}" if errors else ""
 
 
 def name_status(status: int) -> str:

@@ -87,7 +87,7 @@ CLAIMS = (
         "10468 POST /deployments 500 19000-27000ms html\n"
         "1834 POST /deployments 403 9ms html\n243 POST /deployments 0 27000ms unreachable",
         "endpoint-never-succeeded html-replies auth-failing",
-        "not one success in 12,545 requests (no reply x 243, 403 x 1,834, 500 x 10,468)",
+        "not one success in 12,545 requests (500 x 10,468, 403 x 1,834, no reply x 243: an error)",
         "1000 BurstUser\nsteady 240 s\n12545 POST /deployments 201 19-270ms",
     ),
     claim(

@@ -40,7 +40,7 @@ MISTAKES = (
     mistake("claim-24", "listener-errors", ", in print_failures"),
     mistake("claim-25", "endpoint-explosion", "endpoints, "),
     mistake("claim-26-again", "throttled", "1 of 1 request was throttled (429)"),
-    mistake("claim-27", "no-samples", "no request was sent in the steady phase"),
+    mistake("claim-27", "nothing-reported", "nothing was reported to Locust"),
 )
 
 

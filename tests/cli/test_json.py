@@ -206,8 +206,8 @@ def find_codes():
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
                 continue
             given = [each.value for each in node.keywords if each.arg == "code"]
-            given += node.args[:1] if node.func.id == "_distrust" else []
-            if node.func.id not in {"Finding", "Rule", "_distrust"}:
+            given += node.args[:1] if node.func.id == "_make_invalid" else []
+            if node.func.id not in {"Finding", "Rule", "_make_invalid"}:
                 continue
             for value in given:
                 if isinstance(value, ast.Constant):

@@ -55,4 +55,13 @@ WARM_UP_PROOFS = (
         f"{_HEAD}180 GET /items 200 20-30ms within 0-6\n420 GET /items 200 60-90ms within 6-20\n"
         f"600 GET /items 200 20-30ms within 20-40\n{_DEARER}",
     ),
+    Proof(
+        "still-warming",
+        # Five times as slow at first: that the second quarter is a tenth slower than the first is noise.
+        f"{_HEAD}200 GET /items 200 50ms within 0-10\n200 GET /items 200 56ms within 10-20\n"
+        f"800 GET /items 200 10ms within 20-40\nreading 0-20 s service 90\nreading 21-40 s service 30",
+        "warmup: 25s would do",
+        f"{_HEAD}200 GET /items 200 12ms within 0-10\n200 GET /items 200 14ms within 10-20\n"
+        f"800 GET /items 200 10ms within 20-40\nreading 0-20 s service 90\nreading 21-40 s service 30",
+    ),
 )

@@ -17,6 +17,7 @@ from ci_gate.service.environment import ServiceContext
 from ci_gate.service.guard.process_group import read_stat
 from ci_gate.service.guard.watchdog import Watchdog
 from ci_gate.service.start import start_service
+from ci_gate.thresholds.values import Ready
 from tests.images import build, connect_engine, python_image
 from tests.service.services import app_command, await_true, make_service
 
@@ -188,7 +189,7 @@ def test_container__its_quota_and_how_long_it_held_back(tmp_path):
         dockerfile = f'FROM {python_image()}\nCOPY burn.py /\nCMD ["python3", "/burn.py"]\n'
         build(engine, {"Dockerfile": dockerfile, "burn.py": SERVES_AND_BURNS}, tag)
         try:
-            service = make_service("image", tag, ready="/", cpus=0.25)
+            service = make_service("image", tag, ready=Ready(path="/"), cpus=0.25)
             with start_service(service, placement, watchdog=watchdog) as running:
                 path = tmp_path / "machine.jsonl"
                 with MachineMeter(path, running) as meter:

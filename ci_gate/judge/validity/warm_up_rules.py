@@ -28,6 +28,7 @@ _MIN_IN_BLOCK: Final = 20  # a p50 takes as many
 _MIN_SLOWER: Final = 1.2
 _LEVEL: Final = 0.001
 _SLACK: Final = 1.05  # between quarters: what decays does not rise again
+_SLACK_OF_ALL: Final = 0.25  # or by so much of the logarithm of how much slower the first half is
 _STEADY: Final = 1.1  # of the last quarter
 MIN_DEARER: Final = 1.2
 _SHARE_OF_LIMIT: Final = 0.05
@@ -86,7 +87,7 @@ def measure_warming(
     """The warming that successes show, ``since_s`` after the phase began; None where there is none.
 
     By the logarithms of the medians of equal blocks: the first half is reliably slower, by `_MIN_SLOWER`
-    at least, and no quarter is slower than the one before it.
+    at least, and no quarter is slower than the one before it by more than noise.
     """
     count = min(_MAX_BLOCKS, int(duration_s / _MIN_BLOCK_S)) // 4 * 4
     if count < _MIN_BLOCKS:
@@ -99,7 +100,7 @@ def measure_warming(
     first, second = logs[: count // 2], logs[count // 2 :]
     quarters = logs.reshape(4, -1).mean(axis=1)
     slower = float(first.mean() - second.mean())
-    rises = bool((np.diff(quarters) > math.log(_SLACK)).any())
+    rises = bool((np.diff(quarters) > max(math.log(_SLACK), _SLACK_OF_ALL * slower)).any())
     if rises or slower < math.log(_MIN_SLOWER) or _p_value(logs) > _LEVEL:
         return None
     return Warming(
