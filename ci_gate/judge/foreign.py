@@ -10,6 +10,9 @@ from ci_gate.evidence.readings import MachineReading
 MAX_FOREIGN: Final = 0.25
 """Of all cores: what others take from here on may break a limit of latency or rate (docs/validity.md)."""
 
+TAKEN_CODE: Final = "machine-taken"
+"""The code of the finding that they took too much; a comparison is none the worse: its sides share it."""
+
 _MIN_KNOWN: Final = 0.5  # of the readings
 _MAX_SHOWN: Final = 3
 _HOST_OF_HOST: Final = "the host of this virtual machine"

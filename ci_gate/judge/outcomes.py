@@ -10,6 +10,7 @@ import msgspec
 from ci_gate.judge.compare.comparison import Change, Comparison, settle
 from ci_gate.judge.compare.duet import DuetVerdict, weigh
 from ci_gate.judge.compare.worsening import judge_change
+from ci_gate.judge.foreign import TAKEN_CODE
 from ci_gate.judge.limits import LimitResult, find_row, read_figure
 from ci_gate.judge.outcome import Outcome, decide, worst
 from ci_gate.judge.summary import EndpointSummary
@@ -34,11 +35,18 @@ def outcome_of_run(scenarios: Iterable[Outcome], findings: Iterable[Finding]) ->
 def outcome_of_scenario(
     findings: tuple[Finding, ...], limits: tuple[LimitResult, ...], comparison: DuetVerdict | None
 ) -> Outcome:
-    """A measurement that cannot be trusted stays INVALID, whatever it shows."""
+    """A measurement that cannot be trusted stays INVALID, whatever it shows.
+
+    But for what others took of the machine while head was measured alone: a comparison under load together is
+    none the worse for it, and its FAIL stands.
+    """
     severities = {finding.severity for finding in findings}
+    distrusted = {finding.code for finding in findings if finding.severity == "invalid"}
+    if distrusted == {TAKEN_CODE} and comparison and comparison.outcome == Outcome.FAIL:
+        return Outcome.FAIL
     return decide(
         (part.outcome for part in (*limits, *([comparison] if comparison else ()))),
-        is_trusted="invalid" not in severities,
+        is_trusted=not distrusted,
         is_shown=bool(limits) and "insufficient" not in severities,
     )
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ci_gate.errors import EvidenceError
+from ci_gate.judge.outcomes import outcome_of_scenario
 from ci_gate.judge.verdict import decode_verdict, encode_verdict
 from tests.report.verdicts import change, duet, endpoint, finding, limit, not_compared, scenario, verdict
 
@@ -153,3 +154,21 @@ def test_reading__again_changes_nothing_more(outcome, of_scenario, blocks, measu
         assert measured <= 300
         assert not {each.severity for each in findings} & {"invalid", "insufficient"}
         assert msgspec.structs.replace(once, findings=()).scenarios[0].outcome == "PASS"
+
+
+TAKEN = finding("machine-taken", "invalid")
+WORSE = duet(change(outcome="FAIL", is_real=True), outcome="FAIL")
+
+
+@pytest.mark.parametrize(
+    ("findings", "comparison", "outcome"),
+    [
+        ((TAKEN,), WORSE, "FAIL"),
+        ((TAKEN,), duet(outcome="PASS"), "INVALID"),
+        ((TAKEN,), None, "INVALID"),
+        ((TAKEN, DISTRUST), WORSE, "INVALID"),
+        ((DISTRUST,), WORSE, "INVALID"),
+    ],
+)
+def test_taken_machine__leaves_the_comparison_which_shares_it(findings, comparison, outcome):
+    assert outcome_of_scenario(findings, (BROKEN,), comparison) == outcome

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from ci_gate.judge.foreign import MAX_FOREIGN, describe_takers, find_foreign
+from ci_gate.judge.foreign import MAX_FOREIGN, TAKEN_CODE, describe_takers, find_foreign
 from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.validity.findings import Rule, RuleInput, Stage, Violation
 from ci_gate.thresholds import RATE, metric_of
@@ -31,7 +31,7 @@ def find_taken(case: RuleInput) -> Iterator[Violation]:
 
 
 MACHINE_TAKEN: Final = Rule(
-    code="machine-taken",
+    code=TAKEN_CODE,
     severity="invalid",
     stage=Stage.GROUND,
     find=find_taken,
