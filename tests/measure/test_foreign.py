@@ -25,16 +25,16 @@ def measure(meter, roots=()):
 def test_foreign__is_what_processes_of_other_sessions_use():
     with (
         burning("burner", detached=False),
-        burning("stranger", detached=True),
-        burning("stranger", detached=True),
+        burning("foreigner", detached=True),
+        burning("foreigner", detached=True),
     ):
         meter = ForeignMeter()
         cores = measure(meter)
-    assert 0.05 < cores["stranger"] < os.cpu_count()  # two of them share the machine with all that runs
+    assert 0.05 < cores["foreigner"] < os.cpu_count()  # two of them share the machine with all that runs
     assert "burner" not in cores
 
 
-@pytest.mark.parametrize("name", ["stranger", "redis-server"])
+@pytest.mark.parametrize("name", ["foreigner", "redis-server"])
 def test_ours__is_what_descends_from_a_root_and_what_may_work_for_the_service(name):
     with contextlib.ExitStack() as stack:
         for _ in range(4):  # so that they are among those that took most, whatever else runs
@@ -46,7 +46,7 @@ def test_ours__is_what_descends_from_a_root_and_what_may_work_for_the_service(na
 
 
 def test_first_look__knows_nothing_of_a_busy_machine():
-    with burning("stranger", detached=True):
+    with burning("foreigner", detached=True):
         meter = ForeignMeter()
         time.sleep(0.5)
         assert meter.read(()) is None
