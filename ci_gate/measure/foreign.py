@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import psutil
 
 from ci_gate.evidence.readings import ForeignProcess, ForeignUse
-from ci_gate.measure.usage import CpuTotal, ProcessCpu, read_process_cpu
+from ci_gate.measure.usage import CpuTotal, ProcessCpu, read_cpu_of
 from ci_gate.service.guard.process_group import find_below
 
 SERVERS: Final = frozenset(
@@ -49,7 +49,7 @@ class ForeignMeter:
         host_s, stolen_s = busy_s - self._busy_s, max(steal_s - self._steal_s, 0.0)
         self._busy_s, self._steal_s = busy_s, steal_s
         ours = set(find_below(os.getpid(), *roots))
-        ours_s = self._ours.add({pid: cpu for pid in ours if (cpu := read_process_cpu(pid))})
+        ours_s = self._ours.add(read_cpu_of(ours))
         own_s, self._ours_s = ours_s - self._ours_s, ours_s
         if passed_s <= 0:
             return None
@@ -65,7 +65,7 @@ class ForeignMeter:
 
     def _look_at_others(self, ours: set[int], passed_s: float, stolen_s: float) -> ForeignUse | None:
         names = _find_foreign(ours)
-        now = {pid: cpu for pid in names if (cpu := read_process_cpu(pid))}
+        now = read_cpu_of(names)
         before, self._seen = self._seen, now
         if before is None:
             self._others = CpuTotal()

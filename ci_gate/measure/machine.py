@@ -6,17 +6,15 @@ import contextlib
 import os
 import time
 from pathlib import Path
-from typing import Final, Protocol, Self
+from typing import Protocol, Self
 
 import psutil
 
 from ci_gate.evidence.readings import ForeignUse, MachineReading
 from ci_gate.evidence.recording import LineWriter
 from ci_gate.measure.cgroup import read_cpu_quota
-from ci_gate.measure.usage import UsageMeter
+from ci_gate.measure.usage import UsageMeter, read_cpu_of
 from ci_gate.service.guard.process_group import find_below
-
-_TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 
 
 class Metered(Protocol):
@@ -56,9 +54,9 @@ class MachineMeter:
         """
         is_alive = self._service.alive()
         pids = self._service.process_ids()
-        below = tuple(find_below(*pids))
-        usage = self._usage.read(below, min(pids, default=None) if self._service.is_container else None)
-        spent_s = {pid: cpu_s for pid in below if (cpu_s := _read_cpu_s(pid)) is not None}
+        now = read_cpu_of(find_below(*pids))
+        usage = self._usage.read(now, min(pids, default=None) if self._service.is_container else None)
+        spent_s = {pid: cpu.own_s for pid, cpu in now.items()}
         used_s = self._spent_s.rise_to(spent_s)
         passed_s = time.monotonic() - self._at
         is_known = bool(used_s) and passed_s > 0
@@ -136,14 +134,6 @@ def _read_host() -> tuple[float, float]:
     times = psutil.cpu_times()
     passed_s = sum(times) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)
     return passed_s - times.idle - getattr(times, "iowait", 0.0), passed_s
-
-
-def _read_cpu_s(pid: int) -> float | None:
-    """What a process has used so far; None if there is none."""
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S  # 14 and 15, less name and id
-    return None
 
 
 def _waited_s(pid: int) -> float | None:

@@ -26,6 +26,11 @@ class ProcessCpu:
     awaited_s: float
 
 
+def read_cpu_of(pids: Iterable[int]) -> dict[int, ProcessCpu]:
+    """By process id, of those that there are."""
+    return {pid: cpu for pid in pids if (cpu := read_process_cpu(pid))}
+
+
 def read_process_cpu(pid: int) -> ProcessCpu | None:
     """None where there is no such process. Its own clock counts nanoseconds, that of its children ticks."""
     with contextlib.suppress(OSError, ValueError, IndexError):
@@ -115,11 +120,12 @@ class UsageMeter:
     def __init__(self) -> None:
         self._processes, self._group = CpuTotal(), GroupTotal()
 
-    def read(self, pids: Iterable[int], container_pid: int | None) -> Usage:
-        """What the processes ``pids`` use; of a container, ``container_pid`` is the first of them."""
+    def read(self, now: dict[int, ProcessCpu], container_pid: int | None) -> Usage:
+        """What all processes that there are ``now`` use; of a container, ``container_pid`` is the first."""
         group = read_group_use(container_pid) if container_pid is not None else None
         if group is not None:
             return Usage(cpu_s=self._group.add(group.cpu_s), memory_bytes=group.memory_bytes)
-        now = {pid: cpu for pid in pids if (cpu := read_process_cpu(pid))}
-        memory_bytes = read_own_memory(now)
-        return Usage(cpu_s=self._processes.add(now) if now else None, memory_bytes=memory_bytes)
+        return Usage(
+            cpu_s=self._processes.add(now) if now else None,
+            memory_bytes=read_own_memory(now),
+        )

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from ci_gate.measure.usage import CpuTotal, GroupTotal, ProcessCpu, UsageMeter
+from ci_gate.measure.usage import CpuTotal, GroupTotal, ProcessCpu, UsageMeter, read_cpu_of
 from ci_gate.service.guard.process_group import find_below
 
 # Each child burns as much CPU as it says, and is awaited; a line tells of each.
@@ -79,12 +79,12 @@ def test_service__with_children_that_come_and_go(tmp_path):
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
         meter = UsageMeter()
         assert process.stdout.readline() == "ready\n"
-        readings = [meter.read(find_below(process.pid), None)]
+        readings = [meter.read(read_cpu_of(find_below(process.pid)), None)]
         for _ in range(3):
             process.stdin.write("go\n")
             process.stdin.flush()
             assert process.stdout.readline() == "burnt\n"
-            readings.append(meter.read(find_below(process.pid), None))
+            readings.append(meter.read(read_cpu_of(find_below(process.pid)), None))
         process.stdin.close()
     assert readings[0].cpu_s == 0
     assert readings[-1].cpu_s == pytest.approx(0.66, abs=0.06)  # and some for forking; ticks are 10 ms
@@ -92,5 +92,5 @@ def test_service__with_children_that_come_and_go(tmp_path):
 
 
 def test_no_process__nothing_is_known():
-    usage = UsageMeter().read([2**22 + 1], None)
+    usage = UsageMeter().read(read_cpu_of([2**22 + 1]), None)
     assert (usage.cpu_s, usage.memory_bytes) == (None, None)

@@ -43,8 +43,7 @@ class InterimAnalysis:
         Spending function of Lan and DeMets (1983) in the power family of Kim and DeMets (1987): alpha t^rho
         is spent until the share t, rho = `SPENDING_EXPONENT`.
         """
-        before = max(self.earlier, default=0.0)
-        return float(alpha * (self.share**SPENDING_EXPONENT - before**SPENDING_EXPONENT))
+        return _spend(alpha, max(self.earlier, default=0.0), self.share)
 
     def level(self, alpha: float) -> float:
         """The one-sided level at which this analysis judges such a question.
@@ -76,6 +75,10 @@ def plan_interim(max_duration_s: float, count: int = 3) -> tuple[InterimAnalysis
     )
 
 
+def _spend(alpha: float, before: float, share: float) -> float:
+    return float(alpha * (share**SPENDING_EXPONENT - before**SPENDING_EXPONENT))
+
+
 @functools.cache
 def _find_gain(share: float, earlier: tuple[float, ...], step: int) -> float:
     """Level / spent at alpha = 10^(-step / _PER_DECADE).
@@ -88,9 +91,8 @@ def _find_gain(share: float, earlier: tuple[float, ...], step: int) -> float:
 
     alpha = float(10.0 ** (-step / _PER_DECADE))
     at, nodes, density = 0.0, np.zeros(1), np.ones(1)  # density times weight: a point at 0
-    for place, time in enumerate((*earlier, share)):
-        before = (*earlier, share)[place - 1] if place else 0.0
-        to_spend = float(alpha * (time**SPENDING_EXPONENT - before**SPENDING_EXPONENT))
+    for time in (*earlier, share):
+        to_spend = _spend(alpha, at, time)
         sd = math.sqrt(time - at)
         bound = _find_bound(nodes, density, sd, to_spend)
         if time == share:

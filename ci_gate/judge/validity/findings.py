@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from ci_gate.evidence.readings import Reading, StrictValue
+from ci_gate.evidence.readings import MachineReading, Reading, StrictValue
 from ci_gate.evidence.recording import Recording, RecordingPlan
 from ci_gate.judge.limits import LimitResult, judge_limit
 from ci_gate.judge.log_ends import shorten_failure
@@ -68,6 +68,12 @@ class RuleInput:
         """The generator's readings of the steady phase."""
         begin_s, end_s = self.steady.begin_s, self.steady.end_s
         return tuple(each for each in self.recording.readings if begin_s < each.wall_s < end_s)
+
+    @property
+    def steady_machine(self) -> tuple[MachineReading, ...]:
+        """The readings of host and service in the steady phase."""
+        begin_s, end_s = self.steady.begin_s, self.steady.end_s
+        return tuple(each for each in self.recording.machine if begin_s < each.wall_s < end_s)
 
 
 def make_rule_input(scenario: Scenario, plan: RecordingPlan, classified: ClassifiedRecording) -> RuleInput:

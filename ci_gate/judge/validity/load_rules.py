@@ -64,8 +64,7 @@ def _readings_in_reach(case: RuleInput) -> Iterator[Reading]:
 
 
 def _find_busy_host(case: RuleInput) -> Iterator[Violation]:
-    begin_s, end_s = case.steady.begin_s, case.steady.end_s
-    readings = [each for each in case.recording.machine if begin_s < each.wall_s < end_s]
+    readings = case.steady_machine
     host = float(np.mean([reading.host_cpu_percent for reading in readings])) if readings else 0.0
     if host >= _BUSY_HOST_PERCENT:
         service = np.mean([reading.service_cpu_percent or 0.0 for reading in readings])

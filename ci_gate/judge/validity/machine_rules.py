@@ -17,12 +17,10 @@ def find_taken(case: RuleInput) -> Iterator[Violation]:
     """Others took much of the machine, and nothing is broken but what that can break."""
     broken = [limit for limit in case.limits if limit.outcome == Outcome.FAIL]
     metrics = [metric_of(limit.metric) for limit in broken]
-    if not broken or not all(metric.is_percentile or metric.unit is RATE.unit for metric in metrics):
+    if not broken or not all(metric.is_percentile or metric.whole == RATE for metric in metrics):
         return
-    begin_s, end_s = case.steady.begin_s, case.steady.end_s
-    readings = [each for each in case.recording.machine if begin_s < each.wall_s <= end_s]
-    cores = next((each.host_cores for each in readings if each.host_cores), None)
-    found = find_foreign(readings)
+    cores = next((each.host_cores for each in case.steady_machine if each.host_cores), None)
+    found = find_foreign(case.steady_machine)
     if cores and found and found[0] >= MAX_FOREIGN * cores:
         names = ", ".join(f"{limit.endpoint} {limit.metric}" for limit in broken[:_MAX_SHOWN])
         more = f" and {len(broken) - _MAX_SHOWN} more" if len(broken) > _MAX_SHOWN else ""
