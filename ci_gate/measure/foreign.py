@@ -24,6 +24,7 @@ SERVERS: Final = frozenset(
 )  # fmt: skip
 """Names of processes that may work for the service under test, with all below them: nobody else's."""
 
+_INIT: Final = 1
 _KERNEL_THREADS: Final = 2  # kthreadd: what works for the network works for the load
 _MIN_CORES: Final = 0.1  # less is not looked into: that takes a look at every process of the machine
 _MAX_SHOWN: Final = 3
@@ -100,19 +101,20 @@ def _find_foreign(ours: set[int]) -> dict[int, str]:
     """The names of the processes that are somebody else's, by process id.
 
     Not what was started in this session (a terminal, or a job of CI) or descends from what was: other steps
-    of the job may have started what the service needs.
+    of the job may have started what the service needs. Init takes in whoever lost its parent, and in a
+    container it may be of this session: what is below it is not ours for that.
     """
     stats = {pid: stat for pid in psutil.pids() if (stat := _read_stat(pid))}
     session = os.getsid(0)
     own = {pid for pid, stat in stats.items() if stat.session == session or stat.name in SERVERS} | ours
-    is_own = dict.fromkeys(own, True) | {0: False, _KERNEL_THREADS: True}
+    is_own = dict.fromkeys(own - {_INIT}, True) | {0: False, _INIT: _INIT in ours, _KERNEL_THREADS: True}
     for first in tuple(stats):
         above, pid = [], first
         while pid not in is_own:
             above.append(pid)
             pid = stats[pid].parent if pid in stats else 0
         is_own |= dict.fromkeys(above, is_own[pid])
-    return {pid: stat.name for pid, stat in stats.items() if not is_own[pid]}
+    return {pid: stat.name for pid, stat in stats.items() if not is_own[pid] and pid not in own}
 
 
 class _Stat(NamedTuple):

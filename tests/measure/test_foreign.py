@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -43,6 +45,26 @@ def test_ours__is_what_descends_from_a_root_and_what_may_work_for_the_service(na
         cores = measure(ForeignMeter(), roots=[] if name in SERVERS else [pid])
     assert "other" in cores
     assert name not in cores
+
+
+IN_A_CONTAINER = """
+from tests.burning import burning
+from tests.measure.test_foreign import measure
+from ci_gate.measure.foreign import ForeignMeter
+
+with burning("burner", detached=False), burning("foreigner", detached=True):
+    print(*measure(ForeignMeter()))
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a process the first of a namespace")
+def test_foreign__is_what_init_took_in_where_init_is_of_this_session():
+    command = ["sh", "-c", '"$@"; exit $?', "sh", sys.executable, "-c", IN_A_CONTAINER]
+    done = subprocess.run(
+        ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", *command],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert done.stdout.split() == ["foreigner"]
 
 
 def test_first_look__knows_nothing_of_a_busy_machine():
