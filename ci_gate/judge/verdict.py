@@ -127,16 +127,16 @@ def judge_scenario(
     scenario: Scenario, plan: RecordingPlan, head: ClassifiedRecording, rules: tuple[Rule, ...] = RULES
 ) -> ScenarioVerdict:
     """The verdict on one recording of head alone, without comparison and diagnosis."""
-    case = make_rule_input(scenario, plan, head)
-    findings = check_validity(case, rules)
+    rule_input = make_rule_input(scenario, plan, head)
+    findings = check_validity(rule_input, rules)
     return ScenarioVerdict(
         name=scenario.name,
-        outcome=outcome_of_scenario(findings, case.limits, None),
+        outcome=outcome_of_scenario(findings, rule_input.limits, None),
         users=_count_users(plan, head.recording),
-        duration_s=case.steady.duration_s,
-        endpoints=case.summaries,
-        stages=summarise_stages(case.steady, case.recording.readings) if plan.shape else (),
-        limits=case.limits,
+        duration_s=rule_input.steady.duration_s,
+        endpoints=rule_input.summaries,
+        stages=summarise_stages(rule_input.steady, rule_input.recording.readings) if plan.shape else (),
+        limits=rule_input.limits,
         findings=findings,
     )
 

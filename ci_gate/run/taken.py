@@ -23,5 +23,5 @@ def find_taker(folder: Path, scenario: Scenario, plan: RecordingPlan) -> str | N
         return None
     if not any(map(is_much, read_lines(folder / "machine.jsonl", MachineReading))):
         return None  # as mostly; all samples need not be read for it
-    case = make_rule_input(scenario, plan, classify(read_recording(folder), scenario.accept))
-    return next((message for _, message in MACHINE_TAKEN.find(case)), None)
+    rule_input = make_rule_input(scenario, plan, classify(read_recording(folder), scenario.accept))
+    return next((message for _, message in MACHINE_TAKEN.find(rule_input)), None)

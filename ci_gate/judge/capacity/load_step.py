@@ -65,11 +65,11 @@ def judge_step(scenario: Scenario, plan: RecordingPlan, recording: ClassifiedRec
     much.
     """
     scenario = _with_load(scenario, plan)
-    case = make_rule_input(scenario, plan, recording)
-    steady, limits, findings = case.steady, case.limits, check_validity(case)
+    rule_input = make_rule_input(scenario, plan, recording)
+    steady, limits, findings = rule_input.steady, rule_input.limits, check_validity(rule_input)
     windows = cut_windows(recording)
     times_ms = steady.latency_ms[steady.success]
-    total = case.summaries[0]
+    total = rule_input.summaries[0]
     return Step(
         name=plan.recording,
         load=load_of(plan),

@@ -202,8 +202,8 @@ def _check_side(
     rules: tuple[Rule, ...],
 ) -> tuple[Finding, ...]:
     limitless = dataclasses.replace(as_planned(scenario, plan), limits=())
-    case = make_rule_input(limitless, plan, recording)
-    findings = check_validity(case, tuple(rule for rule in rules if rule.for_comparison))
+    rule_input = make_rule_input(limitless, plan, recording)
+    findings = check_validity(rule_input, tuple(rule for rule in rules if rule.for_comparison))
     return tuple(
         msgspec.structs.replace(finding, side=side) for finding in findings if finding.severity != "info"
     )

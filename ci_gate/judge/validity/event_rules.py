@@ -11,8 +11,8 @@ from ci_gate.judge.validity.findings import Rule, RuleInput, Stage, Violation
 _JUDGED: Final = frozenset({"response_time", "status_code"})
 
 
-def _find_odd(case: RuleInput, *, judged: bool) -> Iterator[Violation]:
-    for odd in case.recording.totals.odd_values if case.recording.totals else ():
+def _find_odd(rule_input: RuleInput, *, judged: bool) -> Iterator[Violation]:
+    for odd in rule_input.recording.totals.odd_values if rule_input.recording.totals else ():
         if (odd.argument in _JUDGED) is judged:
             events = (
                 "1 event brought" if odd.count == 1 else f"{odd.count:,} events, the first of which brought"
@@ -20,18 +20,21 @@ def _find_odd(case: RuleInput, *, judged: bool) -> Iterator[Violation]:
             yield odd.endpoint, f"{events} {odd.argument} {odd.value}: taken as {odd.read_as}"
 
 
-def _find_unreadable_values(case: RuleInput) -> Iterator[Violation]:
-    return _find_odd(case, judged=True)
+def _find_unreadable_values(rule_input: RuleInput) -> Iterator[Violation]:
+    return _find_odd(rule_input, judged=True)
 
 
-def _find_replaced_values(case: RuleInput) -> Iterator[Violation]:
-    return _find_odd(case, judged=False)
+def _find_replaced_values(rule_input: RuleInput) -> Iterator[Violation]:
+    return _find_odd(rule_input, judged=False)
 
 
-def _find_damaged_rows(case: RuleInput) -> Iterator[Violation]:
-    damaged = int((case.recording.samples["ending"] == ENDED_DAMAGED).sum())
+def _find_damaged_rows(rule_input: RuleInput) -> Iterator[Violation]:
+    damaged = int((rule_input.recording.samples["ending"] == ENDED_DAMAGED).sum())
     if damaged:
-        yield "scenario", f"{damaged:,} of {len(case.recording.samples):,} rows of samples.bin cannot be read"
+        yield (
+            "scenario",
+            f"{damaged:,} of {len(rule_input.recording.samples):,} rows of samples.bin cannot be read",
+        )
 
 
 EVENT_RULES: Final = (

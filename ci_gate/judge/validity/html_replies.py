@@ -46,9 +46,9 @@ class _Replies:
         return bool((self.good_pages > _MAJORITY * self.good)[answers].sum() > _MAJORITY * answers.sum())
 
 
-def _find_html(case: RuleInput) -> Iterator[Violation]:
+def _find_html(rule_input: RuleInput) -> Iterator[Violation]:
     """HTML of an API that answers otherwise: from a proxy, a login, a debugger, a route that catches all."""
-    replies = _count_replies(case)
+    replies = _count_replies(rule_input)
     is_mixed = (replies.good_pages > 0) & ~replies.is_page
     found = is_mixed & replies.begins_otherwise
     if not replies.is_of_a_site:
@@ -61,23 +61,23 @@ def _find_html(case: RuleInput) -> Iterator[Violation]:
         message = f"{pages:,} of {count(bodies, 'reply', 'replies')} {is_html}"
         message += f", {replies.good_pages[number]:,} of them successes"
         message += ", and another endpoint answers the very same" if replies.is_shared[number] else ""
-        yield case.recording.strings[number], message
+        yield rule_input.recording.strings[number], message
 
 
-def _find_pages(case: RuleInput) -> Iterator[Violation]:
-    replies = _count_replies(case)
+def _find_pages(rule_input: RuleInput) -> Iterator[Violation]:
+    replies = _count_replies(rule_input)
     if replies.is_of_a_site:
         return
     others = int(((replies.good > 0) & ~replies.is_page).sum())
     for number in np.flatnonzero(replies.is_page & ~replies.is_shared):
         message = f"all {replies.good_pages[number]:,} successes are HTML: taken for a page"
         message += f", beside {count(others, 'endpoint')} of something else"
-        yield case.recording.strings[number], message
+        yield rule_input.recording.strings[number], message
 
 
-def _count_replies(case: RuleInput) -> _Replies:
-    samples, strings = case.recording.samples, case.recording.strings
-    success = case.classified.success
+def _count_replies(rule_input: RuleInput) -> _Replies:
+    samples, strings = rule_input.recording.samples, rule_input.recording.strings
+    success = rule_input.classified.success
     html, has_body = samples["flags"] & FLAG_HTML > 0, samples["body_crc"] > 0
 
     def tally(rows: NDArray[np.bool_]) -> NDArray[np.intp]:

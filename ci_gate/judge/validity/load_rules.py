@@ -30,8 +30,8 @@ _MAX_RATIO: Final = 1.1
 _DEVIATIONS: Final = 4.0
 
 
-def _find_busy_generator(case: RuleInput) -> Iterator[Violation]:
-    percents = [reading.cpu_percent for reading in case.steady_readings]
+def _find_busy_generator(rule_input: RuleInput) -> Iterator[Violation]:
+    percents = [reading.cpu_percent for reading in rule_input.steady_readings]
     busy = sum(percent >= _BUSY_CPU_PERCENT for percent in percents)
     if busy > _MAX_BUSY_READINGS * len(percents):
         message = (
@@ -41,13 +41,13 @@ def _find_busy_generator(case: RuleInput) -> Iterator[Violation]:
         yield "Locust", f"{message}; {_BUSY_CPU_PERCENT:.0f} % or more in {busy} of {readings}"
 
 
-def _find_late_generator(case: RuleInput) -> Iterator[Violation]:
+def _find_late_generator(rule_input: RuleInput) -> Iterator[Violation]:
     """How long the loop was late altogether, at least: a reading knows only its longest lateness."""
-    bounds_ms = [limit.bound for limit in case.scenario.limits if limit.metric.is_percentile]
+    bounds_ms = [limit.bound for limit in rule_input.scenario.limits if limit.metric.is_percentile]
     least_ms = max(_MIN_LAG_MS, _LAG_TO_LIMIT * min(bounds_ms, default=0.0))
-    lags_ms = [reading.lag_ms for reading in _readings_in_reach(case)]
+    lags_ms = [reading.lag_ms for reading in _readings_in_reach(rule_input)]
     late = [lag_ms for lag_ms in lags_ms if lag_ms >= least_ms]
-    share = sum(late) / 1000 / case.steady.duration_s if case.steady.duration_s else 0.0
+    share = sum(late) / 1000 / rule_input.steady.duration_s if rule_input.steady.duration_s else 0.0
     if share > _MAX_TIME_LATE:
         message = (
             f"Locust's event loop was late by {least_ms:.0f} ms or more in {count(len(late), 'reading')}"
@@ -55,69 +55,69 @@ def _find_late_generator(case: RuleInput) -> Iterator[Violation]:
         yield "Locust", f"{message}, {max(late):,.0f} ms at most, {share:.0%} of the steady phase altogether"
 
 
-def _readings_in_reach(case: RuleInput) -> Iterator[Reading]:
+def _readings_in_reach(rule_input: RuleInput) -> Iterator[Reading]:
     """Those of the steady phase, and one after it whose lateness is too long to have begun after it."""
-    end_s = case.steady.end_s
-    for reading in case.recording.readings:
-        if case.steady.begin_s < reading.wall_s < end_s + reading.lag_ms / 1000:
+    end_s = rule_input.steady.end_s
+    for reading in rule_input.recording.readings:
+        if rule_input.steady.begin_s < reading.wall_s < end_s + reading.lag_ms / 1000:
             yield reading
 
 
-def _find_busy_host(case: RuleInput) -> Iterator[Violation]:
-    readings = case.steady_machine
+def _find_busy_host(rule_input: RuleInput) -> Iterator[Violation]:
+    readings = rule_input.steady_machine
     host = float(np.mean([reading.host_cpu_percent for reading in readings])) if readings else 0.0
     if host >= _BUSY_HOST_PERCENT:
         service = np.mean([reading.service_cpu_percent or 0.0 for reading in readings])
-        locust = np.mean([reading.cpu_percent for reading in case.steady_readings] or [0.0])
+        locust = np.mean([reading.cpu_percent for reading in rule_input.steady_readings] or [0.0])
         message = f"the host's CPUs were busy to {host:.0f} %"
         yield "host", f"{message}; of one core, the service used {service:.0f} % and Locust {locust:.0f} %"
 
 
-def _find_missing_load(case: RuleInput) -> Iterator[Violation]:
+def _find_missing_load(rule_input: RuleInput) -> Iterator[Violation]:
     """Fewer requests than a class had time for: N / (wait + time in flight per request) a second.
 
     The time in flight is that within the phase, also of requests that were sent before it: while replies last
     about as long as the phase, users are busy waiting, and rightly send little.
     """
-    if case.plan.arrivals_per_s is not None:
+    if rule_input.plan.arrivals_per_s is not None:
         return  # users wait for arrivals then, and what of those was not sent is known
-    for user_class, offered_per_s in case.plan.least_offered_per_s.items():
-        users = case.plan.users.get(user_class, 0)
-        sent = int(_of_class(case, user_class, case.steady.samples).sum())
+    for user_class, offered_per_s in rule_input.plan.least_offered_per_s.items():
+        users = rule_input.plan.users.get(user_class, 0)
+        sent = int(_of_class(rule_input, user_class, rule_input.steady.samples).sum())
         if not users or not sent or not offered_per_s:
             continue
-        flight_s = _time_in_flight(case, user_class) / sent
-        expected = case.steady.duration_s / (1 / offered_per_s + flight_s / users)
+        flight_s = _time_in_flight(rule_input, user_class) / sent
+        expected = rule_input.steady.duration_s / (1 / offered_per_s + flight_s / users)
         if sent < _MIN_RATIO * expected - _DEVIATIONS * math.sqrt(expected):
             could = f"{count(users, 'user')} with {1000 * flight_s:,.0f} ms a reply had time for"
             most = count(round(expected), "request")
             yield user_class, f"{could} {most}, and sent {sent:,} ({sent / expected:.0%})"
 
 
-def _time_in_flight(case: RuleInput, user_class: str) -> float:
+def _time_in_flight(rule_input: RuleInput, user_class: str) -> float:
     """The seconds of the steady phase for which the users of a class waited for replies, added up."""
-    samples = case.recording.samples[_of_class(case, user_class, case.recording.samples)]
-    begin_s, end_s = case.steady.begin_s, case.steady.end_s
+    samples = rule_input.recording.samples[_of_class(rule_input, user_class, rule_input.recording.samples)]
+    begin_s, end_s = rule_input.steady.begin_s, rule_input.steady.end_s
     until_s = np.minimum(samples["start_s"] + samples["response_ms"] / 1000, end_s)
     return float(np.maximum(until_s - np.maximum(samples["start_s"], begin_s), 0.0).sum())
 
 
-def _find_unsent(case: RuleInput) -> Iterator[Violation]:
-    unsent = int(case.steady.rows_of(UNSENT).sum())
+def _find_unsent(rule_input: RuleInput) -> Iterator[Violation]:
+    unsent = int(rule_input.steady.rows_of(UNSENT).sum())
     if unsent:
-        users, arrivals = sum(case.plan.users.values()), len(case.steady.samples)
+        users, arrivals = sum(rule_input.plan.users.values()), len(rule_input.steady.samples)
         of_all = f"{unsent:,} of {count(arrivals, 'arrival')}"
         yield "scenario", f"{of_all} brought no request from the {count(users, 'user')}"
 
 
-def _find_impossible_load(case: RuleInput) -> Iterator[Violation]:
+def _find_impossible_load(rule_input: RuleInput) -> Iterator[Violation]:
     """More requests than the users could send if every reply came at once."""
-    offered_per_s, sent = case.plan.offered_per_s, len(case.steady.samples)
-    if offered_per_s is None or not case.steady.duration_s:
+    offered_per_s, sent = rule_input.plan.offered_per_s, len(rule_input.steady.samples)
+    if offered_per_s is None or not rule_input.steady.duration_s:
         return
-    most, users = offered_per_s * case.steady.duration_s, sum(case.plan.users.values())
+    most, users = offered_per_s * rule_input.steady.duration_s, sum(rule_input.plan.users.values())
     if sent > _MAX_RATIO * most + _DEVIATIONS * math.sqrt(most) + users:
-        rate_per_s = sent / case.steady.duration_s
+        rate_per_s = sent / rule_input.steady.duration_s
         offer = count(users, "user offers", "users offer")
         yield (
             "scenario",
@@ -125,8 +125,8 @@ def _find_impossible_load(case: RuleInput) -> Iterator[Violation]:
         )
 
 
-def _of_class(case: RuleInput, user_class: str, samples: NDArray[np.void]) -> NDArray[np.bool_]:
-    ids = [number for number, text in enumerate(case.steady.strings) if text == user_class]
+def _of_class(rule_input: RuleInput, user_class: str, samples: NDArray[np.void]) -> NDArray[np.bool_]:
+    ids = [number for number, text in enumerate(rule_input.steady.strings) if text == user_class]
     return np.isin(samples["user_class"], ids)
 
 

@@ -20,31 +20,32 @@ _SIGN_IN: Final = re.compile(r"\b(log|sign)[-_]?(in|on)\b|\bsessions?/new\b|\bss
 _SIGN_OUT: Final = re.compile(r"\b(log|sign)[-_]?(out|off)\b", re.IGNORECASE)
 
 
-def _find_ignored(case: RuleInput) -> Iterator[Violation]:
-    for setting in case.plan.unused:
+def _find_ignored(rule_input: RuleInput) -> Iterator[Violation]:
+    for setting in rule_input.plan.unused:
         if not setting.replaced:
             use = f"; {setting.key} of the scenario would say it" if setting.key else ""
             yield "locustfile", f"{setting.what} is not used; it {setting.why}{use}"
 
 
-def _find_replaced(case: RuleInput) -> Iterator[Violation]:
-    for setting in case.plan.unused:
+def _find_replaced(rule_input: RuleInput) -> Iterator[Violation]:
+    for setting in rule_input.plan.unused:
         if setting.replaced:
             yield "locustfile", f"{setting.what} is not used: {setting.why}"
 
 
-def _find_own_verdict(case: RuleInput) -> Iterator[Violation]:
-    chosen = case.recording.totals.exit_code if case.recording.totals else None
+def _find_own_verdict(rule_input: RuleInput) -> Iterator[Violation]:
+    chosen = rule_input.recording.totals.exit_code if rule_input.recording.totals else None
     if chosen:
         last = _describe_printed(chosen.printed)
         yield "locustfile", f"the locustfile set process_exit_code = {chosen.code}{last}"
 
 
-def _find_own_stop(case: RuleInput) -> Iterator[Violation]:
-    stopped = case.recording.totals.stopped if case.recording.totals else None
+def _find_own_stop(rule_input: RuleInput) -> Iterator[Violation]:
+    stopped = rule_input.recording.totals.stopped if rule_input.recording.totals else None
     if stopped:
         where = f" ({stopped.where})" if stopped.where else ""
-        measured = f"{case.steady.duration_s:.1f} s of {format_exact(case.plan.duration_s)} s were measured"
+        planned = format_exact(rule_input.plan.duration_s)
+        measured = f"{rule_input.steady.duration_s:.1f} s of {planned} s were measured"
         last = _describe_printed(stopped.printed)
         yield "locustfile", f"the locustfile ended the test{where}: {measured}{last}"
 
@@ -53,25 +54,25 @@ def _describe_printed(lines: tuple[str, ...]) -> str:
     return f"; it printed last: {' / '.join(lines)}" if lines else ", and printed nothing"
 
 
-def _find_own_hosts(case: RuleInput) -> Iterator[Violation]:
-    for name, host in (case.recording.totals.own_hosts if case.recording.totals else {}).items():
+def _find_own_hosts(rule_input: RuleInput) -> Iterator[Violation]:
+    for name, host in (rule_input.recording.totals.own_hosts if rule_input.recording.totals else {}).items():
         yield (
             name,
             f"it is no HTTP user and kept its own host {host}; whether that is the service is not known",
         )
 
 
-def _find_redirected(case: RuleInput) -> Iterator[Violation]:
+def _find_redirected(rule_input: RuleInput) -> Iterator[Violation]:
     """Several pages that were read and are one, or a login instead of what was asked for.
 
     That a change is answered by a redirect to its result is how the web works, and so is a slash more.
     """
-    numbers, counts = count_ids(case.steady.samples["endpoint"])
+    numbers, counts = count_ids(rule_input.steady.samples["endpoint"])
     requests = {
-        case.steady.strings[number]: int(count) for number, count in zip(numbers, counts, strict=True)
+        rule_input.steady.strings[number]: int(count) for number, count in zip(numbers, counts, strict=True)
     }
     pages: dict[str, list[Redirects]] = {}
-    for seen in case.recording.totals.redirects if case.recording.totals else ():
+    for seen in rule_input.recording.totals.redirects if rule_input.recording.totals else ():
         if seen.count >= _MIN_REDIRECTED * requests.get(seen.endpoint, math.inf):
             pages.setdefault(seen.page, []).append(seen)
     for page, group in pages.items():

@@ -13,14 +13,14 @@ from ci_gate.thresholds import RATE, metric_of
 _MAX_SHOWN: Final = 3
 
 
-def find_taken(case: RuleInput) -> Iterator[Violation]:
+def find_taken(rule_input: RuleInput) -> Iterator[Violation]:
     """Others took much of the machine, and nothing is broken but what that can break."""
-    broken = [limit for limit in case.limits if limit.outcome == Outcome.FAIL]
+    broken = [limit for limit in rule_input.limits if limit.outcome == Outcome.FAIL]
     metrics = [metric_of(limit.metric) for limit in broken]
     if not broken or not all(metric.is_percentile or metric.whole == RATE for metric in metrics):
         return
-    cores = next((each.host_cores for each in case.steady_machine if each.host_cores), None)
-    found = find_foreign(case.steady_machine)
+    cores = next((each.host_cores for each in rule_input.steady_machine if each.host_cores), None)
+    found = find_foreign(rule_input.steady_machine)
     if cores and found and found[0] >= MAX_FOREIGN * cores:
         names = ", ".join(f"{limit.endpoint} {limit.metric}" for limit in broken[:_MAX_SHOWN])
         more = f" and {len(broken) - _MAX_SHOWN} more" if len(broken) > _MAX_SHOWN else ""

@@ -11,22 +11,22 @@ from ci_gate.wording import count
 _MIN_SHARE_READ: Final = 0.5
 
 
-def _find_failed_probes(case: RuleInput) -> Iterator[Violation]:
+def _find_failed_probes(rule_input: RuleInput) -> Iterator[Violation]:
     """A probe leaves a reading at its first beat, so that none that was to run is missing here.
 
     What counts are the seconds that were read: one that fails is asked less often.
     """
-    duration_s = case.steady.duration_s
-    end_s = case.steady.end_s
-    for name in dict.fromkeys(reading.probe for reading in case.recording.probes):
+    duration_s = rule_input.steady.duration_s
+    end_s = rule_input.steady.end_s
+    for name in dict.fromkeys(reading.probe for reading in rule_input.recording.probes):
         steady = [
             reading
-            for reading in case.recording.probes
-            if reading.probe == name and case.steady.begin_s < reading.wall_s < end_s
+            for reading in rule_input.recording.probes
+            if reading.probe == name and rule_input.steady.begin_s < reading.wall_s < end_s
         ]
         read = sum(not reading.error for reading in steady)
         if duration_s and read < _MIN_SHARE_READ * duration_s:
-            errors = [reading.error for reading in case.recording.probes if reading.probe == name]
+            errors = [reading.error for reading in rule_input.recording.probes if reading.probe == name]
             last = next(filter(None, reversed(errors)), "")
             why = f"the last error: {last}" if last else "replies took too long"
             yield (

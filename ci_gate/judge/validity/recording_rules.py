@@ -32,22 +32,22 @@ _MAX_CALLED_ONCE: Final = 0.5
 _EXAMPLES: Final = 3
 
 
-def _find_disagreement(case: RuleInput) -> Iterator[Violation]:
+def _find_disagreement(rule_input: RuleInput) -> Iterator[Violation]:
     """Against the recorder's own count, which is exact, and against Locust's, which only loses.
 
     A scenario may reset Locust's statistics, or end an event before Locust hears it: less there says nothing.
     More there than in the samples is what was never heard.
     """
-    totals = case.recording.totals
+    totals = rule_input.recording.totals
     if totals is None:
         return
-    ending = case.recording.samples["ending"]
+    ending = rule_input.recording.samples["ending"]
     reported = ~np.isin(ending, (ENDED_NEVER, ENDED_UNREPORTED, ENDED_DAMAGED))
     requests, failures = (
-        _count_endpoints(case, reported),
-        _count_endpoints(case, reported & (ending != ENDED_WELL)),
+        _count_endpoints(rule_input, reported),
+        _count_endpoints(rule_input, reported & (ending != ENDED_WELL)),
     )
-    heard, locust = _add_up(case, totals.heard or ()), _add_up(case, totals.endpoints)
+    heard, locust = _add_up(rule_input, totals.heard or ()), _add_up(rule_input, totals.endpoints)
     for endpoint in dict.fromkeys((*locust, *heard, *requests)):
         ours, nothing = (requests[endpoint], failures[endpoint]), (0, 0)
         message = f"{count(ours[0], 'sample')} with {count(ours[1], 'failure')}, but"
@@ -59,9 +59,9 @@ def _find_disagreement(case: RuleInput) -> Iterator[Violation]:
             yield endpoint, f"{message} Locust counted {counted[0]:,} with {counted[1]:,}"
 
 
-def _add_up(case: RuleInput, totals: Iterable[EndpointTotal]) -> dict[str, tuple[int, int]]:
+def _add_up(rule_input: RuleInput, totals: Iterable[EndpointTotal]) -> dict[str, tuple[int, int]]:
     """Requests and failures by the endpoint's name as the samples have it."""
-    known = set(case.recording.strings)
+    known = set(rule_input.recording.strings)
     added: dict[str, tuple[int, int]] = {}
     for total in totals:
         name = total.endpoint[:MAX_STRING_LENGTH]
@@ -72,8 +72,8 @@ def _add_up(case: RuleInput, totals: Iterable[EndpointTotal]) -> dict[str, tuple
     return added
 
 
-def _find_unreported(case: RuleInput) -> Iterator[Violation]:
-    samples, strings = case.recording.samples, case.recording.strings
+def _find_unreported(rule_input: RuleInput) -> Iterator[Violation]:
+    samples, strings = rule_input.recording.samples, rule_input.recording.strings
     unreported = samples[samples["ending"] == ENDED_UNREPORTED]
     for number, places in group_rows(unreported["endpoint"]):
         rows, endpoint = unreported[places], strings[number]
@@ -88,54 +88,58 @@ def _find_unreported(case: RuleInput) -> Iterator[Violation]:
         yield endpoint, f"{taken} and never reported ({message}); {left}"
 
 
-def _find_never_ended(case: RuleInput) -> Iterator[Violation]:
-    for endpoint, times in _count_endpoints(case, case.recording.samples["ending"] == ENDED_NEVER).items():
+def _find_never_ended(rule_input: RuleInput) -> Iterator[Violation]:
+    for endpoint, times in _count_endpoints(
+        rule_input, rule_input.recording.samples["ending"] == ENDED_NEVER
+    ).items():
         if endpoint != UNSENT:
             were = count(times, "request was", "requests were")
-            waited = f"{format_exact(case.plan.drain_s)} s after the end"
+            waited = f"{format_exact(rule_input.plan.drain_s)} s after the end"
             yield endpoint, f"{were} still without a reply {waited}, and counted as failed"
 
 
-def _find_listener_errors(case: RuleInput) -> Iterator[Violation]:
-    totals = case.recording.totals
+def _find_listener_errors(rule_input: RuleInput) -> Iterator[Violation]:
+    totals = rule_input.recording.totals
     if totals and totals.listener_errors:
         often = f"the scenario's own event listeners raised {count(totals.listener_errors, 'time')}"
         message = f"; {describe_errors(totals.listener_texts)}" if totals.listener_texts else ""
         yield "locustfile", f"{often}{message}"
 
 
-def _find_task_errors(case: RuleInput) -> Iterator[Violation]:
-    errors = case.recording.totals.task_errors if case.recording.totals else ()
-    raised, requests = sum(error.count for error in errors), len(case.recording.samples)
+def _find_task_errors(rule_input: RuleInput) -> Iterator[Violation]:
+    errors = rule_input.recording.totals.task_errors if rule_input.recording.totals else ()
+    raised, requests = sum(error.count for error in errors), len(rule_input.recording.samples)
     if raised and raised >= _MAX_TASK_ERRORS * requests:
         subject = max(errors, key=lambda error: error.count).subject
         often = f"{count(raised, 'task')} ended by an exception, beside {count(requests, 'request')}"
         yield subject, f"{often}; {describe_errors(errors)}"
 
 
-def _find_explosion(case: RuleInput) -> Iterator[Violation]:
-    numbers, counts = count_ids(case.steady.samples["endpoint"])
+def _find_explosion(rule_input: RuleInput) -> Iterator[Violation]:
+    numbers, counts = count_ids(rule_input.steady.samples["endpoint"])
     once = int((counts == 1).sum())
     mostly_once = len(counts) > _MIN_TO_JUDGE_NAMES and once > _MAX_CALLED_ONCE * len(counts)
     if len(counts) > _MAX_ENDPOINTS or mostly_once:
-        unnamed = (case.steady.strings[number] for number in numbers)
-        names = islice((name for name in unnamed if name not in case.scenario.endpoints), _EXAMPLES)
+        unnamed = (rule_input.steady.strings[number] for number in numbers)
+        names = islice((name for name in unnamed if name not in rule_input.scenario.endpoints), _EXAMPLES)
         yield (
             "locustfile",
             f"{count(len(counts), 'endpoint')}, {once:,} of them called once, such as {', '.join(names)}",
         )
 
 
-def _count_endpoints(case: RuleInput, rows: np.ndarray) -> Counter[str]:
-    numbers, counts = count_ids(case.recording.samples["endpoint"][rows])
+def _count_endpoints(rule_input: RuleInput, rows: np.ndarray) -> Counter[str]:
+    numbers, counts = count_ids(rule_input.recording.samples["endpoint"][rows])
     counted: Counter[str] = Counter()
     for number, times in zip(numbers.tolist(), counts.tolist(), strict=True):
-        counted[case.recording.strings[number]] += times  # long names may be cut to the same text
+        counted[rule_input.recording.strings[number]] += times  # long names may be cut to the same text
     return counted
 
 
-def _find_other_hosts(case: RuleInput) -> Iterator[Violation]:
-    for endpoint, host in (case.recording.totals.other_hosts if case.recording.totals else {}).items():
+def _find_other_hosts(rule_input: RuleInput) -> Iterator[Violation]:
+    for endpoint, host in (
+        rule_input.recording.totals.other_hosts if rule_input.recording.totals else {}
+    ).items():
         yield endpoint, f"answered by {host}, which is not the service under test"
 
 

@@ -24,39 +24,41 @@ _MAX_REFUSED: Final = 0.01
 _MIN_SAME_BODIES: Final = 10
 
 
-def _find_uncalled(case: RuleInput) -> Iterator[Violation]:
-    called = {case.steady.strings[number] for number in count_ids(case.steady.samples["endpoint"])[0]}
-    for endpoint in case.scenario.endpoints:
+def _find_uncalled(rule_input: RuleInput) -> Iterator[Violation]:
+    called = {
+        rule_input.steady.strings[number] for number in count_ids(rule_input.steady.samples["endpoint"])[0]
+    }
+    for endpoint in rule_input.scenario.endpoints:
         if endpoint not in called:
             seen = describe_called(endpoint, called - {UNSENT})
             yield endpoint, f"never called in the steady phase; {seen}"
 
 
-def _find_never_successful(case: RuleInput) -> Iterator[Violation]:
-    samples, success = case.steady.samples, case.steady.success
-    good = _tally(case, samples, success)
-    succeeded = {UNSENT, *(case.recording.strings[number] for number in np.flatnonzero(good))}
+def _find_never_successful(rule_input: RuleInput) -> Iterator[Violation]:
+    samples, success = rule_input.steady.samples, rule_input.steady.success
+    good = _tally(rule_input, samples, success)
+    succeeded = {UNSENT, *(rule_input.recording.strings[number] for number in np.flatnonzero(good))}
     failed = samples[~success & (good == 0)[samples["endpoint"]]]
     for number, places in group_rows(failed["endpoint"]):
-        endpoint = case.recording.strings[number]
+        endpoint = rule_input.recording.strings[number]
         if endpoint not in succeeded:  # by another number either: long names may be cut to the same text
-            message = describe_statuses(failed[places], case.recording.strings)
+            message = describe_statuses(failed[places], rule_input.recording.strings)
             yield endpoint, f"not one success in {count(len(places), 'request')} ({message})"
 
 
-def _find_only_accepted_errors(case: RuleInput) -> Iterator[Violation]:
-    samples, success = case.steady.samples, case.steady.success
-    good = _tally(case, samples, success & ~find_error_statuses(samples["status"]))
-    accepted = _tally(case, samples, success)
+def _find_only_accepted_errors(rule_input: RuleInput) -> Iterator[Violation]:
+    samples, success = rule_input.steady.samples, rule_input.steady.success
+    good = _tally(rule_input, samples, success & ~find_error_statuses(samples["status"]))
+    accepted = _tally(rule_input, samples, success)
     for number, statuses in _count_statuses(samples, success, (accepted > 0) & (good == 0)):
         successes = int(accepted[number])
         what = "the only success is an error" if successes == 1 else f"all {successes:,} successes are errors"
-        yield case.recording.strings[number], f"{what} that accept lists ({_name_all(statuses)})"
+        yield rule_input.recording.strings[number], f"{what} that accept lists ({_name_all(statuses)})"
 
 
-def _find_too_few(case: RuleInput) -> Iterator[Violation]:
-    for limit in case.limits:
-        of_all = limit.endpoint == ALL_ENDPOINTS and len(case.steady.samples)
+def _find_too_few(rule_input: RuleInput) -> Iterator[Violation]:
+    for limit in rule_input.limits:
+        of_all = limit.endpoint == ALL_ENDPOINTS and len(rule_input.steady.samples)
         if limit.outcome == Outcome.INVALID and (limit.samples or of_all):
             metric = metric_of(limit.metric)
             what = ("success", "successes") if metric.is_percentile else ("request", "requests")
@@ -67,9 +69,9 @@ def _find_too_few(case: RuleInput) -> Iterator[Violation]:
             yield limit.endpoint, message
 
 
-def _find_unaccepted_statuses(case: RuleInput) -> Iterator[Violation]:
-    accepted = {entry.endpoint: entry.statuses for entry in case.scenario.accept}
-    for summary in case.summaries:
+def _find_unaccepted_statuses(rule_input: RuleInput) -> Iterator[Violation]:
+    accepted = {entry.endpoint: entry.statuses for entry in rule_input.scenario.accept}
+    for summary in rule_input.summaries:
         if summary.endpoint == ALL_ENDPOINTS:
             continue
         for status, times in summary.statuses.items():
@@ -78,30 +80,32 @@ def _find_unaccepted_statuses(case: RuleInput) -> Iterator[Violation]:
                 yield summary.endpoint, f"status {status} x {times:,} of {summary.requests:,} is not accepted"
 
 
-def _find_throttled(case: RuleInput) -> Iterator[Violation]:
+def _find_throttled(rule_input: RuleInput) -> Iterator[Violation]:
     """In the ramp too: a throttled login decides what every later request is."""
-    throttled = find_throttled(case.recording.samples) & _not_accepted(case)
-    yield from _find_share(case, throttled, "throttled", least=0.0)
+    throttled = find_throttled(rule_input.recording.samples) & _not_accepted(rule_input)
+    yield from _find_share(rule_input, throttled, "throttled", least=0.0)
 
 
-def _find_refused(case: RuleInput) -> Iterator[Violation]:
-    samples = case.recording.samples
+def _find_refused(rule_input: RuleInput) -> Iterator[Violation]:
+    samples = rule_input.recording.samples
     waiting = samples["flags"] & FLAG_RETRY_AFTER > 0  # that is throttling
-    refused = np.isin(samples["status"], _NO_PERMISSION) & ~waiting & _not_accepted(case)
-    yield from _find_share(case, refused, "refused", least=_MAX_REFUSED)
+    refused = np.isin(samples["status"], _NO_PERMISSION) & ~waiting & _not_accepted(rule_input)
+    yield from _find_share(rule_input, refused, "refused", least=_MAX_REFUSED)
 
 
-def _find_share(case: RuleInput, bad: NDArray[np.bool_], what: str, *, least: float) -> Iterator[Violation]:
+def _find_share(
+    rule_input: RuleInput, bad: NDArray[np.bool_], what: str, *, least: float
+) -> Iterator[Violation]:
     """Endpoints of the whole recording of whose requests the share ``least`` or more is bad."""
-    samples = case.recording.samples
-    counts, totals = _tally(case, samples, bad), _tally(case, samples, np.ones_like(bad))
+    samples = rule_input.recording.samples
+    counts, totals = _tally(rule_input, samples, bad), _tally(rule_input, samples, np.ones_like(bad))
     for number, statuses in _count_statuses(samples, bad, (counts > 0) & (counts >= least * totals)):
         were = f"{_of(counts[number], totals[number], 'request')} {what}"
-        yield case.recording.strings[number], f"{were} ({_name_all(statuses)})"
+        yield rule_input.recording.strings[number], f"{were} ({_name_all(statuses)})"
 
 
-def _find_uniform_body(case: RuleInput) -> Iterator[Violation]:
-    samples, bodies = case.steady.samples, case.steady.samples["body_crc"]
+def _find_uniform_body(rule_input: RuleInput) -> Iterator[Violation]:
+    samples, bodies = rule_input.steady.samples, rule_input.steady.samples["body_crc"]
     replies = bodies > 0
     same, endpoints = int(replies.sum()), count_ids(samples["endpoint"][replies])[0]
     if same < _MIN_SAME_BODIES or len(endpoints) == 1:
@@ -111,9 +115,9 @@ def _find_uniform_body(case: RuleInput) -> Iterator[Violation]:
         yield "scenario", f"{message} ({int(samples['bytes'][replies].mean()):,} bytes)"
 
 
-def _tally(case: RuleInput, samples: NDArray[np.void], rows: NDArray[np.bool_]) -> NDArray[np.intp]:
+def _tally(rule_input: RuleInput, samples: NDArray[np.void], rows: NDArray[np.bool_]) -> NDArray[np.intp]:
     """How many of ``rows`` each text has as its endpoint, by the text's number."""
-    return np.bincount(samples["endpoint"][rows], minlength=len(case.recording.strings))
+    return np.bincount(samples["endpoint"][rows], minlength=len(rule_input.recording.strings))
 
 
 def _count_statuses(
@@ -135,12 +139,12 @@ def _of(some: int, total: int, noun: str) -> str:
     return f"{some:,} of {count(int(total), noun)} {'was' if some == 1 else 'were'}"
 
 
-def _not_accepted(case: RuleInput) -> NDArray[np.bool_]:
+def _not_accepted(rule_input: RuleInput) -> NDArray[np.bool_]:
     """Which samples of the whole recording have a status that accept does not list."""
-    samples = case.recording.samples
+    samples = rule_input.recording.samples
     accepted = np.zeros(len(samples), dtype=np.bool_)
-    for entry in case.scenario.accept:
-        ids = [number for number, text in enumerate(case.recording.strings) if text == entry.endpoint]
+    for entry in rule_input.scenario.accept:
+        ids = [number for number, text in enumerate(rule_input.recording.strings) if text == entry.endpoint]
         accepted |= np.isin(samples["endpoint"], ids) & np.isin(samples["status"], entry.statuses)
     return ~accepted
 

@@ -63,33 +63,33 @@ def put_notes_last(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(sorted(findings, key=lambda finding: finding.severity == "info"))
 
 
-def check_validity(case: RuleInput, rules: tuple[Rule, ...] = RULES) -> tuple[Finding, ...]:
+def check_validity(rule_input: RuleInput, rules: tuple[Rule, ...] = RULES) -> tuple[Finding, ...]:
     """Apply every rule. One that the scenario relaxes is a note that says why.
 
     Causes come before consequences; of one rule, endpoints that thresholds.yaml names come first, then those
     with more requests.
     """
-    reasons = {relaxed.code: relaxed.reason for relaxed in case.scenario.relax}
-    requests = _count_requests(case)
+    reasons = {relaxed.code: relaxed.reason for relaxed in rule_input.scenario.relax}
+    requests = _count_requests(rule_input)
     return put_notes_last(
         relax(finding, reasons[rule.code]) if rule.relaxable and rule.code in reasons else finding
         for rule in sorted(rules, key=lambda rule: rule.stage)
-        for finding in _apply(rule, case, requests)
+        for finding in _apply(rule, rule_input, requests)
     )
 
 
-def _count_requests(case: RuleInput) -> Counter[str]:
+def _count_requests(rule_input: RuleInput) -> Counter[str]:
     """By endpoint, in the whole recording: a login is called in the ramp alone."""
     counted: Counter[str] = Counter()
-    numbers, counts = count_ids(case.recording.samples["endpoint"])
+    numbers, counts = count_ids(rule_input.recording.samples["endpoint"])
     for number, times in zip(numbers.tolist(), counts.tolist(), strict=True):
-        counted[case.recording.strings[number]] += times
+        counted[rule_input.recording.strings[number]] += times
     return counted
 
 
-def _apply(rule: Rule, case: RuleInput, requests: Counter[str]) -> Iterator[Finding]:
-    violations = sorted(rule.find(case), key=lambda each: -requests[each[0]])
-    wanted = {*case.scenario.endpoints}
+def _apply(rule: Rule, rule_input: RuleInput, requests: Counter[str]) -> Iterator[Finding]:
+    violations = sorted(rule.find(rule_input), key=lambda each: -requests[each[0]])
+    wanted = {*rule_input.scenario.endpoints}
     named = [each for each in violations if each[0] in wanted]
     others = [*named[MAX_NAMED:], *(each for each in violations if each[0] not in wanted)]
     for subject, message in (*named[:MAX_NAMED], *_fold(others)):

@@ -23,148 +23,153 @@ _MIN_SHARE_OF_PHASE: Final = 0.95
 _CLOCK_JUMP_S: Final = 0.5
 
 
-def _find_early_end(case: RuleInput) -> Iterator[Violation]:
-    if case.recording.mark("ended") is None:
-        last = case.recording.marks[-1].name if case.recording.marks else "before the start"
-        end = describe_end("locust.log", case.recording.log_ends.get("locust.log", ()))
+def _find_early_end(rule_input: RuleInput) -> Iterator[Violation]:
+    if rule_input.recording.mark("ended") is None:
+        last = rule_input.recording.marks[-1].name if rule_input.recording.marks else "before the start"
+        end = describe_end("locust.log", rule_input.recording.log_ends.get("locust.log", ()))
         yield "Locust", f"Locust did not end by itself; the last phase it reached was: {last}{end}"
 
 
-def _find_short_phase(case: RuleInput) -> Iterator[Violation]:
-    if _is_cut_short(case) and not _find_lost_limit(case):
-        yield "scenario", f"the steady phase lasted {_describe_length(case)}"
+def _find_short_phase(rule_input: RuleInput) -> Iterator[Violation]:
+    if _is_cut_short(rule_input) and not _find_lost_limit(rule_input):
+        yield "scenario", f"the steady phase lasted {_describe_length(rule_input)}"
 
 
-def _find_lost_limit(case: RuleInput) -> LostLimit | None:
-    return find_lost_limit(case.scenario, case.plan, case.classified)
+def _find_lost_limit(rule_input: RuleInput) -> LostLimit | None:
+    return find_lost_limit(rule_input.scenario, rule_input.plan, rule_input.classified)
 
 
-def _find_hopeless_load(case: RuleInput) -> Iterator[Violation]:
-    if _is_cut_short(case) and (lost := _find_lost_limit(case)):
-        yield "scenario", f"{lost}; the load was ended after {_describe_length(case)}"
+def _find_hopeless_load(rule_input: RuleInput) -> Iterator[Violation]:
+    if _is_cut_short(rule_input) and (lost := _find_lost_limit(rule_input)):
+        yield "scenario", f"{lost}; the load was ended after {_describe_length(rule_input)}"
 
 
-def _is_cut_short(case: RuleInput) -> bool:
-    if case.recording.totals and case.recording.totals.stopped and case.steady.duration_s:
+def _is_cut_short(rule_input: RuleInput) -> bool:
+    if rule_input.recording.totals and rule_input.recording.totals.stopped and rule_input.steady.duration_s:
         return False  # that the locustfile ended the test is a finding of its own
-    if case.plan.shape and case.recording.totals and case.recording.totals.shape_ended:
-        return not case.steady.duration_s  # it may depend on how the run goes
-    return case.steady.duration_s < _MIN_SHARE_OF_PHASE * case.plan.duration_s
+    if rule_input.plan.shape and rule_input.recording.totals and rule_input.recording.totals.shape_ended:
+        return not rule_input.steady.duration_s  # it may depend on how the run goes
+    return rule_input.steady.duration_s < _MIN_SHARE_OF_PHASE * rule_input.plan.duration_s
 
 
-def _describe_length(case: RuleInput) -> str:
-    return f"{case.steady.duration_s:.1f} s of the planned {format_exact(case.plan.duration_s)} s"
+def _describe_length(rule_input: RuleInput) -> str:
+    return f"{rule_input.steady.duration_s:.1f} s of the planned {format_exact(rule_input.plan.duration_s)} s"
 
 
-def _find_no_samples(case: RuleInput) -> Iterator[Violation]:
-    if not len(case.steady.samples) and not _is_silent(case):
-        outside, waiting = len(case.recording.samples), int(_find_in_flight(case).sum())
+def _find_no_samples(rule_input: RuleInput) -> Iterator[Violation]:
+    if not len(rule_input.steady.samples) and not _is_silent(rule_input):
+        outside, waiting = len(rule_input.recording.samples), int(_find_in_flight(rule_input).sum())
         but = f"; {waiting:,} sent earlier were still without a reply when it began" if waiting else ""
         yield "scenario", f"no request was sent in the steady phase ({outside:,} before or after it){but}"
 
 
-def _is_silent(case: RuleInput) -> bool:
+def _is_silent(rule_input: RuleInput) -> bool:
     """Users ran, and Locust heard of no request from beginning to end."""
-    return not len(case.recording.samples) and any(reading.ready for reading in case.steady_readings)
+    ready = (reading.ready for reading in rule_input.steady_readings)
+    return not len(rule_input.recording.samples) and any(ready)
 
 
-def _find_nothing_reported(case: RuleInput) -> Iterator[Violation]:
-    if _is_silent(case):
-        users = max(reading.ready for reading in case.steady_readings)
-        ran = f"{count(users, 'user')} ran for {case.steady.duration_s:.0f} s"
+def _find_nothing_reported(rule_input: RuleInput) -> Iterator[Violation]:
+    if _is_silent(rule_input):
+        users = max(reading.ready for reading in rule_input.steady_readings)
+        ran = f"{count(users, 'user')} ran for {rule_input.steady.duration_s:.0f} s"
         yield "locustfile", f"{ran}, and nothing was reported to Locust: no request event was fired"
 
 
-def _find_failed_starts(case: RuleInput) -> Iterator[Violation]:
-    failures = case.recording.totals.start_failures if case.recording.totals else ()
+def _find_failed_starts(rule_input: RuleInput) -> Iterator[Violation]:
+    failures = rule_input.recording.totals.start_failures if rule_input.recording.totals else ()
     for user_class in dict.fromkeys(failure.subject for failure in failures):
         own = [failure for failure in failures if failure.subject == user_class]
         died = f"{sum(failure.count for failure in own):,} x {user_class} died in on_start"
         yield user_class, f"{died}: {describe_errors(own)}"
 
 
-def _find_missing_users(case: RuleInput) -> Iterator[Violation]:
-    if case.recording.mark("spawn_timeout") or case.recording.mark("no_users"):
-        users = case.scenario.user_count
+def _find_missing_users(rule_input: RuleInput) -> Iterator[Violation]:
+    if rule_input.recording.mark("spawn_timeout") or rule_input.recording.mark("no_users"):
+        users = rule_input.scenario.user_count
         who = f"not all {users:,} users ever" if users > 1 else "the only user never"
-        left = f"; {sum(_left_users(case).values()):,} left by themselves" if _left_users(case) else ""
+        gone = sum(_left_users(rule_input).values())
+        left = f"; {gone:,} left by themselves" if gone else ""
         yield "scenario", f"{who} ran and got through on_start{left}"
-    yield from _find_missing_of_shape(case)
-    for user in case.scenario.users:
-        running = (reading.users.get(user.user_class, 0) for reading in case.steady_readings)
+    yield from _find_missing_of_shape(rule_input)
+    for user in rule_input.scenario.users:
+        running = (reading.users.get(user.user_class, 0) for reading in rule_input.steady_readings)
         fewest = min(running, default=0)
-        if fewest < user.count and case.steady.duration_s:
-            left = _describe_left(_left_users(case).get(user.user_class, 0))
+        if fewest < user.count and rule_input.steady.duration_s:
+            left = _describe_left(_left_users(rule_input).get(user.user_class, 0))
             yield user.user_class, f"{fewest} of {user.count} {user.user_class} at the lowest point{left}"
 
 
-def _find_missing_of_shape(case: RuleInput) -> Iterator[Violation]:
+def _find_missing_of_shape(rule_input: RuleInput) -> Iterator[Violation]:
     """Fewer users than the shape asked for, after they were all there: it asked for no other number since."""
-    for stage in find_stages(case.steady_readings):
+    for stage in find_stages(rule_input.steady_readings):
         fewest = min(sum(reading.users.values()) for reading in stage)
         target = stage[0].target_users or 0
         if fewest < target:
-            left = _describe_left(sum(_left_users(case).values()))
+            left = _describe_left(sum(_left_users(rule_input).values()))
             yield "scenario", f"{fewest:,} of {count(target, 'user')} at the lowest point{left}"
             return
 
 
-def _left_users(case: RuleInput) -> dict[str, int]:
-    return case.recording.totals.left_users if case.recording.totals else {}
+def _left_users(rule_input: RuleInput) -> dict[str, int]:
+    return rule_input.recording.totals.left_users if rule_input.recording.totals else {}
 
 
 def _describe_left(left: int) -> str:
     return f"; {left:,} left by themselves (StopUser), as if their work were done" if left else ""
 
 
-def _find_wrong_users(case: RuleInput) -> Iterator[Violation]:
-    planned = {user.user_class for user in case.scenario.users}
-    if case.plan.shape:
-        planned = {name for reading in case.steady_readings for name, users in reading.users.items() if users}
-    ran = {name for reading in case.recording.readings for name in reading.users}
-    for name in sorted(ran - planned) if not case.plan.shape else ():
+def _find_wrong_users(rule_input: RuleInput) -> Iterator[Violation]:
+    planned = {user.user_class for user in rule_input.scenario.users}
+    if rule_input.plan.shape:
+        planned = {
+            name for reading in rule_input.steady_readings for name, users in reading.users.items() if users
+        }
+    ran = {name for reading in rule_input.recording.readings for name in reading.users}
+    for name in sorted(ran - planned) if not rule_input.plan.shape else ():
         yield name, f"{name} ran, which the scenario does not name"
-    silent = planned - _classes_in(case, case.steady.samples)
-    waiting = _classes_in(case, case.recording.samples[_find_in_flight(case)])
-    for name in sorted(silent) if len(case.steady.samples) else ():
+    silent = planned - _classes_in(rule_input, rule_input.steady.samples)
+    waiting = _classes_in(rule_input, rule_input.recording.samples[_find_in_flight(rule_input)])
+    for name in sorted(silent) if len(rule_input.steady.samples) else ():
         but = ": its users waited for replies to earlier ones" if name in waiting else ""
         yield name, f"{name} made no request in the steady phase{but}"
 
 
-def _classes_in(case: RuleInput, samples: NDArray[np.void]) -> set[str]:
-    return {case.recording.strings[number] for number in count_ids(samples["user_class"])[0]}
+def _classes_in(rule_input: RuleInput, samples: NDArray[np.void]) -> set[str]:
+    return {rule_input.recording.strings[number] for number in count_ids(samples["user_class"])[0]}
 
 
-def _find_in_flight(case: RuleInput) -> NDArray[np.bool_]:
+def _find_in_flight(rule_input: RuleInput) -> NDArray[np.bool_]:
     """The requests that were on their way when the steady phase began."""
-    samples, begin_s = case.recording.samples, case.steady.begin_s
+    samples, begin_s = rule_input.recording.samples, rule_input.steady.begin_s
     is_waiting: NDArray[np.bool_] = (samples["start_s"] < begin_s) & (
         samples["start_s"] + samples["response_ms"] / 1000 > begin_s
     )
     return is_waiting
 
 
-def _find_service_end(case: RuleInput) -> Iterator[Violation]:
-    down = [reading for reading in case.recording.machine if not reading.service_alive]
+def _find_service_end(rule_input: RuleInput) -> Iterator[Violation]:
+    down = [reading for reading in rule_input.recording.machine if not reading.service_alive]
     if down:
-        started = case.recording.marks[0].wall_s if case.recording.marks else down[0].wall_s
-        end = describe_end("service.log", case.recording.log_ends.get("service.log", ()))
-        cut = ", and the load was ended early" if _is_cut_short(case) else ""
+        started = rule_input.recording.marks[0].wall_s if rule_input.recording.marks else down[0].wall_s
+        end = describe_end("service.log", rule_input.recording.log_ends.get("service.log", ()))
+        cut = ", and the load was ended early" if _is_cut_short(rule_input) else ""
         yield (
             "service",
             f"the service had ended {down[0].wall_s - started:.0f} s after the load began{cut}{end}",
         )
 
 
-def _find_service_restart(case: RuleInput) -> Iterator[Violation]:
-    counts = [each.service_restarts for each in case.recording.machine if each.service_restarts is not None]
+def _find_service_restart(rule_input: RuleInput) -> Iterator[Violation]:
+    machine = rule_input.recording.machine
+    counts = [each.service_restarts for each in machine if each.service_restarts is not None]
     if counts and max(counts) > counts[0]:
         yield "service", f"the service was started again {max(counts) - counts[0]} x while it was under load"
 
 
-def _find_clock_jump(case: RuleInput) -> Iterator[Violation]:
+def _find_clock_jump(rule_input: RuleInput) -> Iterator[Violation]:
     """A clock that is slewed moves by 0.5 ms a second at most; what is larger was set, or slept."""
-    points: list[Mark | Reading] = [*case.recording.marks, *case.recording.readings]
+    points: list[Mark | Reading] = [*rule_input.recording.marks, *rule_input.recording.readings]
     points.sort(key=lambda point: point.monotonic_s)
     for before, after in pairwise(points):
         jump_s = (after.wall_s - before.wall_s) - (after.monotonic_s - before.monotonic_s)

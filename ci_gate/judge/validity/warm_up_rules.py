@@ -48,18 +48,18 @@ class Warming:
     steady_after_s: float | None
 
 
-def _find_warming(case: RuleInput) -> Iterator[Violation]:
-    if case.plan.shape:
+def _find_warming(rule_input: RuleInput) -> Iterator[Violation]:
+    if rule_input.plan.shape:
         return  # its load is not the same at its begin and at its end
-    steady = case.steady
-    bounds_ms = [limit.bound for limit in case.scenario.limits if limit.metric.is_percentile]
-    if case.scenario.limits and not bounds_ms:
+    steady = rule_input.steady
+    bounds_ms = [limit.bound for limit in rule_input.scenario.limits if limit.metric.is_percentile]
+    if rule_input.scenario.limits and not bounds_ms:
         return  # no limit speaks of latency
     times_s = steady.samples["intended_s"][steady.success]
     warming = measure_warming(times_s - steady.begin_s, steady.latency_ms[steady.success], steady.duration_s)
     if warming is None:
         return
-    dearer = compare_cpu(case.recording.machine, times_s, steady.begin_s, steady.end_s)
+    dearer = compare_cpu(rule_input.recording.machine, times_s, steady.begin_s, steady.end_s)
     if dearer is None or dearer < MIN_DEARER:
         return
     slower_ms = warming.first_ms - warming.second_ms
@@ -69,12 +69,12 @@ def _find_warming(case: RuleInput) -> Iterator[Violation]:
     slower = f"{warming.first_ms / warming.second_ms - 1:.0%} slower"
     cpu = f"each success took {dearer - 1:.0%} more CPU of the service"
     message = f"the p50 of the first half was {first}, of the second {second} ({slower}), and {cpu}"
-    yield "service", f"{message}; {_advise(case, warming)}"
+    yield "service", f"{message}; {_advise(rule_input, warming)}"
 
 
-def _advise(case: RuleInput, warming: Warming) -> str:
+def _advise(rule_input: RuleInput, warming: Warming) -> str:
     after_s = warming.steady_after_s
-    known_s = case.plan.warmup_s + (case.steady.duration_s if after_s is None else after_s)
+    known_s = rule_input.plan.warmup_s + (rule_input.steady.duration_s if after_s is None else after_s)
     enough = f"warmup: {math.ceil(known_s / _WARMUP_STEP_S) * _WARMUP_STEP_S:.0f}s"
     if after_s is None:
         return f"it was not steady before the end: {enough} or more"
