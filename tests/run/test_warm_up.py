@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 WARMS_S = 14
@@ -55,7 +57,9 @@ def test_warm_up__is_found_where_the_phase_begins_with_it(warming, call, tmp_pat
     code, text, said = run(warming, call, tmp_path / "out", 0)
     assert code == 3, text + said
     assert "[still-warming]" in text
-    assert f"warmup: {WARMS_S + 1}s would do" in text or "warmup: 20s would do" in text, text
+    assert re.search(r"warmup: \d+s (would do|or more)", text), (
+        text
+    )  # how long: tests/judge/warm_up_proofs.py
 
 
 @pytest.mark.slow
