@@ -93,6 +93,8 @@ class MachineReading(StrictValue, frozen=True):
     service_cpu_s: Quantity | None = None  # used since the first reading, by what has ended since then too
     host_cores: Count | None = None
     foreign: ForeignUse | None = None  # what others took
+    service_listen_queue: Count | None = None  # connections to its port that it has not accepted yet
+    service_accepting: Count | None = None  # processes that accept them; read only while some wait
 
 
 class ProbeReading(StrictValue, frozen=True):

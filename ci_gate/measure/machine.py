@@ -13,6 +13,7 @@ import psutil
 from ci_gate.evidence.readings import ForeignUse, MachineReading
 from ci_gate.evidence.recording import LineWriter
 from ci_gate.measure.cgroup import read_cpu_quota
+from ci_gate.measure.listen_queue import read_listen_queue
 from ci_gate.measure.usage import UsageMeter, read_cpu_of
 from ci_gate.service.guard.process_group import find_below
 
@@ -28,6 +29,9 @@ class Metered(Protocol):
 
     @property
     def is_container(self) -> bool: ...
+
+    @property
+    def own_port(self) -> int | None: ...
 
 
 class MachineMeter:
@@ -63,6 +67,8 @@ class MachineMeter:
         cpus, throttled_s = self._read_quota(pids)
         waited_s = {pid: seconds for pid in spent_s if (seconds := _waited_s(pid)) is not None}
         waiting_s = sum(self._waited_s.rise_to(waited_s))
+        port = self._service.own_port
+        queue = read_listen_queue(port, now) if port else None
         self._at += passed_s
         self._lines.write(
             MachineReading(
@@ -80,6 +86,8 @@ class MachineMeter:
                 service_cpu_s=usage.cpu_s,
                 host_cores=os.cpu_count(),
                 foreign=foreign,
+                service_listen_queue=queue.waiting if queue else None,
+                service_accepting=queue.accepting if queue else None,
             )
         )
         return is_alive

@@ -75,5 +75,10 @@ class RunningService:
         """On this host: all processes of a command, the first one of a container."""
         return self.runtime.process_ids() if self.runtime else ()
 
+    @property
+    def own_port(self) -> int | None:
+        """Where it listens, in a container inside of it; None for kind url, whose processes are not known."""
+        return self.inside.port if self.runtime else None
+
     def log_tail(self, lines: int = 20) -> str:
         return self.log.tail(lines)

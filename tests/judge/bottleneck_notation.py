@@ -82,6 +82,7 @@ def make_evidence(
     busiest=None,
     host=40.0,
     waited=0.0,
+    queue=None,
     machine=None,
     generator=20.0,
     lag=2.0,
@@ -106,6 +107,7 @@ def make_evidence(
             len(before), 1
         )
         rows = np.concatenate([before, rows])
+    listen = {"service_listen_queue": queue, "service_accepting": 2 if queue else None}
     readings = tuple(
         Reading(
             wall_s=at,
@@ -121,7 +123,9 @@ def make_evidence(
     return make_recording(
         rows,
         readings=readings,
-        machine=make_machine(cpu, busiest, host, service_waited_s=waited) if machine is None else machine,
+        machine=make_machine(cpu, busiest, host, **{"service_waited_s": waited, **listen})
+        if machine is None
+        else machine,
         probes=probes,
         statements=tuple(statements),
         **changes,

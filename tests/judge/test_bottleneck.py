@@ -57,6 +57,8 @@ PROOFS = (
     ("connection-pool", {"pool": FULL_POOL}, {"pool": {**FULL_POOL, "pool_waiting": 0}}),
     ("connection-pool", {"pool": FULL_POOL, "is_slow": False}, {"pool": IDLE_POOL, "is_slow": False}),
     ("workers", {"pool": {**IDLE_POOL, **WORKERS}}, {"pool": {**IDLE_POOL, **WORKERS, "workers_busy": 2}}),
+    ("listen-queue", {"queue": 40, "is_slow": False}, {"queue": 0}),
+    ("listen-queue", {"queue": 40}, {"queue": 40, "cpu": 97.0}),
     ("service-cpu", {"cpu": 97.0, "is_slow": False}, {"cpu": 80.0, "is_slow": False}),
     ("service-cpu", {"cpu": 70.0, "waited": 0.3}, {"cpu": 30.0, "waited": 0.3}),
     ("service-cpu", {"cpu": 380.0, "busiest": 95.0}, {"cpu": 250.0, "busiest": 250.0}),
@@ -101,7 +103,7 @@ def test_shares__add_up_to_all_of_the_time():
 
 def test_queue_of_the_pool__is_divided_as_its_connections_are():
     seen = observe(make_evidence(pool=FULL_POOL, database=LOCKED, cpu=0.0), BEGIN_S, BEGIN_S + DURATION_S, 4)
-    placed = locate(seen, is_cpu_short=False, is_generator_short=False, are_workers_busy=False)
+    placed = locate(seen)
     assert placed.locks == pytest.approx(
         4 * 9
     )  # 4 hold a connection, and 4/5 of the queue of 40 wait for them
@@ -119,6 +121,24 @@ def test_queue_of_the_pool__is_known_by_the_time_waited_where_there_is_no_gauge(
 def test_queue_of_the_workers__is_not_theirs_where_the_cpu_is_short():
     words = {"pool": {**IDLE_POOL, **WORKERS}, "cpu": 98.0}
     assert codes(diagnose(words)) == ["service-cpu"]
+
+
+def test_listen_queue__says_how_many_waited_and_who_accepts():
+    cause = diagnose({"queue": 40}).causes[0]
+    assert cause.share == pytest.approx(40 / 50 + 10 / 50 * 0, rel=0.05)
+    assert "40.0 connections waited to be accepted, 40 at most; 2 processes accept them" in cause.numbers
+    assert any(line.startswith("the service used 0.20 cores") for line in cause.numbers)
+
+
+def test_listen_queue__is_the_locks_where_those_who_accept_wait_for_one():
+    found = diagnose({"queue": 46, "pool": None, "database": LOCKED, "cpu": 5.0})
+    assert codes(found)[0] == "lock-contention"
+
+
+def test_listen_queue__of_busy_cores_is_a_number_beside_them():
+    (cause,) = diagnose({"queue": 40, "cpu": 97.0}).causes
+    assert cause.code == "service-cpu"
+    assert any("40.0 connections waited to be accepted" in line for line in cause.numbers)
 
 
 def test_quota__is_a_limit_of_its_own():
@@ -425,6 +445,7 @@ GAUGES = {
 }
 STATES = ("on_cpu", "waiting_lock", "waiting_io", "waiting_lwlock", "connections_idle_in_transaction")
 SESSIONS = dict.fromkeys(STATES, numbers)
+PLACES = ("service", "generator", "workers", "listen", "pool", "database", "outside")
 
 
 @settings(max_examples=40, deadline=None)
@@ -433,13 +454,18 @@ SESSIONS = dict.fromkeys(STATES, numbers)
     database=st.fixed_dictionaries({}, optional=SESSIONS),
     in_flight=st.floats(0.1, 100),
     cpu=st.none() | st.floats(0, 800),
-    flags=st.tuples(st.booleans(), st.booleans(), st.booleans()),
+    queue=st.none() | st.integers(0, 200),
+    short=st.frozensets(st.sampled_from(PLACES)),
     order=st.randoms(use_true_random=False),
 )
-def test_places__divide_what_is_in_flight_whatever_was_read(pool, database, in_flight, cpu, flags, order):
-    recording = make_evidence(in_flight=in_flight, rate=20, pool=pool, database=database, cpu=cpu)
+def test_places__divide_what_is_in_flight_whatever_was_read(
+    pool, database, in_flight, cpu, queue, short, order
+):
+    recording = make_evidence(
+        in_flight=in_flight, rate=20, pool=pool, database=database, cpu=cpu, queue=queue
+    )
     seen = observe(recording, BEGIN_S, BEGIN_S + DURATION_S, 4)
-    placed = locate(seen, is_cpu_short=flags[0], is_generator_short=flags[1], are_workers_busy=flags[2])
+    placed = locate(seen, short)
     assert placed.total == pytest.approx(seen.in_flight)
     assert all(getattr(placed, name) >= -1e-9 for name in placed.__slots__)
     diagnosis = diagnose_head(recording)

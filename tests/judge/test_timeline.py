@@ -205,3 +205,14 @@ def test_timeline__is_read_back_as_written_and_nothing_else_is():
     with pytest.raises(EvidenceError, match="larger"):
         decode_timeline(b" " * (65 * 1024**2))
     assert isinstance(timeline, RunTimeline)
+
+
+def test_listen_queue__is_drawn_where_a_connection_waited():
+    def queues(*values):
+        readings = (
+            make_machine_reading(BEGIN_S + at, service_listen_queue=each) for at, each in enumerate(values)
+        )
+        return draw_timeline(classify(make_recording(machine=tuple(readings)), ())).series.get("listen")
+
+    assert max(filter(None, queues(0, 7, 3)["waiting"])) == 7
+    assert queues(0, 0) is queues(None) is None

@@ -35,6 +35,7 @@ class Processes:
     """A service of processes that this test started."""
 
     is_container = False
+    own_port = None
 
     def __init__(self, *pids):
         self.pids = pids

@@ -16,10 +16,9 @@ from ci_gate.evidence.recording import DUET_HEAD, HEAD, Recording, RunInfo
 from ci_gate.judge.compare.duet import DuetVerdict
 from ci_gate.judge.diagnosis.causes import (
     Cause,
-    are_workers_busy,
     find_cpu_limit,
+    find_full,
     find_resource,
-    is_generator_short,
     is_short_of,
 )
 from ci_gate.judge.diagnosis.connections import find_full_connections
@@ -159,12 +158,7 @@ def _find_short_resources(
     usage: ResourceUsage, spent: tuple[StatementTotal, ...], *, is_too_slow: bool
 ) -> Iterator[Cause]:
     cpu = find_cpu_limit(usage)
-    occupancy = locate(
-        usage,
-        is_cpu_short=cpu is not None,
-        is_generator_short=is_generator_short(usage),
-        are_workers_busy=are_workers_busy(usage),
-    )
+    occupancy = locate(usage, find_full(usage, cpu))
     for name in occupancy.__slots__ if occupancy.total else ():
         number = getattr(occupancy, name)
         is_short = is_short_of(name, usage, occupancy, cpu)

@@ -14,6 +14,7 @@ from ci_gate.judge.diagnosis.describe_resources import (
     describe_database,
     describe_generator,
     describe_io,
+    describe_listen_queue,
     describe_locks,
     describe_outside,
     describe_pool,
@@ -122,6 +123,11 @@ def is_database_full(usage: ResourceUsage) -> bool:
     return usage.host_cores is not None and (usage.postgres.mean("on_cpu") or 0.0) >= FULL * usage.host_cores
 
 
+def is_listen_queue_long(usage: ResourceUsage) -> bool:
+    """Connections wait to be accepted, hardly ever none."""
+    return (usage.listen_queue or 0.0) >= MIN_QUEUE
+
+
 def is_redis_full(usage: ResourceUsage) -> bool:
     """It runs commands in one thread."""
     return (usage.redis.rate("cpu_s") or 0.0) >= FULL
@@ -131,6 +137,13 @@ def is_inside_observed(usage: ResourceUsage) -> bool:
     """CPU, pool and database: enough to say that a wait is for none of them."""
     has_pool = usage.service.mean("pool_in_use") is not None
     return usage.service_cores is not None and has_pool and bool(usage.postgres.readings)
+
+
+def find_full(usage: ResourceUsage, cpu: CpuLimit | None) -> frozenset[str]:
+    """The places of `Occupancy` that are full."""
+    full = {name for name, resource in _PLACES.items() if resource.is_full(usage)}
+    full |= {"service"} if cpu else set()
+    return frozenset(full | ({"outside"} if is_redis_full(usage) else set()))
 
 
 def find_resource(name: str, usage: ResourceUsage, cpu: CpuLimit | None) -> Resource:
@@ -191,6 +204,13 @@ _PLACES: Final[dict[str, Resource]] = {
         next_step="run more worker processes or threads, or let each wait for less",
         is_full=are_workers_busy,
         describe=describe_workers,
+    ),
+    "listen": Resource(
+        code="listen-queue",
+        title="connections wait in the queue of the service's port until it accepts them",
+        next_step="let more processes or threads accept, let each wait for less, and block no event loop",
+        is_full=is_listen_queue_long,
+        describe=describe_listen_queue,
     ),
     "generator": Resource(
         code="generator",

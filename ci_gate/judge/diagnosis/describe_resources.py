@@ -8,7 +8,7 @@ from typing import Final
 from ci_gate.evidence.readings import StatementTotal
 from ci_gate.judge.diagnosis.observation import ResourceUsage
 from ci_gate.judge.foreign import describe_takers
-from ci_gate.wording import format_exact, format_number
+from ci_gate.wording import count, format_exact, format_number
 
 _MAX_QUERY_LENGTH: Final = 160
 
@@ -68,6 +68,7 @@ def describe_cpu(usage: ResourceUsage) -> Iterator[str]:
         machine = f"{usage.host_used_cores:.1f} of this machine's {usage.host_cores} cores were busy"
         locust = f"Locust used {usage.generator_cores:.1f}"
         yield f"{machine}: {locust}, others beside the service {others:.1f}{takers}"
+    yield from _describe_queue(usage)
     if usage.requests_per_s and usage.service_cores:
         cpu_ms = 1000 * usage.service_cores / usage.requests_per_s
         yield f"{format_number(cpu_ms)} ms of the service's CPU per request"
@@ -79,6 +80,30 @@ def describe_workers(usage: ResourceUsage) -> Iterator[str]:
     busy, workers = (usage.service.mean(role) or 0.0 for role in ("workers_busy", "workers"))
     cores = "" if usage.service_cores is None else f"; the service used {usage.service_cores:.2f} cores"
     yield f"{busy:.1f} of {workers:.0f} workers were busy{cores}"
+    yield from _describe_queue(usage)
+
+
+def describe_listen_queue(usage: ResourceUsage) -> Iterator[str]:
+    """How many connections waited to be accepted, by how many processes, and how busy those were."""
+    yield from _describe_queue(usage)
+    if usage.service_cores is not None:
+        busiest = (
+            "" if usage.busiest_cores is None else f", its busiest process {usage.busiest_cores:.0%} of one"
+        )
+        yield f"the service used {usage.service_cores:.2f} cores{busiest}"
+    if usage.postgres.readings:
+        yield f"{usage.postgres.mean('connections_active') or 0.0:.1f} database sessions were active"
+
+
+def _describe_queue(usage: ResourceUsage) -> Iterator[str]:
+    if (usage.listen_queue or 0.0) >= 1:
+        accepting = (
+            f"; {count(usage.accepting, 'process accepts', 'processes accept')} them"
+            if usage.accepting
+            else ""
+        )
+        most = f"{usage.max_listen_queue:,} at most"
+        yield f"{usage.listen_queue:,.1f} connections waited to be accepted, {most}{accepting}"
 
 
 def describe_generator(usage: ResourceUsage) -> Iterator[str]:

@@ -63,6 +63,9 @@ class ResourceUsage:
     host_used_cores: float | None
     foreign_cores: float | None  # by programs that are neither the service, nor Locust, nor a known server
     takers: tuple[tuple[str, float], ...]  # who took most of that
+    listen_queue: float | None  # connections to its port that the service has not accepted yet
+    max_listen_queue: int | None
+    accepting: int | None  # processes that accept, at most; None: not known
     generator_cores: float
     generator_lag_s: float
     postgres: ProbeWindow
@@ -129,6 +132,7 @@ def observe(
     busiest = _mean(each.service_busiest_percent for each in machine)
     service = _mean(each.service_cpu_percent for each in machine)
     foreign = find_foreign(machine)
+    queues = [each.service_listen_queue for each in machine if each.service_listen_queue is not None]
     return ResourceUsage(
         duration_s=end_s - begin_s if begin_s < end_s else 0.0,
         in_flight=count_in_flight(samples["start_s"], samples["response_ms"], begin_s, end_s),
@@ -142,6 +146,9 @@ def observe(
         host_used_cores=None if host is None or host_cores is None else host / 100 * host_cores,
         foreign_cores=foreign[0] if foreign else None,
         takers=foreign[1] if foreign else (),
+        listen_queue=_mean(queues),
+        max_listen_queue=max(queues, default=None),
+        accepting=max((each.service_accepting or 0 for each in machine), default=0) or None,
         generator_cores=(_mean(each.cpu_percent for each in generator) or 0.0) / 100,
         generator_lag_s=(_mean(each.lag_ms for each in generator) or 0.0) / 1000,
         postgres=find_window(recording, "postgres", begin_s, end_s),

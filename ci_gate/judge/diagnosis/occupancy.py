@@ -12,6 +12,7 @@ from typing import Final
 
 from ci_gate.judge.diagnosis.observation import ResourceUsage
 
+_SIDE_BY_SIDE: Final = frozenset({"outside", "service", "database", "pool"})
 _SESSION_STATES: Final = ("waiting_lock", "waiting_io", "on_cpu", "waiting_lwlock", "waiting_other")
 
 
@@ -24,6 +25,7 @@ class Occupancy:
     io: float = 0.0
     database: float = 0.0  # statements at work
     workers: float = 0.0
+    listen: float = 0.0  # in the queue of the service's port
     service: float = 0.0  # the service's CPU
     generator: float = 0.0
     outside: float = 0.0  # nothing that was observed
@@ -41,25 +43,35 @@ class Occupancy:
         return Occupancy(**{name: getattr(self, name) + getattr(other, name) for name in self.__slots__})
 
 
-def locate(
-    usage: ResourceUsage, *, is_cpu_short: bool, is_generator_short: bool, are_workers_busy: bool
-) -> Occupancy:
-    """Divide the requests in flight among the resources.
+def locate(usage: ResourceUsage, short: frozenset[str] = frozenset()) -> Occupancy:
+    """Divide the requests in flight among the resources, of which those named in ``short`` are full.
 
-    ``is_cpu_short`` says that who has nothing else to wait for waits for CPU; ``are_workers_busy`` that a
-    request outside all workers waits for one of them.
+    Where the CPU (``service``) is short, who has nothing else to wait for waits for it. Where ``workers`` or
+    ``listen`` are, a request outside waits for one to take it.
     """
-    admitted = usage.service.mean("workers_busy") if are_workers_busy else None
-    inside = usage.in_flight if admitted is None else min(admitted, usage.in_flight)
-    placed = _locate_inside(usage, inside, is_cpu_short=is_cpu_short, is_generator_short=is_generator_short)
-    queue = usage.in_flight - inside
+    door, queue = _count_outside(usage, short)
+    placed = _locate_inside(
+        usage,
+        usage.in_flight - queue,
+        is_cpu_short="service" in short,
+        is_generator_short="generator" in short,
+    )
     if queue <= 0:
         return placed
-    queued = placed.divide(queue) if placed.total else Occupancy(workers=queue)
+    queued = placed.divide(queue) if placed.total else Occupancy(**{door: queue})
     # More workers would let them wait, or compute, side by side; but not where something else is short.
-    freed = queued.outside + (0.0 if is_cpu_short else queued.service)
-    service = queued.service if is_cpu_short else 0.0
-    return placed.add(replace(queued, outside=0.0, service=service, workers=queued.workers + freed))
+    freed = _SIDE_BY_SIDE - short
+    through = getattr(queued, door) + sum(getattr(queued, name) for name in freed)
+    return placed.add(replace(queued, **dict.fromkeys(freed, 0.0), **{door: through}))
+
+
+def _count_outside(usage: ResourceUsage, short: frozenset[str]) -> tuple[str, float]:
+    """Where requests wait until the service takes them, and how many do."""
+    if "workers" in short:
+        return "workers", max(usage.in_flight - (usage.service.mean("workers_busy") or 0.0), 0.0)
+    if "listen" in short:
+        return "listen", min(usage.listen_queue or 0.0, usage.in_flight)
+    return "listen", 0.0
 
 
 def count_in_pool(usage: ResourceUsage) -> float:

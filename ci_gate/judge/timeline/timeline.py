@@ -44,7 +44,8 @@ class Timeline(StrictValue, frozen=True):
     ``time_s`` are seconds since ``begin_s``, a Unix time. Each point is one second; where ``span_s`` is above
     1, two points stand for so many seconds. ``series`` are lines by group: ``rate`` (successes, failures per
     second), ``latency`` (p50, p95, p99 of successes in ms), ``failures`` (per second, by status), ``users``,
-    ``cpu`` (host: % of all cores; else % of one), ``memory`` (MiB), and the charts of each probe that was
+    ``cpu`` (host: % of all cores; else % of one), ``memory`` (MiB), ``listen`` (connections that the service
+    has not accepted yet, where there were any), and the charts of each probe that was
     read.
     """
 
@@ -116,11 +117,13 @@ def _draw_machine(seconds: Seconds, recording: Recording) -> dict[str, _Lines]:
         "service": (machine_at, [_to_mib(each.service_memory_bytes) for each in machine]),
         "generator": (at, [_to_mib(each.memory_bytes) for each in readings]),
     }
+    queue = [each.service_listen_queue for each in machine]
     users: _Readings = {name: (at, [float(each.users.get(name, 0)) for each in readings]) for name in names}
     return {
         "users": _place_all(seconds, users),
         "cpu": _place_all(seconds, cpu),
         "memory": _place_all(seconds, memory),
+        "listen": _place_all(seconds, {"waiting": (machine_at, queue)} if any(queue) else {}),
     }
 
 

@@ -60,6 +60,12 @@ CHART_STYLES: Final = {
         y_label="MiB",
         names={"service": ("service", "blue"), "generator": ("generator (Locust)", "orange")},
     ),
+    "listen": ChartStyle(
+        title="Listen queue",
+        y_label="connections not accepted yet",
+        names={"waiting": ("in the queue of the service's port", "bad")},
+        filled=frozenset({"waiting"}),
+    ),
     **{
         chart.group: ChartStyle(
             title=chart.title,
