@@ -30,7 +30,7 @@ _LEGEND = "\n".join(["\b", "Columns:", *(f"  {name:{_WIDTH}}  {what}" for name, 
     multiple=True,
     default=[HEAD],
     show_default=True,
-    help="head, duet-base or duet-head; may be given again.",
+    help="head, duet-base or duet-head, confirm-base or confirm-head; may be given again.",
 )
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write here, not to stdout.")
 def export(evidence: Path, names: tuple[str, ...], recordings: tuple[str, ...], out: Path | None) -> int:

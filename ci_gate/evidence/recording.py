@@ -49,9 +49,10 @@ HEAD: Final = "head"  # the recording of head alone
 TAKEN: Final = "taken"  # behind the name of a recording that was made again, because others had the machine
 DUET_BASE: Final = "duet-base"
 DUET_HEAD: Final = "duet-head"
+CONFIRM: Final = ("confirm-base", "confirm-head")  # the second start of a comparison that would block
 RESET_CHECKS: Final = ("reset-check-1", "reset-check-2")  # after a reset each: do they see the same?
 STEP: Final = "step-{:03d}"  # of `ci-gate capacity`
-_RECORDINGS: Final = r"^(head|duet-base|duet-head|reset-check-[12]|step-[0-9]{3})\Z"
+_RECORDINGS: Final = r"^(head|(duet|confirm)-(base|head)|reset-check-[12]|step-[0-9]{3})\Z"
 RecordingName = Annotated[str, msgspec.Meta(pattern=_RECORDINGS)]
 _MAX_JSON_BYTES: Final = 64 * 1024**2
 
@@ -141,7 +142,7 @@ class RunInfo(StrictValue, frozen=True):
     thresholds_file: str
     thresholds_text: str
     recordings: tuple[RecordingPlan, ...]
-    failures: dict[str, str]  # scenario, or its duet -> why it could not be measured to its end
+    failures: dict[str, str]  # scenario, or its duet (see duet_name) -> why it was not measured to its end
     host: dict[str, str]
     versions: dict[str, str]
     git: dict[str, str]
@@ -277,9 +278,9 @@ def read_run(folder: Path) -> RunInfo:
     return _decode(text, RunInfo, str(path))
 
 
-def duet_name(scenario: str) -> str:
-    """The key of a scenario's duet in RunInfo.failures."""
-    return f"{scenario}/duet"
+def duet_name(scenario: str, *, is_second: bool = False) -> str:
+    """The key of a scenario's duet in RunInfo.failures, or of its second start."""
+    return f"{scenario}/{'confirm' if is_second else 'duet'}"
 
 
 def recording_folder(out: Path, plan: RecordingPlan) -> Path:

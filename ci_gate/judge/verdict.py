@@ -22,7 +22,8 @@ from ci_gate.evidence.recording import (
     decode_document,
     duet_name,
 )
-from ci_gate.judge.compare.duet import DuetVerdict, judge_planned_duet
+from ci_gate.judge.compare.confirmation import judge_planned_duet
+from ci_gate.judge.compare.duet import DuetVerdict
 from ci_gate.judge.diagnosis.bottleneck import Diagnosis, diagnose, gather_circumstances
 from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.occasion import Occasion
@@ -178,8 +179,9 @@ def _judge_planned(
     judged = _with_reset_checks(judged, scenario, recordings)
     if DUET_HEAD not in plans:
         return judged
-    failure, settings = run.failures.get(duet_name(scenario.name)), thresholds.compare_scenario
-    comparison = judge_planned_duet(scenario, settings, plans, recordings, failure, rules)
+    first, second = (run.failures.get(duet_name(scenario.name, is_second=again)) for again in (False, True))
+    settings = thresholds.compare_scenario
+    comparison = judge_planned_duet(scenario, settings, plans, recordings, (first, second), rules)
     outcome = outcome_of_scenario(judged.findings, judged.limits, comparison)
     return msgspec.structs.replace(judged, outcome=outcome, comparison=comparison)
 

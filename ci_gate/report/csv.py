@@ -26,7 +26,7 @@ COLUMNS: Final = {
     "start_utc": "when the request was sent, ISO 8601 with microseconds",
     "since_steady_s": "the same in seconds since the steady phase began; empty where it never did",
     "scenario": "its name in thresholds.yaml",
-    "recording": "head, or duet-base and duet-head of a comparison",
+    "recording": "head, or duet-base and duet-head of a comparison (confirm-: of its second start)",
     "endpoint": "METHOD name",
     "user_class": "of the user who sent it; empty: unknown",
     "phase": "ramp (warm-up included), steady or drain; limits are judged on steady alone",

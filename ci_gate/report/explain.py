@@ -14,7 +14,13 @@ from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.validity.findings import Finding
 from ci_gate.judge.verdict import ScenarioVerdict
-from ci_gate.report.against_base import format_change, format_interval, format_sides, rank_change
+from ci_gate.report.against_base import (
+    describe_starts,
+    format_change,
+    format_interval,
+    format_sides,
+    rank_change,
+)
 from ci_gate.report.cells import format_measured, format_percent
 from ci_gate.report.escape import clean
 from ci_gate.report.limits import describe_limit
@@ -79,10 +85,13 @@ def explain(scenario: ScenarioVerdict) -> tuple[Sentence, ...]:
 def explain_rest(scenario: ScenarioVerdict) -> tuple[Sentence, ...]:
     """What else is worth knowing of a scenario and decided nothing."""
     duet = scenario.comparison
-    unclear = [each for each in duet.changes if each.outcome == Outcome.INCONCLUSIVE] if duet else []
+    changes = duet.changes if duet else ()
+    unclear = [each for each in changes if each.outcome == Outcome.INCONCLUSIVE]
+    taken_back = [each for each in changes if duet and each.outcome == Outcome.PASS and duet.find_start(each)]
     decides = duet if scenario.outcome == Outcome.INCONCLUSIVE else None
     rest = [
         *(_explain_change(change, decides) for change in unclear),
+        *(_explain_change(change, duet) for change in taken_back),
         *(explain_missing(duet) if duet else ()),
         *(explain_doubts(duet) if duet else ()),
         *map(explain_finding, scenario.findings),
@@ -134,13 +143,14 @@ def _order_change(change: Change) -> tuple[bool, tuple[bool, bool, float]]:
 
 def _explain_change(change: Change, duet: DuetVerdict | None = None) -> Sentence:
     """With what would decide it where it is unclear, if the whole comparison is known."""
-    is_worse = change.outcome == Outcome.FAIL
+    is_unclear = change.outcome == Outcome.INCONCLUSIVE
+    kinds: dict[Outcome, Kind] = {Outcome.FAIL: "worse", Outcome.PASS: "info"}
     return Sentence(
         subject=name_subject(change.endpoint, change.metric),
-        text=describe_change(change),
-        kind="worse" if is_worse else "unclear",
+        text=describe_change(change, duet),
+        kind=kinds.get(change.outcome, "unclear"),
         figure=format_change(change),
-        remedy=describe_deciding(change, duet.duration_s) if duet and not is_worse else None,
+        remedy=describe_deciding(change, duet) if duet and is_unclear else None,
     )
 
 
@@ -193,17 +203,30 @@ def name_subject(endpoint: str, metric: str) -> str:
     return f"{clean(endpoint, _MAX_ENDPOINT_LENGTH)} {metric}"
 
 
-def describe_change(change: Change) -> str:
+def describe_change(change: Change, duet: DuetVerdict | None = None) -> str:
     """``went from 200 to 262 ms against base, +31 % (+27 to +35); the tolerance is 20 %``.
 
-    Where it is unclear, also what was detectable.
+    Where it is unclear, also what was detectable; where there was a second start, what that said.
     """
     base, head = format_sides(change)
     size = f"{format_change(change)} ({format_interval(change)})"
     paired = "" if _is_plain(change) else " window by window"
     text = f"went from {base} to {head} against base,{paired} {size}"
     text += f"; the tolerance is {format_percent(change.tolerance)}"
-    return f"{text}, and {describe_detectable(change)}" if change.outcome == Outcome.INCONCLUSIVE else text
+    if change.outcome == Outcome.INCONCLUSIVE:
+        text += f", and {describe_detectable(change)}"
+    return text + (_describe_second(change, duet) if duet else "")
+
+
+def _describe_second(change: Change, duet: DuetVerdict) -> str:
+    if change.outcome == Outcome.FAIL and duet.confirmation and duet.confirmation.failure:
+        return "; a second start could not be used to confirm it"
+    starts = describe_starts(change, duet)
+    if not starts:
+        return ""
+    if change.outcome == Outcome.FAIL:
+        return f"; confirmed on a second start ({starts})"
+    return f"; not confirmed on a second start ({starts}): two starts of one version may differ as much"
 
 
 def _is_plain(change: Change) -> bool:
@@ -215,11 +238,14 @@ def _is_plain(change: Change) -> bool:
     return change.low <= plain <= change.high
 
 
-def describe_deciding(change: Change, duration_s: float) -> str:
+def describe_deciding(change: Change, duet: DuetVerdict) -> str:
     """What would have decided an unclear comparison: how much more load, or which tolerance.
 
-    The least detectable change shrinks with the root of the time, so the time is its square.
+    The least detectable change shrinks with the root of the time, so the time is its square; but not what two
+    starts differ by.
     """
+    if duet.find_start(change):
+        return "run it again; if it is worse again, both are started twice more"
     if change.mde <= change.tolerance:
         return "run it again: this is too close to the tolerance, or made by a few stalls"
     if change.mde > _MAX_TOLERANCE:
@@ -227,11 +253,11 @@ def describe_deciding(change: Change, duration_s: float) -> str:
     tolerated = f"a tolerance of {format_percent(math.ceil(change.mde * 100) / 100)}"
     is_share = metric_of(change.metric).is_share
     sizes = [size if is_share else math.log1p(size) for size in (change.mde, change.tolerance)]
-    needed_s = duration_s * (sizes[0] / sizes[1]) ** 2 if sizes[1] else math.inf
+    needed_s = duet.duration_s * (sizes[0] / sizes[1]) ** 2 if sizes[1] else math.inf
     if needed_s > _MAX_DECIDING_S:
         return tolerated
     minutes = count(math.ceil(needed_s / 60), "minute")
-    return f"about {minutes} under load instead of {duration_s:.0f} s (max_duration), or {tolerated}"
+    return f"about {minutes} under load instead of {duet.duration_s:.0f} s (max_duration), or {tolerated}"
 
 
 def describe_detectable(change: Change) -> str:

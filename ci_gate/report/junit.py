@@ -124,7 +124,7 @@ def _judge_limit(limit: LimitResult, file: str) -> _Case:
 
 def _comparison_cases(duet: DuetVerdict, undecided: _State) -> Iterator[_Case]:
     for change in duet.changes:
-        yield _judge_change(change, undecided)
+        yield _judge_change(change, duet, undecided)
     for missing in duet.not_compared:
         yield _Case(
             name=_name_comparison(missing),
@@ -134,11 +134,11 @@ def _comparison_cases(duet: DuetVerdict, undecided: _State) -> Iterator[_Case]:
         )
 
 
-def _judge_change(change: Change, undecided: _State) -> _Case:
+def _judge_change(change: Change, duet: DuetVerdict, undecided: _State) -> _Case:
     of_unclear: _State = undecided if change.leaves_open else "skipped"
     return _Case(
         name=_name_comparison(change),
-        message=describe_change(change),
+        message=describe_change(change, duet),
         state=_choose_state(change.outcome, of_unclear),
         kind=change.outcome,
         detail=() if change.outcome == Outcome.INCONCLUSIVE else (describe_detectable(change),),

@@ -9,12 +9,14 @@ from typing import Final
 from tabulate import tabulate
 
 from ci_gate.judge.compare.comparison import Change
+from ci_gate.judge.compare.duet import DuetVerdict
 from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.outcome import WORST_FIRST, Outcome
 from ci_gate.judge.stages import StageSummary
 from ci_gate.judge.verdict import ScenarioVerdict, Verdict
 from ci_gate.report.against_base import (
     describe_duet,
+    describe_starts,
     format_change,
     format_interval,
     format_sides,
@@ -175,25 +177,27 @@ def _check_changes(scenario: ScenarioVerdict) -> Iterator[_Check]:
         if change.outcome == Outcome.PASS and change.endpoint != ALL_ENDPOINTS:
             kept += 1
         elif duet:
-            yield _check_change(change, duet.duration_s if is_open else None)
+            yield _check_change(change, duet, is_open=is_open)
     if kept:
         what = count(kept, "more comparison with base", "more comparisons with base")
         distance = "of single endpoints: no worse than tolerated"
         yield _Check(outcome=Outcome.PASS, subject=what, distance=distance)
 
 
-def _check_change(change: Change, duration_s: float | None) -> _Check:
+def _check_change(change: Change, duet: DuetVerdict, *, is_open: bool) -> _Check:
     """With what would decide an unclear one, where the outcome of all hangs on it."""
     metric, (base, head) = metric_of(change.metric), format_sides(change)
     tolerance = format_percent(change.tolerance).replace("%", "pp" if metric.is_share else "%")
+    starts = describe_starts(change, duet)
     return _Check(
         outcome=change.outcome,
         subject=_name_check(change.endpoint, change.metric),
         measured=f"{base} → {head}",
         allowed=f"at most {'-' if metric.is_floor else '+'}{tolerance}",
-        distance=f"{format_change(change)} ({format_interval(change)}) against base",
-        remedy=describe_deciding(change, duration_s)
-        if duration_s and change.outcome == Outcome.INCONCLUSIVE
+        distance=f"{format_change(change)} ({format_interval(change)}) against base"
+        + (f"; two starts: {starts}" if starts else ""),
+        remedy=describe_deciding(change, duet)
+        if is_open and duet.duration_s and change.outcome == Outcome.INCONCLUSIVE
         else "",
     )
 

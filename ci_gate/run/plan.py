@@ -21,6 +21,7 @@ from ci_gate.addresses import hide_credentials
 from ci_gate.errors import GateError
 from ci_gate.evidence.ranges import MAX_SPAN_S
 from ci_gate.evidence.recording import (
+    CONFIRM,
     DUET_BASE,
     DUET_HEAD,
     HEAD,
@@ -130,6 +131,21 @@ def plan_duet(
     )
 
 
+def plan_confirmation(plans: tuple[RecordingPlan, RecordingPlan]) -> tuple[RecordingPlan, RecordingPlan]:
+    """A second start of base and head, in the opposite order, and with other draws."""
+    base, head = (
+        msgspec.structs.replace(
+            plan,
+            recording=recording,
+            seed=plan.seed + 1,
+            service_first=not plan.service_first,
+            load_first=not plan.load_first,
+        )
+        for plan, recording in zip(plans, CONFIRM, strict=True)
+    )
+    return base, head
+
+
 def plan_reset_checks(
     scenario: Scenario, profile: Profile, workload: Workload, seed: int
 ) -> list[RecordingPlan]:
@@ -160,7 +176,11 @@ def plan_run(options: RunOptions) -> RunInfo:
         if options.thresholds.service.before_each:
             plans += plan_reset_checks(scenario, options.profile, workload, options.seed)
         if options.base and scenario.regression and options.thresholds.service.fixed_port is None:
-            plans += plan_duet(scenario, options.profile, workload, options.thresholds.compare, options.seed)
+            settings = options.thresholds.compare
+            duet = plan_duet(scenario, options.profile, workload, settings, options.seed)
+            # What is only called has no second start, and a second load of one start confirms nothing.
+            is_confirmed = settings.confirm and options.thresholds.service.kind != "url"
+            plans += [*duet, *(plan_confirmation(duet) if is_confirmed else ())]
     return RunInfo(
         schema=RUN_SCHEMA,
         ci_gate_version=ci_gate.__version__,

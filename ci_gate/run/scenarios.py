@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ci_gate.errors import BaseError, GateError, ServiceError
 from ci_gate.evidence.recording import (
+    CONFIRM,
     DUET_BASE,
     DUET_HEAD,
     HEAD,
@@ -20,14 +22,15 @@ from ci_gate.evidence.recording import (
     recording_folder,
     write_json,
 )
+from ci_gate.judge.compare.interim import MAX_ANALYSES
 from ci_gate.judge.steady import classify
 from ci_gate.judge.trial import find_not_called
 from ci_gate.measure.load_run import Generator, Job, record
 from ci_gate.run.base import BaseVersion, open_base
+from ci_gate.run.once_more import find_red, find_taker
 from ci_gate.run.plan import RunOptions, end_run, plan_run
 from ci_gate.run.progress import ProgressPrinter
 from ci_gate.run.session import Session, make_folder, started, started_generator
-from ci_gate.run.taken import find_taker
 from ci_gate.run.watch import AloneWatch, DuetWatch, ResetCheckWatch, Watch
 from ci_gate.service.guard.watchdog import Watchdog
 from ci_gate.service.needs import NeedsAround
@@ -90,6 +93,7 @@ def _run_scenario(session: Session, scenario: Scenario, failures: dict[str, str]
         if session.base and DUET_HEAD in plans:
             base = _require_base(session.base, ended_early)
             run_duet(session, scenario, base, (plans[DUET_BASE], plans[DUET_HEAD]))
+            _confirm_red(session, scenario, base, plans, failures)
     except BaseError as error:
         failures[duet_name(scenario.name)] = str(error)
         session.progress.say(str(error))
@@ -163,19 +167,50 @@ def record_step(session: Session, scenario: Scenario, job: Job) -> None:
         record(((job, generator),), on_second=Watch(session.progress, scenario, job).check)
 
 
-def run_duet(
-    session: Session, scenario: Scenario, base: BaseVersion, plans: tuple[RecordingPlan, RecordingPlan]
+def _confirm_red(
+    session: Session,
+    scenario: Scenario,
+    base: BaseVersion,
+    plans: Mapping[str, RecordingPlan],
+    failures: dict[str, str],
 ) -> None:
-    """Load base and head at the same time until the comparison is decided or its budget is used up."""
+    """Where head would be blocked: both sides once more, for as long as that took. Else nothing.
+
+    A second start that does not come about takes nothing back, so it fails nothing else.
+    """
     settings = session.options.thresholds.compare_scenario
+    red = find_red(session.options.out, scenario, settings, plans)
+    if red is None:
+        return
+    session.progress.say("  head is worse than base allows: both are started and compared once more")
+    try:
+        run_duet(session, scenario, base, (plans[CONFIRM[0]], plans[CONFIRM[1]]), red.duration_s)
+    except (BaseError, ServiceError) as error:
+        failures[duet_name(scenario.name, is_second=True)] = str(error)
+        session.progress.say(str(error))
+
+
+def run_duet(
+    session: Session,
+    scenario: Scenario,
+    base: BaseVersion,
+    plans: tuple[RecordingPlan, RecordingPlan],
+    only_s: float | None = None,
+) -> None:
+    """Load base and head at the same time until the comparison is decided or its budget is used up.
+
+    With ``only_s`` there is one analysis, after so long, unless a shape says how long the load takes.
+    """
+    settings = session.options.thresholds.compare_scenario
+    if only_s is not None:
+        settings = dataclasses.replace(settings, max_duration_s=only_s)
     session.progress.start(f"{scenario.name}: head against {base.name}", settings.max_duration_s)
     with contextlib.ExitStack() as stack:
         in_order = sorted(plans, key=lambda plan: not plan.service_first)
         loads = [stack.enter_context(_started_side(session, base, plan)) for plan in in_order]
-        base_job, head_job = sorted(
-            (job for job, _ in loads), key=lambda job: job.plan.recording == DUET_HEAD
-        )
-        watch = DuetWatch(session.progress, scenario, (base_job, head_job), settings)
+        base_job, head_job = sorted((job for job, _ in loads), key=lambda job: _is_of_head(job.plan))
+        analyses = MAX_ANALYSES if only_s is None else 1
+        watch = DuetWatch(session.progress, scenario, (base_job, head_job), settings, analyses)
         loads.sort(key=lambda load: not load[0].plan.load_first)
         _announce(session, record(tuple(loads), on_second=watch.check))
 
@@ -187,17 +222,21 @@ def _started_side(
     """One side of a duet. Raises BaseError where it is base that does not start."""
     options = session.options
     with contextlib.ExitStack() as stack:
-        if plan.recording == DUET_HEAD:
+        if _is_of_head(plan):
             starting = started(session, options.thresholds.service, options.repository, "head", plan)
         else:
             starting = started(session, base.service, base.repository, "base", plan, base.environ)
         try:
             load = stack.enter_context(starting)
         except GateError as error:
-            if plan.recording == DUET_HEAD:
+            if _is_of_head(plan):
                 raise
             raise BaseError(f"base did not start: {error}") from error
         yield load
+
+
+def _is_of_head(plan: RecordingPlan) -> bool:
+    return plan.recording in {DUET_HEAD, CONFIRM[1]}
 
 
 def _announce(session: Session, ended_early: str | None) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from ci_gate.evidence.recording import read_recording
 from ci_gate.judge.compare.comparison import settle
 from ci_gate.judge.compare.duet import compare_at
-from ci_gate.judge.compare.interim import InterimAnalysis, plan_interim
+from ci_gate.judge.compare.interim import MAX_ANALYSES, InterimAnalysis, plan_interim
 from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.steady import classify, find_successes
 from ci_gate.judge.validity.lost_limit import NO_SUCCESS_S, LostLimit, find_lost_limit
@@ -89,7 +89,12 @@ class DuetWatch:
     """Follows a duet and ends it at the first interim analysis whose answer is clear, in either direction."""
 
     def __init__(
-        self, progress: ProgressPrinter, scenario: Scenario, jobs: tuple[Job, Job], settings: Compare
+        self,
+        progress: ProgressPrinter,
+        scenario: Scenario,
+        jobs: tuple[Job, Job],
+        settings: Compare,
+        analyses: int = MAX_ANALYSES,
     ) -> None:
         self._progress = progress
         self._scenario = scenario
@@ -98,7 +103,7 @@ class DuetWatch:
         self._settings = settings
         # A shape is run to its end: what comes late in it is to be compared too.
         is_shaped = jobs[0].plan.shape is not None
-        planned = () if is_shaped else plan_interim(self._settings.max_duration_s)
+        planned = () if is_shaped else plan_interim(self._settings.max_duration_s, analyses)
         self._interim = list(planned)
 
     def check(self) -> bool:

@@ -83,6 +83,10 @@ def _compare(compare: Section) -> Compare:
     return Compare(
         max_duration_s=parse_duration_s(compare.get("max_duration", "2m")),
         alpha=parse_share(compare.get("alpha", "1%")),
+        confirm=compare.get("confirm", True),
+        scatter=tuple(
+            (metric_of(name), parse_share(text)) for name, text in compare.section("scatter").data.items()
+        ),
     )
 
 

@@ -97,6 +97,9 @@ def _check_compare(compare: Section) -> Iterator[Problem]:
     if alpha is not None and not MIN_ALPHA <= parse_share(alpha) <= MAX_ALPHA:
         message = f"'alpha' cannot be {alpha}"
         yield compare.value_problem("alpha", message, f"{MIN_ALPHA:.2%} to {MAX_ALPHA:.0%}")
+    if "scatter" in compare.data and compare.get("confirm", True) is False:
+        message = "'scatter' is of 'confirm', which is false"
+        yield compare.problem("scatter", message, "no scatter, or confirm: true")
 
 
 def _check_probes(probes: Section) -> Iterator[Problem]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Final, Literal, get_args
 
@@ -256,10 +256,17 @@ class Probes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compare:
-    """The budget of a comparison: its longest steady phase, and its share of false alarms."""
+    """How head is compared: the longest steady phase, the share of false alarms, whether a red is confirmed.
+
+    ``confirm``: what would block is compared again, from fresh starts. ``scatter`` is the standard deviation
+    of what two starts of one version differ by, by metric, as a ratio; a metric that is not there has the
+    default of `ci_gate.judge.compare.scatter`.
+    """
 
     max_duration_s: float
     alpha: float
+    confirm: bool = True
+    scatter: tuple[tuple[Metric, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,9 +292,7 @@ class Thresholds:
     def compare_scenario(self) -> Compare:
         """The budget of one scenario: alpha is shared evenly among those that are compared."""
         compared = sum(1 for scenario in self.scenarios if scenario.regression)
-        return Compare(
-            max_duration_s=self.compare.max_duration_s, alpha=self.compare.alpha / max(compared, 1)
-        )
+        return replace(self.compare, alpha=self.compare.alpha / max(compared, 1))
 
     def scenario(self, name: str) -> Scenario | None:
         """The scenario of this name, None where there is none."""

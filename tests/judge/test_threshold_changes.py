@@ -175,6 +175,9 @@ EDITS = [
     ),
     (("compare",), {"max_duration": "1h"}, ("tightened", "", "", "compare max_duration", "120 s", "3600 s")),
     (("compare",), {"alpha": "0.5%"}, ("loosened", "", "", "compare alpha", "1%", "0.5%")),
+    # One start blocks more than two do.
+    (("compare",), {"confirm": False}, ("tightened", "", "", "compare confirm", "true", "false")),
+    (("compare",), {"scatter": {"p50": "4%"}}, ("loosened", "", "", "compare scatter p50", None, "4%")),
     (
         ("changes",),
         {"loosening": {"label": "ok"}},
@@ -275,7 +278,7 @@ def test_compare_load__less_of_it_is_loosened():
     [
         (Thresholds, {"service", "profiles", "scenarios", "on_inconclusive", "compare", "loosening_label"},
          {"file", "text", "sha256", "probes"}),  # probes can move no verdict
-        (Compare, {"max_duration_s", "alpha"}, set()),
+        (Compare, {"max_duration_s", "alpha", "confirm", "scatter"}, set()),
         (Profile, {"name", "duration_s", "warmup_s"}, set()),
         (Service, {"kind", "target", "ready", "ready_timeout_s", "port", "env", "needs", "before_start",
                    "before_start_timeout_s", "before_each", "before_each_timeout_s", "processes", "ca",

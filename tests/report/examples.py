@@ -12,6 +12,7 @@ from ci_gate.report.report import Report
 from tests.report.verdicts import (
     cause,
     change,
+    confirm,
     diagnosis,
     duet,
     endpoint,
@@ -123,23 +124,28 @@ REGRESSED = scenario(
         endpoint("GET /api/v1/orders/{id}", 2400, p50=3.9, p95=9.2, p99=17.3),
     ),
     limits=(limit(measured=304.0, text="500ms"),),
-    comparison=duet(
-        change("all", "p50", 0.03, outcome="PASS", base=7.9, head=8.1),
-        change("all", "rate", -0.02, outcome="PASS", tolerance=0.05, base=59.1, head=57.9),
-        change("all", "p95", 71.4, tolerance=0.2, base=4.2, head=304.0, low=60.2, high=86.1),
-        change("POST /api/v1/orders", "p95", 0.312, tolerance=0.2, base=245.0, head=322.0),
-        change(
-            "POST /api/v1/orders",
-            "failures",
-            0.011,
-            tolerance=0.005,
-            base=0.001,
-            head=0.012,
-            low=0.008,
-            high=0.014,
+    comparison=confirm(
+        duet(
+            change("all", "p50", 0.03, outcome="PASS", base=7.9, head=8.1),
+            change("all", "rate", -0.02, outcome="PASS", tolerance=0.05, base=59.1, head=57.9),
+            change("all", "p95", 71.4, tolerance=0.2, base=4.2, head=304.0, low=60.2, high=86.1),
+            change("POST /api/v1/orders", "p95", 0.312, tolerance=0.2, base=245.0, head=322.0),
+            change(
+                "POST /api/v1/orders",
+                "failures",
+                0.011,
+                tolerance=0.005,
+                base=0.001,
+                head=0.012,
+                low=0.008,
+                high=0.014,
+            ),
+            not_compared=[not_compared("GET /api/v1/orders/{id}")],
+            outcome="FAIL",
         ),
-        not_compared=[not_compared("GET /api/v1/orders/{id}")],
-        outcome="FAIL",
+        ("all", "p95", 75.0, 68.0),
+        ("POST /api/v1/orders", "p95", 0.35, 0.275),
+        ("POST /api/v1/orders", "failures", 0.012, 0.01),
     ),
     diagnosis=diagnosis(
         cause(
@@ -162,6 +168,27 @@ UNCLEAR = scenario(
         outcome="INCONCLUSIVE",
     ),
     diagnosis=diagnosis(),
+)
+UNCONFIRMED = scenario(
+    "browse",
+    "INCONCLUSIVE",
+    comparison=confirm(
+        duet(
+            change(
+                "all",
+                "p50",
+                0.064,
+                outcome="INCONCLUSIVE",
+                mde=0.12,
+                low=-0.01,
+                high=0.14,
+                base=40.0,
+                head=42.6,
+            ),
+            outcome="INCONCLUSIVE",
+        ),
+        ("all", "p50", 0.124, 0.007),
+    ),
 )
 COMPARED = duet(
     change("all", "p50", 0.012, outcome="PASS", base=41.5, head=42.0, low=-0.021, high=0.045),
@@ -350,6 +377,9 @@ EXAMPLES = {
     ),
     "worse-than-base": Report(
         verdict=verdict(REGRESSED, UNCLEAR, outcome="FAIL", occasion=PULL), run_url=RUN_URL
+    ),
+    "not-confirmed": Report(
+        verdict=verdict(UNCONFIRMED, outcome="INCONCLUSIVE", occasion=PULL), run_url=RUN_URL
     ),
     "hostile-names": Report(verdict=verdict(HOSTILE_NAMES, outcome="FAIL"), run_url=RUN_URL),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ci_gate.report.against_base import describe_duet
 from ci_gate.report.annotations import render_annotations
 from ci_gate.report.comment import MAX_COMMENT_BYTES, render_report
 from ci_gate.report.explain import describe_change, describe_deciding, explain, explain_rest
@@ -16,7 +17,7 @@ from ci_gate.report.terminal import render_terminal
 from tests.report.examples import APPROVALS, BURST, DEPLOYMENTS, REGRESSED, UNCLEAR
 from tests.report.html.test_report import text_of
 from tests.report.test_comment import shown
-from tests.report.verdicts import change, duet, finding, limit, scenario, verdict
+from tests.report.verdicts import change, confirm, duet, finding, limit, scenario, verdict
 
 
 @pytest.mark.parametrize("one", [BURST, APPROVALS, REGRESSED, UNCLEAR])
@@ -86,9 +87,13 @@ def test_reasons__name_each_breach_with_its_size_and_nothing_for_a_pass():
 
 def test_reasons__of_a_comparison():
     sentences = [each.text for each in explain(REGRESSED)]
-    assert sentences[:2] == [
-        "went from 4.2 to 304 ms against base, 72.4x (61.2x to 87.1x); the tolerance is 20 %",
-        "went from 245 to 322 ms against base, +31 % (+27 to +35); the tolerance is 20 %",
+    assert [text.split("; ")[0] for text in sentences[:2]] == [
+        "went from 4.2 to 304 ms against base, 72.4x (61.2x to 87.1x)",
+        "went from 245 to 322 ms against base, +31 % (+27 to +35)",
+    ]
+    assert [text.split("; ", 1)[1] for text in sentences[:2]] == [
+        "the tolerance is 20 %; confirmed on a second start (76x, then 69x)",
+        "the tolerance is 20 %; confirmed on a second start (+35 %, then +28 %)",
     ]
     (unclear,) = explain(UNCLEAR)
     assert "less than 31 % was not detectable" in unclear.text
@@ -128,9 +133,60 @@ def test_change__whose_plain_figures_say_another_thing_is_said_to_be_paired():
 )
 def test_unclear_change__says_what_would_decide_it(values, says):
     one = change(outcome="INCONCLUSIVE", **values)
-    assert describe_deciding(one, 60.0).startswith(says)
-    (reason,) = explain(scenario("a", "INCONCLUSIVE", comparison=duet(one, outcome="INCONCLUSIVE")))
-    assert reason.remedy == describe_deciding(one, 60.0)
+    compared = duet(one, outcome="INCONCLUSIVE")
+    assert describe_deciding(one, compared).startswith(says)
+    (reason,) = explain(scenario("a", "INCONCLUSIVE", comparison=compared))
+    assert reason.remedy == describe_deciding(one, compared)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "says", "kind"),
+    [
+        ("FAIL", "; confirmed on a second start (+14 %, then +9.8 %)", "worse"),
+        (
+            "INCONCLUSIVE",
+            "; not confirmed on a second start (+14 %, then +9.8 %)",
+            "unclear",
+        ),
+        (
+            "PASS",
+            "; not confirmed on a second start (+14 %, then +9.8 %)",
+            "info",
+        ),
+    ],
+)
+def test_change__that_was_compared_twice_says_what_each_start_showed(outcome, says, kind):
+    one, other = change(outcome=outcome), change("GET /a", outcome="PASS")
+    compared = confirm(duet(one, other, outcome=outcome), ("all", "p95", 0.14, 0.098))
+    told = scenario("a", outcome, comparison=compared)
+    (sentence,) = [each for each in (*explain(told), *explain_rest(told)) if each.subject == "all p95"]
+    assert says in sentence.text
+    assert sentence.kind == kind
+    if outcome == "INCONCLUSIVE":
+        assert sentence.remedy.startswith("run it again")
+    assert "second start" not in describe_change(other, compared)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "starts", "failure", "says"),
+    [
+        ("FAIL", [("all", "p95", 0.14, 0.098)], "", ": FAIL, confirmed on a second start"),
+        (
+            "INCONCLUSIVE",
+            [("all", "p95", 0.14, 0.0)],
+            "",
+            ": INCONCLUSIVE, for a second start did not confirm what the first one showed",
+        ),
+        ("FAIL", [], "base did not start", ": FAIL; a second start could not confirm it: base did not start"),
+    ],
+)
+def test_comparison__says_in_its_sentence_what_the_second_start_did(outcome, starts, failure, says):
+    compared = confirm(duet(change(outcome=outcome), outcome=outcome), *starts, failure=failure)
+    assert describe_duet(compared).endswith(says)
+    assert "second start" not in describe_duet(duet(change(outcome=outcome), outcome=outcome))
+    if failure:
+        (reason,) = explain(scenario("a", outcome, comparison=compared))
+        assert "could not be used to confirm it" in reason.text
 
 
 def test_reasons__of_what_cannot_be_trusted_come_before_limits_that_it_broke():

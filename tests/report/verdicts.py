@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
+import msgspec
+
 from ci_gate.judge.compare.comparison import Change, NotCompared
-from ci_gate.judge.compare.duet import DuetVerdict
+from ci_gate.judge.compare.duet import Confirmation, DuetVerdict, StartChange
 from ci_gate.judge.diagnosis.bottleneck import Diagnosis
 from ci_gate.judge.diagnosis.causes import Cause
 from ci_gate.judge.limits import LimitResult
@@ -106,6 +108,13 @@ def not_compared(endpoint="GET /rare", metric="p99", *, outcome="PASS"):
         needed=1000,
         outcome=Outcome(outcome),
     )
+
+
+def confirm(compared, *starts, failure=""):
+    """The comparison after a second start: ``starts`` as (endpoint, metric, first, second)."""
+    names = ("endpoint", "metric", "first", "second")
+    changes = tuple(StartChange(**dict(zip(names, start, strict=True))) for start in starts)
+    return msgspec.structs.replace(compared, confirmation=Confirmation(starts=changes, failure=failure))
 
 
 def duet(*changes, outcome="PASS", not_compared=(), findings=()):

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from ci_gate.errors import UsageError
-from ci_gate.evidence.recording import read_run, recording_folder
+from ci_gate.evidence.recording import CONFIRM, read_run, recording_folder
 from ci_gate.evidence.workload import Workload
 from ci_gate.judge.verdict import decode_verdict
 from ci_gate.run.base import open_base
@@ -66,15 +66,23 @@ def read_start(out, plan):
     return float(text.partition("started at ")[2].split()[0])
 
 
+def list_started(out, kind=""):
+    """The recordings of a comparison whose service was started, the first one first."""
+    plans = [plan for plan in read_run(out).recordings if plan.service_first is not None]
+    started = [plan for plan in plans if (recording_folder(out, plan) / "service.log").exists()]
+    names = {plan.recording: read_start(out, plan) for plan in started if plan.recording.startswith(kind)}
+    return sorted(names, key=names.__getitem__)
+
+
 @pytest.mark.slow
 def test_duet__the_same_version_passes(versions, repository, call, tmp_path):
     code, scenario, report = run(call, repository, tmp_path / "out")
     assert code == 0, report
     assert scenario.comparison.outcome in {"PASS", "INCONCLUSIVE"}  # the latter where the machine is too busy
-    plans = [plan for plan in read_run(tmp_path / "out").recordings if plan.service_first is not None]
-    started_at = {plan.recording: read_start(tmp_path / "out", plan) for plan in plans}
+    plans = [plan for plan in read_run(tmp_path / "out").recordings if plan.recording.startswith("duet")]
     drawn = sorted(plans, key=lambda plan: not plan.service_first)
-    assert sorted(started_at, key=started_at.__getitem__) == [plan.recording for plan in drawn]
+    # A green run pays nothing: no second start.
+    assert list_started(tmp_path / "out") == [plan.recording for plan in drawn]
     (change,) = [each for each in scenario.comparison.changes if each.endpoint == "all"]
     assert abs(change.change) < 0.10
     assert git(repository.folder, "worktree", "list").count("\n") == 0
@@ -109,8 +117,53 @@ def test_duet__a_slower_head_fails_though_every_limit_is_kept(versions, reposito
     (change,) = [each for each in scenario.comparison.changes if each.endpoint == "all"]
     assert 0.15 < change.change < 0.40
     assert "at most +10 %" in report
-    rejudged = call("judge", tmp_path / "out")
-    assert rejudged[0] == 1
+    assert "confirmed on a second start" in report
+    assert sorted(list_started(tmp_path / "out")) == [*CONFIRM, "duet-base", "duet-head"]
+    first, second = (list_started(tmp_path / "out", kind) for kind in ("duet", "confirm"))
+    assert [name.split("-")[1] for name in second] == [name.split("-")[1] for name in reversed(first)]
+    code, table, _ = call("judge", tmp_path / "out")
+    rejudged = decode_verdict((tmp_path / "out" / "verdict.json").read_bytes()).scenarios[0]
+    assert (code, rejudged.comparison) == (1, scenario.comparison)
+    assert "confirmed on a second start" in table
+
+
+FLAKY_HEAD = """
+from pathlib import Path
+
+if sys.argv[2:]:  # head: slow on its second start, after that under its limits, and fast on each other
+    seen = Path(sys.argv[2])
+    starts = seen.read_text() if seen.exists() else ""
+    seen.write_text(starts + "x")
+    if len(starts) == 1:
+        delay_s = 0.013
+"""
+
+
+@pytest.mark.slow
+def test_duet__a_head_that_was_slow_on_one_start_alone_does_not_fail(versions, repository, call, tmp_path):
+    text = SERVICE_WITH_DELAY.format(site=str(SITE), delay_s="delay_s", burn_s=0.0)
+    text = text.replace("class Handler", f"delay_s = 0.010\n{FLAKY_HEAD}\nclass Handler")
+    repository.write("service.py", text)
+    repository.edit(
+        "thresholds.yaml", "python service.py {port}", f"python service.py {{port}} {tmp_path}/starts"
+    )
+    code, scenario, report = run(call, repository, tmp_path / "out")
+    assert (tmp_path / "starts").read_text() == "xxx"
+    assert code == 0, report
+    assert scenario.comparison.outcome in {"PASS", "INCONCLUSIVE"}
+    (change,) = [each for each in scenario.comparison.changes if each.endpoint == "all"]
+    start = scenario.comparison.find_start(change)
+    assert start.second < 0.10 < start.first
+    assert "did not confirm" in report
+
+
+@pytest.mark.slow
+def test_duet__a_slower_head_is_started_once_where_that_is_asked_for(versions, repository, call, tmp_path):
+    repository.edit("thresholds.yaml", "{max_duration: 30s}", "{max_duration: 30s, confirm: false}")
+    versions(0.013)
+    code, scenario, report = run(call, repository, tmp_path / "out")
+    assert (code, scenario.comparison.confirmation) == (1, None), report
+    assert sorted(list_started(tmp_path / "out")) == ["duet-base", "duet-head"]
 
 
 @pytest.mark.slow

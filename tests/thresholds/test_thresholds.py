@@ -49,6 +49,7 @@ def test_minimal_file__gets_the_defaults():
     assert thresholds.on_inconclusive == "warn"
     assert thresholds.loosening_label == "thresholds-approved"
     assert (thresholds.compare.max_duration_s, thresholds.compare.alpha) == (120, 0.01)
+    assert (thresholds.compare.confirm, thresholds.compare.scatter) == (True, ())
     assert thresholds.service == Service(
         kind="command",
         target="shop --port {port}",
@@ -91,6 +92,8 @@ def test_every_key__is_read():
     assert thresholds.on_inconclusive == "block"
     assert thresholds.loosening_label == "perf: agreed"
     assert (thresholds.compare.max_duration_s, thresholds.compare.alpha) == (90, 0.005)
+    scatter = [(metric.name, ratio) for metric, ratio in thresholds.compare.scatter]
+    assert (thresholds.compare.confirm, scatter) == (True, [("p50", 0.04), ("failures", 0.001)])
     assert thresholds.service == Service(
         kind="dockerfile",
         target="docker/Dockerfile",

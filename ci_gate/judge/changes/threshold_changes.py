@@ -129,10 +129,17 @@ def _gate_rows(thresholds: Thresholds) -> Iterator[_Row]:
     blocks = thresholds.on_inconclusive == "block"
     yield ("", "", "on_inconclusive"), _Setting(text=thresholds.on_inconclusive, demand=float(blocks))
     yield ("", "", "label for loosening"), _Setting(text=thresholds.loosening_label)
-    longest_s, alpha = thresholds.compare.max_duration_s, thresholds.compare.alpha
+    compare = thresholds.compare
+    longest_s, alpha = compare.max_duration_s, compare.alpha
     # What takes longer, or may raise more false alarms, sees smaller regressions.
     yield ("", "", "compare max_duration"), _Setting(text=f"{format_exact(longest_s)} s", demand=longest_s)
     yield ("", "", "compare alpha"), _Setting(text=f"{format_exact(alpha * 100)}%", demand=alpha)
+    # A second start, and more scatter between starts, can only take back what one start would block.
+    confirm = _Setting(text="true" if compare.confirm else "false", demand=-float(compare.confirm))
+    yield ("", "", "compare confirm"), confirm
+    for metric, scatter in compare.scatter:
+        setting = _Setting(text=f"{format_exact(scatter * 100)}%", demand=-scatter, presence=-1)
+        yield ("", "", f"compare scatter {metric}"), setting
 
 
 def _service_rows(service: Service) -> Iterator[_Row]:

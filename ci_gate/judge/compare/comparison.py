@@ -47,7 +47,8 @@ class Change(StrictValue, frozen=True):
     ``head`` are the plain figures of the phase; ``change`` is the paired estimate, which compares like with
     like and so need not be their ratio. ``low`` to ``high`` is the interval that excludes 0 where the change
     is real, after Holm and for this analysis. ``worst`` is the uncorrected bound on the worse side. ``mde``
-    is the least worsening that this analysis would have shown to be real with probability `POWER`.
+    is the least worsening that this analysis would have shown to be real with probability `POWER`. What two
+    starts decided together is real only where each of them shows enough of it.
     """
 
     endpoint: str
@@ -124,20 +125,61 @@ def compare(
     may be (0.1 is 10 %, for shares 10 points); ``alpha`` is the whole run's, ``interim`` says what of it is
     spent now. Raises ValueError where the phase is shorter than `MIN_BLOCKS` blocks.
     """
+    answers = measure(base, head, endpoints=endpoints, tolerances=tolerances, phase=phase, interim=interim)
+    return judge_answers(answers, interim, alpha)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What was measured of one metric of one endpoint, or why it was not."""
+
+    endpoint: str
+    metric: Metric
+    tolerance: float
+    effect: Effect | NotCompared
+
+    @property
+    def question(self) -> tuple[str, str]:
+        """Endpoint and name of the metric."""
+        return self.endpoint, self.metric.name
+
+
+def measure(
+    base: SideSamples,
+    head: SideSamples,
+    *,
+    endpoints: Sequence[str],
+    tolerances: Mapping[str, float],
+    phase: Phase,
+    interim: InterimAnalysis,
+) -> tuple[Answer, ...]:
+    """An answer to every question, in their order. As `compare`, which judges them."""
     if phase.most_blocks < MIN_BLOCKS:
         raise ValueError(f"a comparison needs {format_exact(MIN_BLOCKS * MIN_BLOCK_S)} s of load at least")
-    questions = tuple(_questions(base.within(phase), head.within(phase), endpoints, tolerances))
-    answers = [(question, question.measure(phase, interim)) for question in questions]
-    effects = [(question, answer) for question, answer in answers if isinstance(answer, Effect)]
-    weights = weigh_endpoints([question.endpoint for question, _ in effects])
+    questions = _questions(base.within(phase), head.within(phase), endpoints, tolerances)
+    return tuple(
+        Answer(
+            endpoint=question.endpoint,
+            metric=question.metric,
+            tolerance=question.tolerance,
+            effect=question.measure(phase, interim),
+        )
+        for question in questions
+    )
+
+
+def judge_answers(answers: Sequence[Answer], interim: InterimAnalysis, alpha: float) -> Comparison:
+    """Each effect at its share of ``alpha``, as far as this analysis may spend it."""
+    effects = [(answer, answer.effect) for answer in answers if isinstance(answer.effect, Effect)]
+    weights = weigh_endpoints([answer.endpoint for answer, _ in effects])
     needed = [interim.needed_alpha(effect.p_value) for _, effect in effects]
     levels = [interim.level(each) for each in holm_levels(needed, weights, alpha)]
     return Comparison(
         changes=tuple(
-            _judge(question, effect, level, alpha)
-            for (question, effect), level in zip(effects, levels, strict=True)
+            _judge(answer, effect, level, alpha)
+            for (answer, effect), level in zip(effects, levels, strict=True)
         ),
-        not_compared=tuple(answer for _, answer in answers if isinstance(answer, NotCompared)),
+        not_compared=tuple(answer.effect for answer in answers if isinstance(answer.effect, NotCompared)),
     )
 
 
@@ -224,16 +266,16 @@ def _questions(
                 )
 
 
-def _judge(question: _Question, effect: Effect, level: float, alpha: float) -> Change:
-    worse = question.metric.worse
+def _judge(answer: Answer, effect: Effect, level: float, alpha: float) -> Change:
+    worse = answer.metric.worse
 
     def relative(size: float) -> float:
-        return size if question.metric.is_share else float(np.expm1(min(size, _MAX_LOG)))
+        return size if answer.metric.is_share else float(np.expm1(min(size, _MAX_LOG)))
 
     half = effect.bound(level)
     change = Change(
-        endpoint=question.endpoint,
-        metric=question.metric.name,
+        endpoint=answer.endpoint,
+        metric=answer.metric.name,
         base=effect.base,
         head=effect.head,
         change=relative(effect.estimate),
@@ -242,7 +284,7 @@ def _judge(question: _Question, effect: Effect, level: float, alpha: float) -> C
         worst=relative(effect.estimate + worse * effect.bound(alpha)),
         p_value=effect.p_value,
         mde=abs(relative(worse * (half + effect.bound(1 - POWER)))),
-        tolerance=question.tolerance,
+        tolerance=answer.tolerance,
         windows=effect.windows,
         is_real=effect.p_value <= level,
         outcome=Outcome.INCONCLUSIVE,

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
 from typing import Final, Literal
 
 import msgspec
 import numpy as np
 
-from ci_gate.evidence.ranges import Count, Quantity, Share
+from ci_gate.evidence.ranges import Count, Quantity, Share, Value
 from ci_gate.evidence.readings import StrictValue
-from ci_gate.evidence.recording import DUET_BASE, DUET_HEAD, RecordingPlan
+from ci_gate.evidence.recording import RecordingPlan
 from ci_gate.evidence.sample_table import count_ids
 from ci_gate.evidence.samples import UNSENT
-from ci_gate.judge.compare.comparison import Change, Comparison, NotCompared, compare, settle
+from ci_gate.judge.compare.comparison import (
+    Answer,
+    Change,
+    Comparison,
+    NotCompared,
+    judge_answers,
+    measure,
+    settle,
+)
 from ci_gate.judge.compare.interim import InterimAnalysis, plan_interim
 from ci_gate.judge.compare.windows import Phase, SideSamples
 from ci_gate.judge.log_ends import shorten_failure
@@ -34,11 +41,32 @@ NOT_COMPARED: Final = "not-compared"
 _SIDES: Final[tuple[Literal["base", "head"], ...]] = ("base", "head")
 
 
+class StartChange(StrictValue, frozen=True):
+    """What each of two starts alone reads of one question, as `Change.change`."""
+
+    endpoint: str
+    metric: str
+    first: Value
+    second: Value
+
+
+class Confirmation(StrictValue, frozen=True):
+    """What a second start said of a comparison that would have blocked.
+
+    ``starts`` are of the questions that either the first start or both together call worse than tolerated.
+    ``failure`` is why the second start could not be used, and the first decides; empty where it was used.
+    """
+
+    starts: tuple[StartChange, ...]
+    failure: str = ""
+
+
 class DuetVerdict(StrictValue, frozen=True):
     """What the comparison with base showed. ``alpha`` is of this scenario, over all interim analyses.
 
     A finding on a side says that its measurement cannot be trusted. One that only head has makes the scenario
-    INVALID; any other leaves the comparison inconclusive.
+    INVALID; any other leaves the comparison inconclusive. Where a second start was used, the changes that
+    ``confirmation`` names are of both starts together.
     """
 
     outcome: Outcome
@@ -48,24 +76,19 @@ class DuetVerdict(StrictValue, frozen=True):
     changes: tuple[Change, ...]
     not_compared: tuple[NotCompared, ...]
     findings: tuple[Finding, ...]
+    confirmation: Confirmation | None = None  # None: the first start did not fail, or decides alone
 
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether it fails by two starts together."""
+        used = self.confirmation is not None and not self.confirmation.failure
+        return used and self.outcome == Outcome.FAIL
 
-def judge_planned_duet(
-    scenario: Scenario,
-    settings: Compare,
-    plans: Mapping[str, RecordingPlan],
-    recordings: Mapping[str, ClassifiedRecording],
-    failure: str | None,
-    rules: tuple[Rule, ...] = RULES,
-) -> DuetVerdict:
-    """The verdict on the duet that ``plans`` ask for. ``plans`` and ``recordings`` are by recording.
-
-    ``failure`` is why it was not measured to its end.
-    """
-    base, head = map(recordings.get, (DUET_BASE, DUET_HEAD))
-    if failure or base is None or head is None:
-        return without_duet(settings, failure or "base and head were to be compared, and were not measured")
-    return judge_duet(scenario, settings, (plans[DUET_BASE], plans[DUET_HEAD]), (base, head), rules)
+    def find_start(self, change: Change) -> StartChange | None:
+        """What each start read of a change; None where one start alone decided it."""
+        starts = self.confirmation.starts if self.confirmation else ()
+        asked = change.endpoint, change.metric
+        return next((each for each in starts if (each.endpoint, each.metric) == asked), None)
 
 
 def judge_duet(
@@ -76,20 +99,10 @@ def judge_duet(
     rules: tuple[Rule, ...] = RULES,
 ) -> DuetVerdict:
     """Decide at the first analysis that is clear. ``plans`` and ``recordings`` are of base, then of head."""
+    findings = check_sides(scenario, plans, recordings, rules)
     sides = tuple(recording.steady for recording in recordings)
-    findings = tuple(
-        finding
-        for side, plan, recording in zip(_SIDES, plans, recordings, strict=True)
-        for finding in _check_side(side, scenario, plan, recording, rules)
-    )
-    begin_s = max(side.begin_s for side in sides)
-    is_begun = all(side.duration_s > 0 for side in sides)
-    lasted_s = min(side.end_s for side in sides) - begin_s if is_begun else 0.0
-    reached = [
-        interim
-        for interim in _plan_analyses(plans[0], recordings, settings, lasted_s)
-        if interim.duration_s <= lasted_s
-    ]
+    begin_s, lasted_s = find_common(sides)
+    reached = find_reached(plans[0], recordings, settings)
     outcome = Outcome.INCONCLUSIVE
     comparison, analyses = Comparison(changes=(), not_compared=()), 0
     for interim in reached:
@@ -99,13 +112,29 @@ def judge_duet(
             break
     return DuetVerdict(
         outcome=weigh(findings, outcome),
-        duration_s=reached[analyses - 1].duration_s if analyses else max(lasted_s, 0.0),
+        duration_s=reached[analyses - 1].duration_s if analyses else lasted_s,
         analyses=analyses,
         alpha=settings.alpha,
         changes=comparison.changes,
         not_compared=comparison.not_compared,
         findings=findings,
     )
+
+
+def find_common(sides: tuple[SteadyPhase, ...]) -> tuple[float, float]:
+    """Since when both sides were under steady load, in Unix seconds, and for how long; 0 s for never."""
+    begin_s = max(side.begin_s for side in sides)
+    is_begun = all(side.duration_s > 0 for side in sides)
+    return begin_s, max(min(side.end_s for side in sides) - begin_s, 0.0) if is_begun else 0.0
+
+
+def find_reached(
+    plan: RecordingPlan, recordings: tuple[ClassifiedRecording, ...], settings: Compare
+) -> list[InterimAnalysis]:
+    """The planned analyses for which both sides were loaded long enough."""
+    _, lasted_s = find_common(tuple(recording.steady for recording in recordings))
+    planned = _plan_analyses(plan, recordings, settings, lasted_s)
+    return [interim for interim in planned if interim.duration_s <= lasted_s]
 
 
 def _plan_analyses(
@@ -168,17 +197,23 @@ def compare_at(
     settings: Compare,
 ) -> Comparison:
     """The comparison on what both sides did in the first ``interim.duration_s`` after ``begin_s``."""
+    return judge_answers(measure_at(interim, begin_s, sides, scenario), interim, settings.alpha)
+
+
+def measure_at(
+    interim: InterimAnalysis, begin_s: float, sides: tuple[SteadyPhase, ...], scenario: Scenario
+) -> tuple[Answer, ...]:
+    """What `compare_at` judges."""
     called = {side.strings[number] for side in sides for number in count_ids(side.samples["endpoint"])[0]}
     names = sorted(called - {UNSENT})  # an arrival without a request is a failure of all, and of no endpoint
     base, head = (_side_samples(side, names) for side in sides)
-    return compare(
+    return measure(
         base,
         head,
         endpoints=names,
         tolerances={tolerance.metric.name: tolerance.ratio for tolerance in scenario.regression},
         phase=Phase(begin_s=begin_s, end_s=begin_s + interim.duration_s),
         interim=interim,
-        alpha=settings.alpha,
     )
 
 
@@ -191,6 +226,20 @@ def _side_samples(steady: SteadyPhase, names: list[str]) -> SideSamples:
         latency_ms=steady.latency_ms,
         success=steady.success,
         resources=steady.resources,
+    )
+
+
+def check_sides(
+    scenario: Scenario,
+    plans: tuple[RecordingPlan, RecordingPlan],
+    recordings: tuple[ClassifiedRecording, ClassifiedRecording],
+    rules: tuple[Rule, ...] = RULES,
+) -> tuple[Finding, ...]:
+    """What keeps base's recording, then head's, from being trusted or from showing something."""
+    return tuple(
+        finding
+        for side, plan, recording in zip(_SIDES, plans, recordings, strict=True)
+        for finding in _check_side(side, scenario, plan, recording, rules)
     )
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 SPENDING_EXPONENT: Final = 2.0
 MIN_INTERIM_S: Final = 30.0
+MAX_ANALYSES: Final = 3
 
 _PER_DECADE: Final = 8  # of the alphas at which a gain is computed: the next smaller one is used
 _SMALLEST_ALPHA: Final = 1e-12  # below, nothing is gained
@@ -65,7 +66,7 @@ class InterimAnalysis:
         return needed
 
 
-def plan_interim(max_duration_s: float, count: int = 3) -> tuple[InterimAnalysis, ...]:
+def plan_interim(max_duration_s: float, count: int = MAX_ANALYSES) -> tuple[InterimAnalysis, ...]:
     """At most ``count`` analyses, equally spaced by `MIN_INTERIM_S` of load or more, one at the end."""
     count = max(1, min(count, int(max_duration_s / MIN_INTERIM_S)))
     shares = tuple((k + 1) / count for k in range(count))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ci_gate.evidence.ranges import Count, Quantity, Version
 from ci_gate.evidence.readings import StrictValue
-from ci_gate.evidence.recording import RESET_CHECKS, decode_document
+from ci_gate.evidence.recording import CONFIRM, RESET_CHECKS, decode_document
 from ci_gate.judge.scenario_evidence import ScenarioEvidence
 from ci_gate.judge.timeline.timeline import Timeline, draw_timeline
 
@@ -47,10 +47,12 @@ def make_timeline(scenarios: Iterable[ScenarioTimeline]) -> RunTimeline:
 
 
 def draw_scenario(evidence: ScenarioEvidence) -> ScenarioTimeline:
-    """The timeline of one scenario, without its reset checks; empty where nothing was recorded."""
-    recordings = {
-        name: recording for name, recording in evidence.recordings.items() if name not in RESET_CHECKS
-    }
+    """The timeline of one scenario; empty where nothing was recorded.
+
+    Without reset checks and the second start of a comparison: the page draws neither.
+    """
+    left_out = {*RESET_CHECKS, *CONFIRM}
+    recordings = {name: recording for name, recording in evidence.recordings.items() if name not in left_out}
     latencies = {
         name: recording.steady.latency_ms[recording.steady.success] for name, recording in recordings.items()
     }

@@ -1,0 +1,51 @@
+"""Whether a measurement has to be made once more: others had the machine, or it would block head."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ci_gate.evidence.readings import MachineReading
+from ci_gate.evidence.recording import (
+    CONFIRM,
+    DUET_BASE,
+    DUET_HEAD,
+    RecordingPlan,
+    read_lines,
+    read_recording,
+    recording_folder,
+)
+from ci_gate.judge.compare.duet import DuetVerdict, judge_duet
+from ci_gate.judge.foreign import is_much
+from ci_gate.judge.outcome import Outcome
+from ci_gate.judge.steady import classify
+from ci_gate.judge.validity.findings import make_rule_input
+from ci_gate.judge.validity.machine_rules import MACHINE_TAKEN
+from ci_gate.thresholds import Compare, Scenario
+
+
+def find_taker(folder: Path, scenario: Scenario, plan: RecordingPlan) -> str | None:
+    """Who took the machine while limits were broken that this alone can break; None where there is none.
+
+    Nor where the scenario relaxes the rule: then they are judged as they are.
+    """
+    is_relaxed = any(relaxed.code == MACHINE_TAKEN.code for relaxed in scenario.relax)
+    if is_relaxed or not (folder / "samples.bin").exists():
+        return None
+    if not any(map(is_much, read_lines(folder / "machine.jsonl", MachineReading))):
+        return None  # as mostly; all samples need not be read for it
+    rule_input = make_rule_input(scenario, plan, classify(read_recording(folder), scenario.accept))
+    return next((message for _, message in MACHINE_TAKEN.find(rule_input)), None)
+
+
+def find_red(
+    out: Path, scenario: Scenario, settings: Compare, plans: Mapping[str, RecordingPlan]
+) -> DuetVerdict | None:
+    """The comparison that was just measured, where it would block and may be confirmed; else None."""
+    folders = [recording_folder(out, plans[name]) for name in (DUET_BASE, DUET_HEAD)]
+    is_planned = settings.confirm and all(name in plans for name in CONFIRM)
+    if not is_planned or not all((folder / "samples.bin").exists() for folder in folders):
+        return None
+    base, head = (classify(read_recording(folder), scenario.accept) for folder in folders)
+    verdict = judge_duet(scenario, settings, (plans[DUET_BASE], plans[DUET_HEAD]), (base, head))
+    return verdict if verdict.outcome == Outcome.FAIL else None
