@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -14,12 +15,14 @@ from ci_gate.cli.json_output import format_option
 from ci_gate.cli.options import make_options, service_environment
 from ci_gate.cli.run import measure_and_judge, out_option, quiet_option
 from ci_gate.errors import BadInputError, OutsideError, UsageError
+from ci_gate.evidence.workload import share_by_weight
 from ci_gate.measure.locustfile.workloads import describe_workloads
-from ci_gate.thresholds import ALL_ENDPOINTS, DEFAULT_FILE, LocustSettings, Thresholds, parse_thresholds
-from ci_gate.thresholds.yaml.text import write_scalar
+from ci_gate.thresholds import ALL_ENDPOINTS, DEFAULT_FILE, Thresholds, parse_thresholds
+from ci_gate.thresholds.yaml.text import write_scalar, write_text
 
 _PROFILE: Final = "pull_request"  # what `ci-gate run` takes, once --write has made the file
 _SCENARIO: Final = "first"
+_USERS: Final = 20
 _MAX_SPAWN_RATE: Final = 10
 _LIMIT: Final = re.compile(r"(?:(?P<endpoint>\S+ .*\S) )?(?P<metric>[^\s:]+)\s*:\s*(?P<bound>\S+)")
 _LIMIT_FORM: Final = "'p95: 300ms' of all requests, or 'GET /items p95: 300ms' of one endpoint"
@@ -33,12 +36,37 @@ class _Line:
     option: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Given:
+    """What Locust is given beside users and service: the keys of a scenario of the same names, as texts."""
+
+    args: str | None
+    env: tuple[str, ...]  # NAME=TEXT, or NAME, whose value is the environment's
+    tags: tuple[str, ...]
+    exclude_tags: tuple[str, ...]
+    host: str | None
+    directory: str | None
+    shape: str | None
+
+
 @click.command("try")
 @click.argument("locustfile")
 @click.option("--url", required=True, help="Where the service is: http://127.0.0.1:8000.")
-@click.option("--users", type=click.IntRange(1), default=20, show_default=True, help="Of all classes.")
+@click.option("--users", type=click.IntRange(1), help=f"Of all classes.  [default: {_USERS}]")
 @click.option("--duration", default="30s", show_default=True, help="Of the phase that is judged.")
 @click.option("--limit", "limits", multiple=True, help=f"{_LIMIT_FORM}; may be given again.")
+@click.option("--args", help="'--tenant acme': values for options that the locustfile adds.")
+@click.option(
+    "--env",
+    multiple=True,
+    metavar="NAME=TEXT",
+    help="A variable of the locustfile; NAME alone: ${NAME}, which is the environment's. May be given again.",
+)
+@click.option("--tags", multiple=True, help="Only tasks with this tag; may be given again.")
+@click.option("--exclude-tags", multiple=True, help="No tasks with this tag; may be given again.")
+@click.option("--host", help="Of users that are no HTTP users: 127.0.0.1:5432.")
+@click.option("--directory", help="Locust's working folder, for relative paths.")
+@click.option("--shape", help="The LoadTestShape that says how many users run; --users scales it.")
 @click.option("--write", "writes", is_flag=True, help=f"Write {DEFAULT_FILE} of these options.")
 @out_option
 @quiet_option
@@ -46,7 +74,7 @@ class _Line:
 def try_command(  # noqa: PLR0913 - one parameter for each option
     locustfile: str,
     url: str,
-    users: int,
+    users: int | None,
     duration: str,
     limits: tuple[str, ...],
     out: Path | None,
@@ -54,6 +82,7 @@ def try_command(  # noqa: PLR0913 - one parameter for each option
     writes: bool,
     quiet: bool,
     as_json: bool,
+    **given: Any,  # noqa: ANN401 - the fields of _Given
 ) -> int:
     """Put the load of LOCUSTFILE on a service that runs at --url, and judge it, without a thresholds.yaml.
 
@@ -62,11 +91,16 @@ def try_command(  # noqa: PLR0913 - one parameter for each option
     """
     if writes and Path(DEFAULT_FILE).exists():
         raise UsageError(f"{DEFAULT_FILE} is there already: --write would write over it")
-    lines = _write_lines(_path_from_here(locustfile), url, users, duration, limits)
-    thresholds = _parse(lines)
-    options = make_options(thresholds, (), _PROFILE, base=None, out=out)
+    scenario = (
+        _Line(text=f"    locustfile: {write_scalar(_path_from_here(locustfile))}", option="LOCUSTFILE"),
+        *_write_given(_Given(**given)),
+    )
+    shape = given["shape"]
+    load = () if shape else _share_users(locustfile, scenario, users or _USERS)
+    thresholds = _parse((*_draft(url, duration), *scenario, *load, *_limit_lines(limits)))
+    options = make_options(thresholds, (), _PROFILE, base=None, out=out, users=users if shape else None)
     if writes:
-        _write(thresholds)
+        _write(thresholds, f" --users {users}" if shape and users else "")
     return measure_and_judge(options, quiet=quiet, as_json=as_json)
 
 
@@ -79,31 +113,59 @@ def _path_from_here(locustfile: str) -> str:
     return path.resolve().relative_to(here.resolve()).as_posix()
 
 
-def _write_lines(
-    locustfile: str, url: str, users: int, duration: str, limits: tuple[str, ...]
-) -> tuple[_Line, ...]:
-    settings = LocustSettings(locustfiles=(locustfile,))
+def _write_given(given: _Given) -> Iterator[_Line]:
+    if given.directory:
+        yield _Line(text=f"    directory: {write_scalar(given.directory)}", option="--directory")
+    if given.env:
+        yield _Line(text="    env:", option="--env")
+    for each in given.env:
+        name, is_set, text = each.partition("=")
+        value = text if is_set else f"${{{name}}}"
+        yield _Line(text=f"      {write_scalar(name)}: {write_text(value)}", option=f"--env {each!r}")
+    if given.args:
+        yield _Line(text=f"    args: {_write_list(_split(given.args))}", option="--args")
+    if given.tags:
+        yield _Line(text=f"    tags: {_write_list(given.tags)}", option="--tags")
+    if given.exclude_tags:
+        yield _Line(text=f"    exclude_tags: {_write_list(given.exclude_tags)}", option="--exclude-tags")
+    if given.host:
+        yield _Line(text=f"    host: {write_scalar(given.host)}", option="--host")
+    if given.shape:
+        yield _Line(text=f"    shape: {write_scalar(given.shape)}", option="--shape")
+
+
+def _split(args: str) -> list[str]:
+    try:
+        return shlex.split(args)
+    except ValueError as error:
+        raise UsageError(f"--args {args!r} cannot be read: {error}") from error
+
+
+def _write_list(words: Iterable[str]) -> str:
+    return f"[{', '.join(map(write_text, words))}]"
+
+
+def _share_users(locustfile: str, scenario: tuple[_Line, ...], users: int) -> tuple[_Line, ...]:
+    """The users of each class that has a task to run, given what the scenario says so far."""
+    one = (_Line(text="    users: {User: 1}"), _Line(text="    spawn_rate: 1"), *_limit_lines(()))
+    settings = _parse((*_draft("http://127.0.0.1:9", "30s"), *scenario, *one)).scenarios[0].locust
     workload = describe_workloads([settings], Path.cwd(), service_environment())[settings]
     if workload.error or not workload.classes:
         raise UsageError(f"{locustfile}: {workload.error or 'it has no user class that could run'}")
     if users < len(workload.classes):
         raise UsageError(f"{locustfile} has {len(workload.classes)} user classes: it needs as many --users")
-    weights = {each.name: each.weight for each in workload.classes}
-    return _draft(share_by_weight(weights, users), locustfile, url, duration, limits)
+    shares = share_by_weight(workload.classes, users)
+    return (
+        _Line(text="    users:"),
+        *(
+            _Line(text=f"      {write_scalar(name)}: {each}", option="--users")
+            for name, each in shares.items()
+        ),
+        _Line(text=f"    spawn_rate: {min(users, _MAX_SPAWN_RATE)}"),
+    )
 
 
-def share_by_weight(weights: Mapping[str, int], users: int) -> dict[str, int]:
-    """How many of ``users`` each class gets, one at least: each user goes to the class that lacks most."""
-    shares = dict.fromkeys(weights, 1)
-    exact = {name: users * weight / sum(weights.values()) for name, weight in weights.items()}
-    for _ in range(users - len(weights)):
-        shares[max(shares, key=lambda name: exact[name] - shares[name])] += 1
-    return shares
-
-
-def _draft(
-    users: dict[str, int], locustfile: str, url: str, duration: str, limits: tuple[str, ...]
-) -> tuple[_Line, ...]:
+def _draft(url: str, duration: str) -> tuple[_Line, ...]:
     return (
         _Line(
             text="# Written by `ci-gate try`. So that a service is started afresh and can be compared with"
@@ -117,15 +179,6 @@ def _draft(
         _Line(text=f"  {_PROFILE}: {{duration: {write_scalar(duration)}, warmup: 2s}}", option="--duration"),
         _Line(text="scenarios:"),
         _Line(text=f"  {_SCENARIO}:"),
-        _Line(text=f"    locustfile: {write_scalar(locustfile)}", option="LOCUSTFILE"),
-        _Line(text="    users:"),
-        *(
-            _Line(text=f"      {write_scalar(name)}: {each}", option="--users")
-            for name, each in users.items()
-        ),
-        _Line(text=f"    spawn_rate: {min(sum(users.values()), _MAX_SPAWN_RATE)}"),
-        _Line(text="    limits:"),
-        *_limit_lines(limits),
     )
 
 
@@ -140,7 +193,7 @@ def _limit_lines(limits: tuple[str, ...]) -> list[_Line]:
         by_endpoint.setdefault(found["endpoint"] or ALL_ENDPOINTS, []).append(line)
     if not any("failures" in each.text or "successes" in each.text for each in by_endpoint[ALL_ENDPOINTS]):
         by_endpoint[ALL_ENDPOINTS].append(_Line(text="        failures: 1%"))
-    lines: list[_Line] = []
+    lines = [_Line(text="    limits:")]
     for endpoint, its_lines in by_endpoint.items():
         lines += [_Line(text=f"      {write_scalar(endpoint)}:", option=its_lines[0].option), *its_lines]
     return lines
@@ -158,10 +211,10 @@ def _parse(lines: tuple[_Line, ...]) -> Thresholds:
         raise UsageError("\n".join(messages)) from error
 
 
-def _write(thresholds: Thresholds) -> None:
+def _write(thresholds: Thresholds, more: str) -> None:
     try:
         with Path(thresholds.file).open("x", encoding="utf-8") as file:
             file.write(thresholds.text)
     except OSError as error:
         raise OutsideError(f"cannot write {thresholds.file}: {error.strerror}") from error
-    click.echo(f"wrote {thresholds.file}: the same again by `ci-gate run`", err=True)
+    click.echo(f"wrote {thresholds.file}: the same again by `ci-gate run{more}`", err=True)

@@ -12,11 +12,11 @@ import click
 from ci_gate.cli.json_output import format_option
 from ci_gate.cli.options import make_options, read_thresholds
 from ci_gate.cli.run import print_capacity, thresholds_option
-from ci_gate.run.capacity import measure_capacity, plan_climb
+from ci_gate.run.capacity import hold_steady, measure_capacity, plan_climb
 from ci_gate.run.judging import judge_capacity_folder
 from ci_gate.run.progress import ProgressPrinter
 from ci_gate.thresholds.quantities import parse_duration_s
-from ci_gate.wording import format_exact
+from ci_gate.wording import count, format_exact
 
 _MIN_STEP_S: Final = 3.0
 _MAX_STEP_S: Final = 3600.0
@@ -91,21 +91,27 @@ def capacity(  # noqa: PLR0913 - one parameter for each option
     Starts the service once and puts more and more of the scenario's users on it, in the proportion of their
     classes, until throughput no longer grows, requests fail, the load generator is at its end, or --to is
     reached; then narrows down where limits begin to break. Where the workload is open (arrivals), --from and
-    --to are arrivals per second.
+    --to are arrivals per second. Where the scenario has a shape, its most users stay as long as a step lasts.
 
     Says how many users fit under the scenario's limits, where the knee is, what ran out first, and how
     throughput scales; most services take 8 to 12 steps and about 5 minutes. Evidence, capacity.json and
     capacity.html stay in --out; `ci-gate judge` judges them again, without load. Ctrl-C ends everything
     cleanly; what was measured until then stays readable.
     """
-    options = make_options(read_thresholds(thresholds_file), (scenario,), profile_name, base=None, out=out)
+    asked = make_options(read_thresholds(thresholds_file), (scenario,), profile_name, base=None, out=out)
+    options, progress = hold_steady(asked), ProgressPrinter(sys.stderr, quiet=quiet)
+    if options is not asked:
+        users = count(options.scenarios[0].user_count, "user")
+        progress.say(
+            f"{scenario}: each step holds its users steady; the shape, up to {users}, is not followed"
+        )
     climb = plan_climb(
         options.scenarios[0], lowest=lowest, highest=highest, growth=growth, duration_s=duration_s
     )
     warmup_s = max(options.profile.warmup_s, _MIN_WARMUP_S)
     profile = dataclasses.replace(options.profile, duration_s=duration_s, warmup_s=warmup_s)
     options = dataclasses.replace(options, profile=profile)
-    measure_capacity(options, climb, ProgressPrinter(sys.stderr, quiet=quiet))
+    measure_capacity(options, climb, progress)
     return print_capacity(
         judge_capacity_folder(options.out, options.thresholds), options.out, as_json=as_json
     )

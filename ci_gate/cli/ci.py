@@ -36,7 +36,6 @@ from ci_gate.report.annotations import clean_log_line
 from ci_gate.report.files import TIMELINE_FILE, write_timeline, write_verdict
 from ci_gate.report.output import write_command
 from ci_gate.thresholds import DEFAULT_FILE
-from ci_gate.thresholds.overrides import replace_users
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -99,10 +98,10 @@ def _plan(
 ) -> Matrix:
     thresholds = read_thresholds(thresholds_file)
     user_count = read_count(users)
-    if user_count is not None:
-        thresholds = replace_users(thresholds, user_count)
-    scenarios = choose_scenarios(thresholds, split_names(names))
-    check_workloads(thresholds, thresholds_file.parent)
+    chosen = split_names(names)
+    choose_scenarios(thresholds, chosen)
+    thresholds, _ = check_workloads(thresholds, thresholds_file.parent, users=user_count)
+    scenarios = choose_scenarios(thresholds, chosen)
     repository, file = find_repository(thresholds_file)
     dockerfile = dockerfile or (thresholds.service.target if thresholds.service.kind == "dockerfile" else "")
     dockerfile, context = (_locate(file, each) if dockerfile else "" for each in (dockerfile, context))

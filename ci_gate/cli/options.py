@@ -73,20 +73,19 @@ def make_options(  # noqa: PLR0913 - one parameter for each option
     UsageError and BadInputError.
     """
     thresholds_file = Path(thresholds.file)
-    thresholds = thresholds if users is None else replace_users(thresholds, users)
     thresholds = thresholds if image is None else replace_image(thresholds, image)
-    profile, scenarios = choose_profile(thresholds, profile_name), choose_scenarios(thresholds, names)
-    if base and not any(scenario.regression for scenario in scenarios):
+    profile = choose_profile(thresholds, profile_name)
+    if base and not any(scenario.regression for scenario in choose_scenarios(thresholds, names)):
         raise UsageError(
             f"{thresholds.file} has no regression tolerance: there is nothing to compare with {base}"
         )
-    workloads = check_workloads(thresholds, thresholds_file.parent, _MEASURING)
+    thresholds, workloads = check_workloads(thresholds, thresholds_file.parent, _MEASURING, users=users)
     from ci_gate.run.plan import RunOptions
 
     return RunOptions(
         thresholds=thresholds,
         profile=profile,
-        scenarios=scenarios,
+        scenarios=choose_scenarios(thresholds, names),
         workloads=workloads,
         out=out or Path("ci-gate-out") / dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H%M%SZ"),
         repository=thresholds_file.resolve().parent,
@@ -98,11 +97,16 @@ def make_options(  # noqa: PLR0913 - one parameter for each option
 
 
 def check_workloads(
-    thresholds: Thresholds, repository: Path, modules: Sequence[str] = _CHECKING
-) -> dict[LocustSettings, Workload]:
-    """What the locustfiles say. Raises BadInputError where they and thresholds.yaml do not fit.
+    thresholds: Thresholds,
+    repository: Path,
+    modules: Sequence[str] = _CHECKING,
+    *,
+    users: int | None = None,
+) -> tuple[Thresholds, dict[LocustSettings, Workload]]:
+    """The thresholds, with as many ``users`` as asked for, and what the locustfiles say.
 
-    ``modules`` are imported while the locustfiles are loaded.
+    ``modules`` are imported while the locustfiles are loaded. Raises BadInputError where locustfiles and
+    thresholds.yaml do not fit, UsageError as `replace_users` does.
     """
     from ci_gate.run.secrets import keep_secrets_of
 
@@ -116,9 +120,14 @@ def check_workloads(
     )
     from ci_gate.judge.validity.feasibility import find_problems
 
+    fits = all(each.locust.shape in {None, *workloads[each.locust].shapes} for each in thresholds.scenarios)
+    if users is not None and fits:
+        shapes = {each.name: workloads[each.locust].shape for each in thresholds.scenarios}
+        peaks = {name: shape.users for name, shape in shapes.items() if shape and not shape.error}
+        thresholds = replace_users(thresholds, users, peaks)
     if problems := find_problems(thresholds, workloads):
         raise BadInputError(*problems)
-    return workloads
+    return thresholds, workloads
 
 
 def choose_profile(thresholds: Thresholds, name: str) -> Profile:

@@ -57,7 +57,7 @@ def check(thresholds_file: Path, names: tuple[str, ...], *, runs: bool, as_json:
     printed: endpoints as Locust names them, statuses, rates, requests of each task, and what failed.
     """
     thresholds = read_thresholds(thresholds_file)
-    workloads = check_workloads(thresholds, thresholds_file.parent)
+    thresholds, workloads = check_workloads(thresholds, thresholds_file.parent)
     if as_json:
         if runs:
             raise UsageError("--run prints what was seen as text: leave out --format json")

@@ -26,7 +26,7 @@ import msgspec
 
 from ci_gate.errors import EvidenceError
 from ci_gate.evidence.log_end import read_log_end
-from ci_gate.evidence.ranges import Count, Rate, Share, Span, Version
+from ci_gate.evidence.ranges import Count, Quantity, Rate, Span, Version
 from ci_gate.evidence.readings import (
     MachineReading,
     Mark,
@@ -72,15 +72,14 @@ class UnusedSetting(StrictValue, frozen=True):
 
 
 class ShapePlan(StrictValue, frozen=True):
-    """The LoadTestShape that says how many users run, and when.
+    """A LoadTestShape, and ``share`` times as many ``users`` as it asks for at most.
 
-    ``users`` is how many it asks for at most, ``share`` the part of them that is put on. ``ends``: it ends
-    the load itself; else the plan's duration does.
+    ``ends``: it ends the load itself; else the plan's duration does.
     """
 
     name: str
     users: Count
-    share: Share
+    share: Quantity
     ends: bool
 
     @property
@@ -123,6 +122,7 @@ class RecordingPlan(StrictValue, frozen=True):
     exclude_tags: tuple[str, ...] = ()
     host: str | None = None  # the same, of users that are no HTTP users
     shape: ShapePlan | None = None  # in place of users and spawn_rate
+    planned_users: Count | None = None  # of a step: the scenario's, or the most that its shape asks for
 
     @property
     def user_count(self) -> int:

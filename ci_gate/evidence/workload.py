@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -55,6 +56,7 @@ class UserClass(StrictValue, frozen=True):
     tasks: tuple[Task, ...]
     own_host: str | None = None
     weight: Count = 1  # by which Locust alone would share users among the classes
+    fixed_count: Count = 0  # as many of it as Locust alone would run, whatever the others; 0: by weight
 
 
 class Shape(StrictValue, frozen=True):
@@ -79,3 +81,25 @@ class Workload(StrictValue, frozen=True):
     unused: tuple[UnusedSetting, ...] = ()
     shapes: tuple[str, ...] = ()  # the names of all its shapes
     shape: Shape | None = None  # the one that the scenario asks for
+
+
+def share_by_weight(classes: Sequence[UserClass], users: int) -> dict[str, int]:
+    """How many of ``users`` each class gets, by its name, about as Locust shares them: one at least.
+
+    Those of a fixed count get that, where enough is left for the others; each other user goes to the class
+    that lacks most by its weight.
+    """
+    shares = dict.fromkeys((each.name for each in classes), 1)
+    spare = users - len(shares)
+    for each in classes:
+        more = min(max(each.fixed_count - 1, 0), max(spare, 0))
+        shares[each.name] += more
+        spare -= more
+    weights = {each.name: each.weight for each in classes if not each.fixed_count} or {
+        each.name: each.weight for each in classes
+    }
+    shared = spare + sum(shares[name] for name in weights)
+    exact = {name: shared * weight / sum(weights.values()) for name, weight in weights.items()}
+    for _ in range(spare):
+        shares[max(exact, key=lambda name: exact[name] - shares[name])] += 1
+    return shares

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from ci_gate.evidence.readings import ErrorCount
+from ci_gate.evidence.recording import Recording
 from ci_gate.evidence.samples import UNSENT
 from ci_gate.evidence.workload import Wait, Workload
 from ci_gate.judge.names import describe_called
@@ -82,18 +84,22 @@ def read_trial(scenario: Scenario, workload: Workload, classified: ClassifiedRec
             _read_class(scenario, workload, classified, user.user_class) for user in scenario.users
         ),
         errors=(*totals.start_failures, *totals.task_errors, *totals.listener_texts) if totals else (),
-        not_called=find_not_called(scenario, classified),
+        not_called=find_not_called(scenario, find_called(recording)),
         exit_code=totals.exit_code.code if totals and totals.exit_code else "",
     )
 
 
-def find_not_called(scenario: Scenario, classified: ClassifiedRecording) -> tuple[str, ...]:
-    """A line for each endpoint that the scenario names and the recording did not call, with what it called.
+def find_called(recording: Recording) -> frozenset[str]:
+    """The endpoints of its requests."""
+    return frozenset(recording.strings[number] for number in {*recording.samples["endpoint"].tolist()})
+
+
+def find_not_called(scenario: Scenario, names: Collection[str]) -> tuple[str, ...]:
+    """A line for each endpoint that the scenario names and that is not among ``names``, with what is.
 
     A task that is rare, late or under a condition may still call it in a longer run.
     """
-    recording = classified.recording
-    called = {recording.strings[number] for number in {*recording.samples["endpoint"].tolist()}} - {UNSENT}
+    called = {*names} - {UNSENT}
     return tuple(
         f"{endpoint} was not called; {describe_called(endpoint, called)}"
         for endpoint in scenario.endpoints

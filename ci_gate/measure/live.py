@@ -54,6 +54,8 @@ class RecordingTail:
         self._marks: dict[str, float] = {}
         self._steady_began_s: float | None = None  # by the wall clock, as samples are
         self._recent = np.empty((0, 2))  # end of request in s, response time in ms
+        self._endpoints: set[int] = set()  # those of the requests, as numbers of their texts
+        self._first_s: float | None = None  # by the wall clock, when the first request was sent
 
     def read(self) -> Progress:
         """Take in what was written since the last call."""
@@ -79,6 +81,16 @@ class RecordingTail:
         return self._failures
 
     @property
+    def called(self) -> frozenset[str]:
+        """The endpoints that were called so far, in the ramp too."""
+        return frozenset(self._texts[number] for number in self._endpoints)
+
+    @property
+    def lasted_s(self) -> float:
+        """How long ago the first request was sent; 0 before it."""
+        return 0.0 if self._first_s is None else time.time() - self._first_s
+
+    @property
     def is_steady_reached(self) -> bool:
         """Whether the steady phase has begun."""
         return self._steady_began_s is not None
@@ -102,6 +114,9 @@ class RecordingTail:
         rows = read_samples(self._folder / "samples.bin", first_row=self._requests)
         self._requests += len(rows)
         self._take_texts()  # after the rows: a text is written before the first row that has it
+        self._endpoints |= {*rows["endpoint"].tolist()}
+        if self._first_s is None and len(rows):
+            self._first_s = float(rows["start_s"].min())
         success = self._find_successes(rows, tuple(self._texts))
         self._failures += int((~success).sum())
         good = rows[success]

@@ -17,6 +17,7 @@ from ci_gate.evidence.recording import (
     recording_folder,
     write_json,
 )
+from ci_gate.evidence.workload import share_by_weight
 from ci_gate.judge.capacity.load_step import Step, judge_step
 from ci_gate.judge.capacity.stepping import Climb, NextStep, choose_next
 from ci_gate.judge.steady import classify
@@ -28,21 +29,51 @@ from ci_gate.run.scenarios import record_step
 from ci_gate.run.session import Session, make_folder, started_service
 from ci_gate.service.guard.watchdog import Watchdog
 from ci_gate.service.needs import NeedsAround
-from ci_gate.thresholds import Scenario
+from ci_gate.thresholds import Scenario, UserCount
 from ci_gate.thresholds.overrides import share_users
 
+_RAMP_S: Final = 10.0  # of the users that stand in place of a shape
 _SPAN: Final = 8
 """Without a word about it, the climb is from an eighth of the scenario's load to eight times as much."""
+
+
+def hold_steady(options: RunOptions) -> RunOptions:
+    """The options with steady users in place of the shape of their one scenario, if it has one.
+
+    As many as the shape asks for at most, shared among the classes as Locust shares them: a step shows what a
+    load does that stays as it is. Raises UsageError where that number is not known.
+    """
+    (scenario,) = options.scenarios
+    workload = options.workloads[scenario.locust]
+    if not scenario.locust.shape:
+        return options
+    shape = workload.shape
+    if shape is None or shape.error or not shape.users:
+        raise UsageError(
+            f"{scenario.name}: how many users shape {scenario.locust.shape} asks for is not known before it "
+            "runs: there is no load to begin from"
+        )
+    users = max(shape.users, len(workload.classes))
+    shares = share_by_weight(workload.classes, users)
+    steady = dataclasses.replace(
+        scenario,
+        locust=dataclasses.replace(scenario.locust, shape=None),
+        users=tuple(UserCount(user_class=name, count=n, at=scenario.at) for name, n in shares.items()),
+        spawn_rate=max(users / _RAMP_S, 1.0),
+    )
+    others = (each for each in options.thresholds.scenarios if each.name != scenario.name)
+    return dataclasses.replace(
+        options,
+        thresholds=dataclasses.replace(options.thresholds, scenarios=(steady, *others)),
+        scenarios=(steady,),
+        workloads={**options.workloads, steady.locust: msgspec.structs.replace(workload, shape=None)},
+    )
 
 
 def plan_climb(
     scenario: Scenario, *, lowest: int | None, highest: int | None, growth: float, duration_s: float
 ) -> Climb:
     """The loads to try, in users or arrivals per second. Raises UsageError for a climb that cannot be."""
-    if scenario.locust.shape:
-        raise UsageError(
-            f"{scenario.name} has a shape, which says how many users run: there is none to raise"
-        )
     is_open = scenario.arrivals_per_s is not None
     usual = scenario.arrivals_per_s or scenario.user_count
     least = 1 if is_open else len(scenario.users)
@@ -143,4 +174,4 @@ class _Ladder:
         profile = dataclasses.replace(options.profile, duration_s=upcoming.duration_s)
         workload = options.workloads[scenario.locust]
         plan = plan_recording(scaled, profile, workload, options.seed + number)
-        return msgspec.structs.replace(plan, recording=STEP.format(number))
+        return msgspec.structs.replace(plan, recording=STEP.format(number), planned_users=scenario.user_count)

@@ -96,7 +96,9 @@ def _plan_shape(scenario: Scenario, workload: Workload) -> ShapePlan | None:
         return None
     shape = workload.shape
     ends = shape is not None and shape.lasts_s is not None
-    return ShapePlan(name=scenario.locust.shape, users=shape.users if shape else 0, share=1.0, ends=ends)
+    users = shape.users if shape else 0
+    share = scenario.peak_users / users if scenario.peak_users and users else 1.0
+    return ShapePlan(name=scenario.locust.shape, users=users, share=share, ends=ends)
 
 
 def plan_duet(
@@ -117,7 +119,8 @@ def plan_duet(
     longest = dataclasses.replace(profile, duration_s=settings.max_duration_s + DUET_MARGIN_S)
     plan = plan_recording(shared, longest, workload, seed)
     if plan.shape:
-        plan = msgspec.structs.replace(plan, shape=msgspec.structs.replace(plan.shape, share=share))
+        shape = msgspec.structs.replace(plan.shape, share=plan.shape.share * share)
+        plan = msgspec.structs.replace(plan, shape=shape)
     # The service that is started first is a little slower: that must not always be the same side.
     chance = random.Random(f"{seed} {scenario.name}")  # noqa: S311 - a seed makes the same run again
     service_first, load_first = chance.choice((True, False)), chance.choice((True, False))

@@ -24,7 +24,7 @@ from ci_gate.evidence.recording import (
 )
 from ci_gate.judge.compare.interim import MAX_ANALYSES
 from ci_gate.judge.steady import classify
-from ci_gate.judge.trial import find_not_called
+from ci_gate.judge.trial import find_called, find_not_called
 from ci_gate.measure.load_run import Generator, Job, record
 from ci_gate.run.base import BaseVersion, open_base
 from ci_gate.run.once_more import find_red, find_taker
@@ -129,7 +129,7 @@ def _warn_of_names(session: Session, scenario: Scenario, plan: RecordingPlan | N
     """Within seconds, and not after the load: a rare or late task may still call them."""
     if plan:
         recording = read_recording(recording_folder(session.options.out, plan))
-        for line in find_not_called(scenario, classify(recording, scenario.accept)):
+        for line in find_not_called(scenario, find_called(recording)):
             session.progress.say(f"{scenario.name}: before the load {line}")
 
 
@@ -150,12 +150,14 @@ def _run_alone(session: Session, scenario: Scenario, plan: RecordingPlan) -> str
 def _record_alone(session: Session, scenario: Scenario, plan: RecordingPlan) -> str | None:
     ramp_s = scenario.user_count / scenario.spawn_rate + scenario.ramp_s
     shape = plan.shape
-    users = f"{shape.name}, up to {count(shape.users, 'user')}" if shape else count(plan.user_count, "user")
+    users = count(plan.user_count, "user")
+    users = f"{shape.name}, up to {users}" if shape else users
     what = f"{scenario.name}: {users}"
     session.progress.start(what, ramp_s + plan.warmup_s + plan.duration_s)
     options = session.options
     with started(session, options.thresholds.service, options.repository, "head", plan) as load:
-        watch = AloneWatch(session.progress, scenario, load[0])
+        warns = RESET_CHECKS[0] not in session.plans_of(scenario)
+        watch = AloneWatch(session.progress, scenario, load[0], warns=warns)
         ended_early = record((load,), on_second=watch.check) or watch.find_end()
     _announce(session, ended_early)
     return ended_early

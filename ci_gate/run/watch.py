@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from ci_gate.evidence.recording import read_recording
@@ -10,6 +11,7 @@ from ci_gate.judge.compare.duet import compare_at
 from ci_gate.judge.compare.interim import MAX_ANALYSES, InterimAnalysis, plan_interim
 from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.steady import classify, find_successes
+from ci_gate.judge.trial import find_not_called
 from ci_gate.judge.validity.lost_limit import NO_SUCCESS_S, LostLimit, find_lost_limit
 from ci_gate.judge.validity.reset_check import is_reset_proven
 from ci_gate.measure.live import RecordingTail
@@ -20,6 +22,7 @@ from ci_gate.wording import count
 
 # Requests sent before an interim analysis are awaited this long; the verdict is made on all of them.
 _SETTLE_S = 2.0
+_NAMES_AFTER_S = 5.0
 
 
 class Watch:
@@ -57,13 +60,24 @@ class ResetCheckWatch:
 
 
 class AloneWatch(Watch):
-    """Of head alone: the load is of no use once nothing succeeds and a limit is broken whatever comes."""
+    """Of head alone: the load is of no use once nothing succeeds and a limit is broken whatever comes.
+
+    ``warns``: nothing before this load has shown which endpoints are called, so that its begin does.
+    """
 
     _lost: LostLimit | None = None
     _failures = 0  # when all was read last: that takes time beside a load, and tells nothing without new ones
 
+    def __init__(self, progress: ProgressPrinter, scenario: Scenario, job: Job, *, warns: bool) -> None:
+        super().__init__(progress, scenario, job)
+        self._names_due_s = _NAMES_AFTER_S if warns else math.inf
+
     def check(self) -> bool:
         super().check()
+        if self._tail.lasted_s >= self._names_due_s:
+            self._names_due_s = math.inf
+            for line in find_not_called(self._scenario, self._tail.called):
+                self._progress.say(f"  in the first {_NAMES_AFTER_S:.0f} s of load {line}")
         if self._tail.no_success_for_s < NO_SUCCESS_S or self._tail.failures == self._failures:
             return False
         self._failures = self._tail.failures

@@ -6,7 +6,8 @@ import dataclasses
 import math
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 from ci_gate.errors import UsageError
 from ci_gate.thresholds import DEFAULT_PORT, RATE, Limit, Scenario, Thresholds, parse_thresholds
@@ -14,28 +15,51 @@ from ci_gate.thresholds.values import WORST
 from ci_gate.thresholds.yaml.edit import edit_yaml
 from ci_gate.thresholds.yaml.source import KeyPath, read_yaml
 
+NO_PEAKS: Final[Mapping[str, int]] = MappingProxyType({})
 
-def replace_users(thresholds: Thresholds, total: int) -> Thresholds:
+
+def replace_users(thresholds: Thresholds, total: int, peaks: Mapping[str, int] = NO_PEAKS) -> Thresholds:
     """The thresholds with ``total`` users in each scenario, its classes in the same proportion.
 
-    With fewer users, limits on ``rate`` are lowered by the same share; no other limit changes. The text is
-    changed too, on the same lines, so that evidence holds what the run used and can be judged again.
-    Raises UsageError where a scenario has more classes than users, BadInputError where there are too many.
+    Under a shape, ``total`` run at most, in the proportion of what the shape asks for; ``peaks`` is how many
+    that is at most, by the scenario's name. With fewer users, limits on ``rate`` are lowered by the same
+    share; no other limit changes. The text is changed too, on the same lines, so that evidence holds what the
+    run used and can be judged again. Raises UsageError where a scenario has more classes than users or the
+    peak of its shape is not known, BadInputError where there are too many.
     """
-    edits = dict(edit for scenario in thresholds.scenarios for edit in _find_edits(scenario, total))
+    usual = {each.name: _count_usual(each, peaks) for each in thresholds.scenarios}
+    edits = dict(
+        edit
+        for scenario in thresholds.scenarios
+        for edit in _find_edits(scenario, total, usual[scenario.name])
+    )
     data = read_yaml(thresholds.text, thresholds.file).data
-    return parse_thresholds(edit_yaml(thresholds.text, data, _apply(data, edits)), thresholds.file)
+    edited = parse_thresholds(edit_yaml(thresholds.text, data, _apply(data, edits)), thresholds.file)
+    scenarios = tuple(
+        dataclasses.replace(each, peak_users=total) if each.locust.shape else each
+        for each in edited.scenarios
+    )
+    return dataclasses.replace(edited, scenarios=scenarios)
+
+
+def _count_usual(scenario: Scenario, peaks: Mapping[str, int]) -> int:
+    """The users of the scenario without the option."""
+    shape = scenario.locust.shape
+    if not shape:
+        return scenario.user_count
+    if not peaks.get(scenario.name):
+        raise UsageError(
+            f"{scenario.name}: how many users shape {shape} asks for is not known before it runs: "
+            "it takes no other number"
+        )
+    return peaks[scenario.name]
 
 
 def share_users(scenario: Scenario, total: int) -> dict[str, int]:
     """How many of ``total`` users each class gets, by class name, rounded by largest remainder; one at least.
 
-    Raises UsageError where there are more classes than users, or a shape says how many there are.
+    Raises UsageError where there are more classes than users.
     """
-    if scenario.locust.shape:
-        raise UsageError(
-            f"{scenario.name} has a shape, which says how many users run: it takes no other number"
-        )
     if total < len(scenario.users):
         raise UsageError(
             f"{scenario.name} has {len(scenario.users)} user classes: it needs as many users, not {total}"
@@ -59,12 +83,13 @@ def replace_image(thresholds: Thresholds, image: str) -> Thresholds:
     return dataclasses.replace(thresholds, service=service)
 
 
-def _find_edits(scenario: Scenario, total: int) -> Iterator[tuple[KeyPath, int | str]]:
+def _find_edits(scenario: Scenario, total: int, usual: int) -> Iterator[tuple[KeyPath, int | str]]:
     """Yields the path of each value that changes, with its new value."""
     place: KeyPath = ("scenarios", scenario.name)
-    for name, count in share_users(scenario, total).items():
-        yield (*place, "users", name), count
-    share = Fraction(total, scenario.user_count)
+    if scenario.users:
+        for name, count in share_users(scenario, total).items():
+            yield (*place, "users", name), count
+    share = Fraction(total, usual)
     if share < 1 and scenario.arrivals_per_s is None:
         for limit in scenario.limits:
             if limit.metric.whole == RATE:

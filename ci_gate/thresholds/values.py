@@ -119,6 +119,7 @@ class Scenario:
     regression: tuple[Tolerance, ...]
     compare_load: float  # share of the load that base and head each bear while they are compared
     at: Position
+    peak_users: int | None = None  # of a shape, where an option of the run scales it; None: as it asks itself
 
     @property
     def locustfile(self) -> str:

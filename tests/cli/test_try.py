@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ci_gate.cli.attempt import share_by_weight
+from ci_gate.evidence.workload import UserClass, share_by_weight
 from ci_gate.judge.verdict import decode_verdict
 from ci_gate.thresholds import parse_thresholds
 from tests.conftest import LOCUSTFILE
@@ -58,6 +58,60 @@ def test_try__a_broken_limit_fails(folder, site, call):
     assert not (folder / "thresholds.yaml").exists()
 
 
+OPTIONS = """
+import os
+from locust import HttpUser, LoadTestShape, constant, events, tag, task
+
+@events.init_command_line_parser.add_listener
+def add(parser):
+    parser.add_argument("--tenant", default="nobody")
+
+class Visitor(HttpUser):
+    wait_time = constant(0.05)
+
+    @tag("buy")
+    @task
+    def buy(self):
+        tenant = self.environment.parsed_options.tenant
+        with open("region.txt") as file:
+            self.client.get("/ok", name=f"/{tenant}/{os.environ['KEY']}/{os.environ['REGION']}/{file.read()}")
+
+    @tag("buy", "slow")
+    @task
+    def look(self):
+        self.client.get("/status/500", name="/slow")
+
+    @task
+    def other(self):
+        self.client.get("/status/500", name="/other")
+
+class Wave(LoadTestShape):
+    def tick(self):
+        return (8, 100) if self.get_run_time() < 4 else None
+"""
+
+
+def test_try__gives_the_locustfile_what_the_keys_of_a_scenario_would(folder, site, call, monkeypatch):
+    monkeypatch.setenv("KEY", "k3y")
+    (folder / "load" / "region.txt").write_text("north")
+    (folder / "load" / "own.py").write_text(OPTIONS)
+    given = ("--args", "--tenant 'acme 7'", "--env", "KEY", "--env", "REGION=07", "--directory", "load")
+    given = (*given, "--tags", "buy", "--exclude-tags", "slow", "--shape", "Wave", "--users", "4")
+    out = folder / "out"
+    code, table, progress = call("try", "load/own.py", "--url", site, *given, "--write", "--out", out)
+    assert code == 0, table + progress
+    (scenario,) = decode_verdict((out / "verdict.json").read_bytes()).scenarios
+    assert [each.endpoint for each in scenario.endpoints[1:]] == ["GET /acme 7/k3y/07/north"]
+    assert scenario.users == 4
+    text = (folder / "thresholds.yaml").read_text()
+    assert "k3y" not in text
+    (written,) = parse_thresholds(text, "thresholds.yaml").scenarios
+    assert written.locust.args == ("--tenant", "acme 7")
+    assert dict(written.locust.env) == {"KEY": "${KEY}", "REGION": "07"}
+    assert written.locust.shape == "Wave"
+    assert "the same again by `ci-gate run --users 4`" in progress
+
+
 @pytest.mark.parametrize(
     ("weights", "users", "shares"),
     [
@@ -66,10 +120,21 @@ def test_try__a_broken_limit_fails(folder, site, call):
         ({"A": 99, "B": 1}, 10, [9, 1]),
         ({"A": 1, "B": 1, "C": 1}, 20, [7, 7, 6]),
         ({"A": 5, "B": 1}, 2, [1, 1]),
+        # Those below 0 are fixed counts.
+        ({"A": -1, "B": 1}, 20, [1, 19]),
+        ({"A": -4, "B": 3, "C": 1}, 12, [4, 6, 2]),
+        ({"A": -40, "B": 1}, 12, [11, 1]),
+        ({"A": -2, "B": -3}, 10, [5, 5]),
     ],
 )
 def test_users__are_shared_by_weight_and_no_class_is_left_out(weights, users, shares):
-    assert list(share_by_weight(weights, users).values()) == shares
+    classes = [
+        UserClass(
+            name=name, wait=None, tasks=(), **({"fixed_count": -weight} if weight < 0 else {"weight": weight})
+        )
+        for name, weight in weights.items()
+    ]
+    assert list(share_by_weight(classes, users).values()) == shares
 
 
 @pytest.mark.parametrize(
@@ -85,6 +150,17 @@ def test_users__are_shared_by_weight_and_no_class_is_left_out(weights, users, sh
         (["load/visits.py", "--duration", "30"], "--duration: 'duration' cannot be '30' (allowed: "),
         (["load/visits.py", "--url", "localhost:8000"], "--url: 'url' cannot be 'localhost:8000' (allowed: "),
         (["load/visits.py", "--users", "1"], "load/visits.py has 2 user classes: it needs as many --users"),
+        (["load/visits.py", "--args", "--tenant 'acme"], '--args "--tenant \'acme" cannot be read: '),
+        (
+            ["load/visits.py", "--args", "--tenant acme"],
+            "load/visits.py: locust: error: unrecognized arguments: --tenant",
+        ),
+        (["load/visits.py", "--env", "1A=b"], "--env '1A=b': "),
+        (["load/visits.py", "--env", "A=1", "--env", "A=2"], "--env 'A=2': "),
+        (["load/visits.py", "--tags", "a b"], "--tags: "),
+        (["load/visits.py", "--directory", "../load"], "--directory: "),
+        (["load/visits.py", "--host", "a b"], "--host: "),
+        (["load/visits.py", "--shape", "Wave"], "has no LoadTestShape 'Wave'"),
         (["load/none.py"], "load/none.py: there is no such file"),
         (["/etc/hostname"], "/etc/hostname is not in this folder"),
     ],

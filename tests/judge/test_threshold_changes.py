@@ -284,7 +284,8 @@ def test_compare_load__less_of_it_is_loosened():
                    "before_start_timeout_s", "before_each", "before_each_timeout_s", "processes", "ca",
                    "cpus", "memory_bytes"}, {"at"}),
         (Scenario, {"name", "locust", "users", "spawn_rate", "arrivals_per_s", "ramp_s", "accept",
-                    "expected", "relax", "limits", "regression", "compare_load"}, {"at"}),
+                    "expected", "relax", "limits", "regression", "compare_load"},
+         {"at", "peak_users"}),  # the option of a run says that, and no file
             (LocustSettings, {"locustfiles", "directory", "env", "args", "tags", "exclude_tags", "host",
                               "shape"},
              set()),

@@ -64,13 +64,64 @@ def test_check__refuses_a_shape_that_cannot_be(spike, call, file, old, new, mess
     assert message in check(spike, call, expect=2)
 
 
-def test_run__takes_no_other_number_of_users(spike, call):
+@pytest.mark.parametrize("command", [("run", "--users", "5"), ("capacity", "visits")])
+def test_a_shape_whose_users_are_not_known_is_not_scaled(spike, call, command):
+    spike.edit(
+        "visits.py",
+        "for until, users in",
+        "if self.runner.stats:\n            pass\n        for until, users in",
+    )
+    code, _, progress = call(*command, "--thresholds", spike.thresholds)
+    assert code == 2
+    assert "visits: how many users shape Spike asks for is not known before it runs" in progress
+
+
+def test_run__what_is_wrong_with_the_shape_is_said_before_it_is_scaled(spike, call):
+    spike.edit("thresholds.yaml", "shape: Spike", "shape: Spikes")
     code, _, progress = call("run", "--thresholds", spike.thresholds, "--users", "5")
     assert code == 2
-    assert "visits has a shape, which says how many users run" in progress
-    code, _, progress = call("capacity", "visits", "--thresholds", spike.thresholds)
-    assert code == 2
-    assert "visits has a shape" in progress
+    assert "has no LoadTestShape 'Spikes' (allowed: Spike)" in progress
+
+
+SHORT = "((1, 4), (6, 12), (9, 4))"
+
+
+@pytest.fixture
+def short_spike(spike):
+    spike.edit("visits.py", "((12, 4), (24, 12), (38, 4))", SHORT)
+    spike.edit("thresholds.yaml", "{duration: 2s, warmup: 2s}", "{duration: 2s, warmup: 0s}")
+    return spike
+
+
+@pytest.mark.parametrize(("users", "targets"), [(3, {1, 3}), (24, {8, 24})])
+def test_run__users_scale_what_the_shape_asks_for(short_spike, call, tmp_path, users, targets):
+    short_spike.edit("thresholds.yaml", "{p50: 500ms}", "{p50: 500ms, rate: 60/s}")
+    out = tmp_path / "out"
+    _, table, progress = call("run", "--thresholds", short_spike.thresholds, "--users", users, "--out", out)
+    (judged,) = decode_verdict((out / "verdict.json").read_bytes()).scenarios
+    assert judged.users == users, table + progress
+    assert f"visits: Spike, up to {users} users" in progress
+    lines = (out / "visits" / "head" / "readings.jsonl").read_text().splitlines()
+    assert {json.loads(line)["target_users"] for line in lines} == targets
+    (rate,) = (each for each in judged.limits if each.metric == "rate")
+    assert rate.text == ("15/s" if users == 3 else "60/s")
+    call("judge", out)
+    assert decode_verdict((out / "verdict.json").read_bytes()).scenarios[0].users == users
+
+
+def test_capacity__holds_the_users_of_a_shape_steady(short_spike, call, tmp_path):
+    out = tmp_path / "out"
+    arguments = ("--from", "2", "--to", "4", "--step-duration", "3s", "--out", out)
+    code, _, progress = call("capacity", "visits", "--thresholds", short_spike.thresholds, *arguments)
+    assert code in {0, 1, 3}, progress
+    assert "visits: each step holds its users steady; the shape, up to 12 users, is not followed" in progress
+    document = json.loads((out / "capacity.json").read_text())
+    assert document["planned_load"] == 12
+    assert [step["load"] for step in document["steps"]][:2] == [2, 4]
+    assert not [code for step in document["steps"] for code in step["findings"] if "users" in code["code"]]
+    before = (out / "capacity.json").read_bytes()
+    call("judge", out)
+    assert (out / "capacity.json").read_bytes() == before
 
 
 @pytest.mark.slow

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 TWO_TASKS = """
 from locust import FastHttpUser, TaskSet, constant, task
 
@@ -61,3 +63,16 @@ def test_check_run__a_service_that_does_not_start_shows_its_log(repository, call
     assert code == 4
     assert "the service ended before it was ready: exit status 3" in errors
     assert "no database here" in errors
+
+
+@pytest.mark.parametrize("name", ["GET /size/{count}", "GET /size/[count]"])
+def test_run__where_nothing_resets_the_service_the_begin_of_the_load_warns_of_names(
+    repository, call, tmp_path, name
+):
+    repository.write("visits.py", TWO_TASKS)
+    repository.edit("thresholds.yaml", "GET /ok:", f"{name}:")
+    repository.edit("thresholds.yaml", "{duration: 2s, warmup: 0s}", "{duration: 7s, warmup: 0s}")
+    _, _, progress = call("run", "--thresholds", repository.thresholds, "--out", tmp_path / "out")
+    warning = f"in the first 5 s of load {name} was not called; called instead: GET /size/[count], "
+    assert (warning in progress) == (name != "GET /size/[count]")
+    assert "in the first 5 s" not in progress.replace(warning, "")

@@ -108,7 +108,7 @@ def judge_capacity(
         ci_gate_version=run.ci_gate_version,
         scenario=scenario.name,
         unit="arrivals/s" if is_open else "users",
-        planned_load=scenario.arrivals_per_s or float(scenario.user_count),
+        planned_load=scenario.arrivals_per_s or float(scenario.user_count or plans[0].planned_users or 0),
         started_at=run.started_at,
         thresholds_file=thresholds.file,
         thresholds_sha256=thresholds.sha256,

@@ -16,7 +16,7 @@ from ci_gate.judge.limits import LimitResult, judge_limit
 from ci_gate.judge.log_ends import shorten_failure
 from ci_gate.judge.steady import ClassifiedRecording, SteadyPhase
 from ci_gate.judge.summary import EndpointSummary, summarise
-from ci_gate.thresholds import Scenario
+from ci_gate.thresholds import Scenario, UserCount
 
 Severity = Literal["invalid", "insufficient", "info"]
 """What a broken rule means for the verdict.
@@ -90,10 +90,14 @@ def make_rule_input(scenario: Scenario, plan: RecordingPlan, classified: Classif
 
 
 def as_planned(scenario: Scenario, plan: RecordingPlan) -> Scenario:
-    """The scenario with as many users of each class as the plan puts on."""
-    users = tuple(
-        dataclasses.replace(user, count=plan.users.get(user.user_class, 0)) for user in scenario.users
-    )
+    """The scenario with as many users of each class as the plan puts on.
+
+    Those of a plan that holds users steady in place of the scenario's shape stand in no file.
+    """
+    named = scenario.users
+    if scenario.locust.shape and plan.shape is None:
+        named = tuple(UserCount(user_class=name, count=0, at=scenario.at) for name in plan.users)
+    users = tuple(dataclasses.replace(user, count=plan.users.get(user.user_class, 0)) for user in named)
     return dataclasses.replace(scenario, users=users)
 
 

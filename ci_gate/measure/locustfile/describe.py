@@ -25,7 +25,7 @@ from locust.argument_parser import parse_locustfile_paths
 from locust.main import merge_locustfiles_content
 from locust.user import wait_time
 
-from ci_gate.evidence.ranges import MAX_SPAN_S
+from ci_gate.evidence.ranges import MAX_NUMBER, MAX_SPAN_S
 from ci_gate.evidence.readings import encode_json
 from ci_gate.evidence.recording import read_json
 from ci_gate.evidence.workload import GivenSettings, Task, UserClass, Wait, Workload
@@ -125,8 +125,14 @@ def _describe_class(user_class: type[User], given: GivenSettings) -> UserClass:
         wait=_describe_wait(user_class),
         tasks=tuple(tasks),
         own_host=None if given.host else find_own_host(user_class),
-        weight=user_class.weight if isinstance(user_class.weight, int) and user_class.weight > 0 else 1,
+        weight=_count_of(user_class.weight) or 1,
+        fixed_count=_count_of(user_class.fixed_count),
     )
+
+
+def _count_of(value: object) -> int:
+    """0 for what the class made of it that is no whole number above 0."""
+    return value if isinstance(value, int) and 0 < value <= MAX_NUMBER else 0
 
 
 def _describe_wait(user_class: type[User]) -> Wait | None:

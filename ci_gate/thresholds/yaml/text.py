@@ -13,6 +13,11 @@ def write_scalar(text: str) -> str:
     return yaml.safe_dump(text, width=math.inf, default_style=style).removesuffix("...\n").strip()
 
 
+def write_text(text: str) -> str:
+    """The same in quotes: it stays text where it looks like a number, and stands in a list in brackets."""
+    return yaml.safe_dump(text, width=math.inf, default_style='"').strip()
+
+
 def write_comment(text: str) -> str:
     """What can stand behind a ``#``: at most 200 printable characters."""
     return "".join(char if char.isprintable() else " " for char in text)[:200]
