@@ -103,6 +103,7 @@ PROBE_KINDS: Final = (
             "blocks_read",
             "blocks_hit",
             "statement_calls",  # of this database, by pg_stat_statements
+            "server_cpu_s",  # CPU seconds of all processes of the server, where it runs on this machine
         ),
         charts=(
             ProbeChart(

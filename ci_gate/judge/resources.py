@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ci_gate.evidence.ranges import Quantity
 from ci_gate.evidence.readings import StrictValue
 from ci_gate.evidence.recording import Recording
-from ci_gate.thresholds import CPU, MEMORY, STATEMENTS, Metric
+from ci_gate.thresholds import CPU, DEFAULT_CPU_OF, MEMORY, POSTGRES, STATEMENTS, Metric
 
 _MIN_COVERED: Final = 0.9  # of a phase, for its figures to stand for it
 _MIB: Final = 1024**2
@@ -77,12 +77,14 @@ class Resources:
     """What was read of a service and its database; CPU in ms, memory in MiB, None where nothing was.
 
     ``database`` is that whose own count ``statements`` is; None where the service counted them itself.
+    ``server_started_s`` says whose CPU is in ``cpu_ms`` beside the service's; None where nobody's is.
     """
 
     cpu_ms: Counted | None = None
     memory_mib: Held | None = None
     statements: Counted | None = None
     database: tuple[float, float] | None = None
+    server_started_s: float | None = None
 
     def counted(self, metric: Metric) -> Counted | None:
         """What is counted for each success."""
@@ -92,19 +94,39 @@ class Resources:
 NO_RESOURCES: Final = Resources()
 
 
-def read_resources(recording: Recording) -> Resources:
-    """What the machine's readings and the probes of a recording say."""
+def read_resources(recording: Recording, cpu_of: Collection[str] = DEFAULT_CPU_OF) -> Resources:
+    """What the machine's readings and the probes of a recording say; CPU is of all that ``cpu_of`` names."""
     machine = recording.machine
     used = ((each.wall_s, _times(each.service_cpu_s, 1000)) for each in machine)
     held = ((each.wall_s, _times(each.service_memory_bytes, 1 / _MIB)) for each in machine)
     own = Counted.of(_values(recording, "service", "statements"))
     of_database = None if own else Counted.of(_values(recording, "postgres", "statement_calls"))
+    cpu_ms, server = Counted.of(used), None
+    if POSTGRES in cpu_of:
+        of_server = ((at, _times(value, 1000)) for at, value in _values(recording, POSTGRES, "server_cpu_s"))
+        cpu_ms = _add(cpu_ms, Counted.of(of_server))
+        server = _find_database(recording)
     return Resources(
-        cpu_ms=Counted.of(used),
+        cpu_ms=cpu_ms,
         memory_mib=Held.of(held),
         statements=own or of_database,
         database=_find_database(recording) if of_database else None,
+        server_started_s=server[0] if server else None,
     )
+
+
+def _add(first: Counted | None, second: Counted | None) -> Counted | None:
+    """Both together, where there were readings of both; None where there never were."""
+    if first is None or second is None:
+        return None
+    begin_s = max(first.times_s[0], second.times_s[0])
+    end_s = min(first.times_s[-1], second.times_s[-1])
+    if begin_s >= end_s:
+        return None
+    times_s = np.union1d(first.times_s, second.times_s)
+    times_s = times_s[(times_s >= begin_s) & (times_s <= end_s)]
+    totals = sum(np.interp(times_s, each.times_s, each.totals) for each in (first, second))
+    return Counted(times_s=times_s, totals=np.asarray(totals, dtype=np.float64))
 
 
 def _times(value: float | None, factor: float) -> float | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ci_gate.evidence.recording import Recording, RecordingPlan, RunInfo
 from ci_gate.judge.steady import ClassifiedRecording, classify
-from ci_gate.thresholds import Scenario, Thresholds
+from ci_gate.thresholds import DEFAULT_CPU_OF, Scenario, Thresholds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +33,13 @@ def gather_evidence(
     for name, plans in planned.items():
         scenario = thresholds.scenario(name)
         accept = scenario.accept if scenario else ()
+        cpu_of = scenario.cpu_of if scenario else DEFAULT_CPU_OF
         yield ScenarioEvidence(
             name=name,
             scenario=scenario,
             plans=plans,
             recordings={
-                recording: classify(recordings[of, recording], accept)
+                recording: classify(recordings[of, recording], accept, cpu_of)
                 for of, recording in recordings
                 if of == name
             },

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,7 +19,7 @@ from ci_gate.evidence.samples import (
     THROTTLING_STATUSES,
 )
 from ci_gate.judge.resources import NO_RESOURCES, Resources, read_resources
-from ci_gate.thresholds import ALL_ENDPOINTS, Accepted
+from ci_gate.thresholds import ALL_ENDPOINTS, DEFAULT_CPU_OF, Accepted
 
 FIRST_ERROR_STATUS: Final = 400
 _TOO_MANY_REQUESTS: Final = 429
@@ -70,10 +70,13 @@ class ClassifiedRecording:
     steady: SteadyPhase
 
 
-def classify(recording: Recording, accept: Iterable[Accepted]) -> ClassifiedRecording:
+def classify(
+    recording: Recording, accept: Iterable[Accepted], cpu_of: Collection[str] = DEFAULT_CPU_OF
+) -> ClassifiedRecording:
     """The recording with its successes, by the statuses of ``accept``, its latencies and its steady phase.
 
-    The steady phase of a run that was cut off ends with its last sample.
+    CPU is that of all that ``cpu_of`` names. The steady phase of a run that was cut off ends with its last
+    sample.
     """
     samples = recording.samples
     success = find_successes(samples, recording.strings, accept)
@@ -87,7 +90,7 @@ def classify(recording: Recording, accept: Iterable[Accepted]) -> ClassifiedReco
         strings=recording.strings,
         begin_s=begin_s,
         end_s=end_s,
-        resources=read_resources(recording),
+        resources=read_resources(recording, cpu_of),
     )
     return ClassifiedRecording(recording=recording, success=success, latency_ms=latency_ms, steady=steady)
 

@@ -129,3 +129,10 @@ class UsageMeter:
             cpu_s=self._processes.add(now) if now else None,
             memory_bytes=read_own_memory(now),
         )
+
+    def read_cpu(self, now: dict[int, ProcessCpu], container_pid: int | None) -> float | None:
+        """The CPU seconds alone: to add up what memory processes share takes longer."""
+        group = read_group_use(container_pid) if container_pid is not None else None
+        if group is not None:
+            return self._group.add(group.cpu_s)
+        return self._processes.add(now) if now else None

@@ -24,7 +24,7 @@ from ci_gate.report.against_base import (
 from ci_gate.report.cells import format_measured, format_percent
 from ci_gate.report.escape import clean
 from ci_gate.report.limits import describe_limit
-from ci_gate.thresholds import ALL_ENDPOINTS, metric_of
+from ci_gate.thresholds import ALL_ENDPOINTS, CPU, metric_of
 from ci_gate.wording import count, format_number
 
 Kind = Literal["breach", "worse", "unclear", "invalid", "info"]
@@ -267,6 +267,8 @@ def describe_detectable(change: Change) -> str:
 
 def describe_missing(missing: NotCompared) -> str:
     """What kept one comparison from being made."""
+    if missing.lacking == "databases" and missing.metric == CPU.name:
+        return "was not measured: base and head share one database server, whose CPU is of both"
     if missing.lacking == "databases":
         return "was not measured: base and head share one database, which counts the statements of both"
     if missing.lacking == "readings":

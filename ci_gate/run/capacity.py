@@ -153,7 +153,9 @@ class _Ladder:
         self._progress.start(what, ramp_s + plan.warmup_s + plan.duration_s)
         folder = recording_folder(self._options.out, plan)
         record_step(session, self._scenario, dataclasses.replace(job, plan=plan, folder=folder))
-        step = judge_step(self._scenario, plan, classify(read_recording(folder), self._scenario.accept))
+        scenario = self._scenario
+        classified = classify(read_recording(folder), scenario.accept, scenario.cpu_of)
+        step = judge_step(scenario, plan, classified)
         self._progress.say(f"  {describe_step(step)}")
         self._steps.append(step)
 

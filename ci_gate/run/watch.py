@@ -131,8 +131,8 @@ class DuetWatch:
         return self._decide(self._interim.pop(0))
 
     def _decide(self, interim: InterimAnalysis) -> bool:
-        accept = self._scenario.accept
-        sides = tuple(classify(read_recording(job.folder), accept).steady for job in self._jobs)
+        accept, cpu_of = self._scenario.accept, self._scenario.cpu_of
+        sides = tuple(classify(read_recording(job.folder), accept, cpu_of).steady for job in self._jobs)
         begin_s = max(side.begin_s for side in sides)
         outcome = settle(compare_at(interim, begin_s, sides, self._scenario, self._settings))
         is_decided = outcome != Outcome.INCONCLUSIVE or interim.is_last

@@ -3,8 +3,10 @@
 from ci_gate.thresholds.locust_settings import LocustSettings
 from ci_gate.thresholds.metrics import (
     CPU,
+    DEFAULT_CPU_OF,
     FAILURES,
     MEMORY,
+    POSTGRES,
     RATE,
     STATEMENTS,
     SUCCESSES,
@@ -41,12 +43,14 @@ from ci_gate.thresholds.yaml.source import Position
 __all__ = [
     "ALL_ENDPOINTS",
     "CPU",
+    "DEFAULT_CPU_OF",
     "DEFAULT_FAILURES",
     "DEFAULT_FILE",
     "DEFAULT_PORT",
     "FAILURES",
     "MEMORY",
     "PLACEHOLDERS",
+    "POSTGRES",
     "RATE",
     "SERVICE_KINDS",
     "STATEMENTS",

@@ -138,3 +138,10 @@ def metric_of(name: str) -> Metric:
     if percentile is None:
         raise ValueError(f"{name[:_MAX_NAME]!r} is no metric")
     return Metric(name=name, unit=MS, quantile=float(Decimal(percentile[1]) / 100))
+
+
+POSTGRES: Final = "postgres"
+"""The name of PostgreSQL among probes, and in cpu_of."""
+
+DEFAULT_CPU_OF: Final = ("service",)
+"""Whose CPU counts for each success where the file does not say it."""

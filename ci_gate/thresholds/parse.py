@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from ci_gate.addresses import hide_credentials
 from ci_gate.errors import BadInputError
 from ci_gate.thresholds.locust_settings import LocustSettings
-from ci_gate.thresholds.metrics import FAILURES, SUCCESSES, Metric, metric_of, worst_window
+from ci_gate.thresholds.metrics import DEFAULT_CPU_OF, FAILURES, SUCCESSES, Metric, metric_of, worst_window
 from ci_gate.thresholds.quantities import (
     parse_bytes,
     parse_duration_s,
@@ -72,7 +72,7 @@ def parse_thresholds(text: str, file: str) -> Thresholds:
         service=_service(root.section("service")),
         probes=_probes(root.section("probes")),
         profiles=tuple(_profile(profile) for profile in root.sections("profiles")),
-        scenarios=tuple(_scenario(scenario) for scenario in root.sections("scenarios")),
+        scenarios=tuple(_scenario(scenario, root) for scenario in root.sections("scenarios")),
         on_inconclusive=root.get("on_inconclusive", "warn"),
         compare=_compare(root.section("compare")),
         loosening_label=root.section("changes").section("loosening").get("label", DEFAULT_LOOSENING_LABEL),
@@ -165,7 +165,7 @@ def _profile(profile: Section) -> Profile:
     )
 
 
-def _scenario(scenario: Section) -> Scenario:
+def _scenario(scenario: Section, root: Section) -> Scenario:
     return Scenario(
         name=scenario.name,
         locust=read_locust_settings(scenario),
@@ -188,6 +188,7 @@ def _scenario(scenario: Section) -> Scenario:
         ),
         compare_load=parse_share(scenario.get("compare_load", DEFAULT_COMPARE_LOAD)),
         at=scenario.at,
+        cpu_of=tuple(root.get("cpu_of", DEFAULT_CPU_OF)),
     )
 
 

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterator
 
 from ci_gate.errors import Problem
-from ci_gate.thresholds.metrics import CPU, FAILURES, MEMORY, METRICS, STATEMENTS, SUCCESSES
+from ci_gate.thresholds.metrics import CPU, FAILURES, MEMORY, METRICS, POSTGRES, STATEMENTS, SUCCESSES
 from ci_gate.thresholds.placeholders import (
     PLACEHOLDER,
     find_broken_in,
@@ -212,7 +212,9 @@ def _check_worst(scenario: Section) -> Iterator[Problem]:
 def _check_resources(root: Section) -> Iterator[Problem]:
     """What cannot be measured, or is not of one endpoint alone."""
     probes = root.section("probes")
-    has_statements = "postgres" in probes.data or STATEMENTS.name in probes.section("metrics").data
+    has_statements = POSTGRES in probes.data or STATEMENTS.name in probes.section("metrics").data
+    if POSTGRES in (root.get("cpu_of") or ()) and POSTGRES not in probes.data:
+        yield root.problem("cpu_of", "nothing finds the processes of 'postgres'", "probes.postgres beside it")
     for scenario in root.sections("scenarios"):
         limits = scenario.section("limits")
         for endpoint in limits.data:

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Final, Literal, get_args
 
 from ci_gate.thresholds.locust_settings import LocustSettings
-from ci_gate.thresholds.metrics import Metric
+from ci_gate.thresholds.metrics import DEFAULT_CPU_OF, Metric
 from ci_gate.thresholds.yaml.source import Position
 
 DEFAULT_FILE = "thresholds.yaml"
@@ -119,6 +119,7 @@ class Scenario:
     regression: tuple[Tolerance, ...]
     compare_load: float  # share of the load that base and head each bear while they are compared
     at: Position
+    cpu_of: tuple[str, ...] = DEFAULT_CPU_OF  # the file's: whose CPU counts for each success
     peak_users: int | None = None  # of a shape, where an option of the run scales it; None: as it asks itself
 
     @property

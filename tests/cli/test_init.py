@@ -266,6 +266,13 @@ def test_compose__names_variables_and_never_copies_their_values(tmp_path):
     thresholds = parse_thresholds(text, "thresholds.yaml")
     assert thresholds.service.ready.path == "/alive"
     assert dict(thresholds.probes.addresses) == {"postgres": "${DATABASE_URL:-}"}
+    tolerances = {each.metric.name: each.ratio for each in thresholds.scenarios[0].regression}
+    assert tolerances == {"p50": 0.1, "p95": 0.2, "cpu": 0.1, "memory": 0.2}
+    assert "# And statements: 5%, with the server has pg_stat_statements" in text
+
+
+def test_statements__are_named_only_where_a_probe_could_count_them(tmp_path):
+    assert "statements" not in draft_thresholds(look(tmp_path, Dockerfile="FROM a\nEXPOSE 8000\n"))
 
 
 def test_locustfile__that_cannot_be_loaded_is_named(tmp_path):

@@ -11,6 +11,7 @@ from ci_gate.evidence.readings import MachineReading, ProbeReading
 from ci_gate.judge.compare.comparison import settle
 from ci_gate.judge.compare.resource_effects import measure_peak, measure_per_success
 from ci_gate.judge.resources import Counted, Held, Resources, read_resources, summarise_resources
+from ci_gate.report.explain import describe_missing
 from ci_gate.thresholds import CPU, MEMORY, STATEMENTS
 from tests.judge.duets import START_S, phase, simulate
 from tests.judge.test_comparison import change_of, compared, fail_some, missing_of
@@ -140,6 +141,22 @@ def test_statements__of_one_database_are_of_both_sides_and_not_compared(of_base,
     assert len(comparison.changes) == 1 - len(lacking)
 
 
+@pytest.mark.parametrize(
+    ("of_base", "of_head", "lacking"), [(1.0, 1.0, ["databases"]), (1.0, 2.0, []), (None, None, [])]
+)
+def test_cpu__of_one_database_server_is_of_both_sides_and_not_compared(of_base, of_head, lacking):
+    base, head = (
+        replace(side, resources=replace(side.resources, server_started_s=server_s))
+        for side, server_s in zip(sides(), (of_base, of_head), strict=True)
+    )
+    comparison = compared(base, head, tolerances={"cpu": 0.1})
+    assert [missing.lacking for missing in comparison.not_compared] == lacking
+    assert [describe_missing(missing) for missing in comparison.not_compared] == [
+        "was not measured: base and head share one database server, whose CPU is of both"
+    ] * len(lacking)
+    assert len(comparison.changes) == 1 - len(lacking)
+
+
 def test_swapped_sides__mirror_the_effect():
     base, head = sides(cpu_ms=2.2, memory_mib=110.0)
     for measure in (
@@ -214,3 +231,29 @@ def test_counter__that_fell_began_again_at_nothing():
     counted = Counted.of([(0, 5.0), (1, 8.0), (2, 2.0), (3, 4.0)])
     assert counted.between(np.array([0.0, 1.0, 2.0, 3.0])) == pytest.approx([3, 2, 2])
     assert Counted.of([(0, 5.0), (1, None)]) is None
+
+
+def with_database(server_cpu_s=(0.0, 2.0), began_s=1.0, at=(0, 20)):
+    return Evidence(
+        machine=[machine(time_s, time_s / 2, 1 << 20) for time_s in (0, 10, 20)],
+        probes=[
+            probe("postgres", time_s, server_cpu_s=cpu_s, server_started_s=began_s, database_oid=1)
+            for time_s, cpu_s in zip(at, server_cpu_s, strict=True)
+        ],
+    )
+
+
+def test_cpu__is_of_all_that_cpu_of_names():
+    successes_s = np.linspace(0, 19.9, 200)
+    service = read_resources(with_database())
+    assert summarise_resources(service, successes_s, 0, 20).cpu_ms == pytest.approx(50)
+    assert service.server_started_s is None
+    both = read_resources(with_database(), ("service", "postgres"))
+    assert summarise_resources(both, successes_s, 0, 20).cpu_ms == pytest.approx(60)
+    assert both.server_started_s == 1.0
+
+
+@pytest.mark.parametrize("evidence", [with_database(at=(0, 5)), Evidence(machine=with_database().machine)])
+def test_cpu__of_a_database_that_was_not_read_is_not_known(evidence):
+    both = read_resources(evidence, ("service", "postgres"))
+    assert summarise_resources(both, np.linspace(0, 19, 20), 0, 20).cpu_ms is None

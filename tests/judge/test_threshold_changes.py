@@ -22,6 +22,7 @@ from ci_gate.thresholds import (
 DOCUMENT = {
     "schema": 1,
     "service": {"command": "shop --port {port}", "env": {"MODE": "a"}, "cpus": 2},
+    "probes": {"postgres": "${DATABASE_URL:-}"},
     "profiles": {"quick": {"duration": "20s", "warmup": "3s"}},
     "scenarios": {
         "checkout": {
@@ -167,6 +168,7 @@ EDITS = [
     ),
     (("service", "ready"), {"tcp": True}, ("changed", "", "", "service ready", "/", "tcp")),
     (("service", "ready"), "/up", ("changed", "", "", "service ready", "/", "/up")),
+    (("cpu_of",), ["service", "postgres"], ("changed", "", "", "cpu_of", "service", "service, postgres")),
     (("on_inconclusive",), "block", ("tightened", "", "", "on_inconclusive", "warn", "block")),
     (
         (*CHECKOUT, "relax"),
@@ -284,7 +286,7 @@ def test_compare_load__less_of_it_is_loosened():
                    "before_start_timeout_s", "before_each", "before_each_timeout_s", "processes", "ca",
                    "cpus", "memory_bytes"}, {"at"}),
         (Scenario, {"name", "locust", "users", "spawn_rate", "arrivals_per_s", "ramp_s", "accept",
-                    "expected", "relax", "limits", "regression", "compare_load"},
+                    "expected", "relax", "limits", "regression", "compare_load", "cpu_of"},
          {"at", "peak_users"}),  # the option of a run says that, and no file
             (LocustSettings, {"locustfiles", "directory", "env", "args", "tags", "exclude_tags", "host",
                               "shape"},

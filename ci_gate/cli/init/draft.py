@@ -65,7 +65,9 @@ def draft_files(repository: Repository, folder: str = "") -> tuple[Draft, ...]:
 def draft_thresholds(repository: Repository) -> str:
     """The text of a thresholds.yaml, with what was found as comments."""
     profile = _profile(repository)
-    scenarios = [_scenario(repository, each) for each in repository.workloads] or [_first_scenario()]
+    scenarios = [_scenario(repository, each) for each in repository.workloads] or [
+        _first_scenario(repository)
+    ]
     lines = [
         "# What is acceptable of this service under load. Edits of this file are reviewed like code.",
         "# `ci-gate check` says what is wrong or still to be filled in; `ci-gate run` measures and judges.",
@@ -136,13 +138,18 @@ def _ready(repository: Repository) -> tuple[str, str]:
 
 def _probes(compose: Compose | None) -> Iterator[str]:
     """What can be read of the servers beside the service, so that a slow run can say why."""
-    servers = {_PROBED[name]: name for name in (compose.servers if compose else ()) if name in _PROBED}
+    servers = _probed(compose)
     if compose is None or not servers:
         return
     yield "probes:    # read once a second beside the load, so that a slow run can say why"
     for (kind, variable), name in servers.items():
         yield f'  {kind}: "${{{variable}:-}}"    # {write_comment(compose.path)} has {name}'
     yield ""
+
+
+def _probed(compose: Compose | None) -> dict[tuple[str, str], str]:
+    """The servers of the compose file that can be probed, by probe and variable."""
+    return {_PROBED[name]: name for name in (compose.servers if compose else ()) if name in _PROBED}
 
 
 def _profile(repository: Repository) -> str:
@@ -169,7 +176,7 @@ def _scenario(repository: Repository, workload: Workload) -> Iterator[str]:
     for unused in workload.unused:
         if not unused.replaced:
             yield f"    # not used: {write_comment(unused.what)}: {write_comment(unused.why)}"
-    yield from _limits(workload)
+    yield from _limits(workload, repository.compose)
 
 
 def _read_number(text: str) -> int | None:
@@ -177,15 +184,15 @@ def _read_number(text: str) -> int | None:
     return int(text) if _NUMBER.fullmatch(text) else None
 
 
-def _first_scenario() -> Iterator[str]:
+def _first_scenario(repository: Repository) -> Iterator[str]:
     yield "  visits:"
     yield f"    locustfile: {LOCUSTFILE}"
     yield f"    users: {{Visitor: {_USERS}}}"
     yield f"    spawn_rate: {_USERS}"
-    yield from _limits(None)
+    yield from _limits(None, repository.compose)
 
 
-def _limits(workload: Workload | None) -> Iterator[str]:
+def _limits(workload: Workload | None, compose: Compose | None) -> Iterator[str]:
     endpoints = sorted(
         {
             endpoint
@@ -205,6 +212,9 @@ def _limits(workload: Workload | None) -> Iterator[str]:
     yield from (f"      # {write_scalar(endpoint)}: {{p95: 300ms}}" for endpoint in endpoints[:3])
     yield "    # How much worse than base head may be:"
     yield "    regression: {p50: 10%, p95: 20%, cpu: 10%, memory: 20%}"
+    if _POSTGRES in _probed(compose):
+        yield "    # And statements: 5%, with pg_stat_statements in the server and a database for each side"
+        yield "    # ({side} in its URL, or needs: {per_side: true}). Without these it is never measured."
 
 
 def _describe_wait(user: UserClass) -> str:

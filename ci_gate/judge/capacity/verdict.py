@@ -94,7 +94,7 @@ def judge_capacity(
     if scenario is None:
         raise EvidenceError("the evidence has no load steps of a scenario that thresholds.yaml knows")
     classified = {
-        name: classify(recording, scenario.accept)
+        name: classify(recording, scenario.accept, scenario.cpu_of)
         for (of, name), recording in recordings.items()
         if of == scenario.name
     }

@@ -128,6 +128,8 @@ def _settings_of(thresholds: Thresholds, other: Thresholds) -> dict[_Key, _Setti
 def _gate_rows(thresholds: Thresholds) -> Iterator[_Row]:
     blocks = thresholds.on_inconclusive == "block"
     yield ("", "", "on_inconclusive"), _Setting(text=thresholds.on_inconclusive, demand=float(blocks))
+    for cpu_of in {each.cpu_of for each in thresholds.scenarios}:
+        yield ("", "", "cpu_of"), _Setting(text=", ".join(cpu_of))
     yield ("", "", "label for loosening"), _Setting(text=thresholds.loosening_label)
     compare = thresholds.compare
     longest_s, alpha = compare.max_duration_s, compare.alpha

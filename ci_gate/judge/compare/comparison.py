@@ -25,7 +25,7 @@ from ci_gate.judge.compare.windows import (
 from ci_gate.judge.compare.worsening import exceeds, judge_change
 from ci_gate.judge.outcome import Outcome, decide
 from ci_gate.judge.quantiles import count_needed
-from ci_gate.thresholds import ALL_ENDPOINTS, FAILURES, MEMORY, RATE, STATEMENTS, Metric, metric_of
+from ci_gate.thresholds import ALL_ENDPOINTS, CPU, FAILURES, MEMORY, RATE, STATEMENTS, Metric, metric_of
 from ci_gate.wording import format_exact
 
 if TYPE_CHECKING:
@@ -85,9 +85,9 @@ class NotCompared(StrictValue, frozen=True):
 
     ``lacking`` says of what: ``samples`` where a side has fewer than ``needed``, ``windows`` where the sides
     were not called at the same times, ``readings`` where what the service used was not read, ``databases``
-    where both sides have the same one, which counts the statements of both. The outcome is PASS only for an
-    endpoint called too seldom on both sides to be compared within the longest duration: that must not keep
-    every run from passing.
+    where both sides have the same one, or with ``cpu_of`` the same server, which works for both. The outcome
+    is PASS only for an endpoint called too seldom on both sides to be compared within the longest duration:
+    that must not keep every run from passing.
     """
 
     endpoint: str
@@ -223,14 +223,20 @@ class _Question:
         return measure(self.base, self.head, phase)
 
     def _measure_resource(self, phase: Phase, interim: InterimAnalysis) -> Effect | NotCompared:
-        databases = [side.resources.database for side in (self.base, self.head)]
-        if self.metric == STATEMENTS and databases[0] is not None and databases[0] == databases[1]:
+        if self._shares_database():
             return self._lack("databases", interim)
         if self.metric == MEMORY:
             effect = measure_peak(self.base, self.head, phase)
         else:
             effect = measure_per_success(self.base, self.head, self.metric, phase)
         return effect or self._lack("readings", interim)
+
+    def _shares_database(self) -> bool:
+        """Whether what is counted of a database or its server is of both sides."""
+        base, head = self.base.resources, self.head.resources
+        if self.metric == CPU:
+            return base.server_started_s is not None and base.server_started_s == head.server_started_s
+        return self.metric == STATEMENTS and base.database is not None and base.database == head.database
 
     def _lack(self, what: Lacking, interim: InterimAnalysis) -> NotCompared:
         fewer, more = sorted(self.samples)

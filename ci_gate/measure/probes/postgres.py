@@ -16,6 +16,7 @@ from psycopg.rows import dict_row
 from ci_gate.evidence.readings import StatementReading, StatementTotal
 from ci_gate.evidence.recording import LineWriter
 from ci_gate.measure.probes.notes import NotesOnce
+from ci_gate.measure.probes.server_cpu import ServerCpu
 
 _APPLICATION: Final = "ci-gate probe"
 _CONNECT_TIMEOUT_S: Final = 2
@@ -63,6 +64,7 @@ LEFT JOIN (SELECT *,
            AND coalesce(backend_type, 'client backend') IN ('client backend', 'parallel worker')
            AND application_name IS DISTINCT FROM 'ci-gate probe') AS activity ON true
 """
+_BACKEND: Final = "SELECT /* ci-gate probe */ pg_backend_pid() AS pid, inet_client_port() AS port"
 _EXTENSION: Final = """
 SELECT /* ci-gate probe */ quote_ident(nspname) AS schema,
        current_setting('server_version_num')::int AS version
@@ -91,7 +93,7 @@ SELECT /* ci-gate probe */ DISTINCT queryid FROM {schema}.pg_stat_statements
  WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
    AND query LIKE '%/* ci-gate probe */%' AND queryid IS NOT NULL
 """
-_OWN_COUNT: Final = 5  # statements of ours
+_OWN_COUNT: Final = 6  # statements of ours
 _TIME_RENAMED_IN: Final = 130000
 
 
@@ -111,6 +113,7 @@ class PostgresProbe:
         self._statements_sql = self._calls_sql = self._own_sql = ""
         self._own_ids: list[int] = []
         self._statements_due_s = 0.0
+        self._server_cpu: ServerCpu | None = None
 
     def read(self) -> dict[str, float]:
         connection = self._connection = self._connection or self._connect()
@@ -123,7 +126,9 @@ class PostgresProbe:
         if time.monotonic() >= self._statements_due_s:
             self._statements_due_s = time.monotonic() + _STATEMENTS_EVERY_S
             self._write_statements(connection)
-        return values | self._count_calls(connection)
+        server_cpu_s = self._server_cpu.read() if self._server_cpu else None
+        of_server = {} if server_cpu_s is None else {"server_cpu_s": server_cpu_s}
+        return values | of_server | self._count_calls(connection)
 
     def disconnect(self) -> None:
         connection, self._connection = self._connection, None
@@ -150,6 +155,8 @@ class PostgresProbe:
         with _ending(connection, _REPLY_TIMEOUT_S):
             connection.execute(f"SET statement_timeout = '{_STATEMENT_TIMEOUT_S}s'")
             found = connection.execute(_EXTENSION).fetchone()
+            backend = connection.execute(_BACKEND).fetchone() or {}
+        self._server_cpu = ServerCpu(backend["pid"], backend["port"])
         if found is None:
             self._note("pg_stat_statements is not installed in this database: no slowest statements")
             self._statements_sql = self._calls_sql = ""

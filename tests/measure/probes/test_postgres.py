@@ -15,6 +15,7 @@ from ci_gate.evidence.probe_kinds import PROBE_KINDS
 from ci_gate.evidence.readings import StatementReading
 from ci_gate.evidence.recording import LineWriter, read_lines
 from ci_gate.measure.probes.postgres import PostgresProbe
+from ci_gate.measure.probes.server_cpu import ServerCpu
 
 pytestmark = pytest.mark.postgres
 
@@ -83,6 +84,7 @@ def test_idle_database__only_the_probe_is_there_and_does_not_count(url, open_pro
     values = probe.read()
     kind = next(kind for kind in PROBE_KINDS if kind.name == "postgres")
     assert {*values} == {*kind.gauges, *kind.counters} - {"statement_calls"}
+    assert "server_cpu_s" in values
     gauges = [name for name in kind.gauges if name not in {"server_started_s", "database_oid"}]
     assert {name: values[name] for name in gauges} == dict.fromkeys(gauges, 0) | {
         "max_connections": 200,
@@ -280,3 +282,31 @@ def test_max_connections_reached__is_an_error_that_says_so(url, postgres_url, op
         connection.execute("CREATE ROLE crowd LOGIN")
     with pytest.raises(psycopg.OperationalError, match="too many connections"):
         open_probe(as_user(url, "crowd")).read()
+
+
+BUSY = "SELECT count(*) FROM generate_series(1, 3000000)"
+
+
+def read_cpu(probe):
+    return probe.read().get("server_cpu_s")
+
+
+def test_server_cpu__is_of_all_processes_of_this_server_that_ended_too(url, open_probe):
+    probe = open_probe(url)
+    assert read_cpu(probe) == 0  # since the first look
+    time.sleep(0.2)
+    idle_s = read_cpu(probe)
+    began_s = time.monotonic()
+    with psycopg.connect(url, autocommit=True) as connection:
+        while time.monotonic() < began_s + 1:
+            connection.execute(BUSY)
+        lasted_s = time.monotonic() - began_s
+        running_s = read_cpu(probe)
+    assert running_s - idle_s > 0.2 * lasted_s
+    time.sleep(0.5)
+    assert read_cpu(probe) >= running_s  # the session's process is gone, what it used is not
+
+
+def test_server_cpu__of_a_server_that_is_not_found_is_not_known():
+    assert ServerCpu(2**22 - 1, 1).read() is None
+    assert ServerCpu(os.getpid(), None).read() is None  # the id is here, and is no PostgreSQL's
