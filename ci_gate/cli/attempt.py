@@ -175,6 +175,7 @@ def _draft(url: str, duration: str) -> tuple[_Line, ...]:
         _Line(text="service:"),
         _Line(text=f"  url: {write_scalar(url)}", option="--url"),
         _Line(text="  ready: {tcp: true}"),
+        _Line(text="  ready_timeout: 10s"),
         _Line(text="profiles:"),
         _Line(text=f"  {_PROFILE}: {{duration: {write_scalar(duration)}, warmup: 2s}}", option="--duration"),
         _Line(text="scenarios:"),

@@ -271,6 +271,12 @@ def test_compose__names_variables_and_never_copies_their_values(tmp_path):
     assert "# And statements: 5%, with the server has pg_stat_statements" in text
 
 
+def test_users__are_shared_by_weight_and_fixed_counts(tmp_path):
+    more = "\n\nclass Admin(Shopper):\n    fixed_count = 1\n\nclass Seller(Shopper):\n    weight = 2\n"
+    text = draft_thresholds(look(tmp_path, **{"shop.py": LOCUSTFILE + more}))
+    assert "users: {Shopper: 3, Admin: 1, Seller: 6}" in text
+
+
 def test_statements__are_named_only_where_a_probe_could_count_them(tmp_path):
     assert "statements" not in draft_thresholds(look(tmp_path, Dockerfile="FROM a\nEXPOSE 8000\n"))
 

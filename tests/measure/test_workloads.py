@@ -20,6 +20,12 @@ User = type(NAME, (User,), {{"wait_time": constant(1), "tasks": [lambda user: No
 """
 
 
+REQUIRED = """
+from locust import events
+events.init_command_line_parser.add_listener(lambda parser: parser.add_argument("--key", required=True))
+"""
+
+
 def has_ended(pid):
     try:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
@@ -80,3 +86,28 @@ def test_workloads__one_that_hangs_is_named_and_ended(tmp_path, monkeypatch):
 def test_workloads__a_file_that_is_not_there(tmp_path):
     found = describe_workloads([settings("gone.py")], tmp_path, {})
     assert found[settings("gone.py")].error == "there is no such file"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("open('users.csv')", "; 'directory: load' beside 'locustfile' would find it"),
+        ("open('data/users.csv')", "; 'directory: load' beside 'locustfile' would find it"),
+        ("open('others.csv')", "No such file or directory: 'others.csv' (load/feeder.py:1)"),
+        ("open('/users.csv')", "No such file or directory: '/users.csv' (load/feeder.py:1)"),
+        (
+            REQUIRED,
+            "the following arguments are required: --key; 'args' beside 'locustfile' give it a value",
+        ),
+    ],
+)
+def test_what_a_key_of_the_scenario_would_mend_names_it(tmp_path, line, said):
+    (tmp_path / "load" / "data").mkdir(parents=True)
+    for path in ("load/users.csv", "load/data/users.csv"):
+        (tmp_path / path).write_text("name\n")
+    (tmp_path / "load" / "feeder.py").write_text(f"{line}\n")
+    found = describe_workloads([settings("load/feeder.py")], tmp_path, dict(os.environ))
+    assert found[settings("load/feeder.py")].error.endswith(said)
+    there = settings("load/feeder.py", directory="load")
+    if "directory: load" in said:
+        assert describe_workloads([there], tmp_path, dict(os.environ))[there].error is None

@@ -18,7 +18,7 @@ from ci_gate.cli.init.workflows import (
     draft_gate,
     read_template,
 )
-from ci_gate.evidence.workload import UserClass, Workload
+from ci_gate.evidence.workload import UserClass, Workload, share_by_weight
 from ci_gate.thresholds import DEFAULT_FILE
 from ci_gate.thresholds.quantities import parse_duration_s
 from ci_gate.thresholds.rules import TODO
@@ -164,9 +164,10 @@ def _profile(repository: Repository) -> str:
 def _scenario(repository: Repository, workload: Workload) -> Iterator[str]:
     total, rate = (_read_number(repository.locust_conf.get(name, "")) for name in ("users", "spawn-rate"))
     source = "locust.conf" if total else "your own number: what you expect at the busiest"
-    each = max(1, (total or _USERS) // len(workload.classes))
-    rate = rate or min(10, each * len(workload.classes))
-    users = ", ".join(f"{write_scalar(user.name)}: {each}" for user in workload.classes)
+    total = max(total or _USERS, len(workload.classes))
+    shares = share_by_weight(workload.classes, total)
+    rate = rate or min(10, total)
+    users = ", ".join(f"{write_scalar(name)}: {share}" for name, share in shares.items())
     yield f"  {_slug(workload.locustfile)}:"
     yield f"    locustfile: {write_scalar(workload.locustfile)}"
     yield f"    users: {{{users}}}    # {source}"

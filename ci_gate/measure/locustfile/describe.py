@@ -35,6 +35,7 @@ from ci_gate.measure.locustfile.shapes import preview_shape
 from ci_gate.measure.locustfile.task_calls import count_fewest, find_endpoints
 from ci_gate.measure.locustfile.unused import Loaded, find_unused, find_wrong_arguments, take_own_variables
 
+_ARGS_HINT = "; 'args' beside 'locustfile' give it a value"
 _DECIMALS = 9  # a wait of less is none: rates are computed by it
 
 
@@ -68,10 +69,11 @@ def describe_locustfile(given: GivenSettings, root: Path, variables: Mapping[str
         why = f"SystemExit: {error}" if isinstance(error.code, str) else last or f"SystemExit: {error}"
         return Workload(locustfile=name, classes=(), error=f"{why}{_find_place(error, root)}")
     except Exception as error:  # noqa: BLE001 - the file may raise anything at all
-        message = f"{type(error).__name__}: {error}{_find_place(error, root)}"
+        message = f"{type(error).__name__}: {error}{_find_place(error, root)}{_find_hint(error, given, root)}"
         return Workload(locustfile=name, classes=(), error=message)
     if wrong := find_wrong_arguments(given.args):
-        return Workload(locustfile=name, classes=(), error=wrong)
+        hint = _ARGS_HINT if "arguments are required" in wrong else ""
+        return Workload(locustfile=name, classes=(), error=wrong + hint)
     loaded = Loaded(given=given, root=root, classes=tuple(classes.values()), shapes=tuple(shapes.values()))
     described = tuple(_describe_class(user_class, given) for user_class in classes.values())
     return Workload(
@@ -82,6 +84,18 @@ def describe_locustfile(given: GivenSettings, root: Path, variables: Mapping[str
         shapes=tuple(shapes),
         shape=preview_shape(shapes[given.shape]) if given.shape in shapes else None,
     )
+
+
+def _find_hint(error: BaseException, given: GivenSettings, root: Path) -> str:
+    """The key that would find a file which is looked for in the wrong folder, if one would."""
+    if not isinstance(error, FileNotFoundError) or not isinstance(error.filename, str):
+        return ""
+    folders = dict.fromkeys(each.rpartition("/")[0] for each in given.locustfiles)
+    looked_for = Path(error.filename)
+    if looked_for.is_absolute():
+        return ""
+    found = [each for each in folders if each and (root / each / looked_for).exists()]
+    return f"; 'directory: {found[0]}' beside 'locustfile' would find it" if found else ""
 
 
 class _Both(io.TextIOBase):
