@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from ci_gate.evidence.readings import ErrorCount
@@ -13,7 +13,8 @@ from ci_gate.evidence.workload import Wait, Workload
 from ci_gate.judge.names import describe_called
 from ci_gate.judge.steady import ClassifiedRecording
 from ci_gate.judge.summary import EndpointSummary, summarise
-from ci_gate.thresholds import Scenario
+from ci_gate.judge.validity.feasibility import Unprovable, judge_provable, offered_rate
+from ci_gate.thresholds import Profile, Scenario
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +44,8 @@ class ClassTrial:
 class Trial:
     """``endpoints[0]`` is all of them together. ``errors`` are those of users and tasks, not of requests.
 
-    ``exit_code`` is what the locustfile made Locust end with, empty where it did not.
+    ``exit_code`` is what the locustfile made Locust end with, empty where it did not. ``too_short`` are
+    limits that take longer than a profile, at the rates that were seen where the source of tasks tells none.
     """
 
     scenario: str
@@ -54,6 +56,7 @@ class Trial:
     errors: tuple[ErrorCount, ...]
     not_called: tuple[str, ...]  # a line for each endpoint that thresholds.yaml names and nobody called
     exit_code: str = ""
+    too_short: tuple[Unprovable, ...] = ()
 
     @property
     def shows_something(self) -> bool:
@@ -61,7 +64,9 @@ class Trial:
         return self.endpoints[0].successes > 0
 
 
-def read_trial(scenario: Scenario, workload: Workload, classified: ClassifiedRecording) -> Trial:
+def read_trial(
+    scenario: Scenario, profiles: Iterable[Profile], workload: Workload, classified: ClassifiedRecording
+) -> Trial:
     """What the recording of a few users shows, from the first request of an on_start on."""
     recording = classified.recording
     began, ended = recording.mark("started"), recording.mark("stopping")
@@ -75,7 +80,7 @@ def read_trial(scenario: Scenario, workload: Workload, classified: ClassifiedRec
         end_s=end_s,
     )
     totals = recording.totals
-    return Trial(
+    trial = Trial(
         scenario=scenario.name,
         users=max((sum(reading.users.values()) for reading in recording.readings), default=0),
         duration_s=whole.duration_s,
@@ -87,6 +92,8 @@ def read_trial(scenario: Scenario, workload: Workload, classified: ClassifiedRec
         not_called=find_not_called(scenario, find_called(recording)),
         exit_code=totals.exit_code.code if totals and totals.exit_code else "",
     )
+    too_short = find_too_short(scenario, profiles, workload, trial)
+    return dataclasses.replace(trial, too_short=too_short)
 
 
 def find_called(recording: Recording) -> frozenset[str]:
@@ -104,6 +111,27 @@ def find_not_called(scenario: Scenario, names: Collection[str]) -> tuple[str, ..
         f"{endpoint} was not called; {describe_called(endpoint, called)}"
         for endpoint in scenario.endpoints
         if endpoint not in called
+    )
+
+
+def find_too_short(
+    scenario: Scenario, profiles: Iterable[Profile], workload: Workload, trial: Trial
+) -> tuple[Unprovable, ...]:
+    """The limits that some profile is too short for, if tasks go on as they went; () where that is not known.
+
+    Those that the source of tasks decides are left out: `find_unprovable` has them.
+    """
+    rates = [each.rate_per_s for each in trial.classes]
+    known, requests = [rate for rate in rates if rate is not None], trial.endpoints[0].requests
+    if len(known) < len(rates) or not requests:
+        return ()
+    rate_of = {each.endpoint: sum(known) * each.requests / requests for each in trial.endpoints}
+    return tuple(
+        unprovable
+        for profile in profiles
+        for limit in scenario.limits
+        if offered_rate(scenario, workload, limit.endpoint) is None
+        if (unprovable := judge_provable(scenario, profile, limit, rate_of.get(limit.endpoint)))
     )
 
 

@@ -28,6 +28,7 @@ def render_trial(trial: Trial) -> str:
         *(line for each in trial.classes for line in _describe_class(each)),
         *_describe_errors(trial),
         *(f"warning: {line}" for line in trial.not_called),
+        *(f"too short, by what was seen: {each}" for each in trial.too_short),
     ]
     if not trial.shows_something:
         lines.append("nothing succeeded: a run of it would be INVALID")

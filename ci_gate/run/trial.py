@@ -42,4 +42,5 @@ def try_scenarios(options: RunOptions, progress: ProgressPrinter) -> Iterator[Tr
             with started(session, service, options.repository, "head", plan) as load:
                 record((load,))
             folder = load[0].folder
-            yield read_trial(scenario, workload, classify(read_recording(folder), scenario.accept))
+            classified = classify(read_recording(folder), scenario.accept)
+            yield read_trial(scenario, options.thresholds.profiles, workload, classified)

@@ -168,7 +168,6 @@ EDITS = [
     ),
     (("service", "ready"), {"tcp": True}, ("changed", "", "", "service ready", "/", "tcp")),
     (("service", "ready"), "/up", ("changed", "", "", "service ready", "/", "/up")),
-    (("cpu_of",), ["service", "postgres"], ("changed", "", "", "cpu_of", "service", "service, postgres")),
     (("on_inconclusive",), "block", ("tightened", "", "", "on_inconclusive", "warn", "block")),
     (
         (*CHECKOUT, "relax"),
@@ -261,6 +260,21 @@ def test_open_workload__is_another_load_and_its_rate_has_a_direction():
     ]
     effects = {change.direction for change in compare_thresholds(parse(DOCUMENT), parse(slow))}
     assert effects == {"changed"}
+
+
+def test_cpu_of__is_less_and_more_whichever_way_it_changes():
+    alone, both = parse(DOCUMENT), parse(edit("cpu_of", to=["service", "postgres"]))
+    assert describe(compare_thresholds(alone, both)) == [
+        ("loosened", "", "", "cpu_of service", "counted", None),
+        ("tightened", "", "", "cpu_of service, postgres", None, "counted"),
+    ]
+    assert describe(compare_thresholds(both, alone))[0][:4] == (
+        "loosened",
+        "",
+        "",
+        "cpu_of service, postgres",
+    )
+    assert not compare_thresholds(alone, parse(edit("cpu_of", to=["service"])))
 
 
 def test_compare_load__less_of_it_is_loosened():

@@ -97,3 +97,49 @@ def test_run__a_variable_that_is_not_set_is_a_problem_with_its_line(probed, call
         f"{probed.thresholds}:{line}:1: probes.redis: the environment variable PROBED_REDIS is not set"
         in said
     )
+
+
+SERVICE_WITH_DATABASE = f"""
+import importlib.util, os, sys, threading
+import psycopg
+spec = importlib.util.spec_from_file_location("site_for_tests", {str(SITE)!r})
+site = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(site)
+connection, lock = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True), threading.Lock()
+
+class Handler(site.Handler):
+    def do_GET(self):
+        if self.path == "/ok":
+            with lock:
+                connection.execute("SELECT count(*) FROM generate_series(1, 200000)")
+        super().do_GET()
+
+with site.Server(("127.0.0.1", int(sys.argv[1])), Handler) as server:
+    server.serve_forever(poll_interval=0.05)
+"""
+
+
+@pytest.mark.postgres
+def test_run__cpu_of_counts_the_server_beside_the_service(
+    repository, call, tmp_path, monkeypatch, postgres_url
+):
+    monkeypatch.setenv("DATABASE_URL", postgres_url)
+    repository.write("service.py", SERVICE_WITH_DATABASE)
+    repository.edit("thresholds.yaml", "  ready: /", '  ready: /\n  env: {DATABASE_URL: "${DATABASE_URL}"}')
+    both = 'cpu_of: [service, postgres]\nprobes: {postgres: "${DATABASE_URL}"}\nprofiles:'
+    repository.edit("thresholds.yaml", "profiles:", both)
+    repository.edit("thresholds.yaml", "{duration: 2s", "{duration: 5s")
+    repository.edit("thresholds.yaml", "    limits:\n", "    limits:\n      all: {cpu: 10s}\n")
+    out = tmp_path / "out"
+    code, table, progress = call("run", "--thresholds", repository.thresholds, "--out", out)
+    assert code == 0, table + progress
+
+    def figure():
+        (scenario,) = decode_verdict((out / "verdict.json").read_bytes()).scenarios
+        return next(limit.measured for limit in scenario.limits if limit.metric == "cpu")
+
+    with_server_ms = figure()
+    repository.edit("thresholds.yaml", "cpu_of: [service, postgres]\n", "")
+    call("judge", out, "--thresholds", repository.thresholds)
+    # A statement that counts to 200,000 takes milliseconds, an answer of the service far less.
+    assert with_server_ms > 2 * figure() > 0

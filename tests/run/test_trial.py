@@ -30,7 +30,7 @@ class Visitor(FastHttpUser):
 
 def test_check_run__prints_what_was_seen_and_warns_of_names(repository, call, tmp_path):
     repository.write("visits.py", TWO_TASKS)
-    repository.edit("thresholds.yaml", "GET /ok:", "GET /size/{count}:")
+    repository.edit("thresholds.yaml", "GET /ok:", "all: {p99: 900ms}\n      GET /size/{count}:")
     repository.edit("thresholds.yaml", "  ready: /", "  ready: /\n  before_each: rm -f nothing")
     code, printed, progress = call("check", "--run", "--thresholds", repository.thresholds)
     assert code == 0, progress
@@ -42,6 +42,11 @@ def test_check_run__prints_what_was_seen_and_warns_of_names(repository, call, tm
     assert re.search(r"Visitor: waits 0.2 s on average; 5 users: at most \d", printed)
     warning = "GET /size/{count} was not called; called instead: GET /size/[count], "
     assert f"warning: {warning}" in printed
+    too_short = (
+        r"too short, by what was seen: visits: all p99 takes 1,000 successes, profile pull_request brings"
+    )
+    assert re.search(too_short + r" at most \d+; a duration of \d+s would do", printed)
+    assert "profile long" not in printed  # 60 s of 25 tasks a second, one request each at least
     assert not (tmp_path / "ci-gate-out").exists()
 
     _, table, progress = call("run", "--thresholds", repository.thresholds, "--out", tmp_path / "out")

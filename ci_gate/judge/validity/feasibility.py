@@ -92,7 +92,11 @@ def find_unprovable(
         for scenario in thresholds.scenarios
         for profile in thresholds.profiles
         for limit in scenario.limits
-        if (unprovable := _judge_provable(scenario, profile, limit, workloads[scenario.locust]))
+        if (
+            unprovable := judge_provable(
+                scenario, profile, limit, offered_rate(scenario, workloads[scenario.locust], limit.endpoint)
+            )
+        )
     )
 
 
@@ -259,10 +263,13 @@ def _round_down(rate_per_s: float) -> str:
     return f"{math.floor(rate_per_s * (1 + _ROUNDING) * 10**decimals) / 10**decimals:,.{decimals}f}"
 
 
-def _judge_provable(
-    scenario: Scenario, profile: Profile, limit: Limit, workload: Workload
+def judge_provable(
+    scenario: Scenario, profile: Profile, limit: Limit, rate: float | None
 ) -> Unprovable | None:
-    rate = offered_rate(scenario, workload, limit.endpoint)
+    """Why the profile is too short for the limit, at a ``rate`` per second of its endpoint; None: it is not.
+
+    Nor where the rate is None, not known.
+    """
     quantile, over_s = limit.metric.quantile, limit.metric.over_s
     needed = count_needed(quantile)
     if over_s is not None and over_s > profile.duration_s * (1 + _ROUNDING):
