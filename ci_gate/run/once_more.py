@@ -46,6 +46,6 @@ def find_red(
     is_planned = settings.confirm and all(name in plans for name in CONFIRM)
     if not is_planned or not all((folder / "samples.bin").exists() for folder in folders):
         return None
-    base, head = (classify(read_recording(folder), scenario.accept) for folder in folders)
+    base, head = (classify(read_recording(folder), scenario.accept, scenario.cpu_of) for folder in folders)
     verdict = judge_duet(scenario, settings, (plans[DUET_BASE], plans[DUET_HEAD]), (base, head))
     return verdict if verdict.outcome == Outcome.FAIL else None

@@ -23,7 +23,6 @@ from ci_gate.evidence.recording import (
     write_json,
 )
 from ci_gate.judge.compare.interim import MAX_ANALYSES
-from ci_gate.judge.steady import classify
 from ci_gate.judge.trial import find_called, find_not_called
 from ci_gate.measure.load_run import Generator, Job, record
 from ci_gate.run.base import BaseVersion, open_base

@@ -41,8 +41,7 @@ PLACEHOLDERS = (
     "side",  # base or head
     "side_index",  # 0 for base, 1 for head: a Redis database of its own for each
 )
-"""What may stand in braces: in command, before_each, probes, env, and in a scenario's env, args and host.
-``${VAR}`` is none."""
+"""What may stand in braces: in commands, probes, env, and a scenario's env, args and host; not ``${VAR}``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
