@@ -73,6 +73,31 @@ def test_arrivals__rise_over_the_ramp(run_locust):
     assert begun == pytest.approx([25, 100], abs=2)
 
 
+def test_arrivals__that_are_due_when_the_end_comes_late_begin_no_more(run_locust):
+    """The machine, or a task, kept the event loop from its turn: what is due at the end is only unsent."""
+    stalling = VISITOR.replace(
+        "    class",
+        """    import gevent, time
+    from locust import events
+
+    @events.test_start.add_listener
+    def begin(environment, **_):
+        gevent.spawn(stall)
+
+    def stall():
+        while True:
+            gevent.sleep(0.02)
+            until_s = time.monotonic() + 0.5
+            while time.monotonic() < until_s:
+                pass
+
+    class""",
+    )
+    recording = run_locust(stalling, users={"Visitor": 100}, arrivals_per_s=100.0, duration_s=1.0)
+    intended = np.sort(recording.samples["intended_s"])
+    assert np.diff(intended) == pytest.approx(0.01, abs=1e-6)
+
+
 def test_arrivals__without_a_free_user_are_failures(run_locust):
     recording = run_locust(
         VISITOR.replace("/ok", "/hang"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import socketserver
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -210,6 +212,32 @@ def test_users__that_leave_by_stop_user_are_counted(run_locust):
     )
     assert recording.totals.left_users == {"Leaver": 2}
     assert recording.totals.stopped is None
+
+
+LEAVE_AT_ONCE = """
+import gevent
+from gevent.pool import Group
+from locust import User
+from ci_gate.measure.in_locust.leaving import Leavers
+
+class Leaver(User):
+    def run(self):
+        pass
+
+leavers, group = Leavers(), Group()
+leavers.watch()
+for _ in range(3):
+    Leaver(None).start(group)
+gevent.sleep(0)  # each has run; what was to be told of their ends has not been
+print(*leavers.counts.items())
+"""
+
+
+def test_users__that_leave_are_counted_before_anybody_finds_them_gone():
+    """Else the test ends with the last of them, and who ends after that does not count."""
+    script = [sys.executable, "-c", LEAVE_AT_ONCE]
+    done = subprocess.run(script, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "('Leaver', 3)\n"
 
 
 def test_variables__only_those_of_locusts_own_options_are_taken(run_locust, monkeypatch):

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from locust.exception import StopUser
 from locust.user.task import TaskSet
 
 from ci_gate.measure.in_locust.schedule import Schedule
@@ -29,6 +30,7 @@ class Arrivals:
         self._next = 0
         self._begin_s: float | None = None
         self._without_request: list[float] = []
+        self._is_over = False
         self._waiting: dict[int, tuple[Any, float]] = {}  # each user that waits, and the start it waits for
 
     def begin(self) -> float:
@@ -50,6 +52,8 @@ class Arrivals:
             tasks.wait_time = lambda: max(intended_s - self._clock(), 0.0)
             self._waiting[id(tasks.user)] = tasks.user, intended_s
             wait(tasks)
+            if self._is_over:  # its start was due when the test ended, and its turn came before its end
+                raise StopUser
             self._waiting.pop(id(tasks.user), None)
             if (unused_s := take_intended(tasks.user)) is not None:  # the last task made no request
                 self._without_request.append(unused_s)
@@ -60,10 +64,11 @@ class Arrivals:
     def take_unused(self) -> tuple[float, ...]:
         """Take the intended starts that have passed without a request: no user was free, or it made none.
 
-        For the moment in which all users that wait are ended: one whose start is due begins no more.
+        For the moment in which all users that wait are ended: none of them begins any more.
         """
         if self._begin_s is None:
             return ()
+        self._is_over = True
         overdue, self._without_request = self._without_request, []
         waiting, self._waiting = tuple(self._waiting.values()), {}
         of_last_tasks = (take_intended(user) for user, _ in waiting)
