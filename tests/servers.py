@@ -49,7 +49,9 @@ def postgres_bin() -> Path | None:
 
 
 @contextmanager
-def running_postgres(log_folder: Path, *, fsync: bool = False, gateway: str = "") -> Iterator[str]:
+def running_postgres(
+    log_folder: Path, *, fsync: bool = False, gateway: str = "", max_connections: int = 200
+) -> Iterator[str]:
     """Yield ``postgresql://postgres@127.0.0.1:PORT/postgres`` of a fresh server that ends with the block.
 
     Where the server comes with pg_stat_statements, a database may create that extension. Containers reach it
@@ -72,11 +74,12 @@ def running_postgres(log_folder: Path, *, fsync: bool = False, gateway: str = ""
             with Path(data, "pg_hba.conf").open("a") as rules:
                 rules.write(f"host all all {gateway}/16 trust\n")
         if (binaries.parent / "lib" / "pg_stat_statements.so").exists():
-            with Path(data, "postgresql.conf").open("a") as settings:
-                settings.write("shared_preload_libraries = 'pg_stat_statements'\n")
+            with Path(data, "postgresql.conf").open("a") as lines:
+                lines.write("shared_preload_libraries = 'pg_stat_statements'\n")
         pg_ctl = [*as_owner, str(binaries / "pg_ctl"), "-D", data]
         addresses = ",".join(filter(None, ["127.0.0.1", gateway]))
-        port = _start_postgres(pg_ctl, folder, log_folder, fsync=fsync, addresses=addresses)
+        settings = f"-h {addresses} -c max_connections={max_connections} -c fsync={'on' if fsync else 'off'}"
+        port = _start_postgres(pg_ctl, folder, log_folder, settings)
         try:
             yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
         finally:
@@ -95,13 +98,11 @@ def _own_for_postgres(folder: Path) -> list[str]:
     return ["setpriv", f"--reuid={owner.pw_uid}", f"--regid={owner.pw_gid}", "--clear-groups"]
 
 
-def _start_postgres(pg_ctl: list[str], folder: Path, log_folder: Path, *, fsync: bool, addresses: str) -> int:
+def _start_postgres(pg_ctl: list[str], folder: Path, log_folder: Path, settings: str) -> int:
     log = folder / "postgres.log"
     for attempt in range(1, START_ATTEMPTS + 1):
         port = free_port()
-        options = (
-            f"-p {port} -k {folder} -h {addresses} -c max_connections=200 -c fsync={'on' if fsync else 'off'}"
-        )
+        options = f"-p {port} -k {folder} {settings}"
         try:
             _run(
                 [*pg_ctl, "-l", str(log), "-o", options, "-w", "-t", str(READY_TIMEOUT_S), "start"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -119,8 +119,16 @@ class StatementTotal(StrictValue, frozen=True):
     total_ms: Milliseconds
 
 
+MAX_STATEMENTS: Final = 60
+"""Of a reading: so many that were called most often, and as many that took longest; one is often both."""
+
+
 class StatementReading(StrictValue, frozen=True):
-    """The statements that took the database longest so far."""
+    """What each statement of the database was called and took since the first reading, which has none.
+
+    Fewer than MAX_STATEMENTS are all that there were. Evidence of versions before 1.0 has the ten that took
+    longest since the server counts, in the first reading, too.
+    """
 
     wall_s: Moment
     statements: tuple[StatementTotal, ...]

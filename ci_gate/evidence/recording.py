@@ -8,7 +8,7 @@ One recording is one Locust run against one side of one scenario::
         marks.jsonl                    when a phase began: started, spawned, steady, stopping, ended
         readings.jsonl                 the generator once a second: users, CPU, event-loop lag
         machine.jsonl                  host and service once a second: CPU, memory, alive
-        probes.jsonl statements.jsonl  servers once a second, and their slowest statements, where probed
+        probes.jsonl statements.jsonl  servers once a second, and their statements, where probed
         probes.log                     what could not be had of them
         totals.json                    Locust's own totals, to check the samples against
         locust.log service.log

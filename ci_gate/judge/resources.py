@@ -86,6 +86,10 @@ class Resources:
     database: tuple[float, float] | None = None
     server_started_s: float | None = None
 
+    def shares_database(self, other: Resources) -> bool:
+        """Whether the database counts the statements of both as one."""
+        return self.database is not None and self.database == other.database
+
     def counted(self, metric: Metric) -> Counted | None:
         """What is counted for each success."""
         return self.cpu_ms if metric == CPU else self.statements
@@ -161,15 +165,16 @@ def summarise_resources(
     """The figures of a phase, given when each of its successes was due."""
     memory = resources.memory_mib
     return ResourceFigures(
-        cpu_ms=_per_success(resources.cpu_ms, successes_s, begin_s, end_s),
+        cpu_ms=per_success(resources.cpu_ms, successes_s, begin_s, end_s),
         memory_mib=memory.peak(begin_s, end_s) if memory else None,
-        statements=_per_success(resources.statements, successes_s, begin_s, end_s),
+        statements=per_success(resources.statements, successes_s, begin_s, end_s),
     )
 
 
-def _per_success(
+def per_success(
     counted: Counted | None, successes_s: NDArray[np.float64], begin_s: float, end_s: float
 ) -> float | None:
+    """What was counted in a phase for each of its successes; None where too little of it was read."""
     covered = cover([counted], begin_s, end_s)
     if counted is None or covered is None:
         return None

@@ -18,6 +18,7 @@ from ci_gate.report.detail import (
     make_endpoint_pieces,
     make_limit_pieces,
     make_more_findings,
+    make_statement_pieces,
 )
 from ci_gate.report.diagnosis import make_diagnoses, make_why
 from ci_gate.report.document import Piece, render_within
@@ -57,6 +58,7 @@ def render_report(report: Report, max_bytes: int) -> str:
         *make_diagnoses(scenarios),
         *make_limit_pieces(scenarios),
         *make_comparison_pieces(scenarios),
+        *make_statement_pieces(scenarios),
         *make_endpoint_pieces(scenarios),
         *make_more_findings(scenarios),
         make_reproduction(report.verdict, scenarios),

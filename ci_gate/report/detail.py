@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import Final
 
 from ci_gate.judge.compare.comparison import Change
+from ci_gate.judge.diagnosis.statement_growth import StatementGrowth
+from ci_gate.judge.diagnosis.statement_texts import shorten_query
 from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.outcome import WORST_FIRST
 from ci_gate.judge.summary import EndpointSummary
@@ -27,13 +29,16 @@ from ci_gate.report.outcome_words import SYMBOLS, WORDS, count_outcomes
 from ci_gate.report.reasons import MAX_REASONS, mark_sentence
 from ci_gate.thresholds import metric_of
 from ci_gate.thresholds.metrics import MS
+from ci_gate.wording import format_number
 
 _CHANGE_HEADERS: Final = ("", "metric", "base", "head", "change", "tolerance", "endpoint")
 _LIMIT_HEADERS: Final = ("", "metric", "measured", "limit", "samples", "endpoint")
 _ENDPOINT_HEADERS: Final = (
     "endpoint", "requests", "rate", "p50 / p95 / p99", "failures", "statuses"
 )  # fmt: skip
+_STATEMENT_HEADERS: Final = ("calls, base", "calls, head", "ms, base", "ms, head", "statement")
 _MAX_STATUSES: Final = 5
+_MAX_QUERY_LENGTH: Final = 110
 
 
 def make_limit_pieces(scenarios: Sequence[ScenarioVerdict]) -> Iterator[Piece]:
@@ -78,6 +83,20 @@ def _change_row(change: Change) -> tuple[str, ...]:
         keep_together(format_percent(change.tolerance)),
     )
     return SYMBOLS[change.outcome], code_span(change.metric), *figures, code_span(change.endpoint)
+
+
+def make_statement_pieces(scenarios: Sequence[ScenarioVerdict]) -> Iterator[Piece]:
+    """For each scenario a table of the statements that the database had most more of on head."""
+    for scenario in scenarios:
+        grown = scenario.diagnosis.statements if scenario.diagnosis else ()
+        rows = map(_statement_row, grown)
+        table = make_table(_STATEMENT_HEADERS, rows, "rrrrl", noun="statement", rank=Rank.LIMITS)
+        yield _put_under(table, scenario, "Statements that grew against base, for each success")
+
+
+def _statement_row(growth: StatementGrowth) -> tuple[str, ...]:
+    figures = (growth.base_calls, growth.head_calls, growth.base_ms, growth.head_ms)
+    return *map(format_number, figures), code_span(shorten_query(growth.query, _MAX_QUERY_LENGTH))
 
 
 def make_endpoint_pieces(scenarios: Sequence[ScenarioVerdict]) -> Iterator[Piece]:

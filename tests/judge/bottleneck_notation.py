@@ -39,6 +39,7 @@ COUNTERS = {
     "pool_wait_seconds",
     "pool_timeouts",
     "statements",
+    "statement_calls",
     "throttled",
     "requests",
 }

@@ -49,6 +49,7 @@ WORKERS = {"workers": 4, "workers_busy": 4}
 LOCKED = {**IDLE_DATABASE, "connections_active": 4, "waiting_lock": 4, "longest_transaction_s": 0.05}
 WORKING = {**IDLE_DATABASE, "connections_active": 5, "on_cpu": 5, "connections_total": 6}
 READING = {**IDLE_DATABASE, "waiting_io": 4.5, "blocks_read": 900, "blocks_hit": 100}
+OPEN = {**IDLE_DATABASE, "connections_idle_in_transaction": 40, "longest_transaction_s": 0.4}
 HEALTHY = {"in_flight": 0.5, "rate": 100}
 
 # Code, evidence in which it comes first, evidence near it; in both, a latency is above its limit unless
@@ -67,6 +68,16 @@ PROOFS = (
     ("database-cpu", {"pool": FULL_POOL, "database": WORKING}, {"pool": FULL_POOL}),
     ("lock-contention", {"pool": FULL_POOL, "database": LOCKED}, {"database": {**LOCKED, "waiting_lock": 0}}),
     ("database-io", {"pool": FULL_POOL, "database": READING}, {"database": {**READING, "waiting_io": 0}}),
+    (
+        "open-transaction",
+        {"pool": None, "database": OPEN},
+        {"pool": None, "database": OPEN, "is_slow": False},
+    ),
+    (
+        "open-transaction",
+        {"database": OPEN, "pool": {**FULL_POOL, "pool_size": 50, "pool_in_use": 40}},
+        {"database": OPEN, "pool": {**FULL_POOL, "pool_size": 40, "pool_in_use": 40}},
+    ),
     ("generator", {"generator": 98.0, "lag": 600.0}, {"generator": 70.0, "lag": 20.0}),
     ("redis-cpu", {"redis": {"cpu_s": 0.98}}, {"redis": {"cpu_s": 0.5}}),
     ("slow-dependency", {}, {"is_slow": False}),
@@ -116,6 +127,21 @@ def test_queue_of_the_pool__is_divided_as_its_connections_are():
 def test_queue_of_the_pool__is_known_by_the_time_waited_where_there_is_no_gauge():
     pool = {"pool_size": 5, "pool_in_use": 5, "pool_wait_seconds": 40}
     assert codes(diagnose({"pool": pool}))[0] == "connection-pool"
+
+
+def test_pool__is_named_only_where_one_was_observed():
+    for words in ({"pool": None, "database": OPEN}, {"pool": None, "database": {**OPEN, "on_cpu": 4}}):
+        diagnosis = diagnose(words)
+        assert "connection-pool" not in codes(diagnosis)
+        texts = " ".join((*diagnosis.causes[0].numbers, diagnosis.causes[0].next_step))
+        assert "pool" not in texts
+    assert "40.0 database sessions idled in a transaction, 40 at most" in diagnosis.causes[0].numbers
+
+
+def test_open_transactions__of_a_busy_cpu_are_a_number_beside_it():
+    (cause,) = diagnose({"pool": None, "database": OPEN, "cpu": 97.0}).causes
+    assert cause.code == "service-cpu"
+    assert "40.0 database sessions idled in a transaction, 40 at most" in cause.numbers
 
 
 def test_queue_of_the_workers__is_not_theirs_where_the_cpu_is_short():

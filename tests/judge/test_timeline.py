@@ -216,3 +216,16 @@ def test_listen_queue__is_drawn_where_a_connection_waited():
 
     assert max(filter(None, queues(0, 7, 3)["waiting"])) == 7
     assert queues(0, 0) is queues(None) is None
+
+
+@pytest.mark.parametrize(("kind", "name"), [("service", "statements"), ("postgres", "statement_calls")])
+def test_statements__are_drawn_for_each_success(kind, name):
+    rows = make_rows(2, [10.0] * 200)
+    readings = tuple(probe(BEGIN_S + at, kind, **{name: 60.0 * at}) for at in range(11))
+    drawn = draw_timeline(classify(make_recording(rows, probes=readings), ())).series["statements"][
+        "per success"
+    ]
+    assert {value for value in drawn if value is not None} == {3.0}
+    assert drawn.count(None) >= len(drawn) - 10
+    nobody = draw_timeline(classify(make_recording(rows), ()))
+    assert "statements" not in nobody.series

@@ -5,6 +5,7 @@ It never changes a verdict. docs/diagnosis.md has each criterion and where its a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -34,11 +35,12 @@ from ci_gate.judge.diagnosis.failures import (
 )
 from ci_gate.judge.diagnosis.observation import ProbeWindow, ResourceUsage, observe_steady
 from ci_gate.judge.diagnosis.occupancy import locate
+from ci_gate.judge.diagnosis.statement_growth import StatementGrowth, find_grown, find_statement_growth
 from ci_gate.judge.diagnosis.statements import count_statements, make_n_plus_one, subtract_first
 from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.steady import ClassifiedRecording
-from ci_gate.thresholds import RATE, Scenario, Thresholds, metric_of
+from ci_gate.thresholds import RATE, STATEMENTS, Metric, Scenario, Thresholds, metric_of
 
 MIN_SHARE: Final = 0.2
 """Of the requests' time: what holds less of it is not what makes them slow."""
@@ -51,10 +53,14 @@ _MAX_CORES_DIGITS: Final = 6  # of what run.json says of its machine, which may 
 
 
 class Diagnosis(StrictValue, frozen=True):
-    """``causes`` are ranked, empty where nothing was saturated; ``unknown`` is what was not observed."""
+    """``causes`` are ranked, empty where nothing was saturated; ``unknown`` is what was not observed.
+
+    ``statements`` are those of the database that grew most against base; of a fall they say nothing.
+    """
 
     causes: tuple[Cause, ...]
     unknown: tuple[str, ...]
+    statements: tuple[StatementGrowth, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +78,22 @@ class ScenarioContext:
     @property
     def is_too_slow(self) -> bool:
         """A latency is worse than its limit or tolerance; or the rate is, and not for want of successes."""
+        broken = self._broken
+        is_slow = any(metric.is_percentile for metric in broken)
+        return is_slow or (RATE in broken and not any(metric.is_share for metric in broken))
+
+    @property
+    def _broken(self) -> set[Metric]:
+        """The metrics whose limit or tolerance is broken."""
         changes = self.comparison.changes if self.comparison else ()
         metrics = {limit.metric for limit in self.limits if limit.outcome == Outcome.FAIL}
         metrics |= {change.metric for change in changes if change.outcome == Outcome.FAIL}
-        broken = {metric_of(name).whole for name in metrics}
-        is_slow = any(metric.is_percentile for metric in broken)
-        return is_slow or (RATE in broken and not any(metric.is_share for metric in broken))
+        return {metric_of(name).whole for name in metrics}
+
+    @property
+    def sends_more(self) -> bool:
+        """Head sends more statements to the database than its limit or tolerance allows."""
+        return STATEMENTS in self._broken
 
 
 def gather_circumstances(
@@ -115,9 +131,12 @@ def diagnose(circumstances: ScenarioContext, recordings: Mapping[str, Classified
     hindering = [cause for cause in failures if (cause.share or 0.0) >= MAX_REPLIES]
     is_slow = circumstances.is_too_slow or usage.is_stuck
     is_too_slow = is_slow and not hindering and not endings
-    waits = _find_waits(usage, head, recordings, is_too_slow=is_too_slow)
+    grown = find_grown(recordings)
+    explains = is_too_slow or (circumstances.sends_more and not hindering and not endings)
+    growths = tuple(find_statement_growth(grown, recordings[DUET_HEAD])) if grown and explains else ()
+    waits = _find_waits(usage, head, recordings, grown, growths, is_too_slow=is_too_slow)
     others = [cause for cause in failures if cause not in hindering]
-    ranked = sorted((*waits, *others), key=lambda cause: -(cause.share or 0.0))
+    ranked = sorted((*waits, *others), key=lambda cause: -math.inf if cause.share is None else -cause.share)
     return Diagnosis(
         causes=(
             *endings,
@@ -127,6 +146,7 @@ def diagnose(circumstances: ScenarioContext, recordings: Mapping[str, Classified
             *ranked,
         ),
         unknown=() if endings else tuple(_name_unobserved(usage)),
+        statements=grown,
     )
 
 
@@ -137,7 +157,13 @@ def _find_failures(scenario: Scenario, head: ClassifiedRecording) -> tuple[Cause
 
 
 def _find_waits(
-    usage: ResourceUsage, head: Recording, recordings: Mapping[str, ClassifiedRecording], *, is_too_slow: bool
+    usage: ResourceUsage,
+    head: Recording,
+    recordings: Mapping[str, ClassifiedRecording],
+    grown: tuple[StatementGrowth, ...],
+    growths: tuple[Cause, ...],
+    *,
+    is_too_slow: bool,
 ) -> Iterator[Cause]:
     """Where the requests' time went, as far as it is for want of something, or makes them too slow."""
     spent = subtract_first(head)
@@ -145,9 +171,12 @@ def _find_waits(
     left = 1.0
     counts = count_statements(recordings)
     if counts and counts.is_many_more and (short or is_too_slow):
-        extra = make_n_plus_one(counts, usage, spent)
+        extra = make_n_plus_one(counts, usage, spent, grown)
         left -= extra.share or 0.0
         yield extra
+    else:
+        left -= sum(cause.share or 0.0 for cause in growths)
+        yield from growths
     for cause in short:
         share = left * (cause.share or 0.0)
         if left == 1.0 or share >= MIN_SHARE:

@@ -16,6 +16,7 @@ from ci_gate.judge.diagnosis.describe_resources import (
     describe_io,
     describe_listen_queue,
     describe_locks,
+    describe_open_transactions,
     describe_outside,
     describe_pool,
     describe_workers,
@@ -29,6 +30,7 @@ MIN_QUEUE: Final = 1.0  # requests, on average: hardly ever none
 ONE_THREAD_CORES: Final = 1.5  # a process that uses more is not held by one thread
 MAX_THROTTLED: Final = 0.1  # of the quota's time
 LATE_S: Final = 0.1
+_MAJORITY: Final = 0.5
 
 UNKNOWN: Final = "unknown"
 """The code of the cause that is left where too little was observed: its next step speaks of what was not."""
@@ -118,6 +120,19 @@ def is_pool_full(usage: ResourceUsage) -> bool:
     return size > 0 and in_use >= FULL * size and count_pool_queue(usage) >= MIN_QUEUE
 
 
+def are_transactions_open(usage: ResourceUsage) -> bool:
+    """Connections are held by transactions that do nothing, and no pool is full of them.
+
+    Without a pool that was observed, nothing else holds one while the database idles.
+    """
+    idle = usage.postgres.mean("connections_idle_in_transaction") or 0.0
+    in_use = usage.service.mean("pool_in_use")
+    if in_use is None:
+        return True
+    idle_in_use = in_use - (usage.postgres.mean("connections_active") or 0.0)
+    return not is_pool_full(usage) and idle > 0 and idle >= _MAJORITY * idle_in_use
+
+
 def is_database_full(usage: ResourceUsage) -> bool:
     """It works on as many statements as this machine has cores; those of another machine are not known."""
     return usage.host_cores is not None and (usage.postgres.mean("on_cpu") or 0.0) >= FULL * usage.host_cores
@@ -150,6 +165,8 @@ def find_resource(name: str, usage: ResourceUsage, cpu: CpuLimit | None) -> Reso
     """The place of this name; the CPU and the outside are called by what was seen of them."""
     if name == "service":
         return _CPU[cpu or name_cpu(usage)]
+    if name == "pool" and are_transactions_open(usage):
+        return _OPEN_TRANSACTION
     if name == "outside":
         return next(resource for resource in _OUTSIDE if resource.is_full(usage))
     return _PLACES[name]
@@ -220,6 +237,13 @@ _PLACES: Final[dict[str, Resource]] = {
         describe=describe_generator,
     ),
 }
+_OPEN_TRANSACTION: Final = Resource(
+    code="open-transaction",
+    title="transactions that are kept open while the database has nothing to do for them",
+    next_step="commit before computing or calling other systems, and begin as late as possible",
+    is_full=lambda _seen: False,
+    describe=describe_open_transactions,
+)
 _CPU: Final[dict[CpuLimit, Resource]] = {
     "service-cpu": Resource(
         code="service-cpu",

@@ -7,10 +7,12 @@ from typing import Final
 
 from ci_gate.evidence.readings import StatementTotal
 from ci_gate.judge.diagnosis.observation import ResourceUsage
+from ci_gate.judge.diagnosis.statement_texts import shorten_query
 from ci_gate.judge.foreign import describe_takers
 from ci_gate.wording import count, format_exact, format_number
 
 _MAX_QUERY_LENGTH: Final = 160
+_MIN_IDLE: Final = 0.5  # sessions, on average: less is no more than one that is just at it
 
 
 def describe_pool(usage: ResourceUsage) -> Iterator[str]:
@@ -33,8 +35,25 @@ def describe_locks(usage: ResourceUsage) -> Iterator[str]:
     yield f"{usage.postgres.mean('waiting_lock') or 0.0:.1f} database sessions waited for a lock"
     if (longest_s := usage.postgres.peak("longest_transaction_s")) is not None:
         yield f"the longest transaction was {format_number(longest_s)} s old"
+    yield from _describe_idle_sessions(usage)
     if deadlocks := usage.postgres.rate("deadlocks"):
         yield f"{format_number(deadlocks)} deadlocks a second"
+
+
+def describe_open_transactions(usage: ResourceUsage) -> Iterator[str]:
+    """Sessions that idle in a transaction, beside a database and a service that have little to do."""
+    yield from _describe_idle_sessions(usage)
+    if (longest_s := usage.postgres.peak("longest_transaction_s")) is not None:
+        yield f"the longest transaction was {format_number(longest_s)} s old"
+    cores = "" if usage.service_cores is None else f"; the service used {usage.service_cores:.2f} cores"
+    yield f"the database worked on {usage.postgres.mean('on_cpu') or 0.0:.1f} statements{cores}"
+
+
+def _describe_idle_sessions(usage: ResourceUsage) -> Iterator[str]:
+    idle = usage.postgres.mean("connections_idle_in_transaction") or 0.0
+    if idle >= _MIN_IDLE:
+        most = usage.postgres.peak("connections_idle_in_transaction")
+        yield f"{idle:.1f} database sessions idled in a transaction, {most:.0f} at most"
 
 
 def describe_io(usage: ResourceUsage) -> Iterator[str]:
@@ -69,6 +88,7 @@ def describe_cpu(usage: ResourceUsage) -> Iterator[str]:
         locust = f"Locust used {usage.generator_cores:.1f}"
         yield f"{machine}: {locust}, others beside the service {others:.1f}{takers}"
     yield from _describe_queue(usage)
+    yield from _describe_idle_sessions(usage)
     if usage.requests_per_s and usage.service_cores:
         cpu_ms = 1000 * usage.service_cores / usage.requests_per_s
         yield f"{format_number(cpu_ms)} ms of the service's CPU per request"
@@ -133,16 +153,12 @@ def describe_slowest(statements: tuple[StatementTotal, ...]) -> Iterator[str]:
     """The statement that took the database longest altogether."""
     slowest = max(statements, key=lambda each: each.total_ms, default=None)
     if slowest is not None:
-        yield f"longest altogether: {_shorten(slowest.query)} ({slowest.total_ms / 1000:,.1f} s)"
+        query = shorten_query(slowest.query, _MAX_QUERY_LENGTH)
+        yield f"longest altogether: {query} ({slowest.total_ms / 1000:,.1f} s)"
 
 
 def describe_most_called(statements: tuple[StatementTotal, ...]) -> Iterator[str]:
     """Of those that took the database longest, the one that was sent most often."""
     most = max(statements, key=lambda each: each.calls, default=None)
     if most is not None:
-        yield f"most often: {most.calls:,} x {_shorten(most.query)}"
-
-
-def _shorten(query: str) -> str:
-    text = " ".join(query.split())
-    return text if len(text) <= _MAX_QUERY_LENGTH else text[:_MAX_QUERY_LENGTH] + "…"
+        yield f"most often: {most.calls:,} x {shorten_query(most.query, _MAX_QUERY_LENGTH)}"

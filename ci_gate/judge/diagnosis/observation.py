@@ -99,6 +99,12 @@ class ResourceUsage:
         requests = self.service.rate("requests") or self.requests_per_s
         return statements / requests if statements is not None and requests else None
 
+    @property
+    def database_statements_per_request(self) -> float | None:
+        """As the database counts its statements, of whomever, and Locust the requests."""
+        statements = self.postgres.rate("statement_calls")
+        return statements / self.requests_per_s if statements is not None and self.requests_per_s else None
+
 
 def count_in_flight(
     starts_s: NDArray[np.float64], times_ms: NDArray[np.float64], begin_s: float, end_s: float

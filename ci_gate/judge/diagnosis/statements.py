@@ -14,6 +14,7 @@ from ci_gate.judge.diagnosis.causes import Cause
 from ci_gate.judge.diagnosis.describe_resources import describe_most_called
 from ci_gate.judge.diagnosis.observation import ResourceUsage, observe_steady
 from ci_gate.judge.diagnosis.occupancy import count_in_pool
+from ci_gate.judge.diagnosis.statement_growth import StatementGrowth, describe_growth
 from ci_gate.judge.steady import ClassifiedRecording
 
 _MANY_TIMES: Final = 2.0
@@ -38,30 +39,43 @@ class StatementsPerRequest:
 
 
 def count_statements(recordings: Mapping[str, ClassifiedRecording]) -> StatementsPerRequest | None:
-    """Those of both sides; None where there was no duet, or the service does not count its statements."""
-    counts = []
-    for name in (DUET_BASE, DUET_HEAD):
-        recording = recordings.get(name)
-        counts.append(observe_steady(recording).statements_per_request if recording else None)
-    base, head = counts
+    """Those of both sides, by the service's own count, else by that of a database for each.
+
+    None where there was no duet, or nobody counted.
+    """
+    sides = [recordings[name] for name in (DUET_BASE, DUET_HEAD) if name in recordings]
+    if len(sides) < len((DUET_BASE, DUET_HEAD)):
+        return None
+    of_base, of_head = map(observe_steady, sides)
+    base, head = of_base.statements_per_request, of_head.statements_per_request
+    if not (base and head) and not sides[0].steady.resources.shares_database(sides[1].steady.resources):
+        base, head = of_base.database_statements_per_request, of_head.database_statements_per_request
     return StatementsPerRequest(base=base, head=head) if base and head else None
 
 
 def make_n_plus_one(
-    counts: StatementsPerRequest, usage: ResourceUsage, spent: tuple[StatementTotal, ...]
+    counts: StatementsPerRequest,
+    usage: ResourceUsage,
+    spent: tuple[StatementTotal, ...],
+    grown: tuple[StatementGrowth, ...] = (),
 ) -> Cause:
-    """A request holds its connection for as long as its statements take, and others wait for it as long."""
+    """A request holds its connection for as long as its statements take, and others wait for it as long.
+
+    Without a pool that was observed, its share of the requests' time is not known.
+    """
     in_pool = min(count_in_pool(usage) / usage.in_flight, 1.0) if usage.in_flight else 0.0
+    has_pool = usage.service.mean("pool_in_use") is not None
+    most = sorted((each for each in grown if each.more_calls > 0), key=lambda each: -each.more_calls)
     times = f"{counts.head / counts.base:,.1f} x"
     return Cause(
         code="n-plus-one",
         title="head sends many more statements for a request than base",
         numbers=(
             f"{counts.head:,.1f} statements per request on head, {counts.base:,.1f} on base ({times})",
-            *describe_most_called(spent),
+            *(map(describe_growth, most[:1]) if most else describe_most_called(spent)),
         ),
         next_step="load the rows of a list in one statement (a join, or WHERE id = ANY), not one by one",
-        share=counts.excess * in_pool,
+        share=counts.excess * in_pool if has_pool else None,
     )
 
 

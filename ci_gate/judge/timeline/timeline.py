@@ -25,6 +25,7 @@ MAX_POINTS: Final = 600
 
 _PHASES: Final = {"started": "ramp-up", "spawned": "warm-up", "steady": "steady", "stopping": "drain"}
 _MAX_LINES: Final = 8
+_MIN_SUCCESSES: Final = 5  # of a second: of fewer, a reading a moment later makes another figure
 
 Values = tuple[Drawn | None, ...]
 """One for each point in time; None where nothing is known."""
@@ -45,8 +46,8 @@ class Timeline(StrictValue, frozen=True):
     1, two points stand for so many seconds. ``series`` are lines by group: ``rate`` (successes, failures per
     second), ``latency`` (p50, p95, p99 of successes in ms), ``failures`` (per second, by status), ``users``,
     ``cpu`` (host: % of all cores; else % of one), ``memory`` (MiB), ``listen`` (connections that the service
-    has not accepted yet, where there were any), and the charts of each probe that was
-    read.
+    has not accepted yet, where there were any), ``statements`` (of the database for each success), and the
+    charts of each probe that was read.
     """
 
     begin_s: Moment
@@ -65,6 +66,7 @@ def draw_timeline(classified: ClassifiedRecording) -> Timeline:
         **_draw_requests(seconds, classified),
         **_draw_machine(seconds, recording),
         **_draw_probes(seconds, recording.probes),
+        "statements": _draw_statements(seconds, classified),
     }
     return Timeline(
         begin_s=seconds.begin_s,
@@ -148,6 +150,21 @@ def _draw_probes(seconds: Seconds, probes: Iterable[ProbeReading]) -> dict[str, 
                 if placed is not None:
                     drawn.setdefault(chart.group, {})[name] = placed
     return drawn
+
+
+def _draw_statements(seconds: Seconds, classified: ClassifiedRecording) -> _Lines:
+    """By the service's own count, else by that of the database; unknown in a second of few successes."""
+    due_s = classified.recording.samples["intended_s"][classified.success]
+    successes = seconds.counts(seconds.index(due_s))
+    for probe, name in (("service", "statements"), ("postgres", "statement_calls")):
+        own = [each for each in classified.recording.probes if each.probe == probe]
+        at = [each.wall_s for each in own]
+        rate = seconds.place(at, rate_of(at, [each.values.get(name) for each in own]))
+        if rate is not None:
+            return {
+                "per success": np.where(successes >= _MIN_SUCCESSES, rate / np.maximum(successes, 1), np.nan)
+            }
+    return {}
 
 
 def _find_phases(recording: Recording, seconds: Seconds) -> tuple[PhaseSpan, ...]:

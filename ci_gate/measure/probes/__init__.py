@@ -1,7 +1,7 @@
 """Probes: what the servers behind the service say of themselves, once a second beside the load.
 
 A reading (`ProbeReading`) is a line of probes.jsonl; `PROBE_KINDS` lists what each probe reads.
-statements.jsonl has the statements that took the database longest, where pg_stat_statements is there.
+statements.jsonl has what the statements of the database took, where pg_stat_statements is there.
 probes.log says what could not be had and why.
 """
 

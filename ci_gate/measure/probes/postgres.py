@@ -1,4 +1,4 @@
-"""What PostgreSQL says of itself: one statement a second, and now and then the slowest statements."""
+"""What PostgreSQL says of itself: one statement a second, and every five what each statement took."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from typing import Any, Final
 import psycopg
 from psycopg.rows import dict_row
 
-from ci_gate.evidence.readings import StatementReading, StatementTotal
+from ci_gate.evidence.readings import StatementReading
 from ci_gate.evidence.recording import LineWriter
 from ci_gate.measure.probes.notes import NotesOnce
 from ci_gate.measure.probes.server_cpu import ServerCpu
+from ci_gate.measure.probes.statement_counts import StatementCounts
 
 _APPLICATION: Final = "ci-gate probe"
 _CONNECT_TIMEOUT_S: Final = 2
 _STATEMENT_TIMEOUT_S: Final = 1
 _REPLY_TIMEOUT_S: Final = 2.0
-_STATEMENTS_EVERY_S: Final = 10.0
+_STATEMENTS_EVERY_S: Final = 5.0
 
 # The comment tells our statements in pg_stat_statements. `state` is null for the backends of other users,
 # unless ours may read all statistics.
@@ -71,17 +72,22 @@ SELECT /* ci-gate probe */ quote_ident(nspname) AS schema,
   FROM pg_extension JOIN pg_namespace ON pg_namespace.oid = extnamespace
  WHERE extname = 'pg_stat_statements'
 """
-# A statement such as ALTER ROLE stands there with its literals.
-_STATEMENTS: Final = """
-SELECT /* ci-gate probe */ left(query, 2000) AS query, sum(calls)::bigint AS calls,
-       sum({time})::float AS total_ms
-  FROM {schema}.pg_stat_statements
- WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
-   AND query NOT LIKE '%/* ci-gate probe */%' AND query !~* 'password\\s+'''
-   AND query <> '<insufficient privilege>'
- GROUP BY 1 ORDER BY 3 DESC LIMIT 10
-"""
 # Without the texts of all statements, which PostgreSQL reads from a file.
+_STATEMENTS: Final = """
+SELECT /* ci-gate probe */ queryid AS id, sum(calls)::bigint AS calls, sum({time})::float AS total_ms
+  FROM {schema}.pg_stat_statements(false)
+ WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND queryid IS NOT NULL
+ GROUP BY 1
+"""
+# A statement such as ALTER ROLE stands there with its literals.
+_TEXTS: Final = """
+SELECT /* ci-gate probe */ queryid AS id, left(min(query), 2000) AS query
+  FROM {schema}.pg_stat_statements
+ WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND queryid = ANY(%s)
+   AND query NOT LIKE '%%/* ci-gate probe */%%' AND query !~* 'password\\s+'''
+   AND query <> '<insufficient privilege>'
+ GROUP BY 1
+"""
 _CALLS: Final = """
 SELECT /* ci-gate probe */ coalesce(sum(calls), 0)::float AS statement_calls
   FROM {schema}.pg_stat_statements(false)
@@ -110,8 +116,9 @@ class PostgresProbe:
         self._lines = statements
         self._note = NotesOnce("postgres", note)
         self._connection: psycopg.Connection[dict[str, Any]] | None = None
-        self._statements_sql = self._calls_sql = self._own_sql = ""
+        self._statements_sql = self._texts_sql = self._calls_sql = self._own_sql = ""
         self._own_ids: list[int] = []
+        self._statements = StatementCounts()
         self._statements_due_s = 0.0
         self._server_cpu: ServerCpu | None = None
 
@@ -163,6 +170,7 @@ class PostgresProbe:
         else:
             column = "total_exec_time" if found["version"] >= _TIME_RENAMED_IN else "total_time"
             self._statements_sql = _STATEMENTS.format(schema=found["schema"], time=column)
+            self._texts_sql = _TEXTS.format(schema=found["schema"])
             self._calls_sql = _CALLS.format(schema=found["schema"])
             self._own_sql = _OWN_STATEMENTS.format(schema=found["schema"])
         return connection
@@ -182,8 +190,13 @@ class PostgresProbe:
             return
         with self._reading_statements(connection):
             rows = connection.execute(self._statements_sql).fetchall()
-            totals = tuple(StatementTotal(**row) for row in rows)
-            self._lines.write(StatementReading(wall_s=time.time(), statements=totals))
+            read_s = time.time()
+            self._statements.update({row["id"]: (row["calls"], row["total_ms"]) for row in rows})
+            if unknown := self._statements.list_unnamed():
+                found = connection.execute(self._texts_sql, [unknown]).fetchall()
+                self._statements.name(unknown, {row["id"]: row["query"] for row in found})
+                self._own_ids.clear()  # this one is ours, too
+            self._lines.write(StatementReading(wall_s=read_s, statements=self._statements.list_totals()))
 
     @contextlib.contextmanager
     def _reading_statements(self, connection: psycopg.Connection[dict[str, Any]]) -> Iterator[None]:

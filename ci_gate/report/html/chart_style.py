@@ -66,6 +66,11 @@ CHART_STYLES: Final = {
         names={"waiting": ("in the queue of the service's port", "bad")},
         filled=frozenset({"waiting"}),
     ),
+    "statements": ChartStyle(
+        title="Statements per success",
+        y_label="statements",
+        names={"per success": ("per success", "purple")},
+    ),
     **{
         chart.group: ChartStyle(
             title=chart.title,

@@ -25,6 +25,7 @@ from ci_gate.report.html.tables import (
     make_limit_table,
     make_scenario_table,
     make_stage_table,
+    make_statement_table,
     make_threshold_table,
     make_under_base_table,
 )
@@ -53,6 +54,7 @@ class Section:
     comparison: str
     not_compared: tuple[Sentence, ...]
     findings: tuple[Sentence, ...]
+    statements: Table
 
 
 def render_html(report: Report, timeline: RunTimeline | None) -> str:
@@ -101,6 +103,7 @@ def _make_section(scenario: ScenarioVerdict, timeline: ScenarioTimeline | None, 
         comparison=describe_duet(duet) if duet else "",
         not_compared=(*explain_missing(duet), *explain_doubts(duet)) if duet else (),
         findings=tuple(map(explain_finding, scenario.findings)),
+        statements=make_statement_table(scenario.diagnosis.statements if scenario.diagnosis else ()),
     )
 
 

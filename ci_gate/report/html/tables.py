@@ -9,6 +9,7 @@ from ci_gate.judge.changes.rejudge import UnderBase
 from ci_gate.judge.changes.threshold_changes import ThresholdChange
 from ci_gate.judge.compare.comparison import Change
 from ci_gate.judge.compare.duet import DuetVerdict
+from ci_gate.judge.diagnosis.statement_growth import StatementGrowth
 from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.outcome import WORST_FIRST, Outcome
 from ci_gate.judge.stages import StageSummary
@@ -172,6 +173,23 @@ def _change_figures(change: Change) -> tuple[Cell, ...]:
         Cell(format_interval(change), change.low),
         Cell(format_percent(change.tolerance), change.tolerance),
     )
+
+
+def make_statement_table(grown: Iterable[StatementGrowth]) -> Table:
+    """A row for each statement that grew, as they are ranked."""
+    titles = ("calls, base", "calls, head", "ms, base", "ms, head")
+    rows = tuple(
+        (
+            Cell(growth.query, kind="code"),
+            *(
+                Cell(format_number(figure), figure)
+                for figure in (growth.base_calls, growth.head_calls, growth.base_ms, growth.head_ms)
+            ),
+        )
+        for growth in grown
+    )
+    caption = "Statements whose calls or time of the database grew most, for each success"
+    return Table(caption=caption, columns=(Column(title="statement"), *number_columns(*titles)), rows=rows)
 
 
 def make_changed_table(scenarios: Sequence[ScenarioVerdict]) -> Table:

@@ -145,16 +145,18 @@ def test_statements__the_slowest_with_their_totals(url, open_probe, tmp_path, no
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("CREATE SCHEMA elsewhere")
         connection.execute("CREATE EXTENSION pg_stat_statements SCHEMA elsewhere")
+        connection.execute("SELECT pg_sleep(0.02) /* slow */")
+        probe = open_probe(url)
+        probe.read()
         for _ in range(3):
             connection.execute("SELECT pg_sleep(0.02) /* slow */")
         connection.execute("CREATE ROLE clerk PASSWORD 'tell-nobody'")
         connection.execute("DROP ROLE clerk")
-    probe = open_probe(url)
-    for _ in range(3):
-        probe.read()
+    probe.read()
     probe.finish()
     readings = read_lines(tmp_path / "statements.jsonl", StatementReading)
-    assert len(readings) == 2  # at the first reading and at the end; in between every ten seconds
+    assert len(readings) == 2  # at the first reading and at the end; in between every five seconds
+    assert readings[0].statements == ()  # what was before is of others
     slowest = readings[-1].statements[0]
     assert (slowest.query, slowest.calls) == ("SELECT pg_sleep($1) /* slow */", 3)
     assert 60 <= slowest.total_ms < 1000
