@@ -95,6 +95,7 @@ class MachineReading(StrictValue, frozen=True):
     foreign: ForeignUse | None = None  # what others took
     service_listen_queue: Count | None = None  # connections to its port that it has not accepted yet
     service_accepting: Count | None = None  # processes that accept them; read only while some wait
+    service_listen_overflows: Count | None = None  # of any full queue of its network namespace, so far
 
 
 class ProbeReading(StrictValue, frozen=True):

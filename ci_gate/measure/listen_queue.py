@@ -24,10 +24,15 @@ _HERE: Final = frozenset({"127.0.0.1", "0.0.0.0", "::", "::ffff:127.0.0.1", "::f
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListenQueue:
-    """``waiting`` connections are not accepted yet; ``accepting`` processes take them, None: not known."""
+    """``waiting`` connections are not accepted yet; ``accepting`` processes take them, None: not known.
+
+    ``overflows`` counts how often a connection came to any full queue of the network namespace so far, also
+    when it tried again; None: not known.
+    """
 
     waiting: int
     accepting: int | None
+    overflows: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +59,11 @@ def read_listen_queue(port: int, pids: Iterable[int]) -> ListenQueue | None:
         return None
     waiting = sum(each.waiting for each in found)
     inodes = {each.inode for each in found}
-    return ListenQueue(waiting=waiting, accepting=_count_accepting(pids, inodes) if waiting else None)
+    return ListenQueue(
+        waiting=waiting,
+        accepting=_count_accepting(pids, inodes) if waiting else None,
+        overflows=_read_overflows(first),
+    )
 
 
 def _name_namespace(pid: int | str) -> str:
@@ -76,6 +85,15 @@ def _find_listeners(pid: int, port: int) -> Iterator[_Listener]:
                 if int(its_port, 16) == port:
                     waiting = int(fields[4].split(":")[1], 16)
                     yield _Listener(address=_read_address(address), waiting=waiting, inode=fields[9])
+
+
+def _read_overflows(pid: int) -> int | None:
+    """A line of titles stands before each line of counts (Linux, net/ipv4/proc.c)."""
+    with contextlib.suppress(OSError, ValueError):
+        lines = (PROC / str(pid) / "net" / "netstat").read_text().splitlines()
+        titles, counts = (line.split() for line in lines if line.startswith("TcpExt:"))
+        return int(counts[titles.index("ListenOverflows")])
+    return None
 
 
 def _read_address(digits: str) -> str:

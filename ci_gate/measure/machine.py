@@ -88,6 +88,7 @@ class MachineMeter:
                 foreign=foreign,
                 service_listen_queue=queue.waiting if queue else None,
                 service_accepting=queue.accepting if queue else None,
+                service_listen_overflows=queue.overflows if queue else None,
             )
         )
         return is_alive

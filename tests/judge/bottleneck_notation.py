@@ -60,17 +60,18 @@ def make_probe(probe, values):
     )
 
 
-def make_machine(cpu, busiest, host, **more):
-    """CPU in percent, of one core; ``host`` of all cores."""
+def make_machine(cpu, busiest, host, overflows=None, **more):
+    """CPU in percent, of one core; ``host`` of all cores; ``overflows`` of a listen queue in a second."""
     return tuple(
         make_machine_reading(
             at,
             host_cpu_percent=host,
             service_cpu_percent=cpu,
             service_busiest_percent=cpu if busiest is None else busiest,
+            service_listen_overflows=None if overflows is None else 7 + number * overflows,
             **more,
         )
-        for at in SECONDS
+        for number, at in enumerate(SECONDS)
     )
 
 
@@ -84,6 +85,7 @@ def make_evidence(
     host=40.0,
     waited=0.0,
     queue=None,
+    overflows=0,
     machine=None,
     generator=20.0,
     lag=2.0,
@@ -108,7 +110,11 @@ def make_evidence(
             len(before), 1
         )
         rows = np.concatenate([before, rows])
-    listen = {"service_listen_queue": queue, "service_accepting": 2 if queue else None}
+    listen = {
+        "service_listen_queue": queue,
+        "service_accepting": 2 if queue else None,
+        "overflows": None if queue is None else overflows,
+    }
     readings = tuple(
         Reading(
             wall_s=at,

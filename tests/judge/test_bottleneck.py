@@ -156,6 +156,17 @@ def test_listen_queue__says_how_many_waited_and_who_accepts():
     assert any(line.startswith("the service used 0.20 cores") for line in cause.numbers)
 
 
+def test_listen_queue__that_overflows_comes_first_however_few_are_in_it():
+    short = {"queue": 6, "overflows": 20, "is_slow": False}
+    (cause,) = diagnose(short).causes
+    assert (cause.code, cause.share) == ("listen-queue", None)
+    assert any("found a listen queue full 20 times a second" in line for line in cause.numbers)
+    assert codes(diagnose({**short, "is_slow": True}))[0] == "listen-queue"
+    assert codes(diagnose({**short, "overflows": 0})) == []
+    assert codes(diagnose({**short, "queue": 0})) == []  # of another program
+    assert codes(diagnose({**short, "cpu": 97.0})) == ["service-cpu"]
+
+
 def test_listen_queue__is_the_locks_where_those_who_accept_wait_for_one():
     found = diagnose({"queue": 46, "pool": None, "database": LOCKED, "cpu": 5.0})
     assert codes(found)[0] == "lock-contention"

@@ -88,6 +88,21 @@ def test_queue__is_what_two_workers_have_not_accepted(tmp_path):
     assert (reading.service_listen_queue, reading.service_accepting) == (7, 2)
 
 
+def test_queue__that_is_full_is_counted_by_who_tries_again():
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=2))
+        port = listener.getsockname()[1]
+        before = read_listen_queue(port, [os.getpid()])
+        assert before.waiting == 0
+        for _ in range(9):
+            client = stack.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(("127.0.0.1", port))
+        assert await_true(lambda: waiting(os.getpid(), port) == 3)  # Linux takes one more than was asked for
+        after = read_listen_queue(port, [os.getpid()])
+        assert after.overflows - before.overflows >= 6
+
+
 def test_queue__of_a_socket_for_ipv4_and_ipv6():
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(

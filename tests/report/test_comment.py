@@ -33,6 +33,7 @@ from tests.report.verdicts import (
     duet,
     endpoint,
     finding,
+    growth,
     limit,
     not_compared,
     scenario,
@@ -149,6 +150,27 @@ def test_why__that_is_not_known_says_what_was_not_observed(causes):
     one = scenario("a", "FAIL", diagnosis=diagnosis(*causes, unknown=["the database: it has no probe"]))
     opened = comment(Report(verdict=verdict(one, outcome="FAIL"))).partition("<details>")[0]
     assert opened.rstrip().endswith("Not observed: the database: it has no probe.")
+
+
+def test_statements__that_grew_have_a_folded_table_and_break_nothing():
+    columns = ", ".join(f"column_{number}" for number in range(30))
+    statements = (
+        growth(),
+        growth(f"SELECT {columns} FROM orders WHERE id = $1", calls=(0.0, 1.0), ms=(0.0, 0.3)),
+        growth("SELECT `a|b` <!-- @everyone --> FROM t"),
+    )
+    one = scenario("shop", "FAIL", diagnosis=diagnosis(cause(), statements=statements))
+    text = comment(Report(verdict=verdict(one, outcome="FAIL")))
+    folded = text.partition("<summary>Statements that grew against base, for each success</summary>")[2]
+    rows = [line for line in folded.partition("</details>")[0].splitlines() if line.startswith("|")]
+    assert rows[0] == "| calls, base | calls, head | ms, base | ms, head | statement |"
+    assert rows[2] == "| 1 | 42 | 0.05 | 2.1 | `SELECT price FROM prices WHERE item = $1` |"
+    assert rows[3] == "| 0 | 1 | 0 | 0.3 | `SELECT … FROM orders WHERE id = $1` |"
+    assert rows[4].count("|") == 6
+    assert "@everyone" not in rows[4]
+    assert "Statements that grew" not in comment(
+        Report(verdict=verdict(scenario("shop", "FAIL", diagnosis=diagnosis(cause())), outcome="FAIL"))
+    )
 
 
 @pytest.mark.parametrize("outcome", ["PASS", "INVALID", "INCONCLUSIVE"])

@@ -10,6 +10,7 @@ from ci_gate.judge.compare.comparison import Change, NotCompared
 from ci_gate.judge.compare.duet import Confirmation, DuetVerdict, StartChange
 from ci_gate.judge.diagnosis.bottleneck import Diagnosis
 from ci_gate.judge.diagnosis.causes import Cause
+from ci_gate.judge.diagnosis.statement_growth import StatementGrowth
 from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.summary import EndpointSummary
@@ -153,8 +154,14 @@ def cause(code="connection-pool", share=0.94, *, title=None, numbers=None, **mor
     )
 
 
-def diagnosis(*causes, unknown=()):
-    return Diagnosis(causes=causes, unknown=tuple(unknown))
+def diagnosis(*causes, unknown=(), statements=()):
+    return Diagnosis(causes=causes, unknown=tuple(unknown), statements=tuple(statements))
+
+
+def growth(query="SELECT price FROM prices WHERE item = $1", calls=(1.0, 42.0), ms=(0.05, 2.1)):
+    return StatementGrowth(
+        query=query, base_calls=calls[0], head_calls=calls[1], base_ms=ms[0], head_ms=ms[1]
+    )
 
 
 def verdict(*scenarios, outcome="PASS", findings=(), head=SHA, profile="pull_request", **more):

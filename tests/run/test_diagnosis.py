@@ -14,7 +14,7 @@ from tests.servers import running_postgres
 TWO_SYNC_WORKERS = """
 import os, socket, sys, time
 
-listener = socket.create_server(("127.0.0.1", int(sys.argv[1])), backlog=1024)
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])), backlog={backlog})
 while any(os.fork() == 0 for _ in range(2)):
     while True:
         connection, _ = listener.accept()
@@ -107,16 +107,20 @@ def make_databases(url, monkeypatch):
     monkeypatch.setenv("SHOP_SERVER", server)
 
 
-@pytest.mark.parametrize(("users", "named"), [(60, True), (1, False)])
-def test_two_sync_workers__and_many_users_wait_in_the_listen_queue(users, named, repository, call, tmp_path):
-    repository.write("service.py", TWO_SYNC_WORKERS)
+@pytest.mark.parametrize(("users", "backlog", "named"), [(60, 1024, True), (60, 5, True), (1, 1024, False)])
+def test_two_sync_workers__and_many_users_wait_in_the_listen_queue(
+    users, backlog, named, repository, call, tmp_path
+):
+    repository.write("service.py", TWO_SYNC_WORKERS.replace("{backlog}", str(backlog)))
     repository.edit("thresholds.yaml", "{duration: 2s", "{duration: 4s")
     repository.edit("thresholds.yaml", "Visitor: 5", f"Visitor: {users}")
     causes = diagnose(call, repository, tmp_path / "out").causes
     assert [cause.code for cause in causes[:1]] == (["listen-queue"] if named else [])
     if named:
-        assert causes[0].share > 0.8
-        assert "2 processes accept them" in " ".join(causes[0].numbers)
+        numbers = " ".join(causes[0].numbers)
+        assert "2 processes accept them" in numbers
+        assert ("found a listen queue full" in numbers) == (backlog < users)
+        assert causes[0].share is None if backlog < users else causes[0].share > 0.8
 
 
 @pytest.mark.postgres

@@ -20,6 +20,7 @@ from ci_gate.judge.diagnosis.causes import (
     find_cpu_limit,
     find_full,
     find_resource,
+    is_listen_queue_overflowing,
     is_short_of,
 )
 from ci_gate.judge.diagnosis.connections import find_full_connections
@@ -178,8 +179,8 @@ def _find_waits(
         left -= sum(cause.share or 0.0 for cause in growths)
         yield from growths
     for cause in short:
-        share = left * (cause.share or 0.0)
-        if left == 1.0 or share >= MIN_SHARE:
+        share = None if cause.share is None else left * cause.share
+        if left == 1.0 or share is None or share >= MIN_SHARE:
             yield msgspec.structs.replace(cause, share=share)
 
 
@@ -192,8 +193,11 @@ def _find_short_resources(
         number = getattr(occupancy, name)
         is_short = is_short_of(name, usage, occupancy, cpu)
         is_large = number >= MIN_SHARE * occupancy.total
-        # A generator at its limit makes every number wrong, however little of the time is its own.
-        if (is_large and (is_short or is_too_slow)) or (name == "generator" and is_short):
+        # A generator at its limit makes every number wrong, however little of the time is its own. And who
+        # finds the listen queue full waits outside of it, nobody knows how many.
+        is_overflowing = name == "listen" and cpu is None and is_listen_queue_overflowing(usage)
+        is_named_anyway = is_overflowing or (name == "generator" and is_short)
+        if (is_large and (is_short or is_too_slow)) or (number and is_named_anyway):
             resource = find_resource(name, usage, cpu)
             numbers = [f"{number:,.1f} of {occupancy.total:,.1f} requests in flight, on average"]
             numbers += resource.describe(usage)
@@ -203,7 +207,7 @@ def _find_short_resources(
                 title=resource.title,
                 numbers=tuple(numbers),
                 next_step=resource.next_step,
-                share=number / occupancy.total,
+                share=None if is_overflowing else number / occupancy.total,
             )
 
 

@@ -31,6 +31,7 @@ ONE_THREAD_CORES: Final = 1.5  # a process that uses more is not held by one thr
 MAX_THROTTLED: Final = 0.1  # of the quota's time
 LATE_S: Final = 0.1
 _MAJORITY: Final = 0.5
+_MIN_OVERFLOWS_PER_S: Final = 1.0
 
 UNKNOWN: Final = "unknown"
 """The code of the cause that is left where too little was observed: its next step speaks of what was not."""
@@ -141,6 +142,11 @@ def is_database_full(usage: ResourceUsage) -> bool:
 def is_listen_queue_long(usage: ResourceUsage) -> bool:
     """Connections wait to be accepted, hardly ever none."""
     return (usage.listen_queue or 0.0) >= MIN_QUEUE
+
+
+def is_listen_queue_overflowing(usage: ResourceUsage) -> bool:
+    """It is so short that most who wait are not even in it: they try to connect again and again."""
+    return is_listen_queue_long(usage) and usage.listen_overflows_per_s >= _MIN_OVERFLOWS_PER_S
 
 
 def is_redis_full(usage: ResourceUsage) -> bool:

@@ -124,6 +124,9 @@ def _describe_queue(usage: ResourceUsage) -> Iterator[str]:
         )
         most = f"{usage.max_listen_queue:,} at most"
         yield f"{usage.listen_queue:,.1f} connections waited to be accepted, {most}{accepting}"
+        if usage.listen_overflows_per_s:
+            times = f"{format_number(usage.listen_overflows_per_s)} times a second"
+            yield f"a connection found a listen queue full {times}, and had to try again later"
 
 
 def describe_generator(usage: ResourceUsage) -> Iterator[str]:

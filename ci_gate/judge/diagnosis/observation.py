@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ci_gate.evidence.readings import ProbeReading
+from ci_gate.evidence.readings import MachineReading, ProbeReading
 from ci_gate.evidence.recording import Recording
 from ci_gate.evidence.samples import UNSENT
 from ci_gate.judge.foreign import find_foreign
@@ -66,6 +66,7 @@ class ResourceUsage:
     listen_queue: float | None  # connections to its port that the service has not accepted yet
     max_listen_queue: int | None
     accepting: int | None  # processes that accept, at most; None: not known
+    listen_overflows_per_s: float  # connections that came to a full queue; 0 also where that is not known
     generator_cores: float
     generator_lag_s: float
     postgres: ProbeWindow
@@ -154,6 +155,7 @@ def observe(
         takers=foreign[1] if foreign else (),
         listen_queue=_mean(queues),
         max_listen_queue=max(queues, default=None),
+        listen_overflows_per_s=_count_overflows(machine),
         accepting=max((each.service_accepting or 0 for each in machine), default=0) or None,
         generator_cores=(_mean(each.cpu_percent for each in generator) or 0.0) / 100,
         generator_lag_s=(_mean(each.lag_ms for each in generator) or 0.0) / 1000,
@@ -162,6 +164,18 @@ def observe(
         service=find_window(recording, "service", begin_s, end_s),
         offered_per_s=offered_per_s,
     )
+
+
+def _count_overflows(machine: Sequence[MachineReading]) -> float:
+    counts = [
+        (each.wall_s, each.service_listen_overflows)
+        for each in machine
+        if each.service_listen_overflows is not None
+    ]
+    if not counts:
+        return 0.0
+    (first_s, first), (last_s, last) = min(counts), max(counts)
+    return max(last - first, 0) / (last_s - first_s) if last_s > first_s else 0.0
 
 
 def observe_steady(

@@ -192,7 +192,8 @@ class PostgresProbe:
             rows = connection.execute(self._statements_sql).fetchall()
             read_s = time.time()
             self._statements.update({row["id"]: (row["calls"], row["total_ms"]) for row in rows})
-            if unknown := self._statements.list_unnamed():
+            unknown = self._statements.list_unnamed()
+            if unknown or not self._own_ids:  # the first time, it says whether texts may be read at all
                 found = connection.execute(self._texts_sql, [unknown]).fetchall()
                 self._statements.name(unknown, {row["id"]: row["query"] for row in found})
                 self._own_ids.clear()  # this one is ours, too

@@ -33,7 +33,9 @@ class StatementCounts:
 
     def list_unnamed(self) -> list[int]:
         """The ids whose texts are not known yet."""
-        return [key for key in self._select(MAX_STATEMENTS + _MAX_HIDDEN) if key not in self._texts]
+        return [
+            key for key in self._select(self._risen, MAX_STATEMENTS + _MAX_HIDDEN) if key not in self._texts
+        ]
 
     def name(self, ids: Iterable[int], texts: Mapping[int, str]) -> None:
         """Take the texts of ``ids``; one without is not to be shown."""
@@ -42,17 +44,16 @@ class StatementCounts:
     def list_totals(self) -> tuple[StatementTotal, ...]:
         """Of each text, the slowest first; ids that have the same are one statement."""
         totals: dict[str, tuple[int, float]] = {}
-        for key in self._select(MAX_STATEMENTS):
-            if text := self._texts.get(key):
-                calls, ms = self._risen[key]
-                so_far = totals.get(text, (0, 0.0))
-                totals[text] = (so_far[0] + calls, so_far[1] + ms)
+        for key in self._select((key for key in self._risen if self._texts.get(key)), MAX_STATEMENTS):
+            calls, ms = self._risen[key]
+            so_far = totals.get(self._texts[key], (0, 0.0))
+            totals[self._texts[key]] = (so_far[0] + calls, so_far[1] + ms)
         found = (StatementTotal(query=text, calls=each[0], total_ms=each[1]) for text, each in totals.items())
         return tuple(sorted(found, key=lambda each: -each.total_ms))
 
-    def _select(self, number: int) -> tuple[int, ...]:
-        """So many that took longest and so many that were called most often, of those that may be shown."""
-        shown = [key for key in self._risen if self._texts.get(key) != ""]
-        slowest = sorted(shown, key=lambda key: -self._risen[key][1])[:number]
-        most_called = sorted(shown, key=lambda key: -self._risen[key][0])[:number]
+    def _select(self, keys: Iterable[int], number: int) -> tuple[int, ...]:
+        """Of the keys so many that took longest, and so many that were called most often."""
+        keys = tuple(keys)
+        slowest = sorted(keys, key=lambda key: -self._risen[key][1])[:number]
+        most_called = sorted(keys, key=lambda key: -self._risen[key][0])[:number]
         return tuple(dict.fromkeys((*slowest, *most_called)))

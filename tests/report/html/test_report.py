@@ -26,7 +26,7 @@ from ci_gate.report.limits import find_tightest
 from ci_gate.report.report import Report
 from tests.report.examples import BURST, DEPLOYMENTS, DIGEST, EXAMPLES
 from tests.report.test_escape import hostile_text
-from tests.report.verdicts import change, duet, endpoint, finding, limit, scenario, verdict
+from tests.report.verdicts import change, duet, endpoint, finding, growth, limit, scenario, verdict
 
 GOLDEN = Path(__file__).with_name("fail.html")
 DIAGNOSIS = Diagnosis(
@@ -77,6 +77,19 @@ HISTORY = (
 def render_failed():
     diagnosed = msgspec.structs.replace(BURST, diagnosis=DIAGNOSIS)
     return render_html(Report(verdict=verdict(DEPLOYMENTS, diagnosed, outcome="FAIL")), TIMELINES)
+
+
+def test_statements__that_grew_have_a_table():
+    statements = (growth(), growth("SELECT 1 < 2 FROM t", calls=(0.0, 1.0), ms=(0.0, 0.3)))
+    grown = msgspec.structs.replace(
+        BURST, diagnosis=msgspec.structs.replace(DIAGNOSIS, statements=statements)
+    )
+    page = render_html(Report(verdict=verdict(DEPLOYMENTS, grown, outcome="FAIL")), TIMELINES)
+    assert "Statements against base" in page
+    assert "<code>SELECT price FROM prices WHERE item = $1</code>" in page
+    assert "<code>SELECT 1 &lt; 2 FROM t</code>" in page
+    assert '<td class="number" data-key="42.0">42</td>' in page
+    assert "Statements against base" not in render_failed()
 
 
 def bare(page):
