@@ -86,10 +86,6 @@ class Resources:
     database: tuple[float, float] | None = None
     server_started_s: float | None = None
 
-    def shares_database(self, other: Resources) -> bool:
-        """Whether the database counts the statements of both as one."""
-        return self.database is not None and self.database == other.database
-
     def counted(self, metric: Metric) -> Counted | None:
         """What is counted for each success."""
         return self.cpu_ms if metric == CPU else self.statements
@@ -145,6 +141,12 @@ def _find_database(recording: Recording) -> tuple[float, float] | None:
     names = ("server_started_s", "database_oid")
     found = (each.values for each in recording.probes if {*names} <= each.values.keys())
     return next(((values[names[0]], values[names[1]]) for values in found), None)
+
+
+def have_own_databases(base: Recording, head: Recording) -> bool:
+    """Whether the probed databases are known to be two: one would count the statements of both as one."""
+    of_base, of_head = _find_database(base), _find_database(head)
+    return None not in {of_base, of_head} and of_base != of_head
 
 
 def cover(resources: Iterable[Counted | None], begin_s: float, end_s: float) -> tuple[float, float] | None:

@@ -43,8 +43,13 @@ def read_statements(begin_s=BEGIN_S - 20, **per_success):
 
 def duet(base, head, **words):
     sides = ((DUET_BASE, base), (DUET_HEAD, head))
+    database = words.pop("database", IDLE_DATABASE)
     return {
-        name: make_evidence(**{"pool": None, **words}, statements=read_statements(**each))
+        name: make_evidence(
+            **{"pool": None, **words},
+            database={"server_started_s": 7.0, "database_oid": float(name == DUET_HEAD), **database},
+            statements=read_statements(**each),
+        )
         for name, each in sides
     }
 
@@ -82,10 +87,12 @@ def test_growth__of_what_base_may_have_sent_unseen_is_not_told(words):
 
 
 def test_growth__of_one_database_for_both_sides_is_not_known():
-    same = {**IDLE_DATABASE, "server_started_s": 7.0, "database_oid": 8.0, "statement_calls": 9.0}
     statements = ({ORDER: (1, 0.2)}, {ORDER: (9, 2.0)})
-    assert grown_of(duet(*statements, database=same)) == ()
     assert grown_of(duet(*statements)) != ()
+    same = duet(*statements, database={**IDLE_DATABASE, "database_oid": 8.0})
+    assert grown_of(same) == ()
+    without = {name: msgspec.structs.replace(each, probes=()) for name, each in same.items()}
+    assert grown_of(without) == ()
 
 
 def test_growth__of_readings_that_do_not_cover_the_steady_phase_is_not_known():

@@ -236,7 +236,7 @@ class _Question:
         base, head = self.base.resources, self.head.resources
         if self.metric == CPU:
             return base.server_started_s is not None and base.server_started_s == head.server_started_s
-        return self.metric == STATEMENTS and base.shares_database(head)
+        return self.metric == STATEMENTS and base.database is not None and base.database == head.database
 
     def _lack(self, what: Lacking, interim: InterimAnalysis) -> NotCompared:
         fewer, more = sorted(self.samples)

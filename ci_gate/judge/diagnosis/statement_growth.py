@@ -13,7 +13,7 @@ from ci_gate.judge.diagnosis.causes import Cause
 from ci_gate.judge.diagnosis.observation import observe_steady
 from ci_gate.judge.diagnosis.occupancy import count_in_pool
 from ci_gate.judge.diagnosis.statement_texts import fold_query, shorten_query
-from ci_gate.judge.resources import Counted, per_success
+from ci_gate.judge.resources import Counted, have_own_databases, per_success
 from ci_gate.judge.steady import ClassifiedRecording
 from ci_gate.wording import format_number
 
@@ -78,11 +78,11 @@ class _Side:
 def find_grown(recordings: Mapping[str, ClassifiedRecording]) -> tuple[StatementGrowth, ...]:
     """The statements that grew most in the steady phase of a duet, by time and by calls; most time first.
 
-    Empty without a duet, where a side's statements were not read, and where both have one database. What may
-    be among the statements that were not written down is left out.
+    Empty without a duet, where a side's statements were not read, and unless each side has its own database.
+    What may be among the statements that were not written down is left out.
     """
     base, head = recordings.get(DUET_BASE), recordings.get(DUET_HEAD)
-    if base is None or head is None or base.steady.resources.shares_database(head.steady.resources):
+    if base is None or head is None or not have_own_databases(base.recording, head.recording):
         return ()
     of_base, of_head = _read_side(base), _read_side(head)
     if of_base is None or of_head is None:

@@ -15,6 +15,7 @@ from ci_gate.judge.diagnosis.describe_resources import describe_most_called
 from ci_gate.judge.diagnosis.observation import ResourceUsage, observe_steady
 from ci_gate.judge.diagnosis.occupancy import count_in_pool
 from ci_gate.judge.diagnosis.statement_growth import StatementGrowth, describe_growth
+from ci_gate.judge.resources import have_own_databases
 from ci_gate.judge.steady import ClassifiedRecording
 
 _MANY_TIMES: Final = 2.0
@@ -48,7 +49,7 @@ def count_statements(recordings: Mapping[str, ClassifiedRecording]) -> Statement
         return None
     of_base, of_head = map(observe_steady, sides)
     base, head = of_base.statements_per_request, of_head.statements_per_request
-    if not (base and head) and not sides[0].steady.resources.shares_database(sides[1].steady.resources):
+    if not (base and head) and have_own_databases(*(side.recording for side in sides)):
         base, head = of_base.database_statements_per_request, of_head.database_statements_per_request
     return StatementsPerRequest(base=base, head=head) if base and head else None
 
