@@ -17,10 +17,8 @@ from ci_gate.evidence.recording import DUET_HEAD, HEAD, Recording, RunInfo
 from ci_gate.judge.compare.duet import DuetVerdict
 from ci_gate.judge.diagnosis.causes import (
     Cause,
-    find_cpu_limit,
     find_full,
     find_resource,
-    is_listen_queue_overflowing,
     is_short_of,
 )
 from ci_gate.judge.diagnosis.connections import find_full_connections
@@ -36,6 +34,7 @@ from ci_gate.judge.diagnosis.failures import (
 )
 from ci_gate.judge.diagnosis.observation import ProbeWindow, ResourceUsage, observe_steady
 from ci_gate.judge.diagnosis.occupancy import locate
+from ci_gate.judge.diagnosis.saturation import find_cpu_limit, is_listen_queue_overflowing
 from ci_gate.judge.diagnosis.statement_growth import StatementGrowth, find_grown, find_statement_growth
 from ci_gate.judge.diagnosis.statements import count_statements, make_n_plus_one, subtract_first
 from ci_gate.judge.limits import LimitResult
