@@ -87,7 +87,8 @@ def try_command(  # noqa: PLR0913 - one parameter for each option
     """Put the load of LOCUSTFILE on a service that runs at --url, and judge it, without a thresholds.yaml.
 
     Recorded, judged and shown as by `ci-gate run`. Its user classes share --users by their weights, as Locust
-    shares them. Without --limit the only one is at most 1 % failures. LOCUSTFILE is in this folder or below.
+    shares them. Without --limit the only one is at most 1 % failures. LOCUSTFILE, a
+    Python file or a folder of them, is in this folder or below.
     """
     if writes and Path(DEFAULT_FILE).exists():
         raise UsageError(f"{DEFAULT_FILE} is there already: --write would write over it")
@@ -106,11 +107,12 @@ def try_command(  # noqa: PLR0913 - one parameter for each option
 
 def _path_from_here(locustfile: str) -> str:
     path, here = Path(locustfile).absolute(), Path.cwd()
-    if not path.is_file():
+    if not path.exists():
         raise UsageError(f"{locustfile}: there is no such file")
     if not path.resolve().is_relative_to(here.resolve()):
         raise UsageError(f"{locustfile} is not in this folder: go to the repository's folder first")
-    return path.resolve().relative_to(here.resolve()).as_posix()
+    end = "/" if path.is_dir() else ""
+    return path.resolve().relative_to(here.resolve()).as_posix() + end
 
 
 def _write_given(given: _Given) -> Iterator[_Line]:

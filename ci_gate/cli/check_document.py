@@ -9,7 +9,8 @@ import msgspec
 from ci_gate.cli.json_output import DOCUMENT_SCHEMA
 from ci_gate.evidence.ranges import Version
 from ci_gate.evidence.workload import Workload
-from ci_gate.judge.validity.feasibility import find_unprovable, list_unused, offered_rate
+from ci_gate.judge.validity.feasibility import find_unprovable, offered_rate
+from ci_gate.judge.validity.unused import list_unused
 from ci_gate.thresholds import ALL_ENDPOINTS, LocustSettings, Thresholds
 
 

@@ -68,9 +68,9 @@ def check(thresholds_file: Path, names: tuple[str, ...], *, runs: bool, as_json:
     from ci_gate.judge.validity.feasibility import (
         describe_shape,
         find_unprovable,
-        list_unused,
         offered_rate,
     )
+    from ci_gate.judge.validity.unused import list_unused
 
     scenarios = choose_scenarios(thresholds, names)
     for scenario in scenarios:

@@ -56,6 +56,7 @@ class UserClass(StrictValue, frozen=True):
     tasks: tuple[Task, ...]
     own_host: str | None = None
     weight: Count = 1  # by which Locust alone would share users among the classes
+    tags: tuple[str, ...] = ()  # of all its tasks, also of those that the scenario's tags leave out
     fixed_count: Count = 0  # as many of it as Locust alone would run, whatever the others; 0: by weight
 
 

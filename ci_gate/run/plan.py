@@ -33,8 +33,9 @@ from ci_gate.evidence.recording import (
     scale_users,
 )
 from ci_gate.evidence.workload import Workload
-from ci_gate.judge.validity.feasibility import find_unused, least_rates, offered_rate
+from ci_gate.judge.validity.feasibility import least_rates, offered_rate
 from ci_gate.judge.validity.run_findings import describe_settings
+from ci_gate.judge.validity.unused import find_unused
 from ci_gate.run.git import run_git
 from ci_gate.run.host import describe_host
 from ci_gate.thresholds import ALL_ENDPOINTS, Compare, LocustSettings, Profile, Scenario, Thresholds

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 
 from ci_gate.evidence.workload import Task, UserClass, Wait, Workload
@@ -52,3 +53,25 @@ def test_percentile__is_provable_by_exactly_as_many_requests_as_it_takes():
     assert "takes 1,000 successes, profile q brings at most 999; a duration of 40s would do" in str(
         unprovable
     )
+
+
+@pytest.mark.parametrize(
+    ("tasks", "tags", "message"),
+    [
+        (0, ["nope"], "s: tags and exclude_tags leave A no task"),
+        (1, ["buy"], None),
+        (0, None, None),  # such a class is the locustfile's own matter
+    ],
+)
+def test_tags__that_leave_a_class_no_task_are_a_problem(tasks, tags, message):
+    scenario = {"locustfile": "a.py", "users": {"A": 1}, "spawn_rate": 1, "limits": {"all": {"p95": "1s"}}}
+    scenario |= {"tags": tags} if tags else {}
+    document = {"schema": 1, "service": {"url": "http://s"}, "profiles": {"q": {"duration": "60s"}}}
+    thresholds = parse_thresholds(json.dumps(document | {"scenarios": {"s": scenario}}), "t.yaml")
+    (workload,) = workloads(max(tasks, 1)).values()
+    (user_class,) = workload.classes
+    user_class = msgspec.structs.replace(user_class, tasks=user_class.tasks[:tasks], tags=("buy", "read"))
+    workload = msgspec.structs.replace(workload, classes=(user_class,))
+    problems = find_problems(thresholds, {thresholds.scenarios[0].locust: workload})
+    assert [problem.message for problem in problems] == ([message] if message else [])
+    assert all(problem.allowed.endswith("tags of its tasks: buy, read") for problem in problems)

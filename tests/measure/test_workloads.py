@@ -111,3 +111,85 @@ def test_what_a_key_of_the_scenario_would_mend_names_it(tmp_path, line, said):
     there = settings("load/feeder.py", directory="load")
     if "directory: load" in said:
         assert describe_workloads([there], tmp_path, dict(os.environ))[there].error is None
+
+
+TAGGED = """
+from locust import HttpUser, TaskSet, User, constant, tag, task
+
+class Inner(TaskSet):
+    @tag("slow")
+    @task
+    def report(self):
+        self.client.get("/report")
+
+class Visitor(HttpUser):
+    wait_time = constant(1)
+    tasks = [Inner]
+
+    @tag("buy")
+    @task
+    def buy(self):
+        self.client.post("/cart")
+        self.client.post("/orders")
+
+    @task(3)
+    def look(self):
+        self.client.get("/items")
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "tasks"),
+    [
+        ({}, {"Inner": 0.2, "buy": 0.2, "look": 0.6}),
+        ({"tags": ("buy",)}, {"buy": 1.0}),
+        ({"exclude_tags": ("slow",)}, {"buy": 0.25, "look": 0.75}),
+        ({"tags": ("buy", "slow"), "exclude_tags": ("slow",)}, {"buy": 1.0}),
+        ({"tags": ("nothing",)}, {}),
+    ],
+)
+def test_tags__leave_the_tasks_that_locust_would_run(tmp_path, given, tasks):
+    (tmp_path / "tagged.py").write_text(TAGGED)
+    asked = settings("tagged.py", **given)
+    (visitor,) = describe_workloads([asked], tmp_path, dict(os.environ))[asked].classes
+    assert {task.name: task.share for task in visitor.tasks} == pytest.approx(tasks)
+    assert visitor.tags == ("buy", "slow")
+
+
+OWN_CLIENTS = """
+from locust import FastHttpUser, HttpUser, User, constant, task
+
+class Lines(User):
+    wait_time = constant(1)
+
+    @task
+    def ask(self):
+        self.client.get("key")
+
+class Browser(HttpUser):
+    wait_time = constant(1)
+
+    @task
+    def ask(self):
+        self.client.get("/a")
+        self.client.get_all("/b")
+
+class Plain(FastHttpUser):
+    wait_time = constant(1)
+
+    @task
+    def ask(self):
+        self.client.get("/a")
+        self.client.close()
+"""
+
+
+def test_client__of_the_authors_own_may_ask_for_anything(tmp_path):
+    (tmp_path / "own.py").write_text(OWN_CLIENTS)
+    asked = settings("own.py")
+    classes = describe_workloads([asked], tmp_path, dict(os.environ))[asked].classes
+    assert {each.name: (each.tasks[0].endpoints, each.tasks[0].fewest) for each in classes} == {
+        "Lines": (None, 0),
+        "Browser": (None, 1),
+        "Plain": (("GET /a",), 1),
+    }

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from ci_gate.errors import Problem
-from ci_gate.evidence.recording import UnusedSetting
 from ci_gate.evidence.workload import UserClass, Workload
 from ci_gate.judge.quantiles import count_needed
-from ci_gate.judge.validity.locustfile_rules import LOCUSTFILE_IGNORED
 from ci_gate.judge.validity.rules import RELAXABLE
 from ci_gate.thresholds import (
     ALL_ENDPOINTS,
@@ -78,6 +76,7 @@ def find_problems(
             found.append(_problem(thresholds, scenario.at, message, "a locustfile that loads"))
         else:
             found += _find_unknown_classes(thresholds, scenario, workload)
+            found += _find_idle_classes(thresholds, scenario, workload)
             found += _find_wrong_shape(thresholds, scenario, workload)
             found += _find_unreachable_floors(thresholds, scenario, workload)
     return tuple(found)
@@ -135,40 +134,6 @@ def least_rates(scenario: Scenario, workload: Workload) -> dict[str, float]:
     }
 
 
-def find_unused(scenario: Scenario, workload: Workload) -> tuple[UnusedSetting, ...]:
-    """What a run of the scenario does not use of Locust's settings and of the locustfile."""
-    classes = {user.user_class for user in scenario.users}
-    if scenario.locust.shape:
-        classes = {user_class.name for user_class in workload.classes}
-    idle = (user_class.name for user_class in workload.classes if user_class.name not in classes)
-    return (
-        *(
-            setting
-            for setting in workload.unused
-            if not setting.user_classes or classes.intersection(setting.user_classes)
-        ),
-        *(
-            UnusedSetting(what=f"class {name}", why="users does not name it", replaced=True, key="users")
-            for name in idle
-        ),
-    )
-
-
-def list_unused(scenario: Scenario, workload: Workload) -> Iterator[str]:
-    """A line for each of them, and for each class of the scenario that keeps its own host."""
-    relaxed = any(each.code == LOCUSTFILE_IGNORED for each in scenario.relax)
-    for setting in find_unused(scenario, workload):
-        if setting.replaced or relaxed:
-            yield f"not used: {setting.what}: {setting.why}"
-        else:
-            use = f"; {setting.key} of the scenario would say it" if setting.key else ""
-            yield f"cannot pass ({LOCUSTFILE_IGNORED}): {setting.what} is not used; it {setting.why}{use}"
-    named = {user.user_class for user in scenario.users}
-    for user_class in workload.classes:
-        if user_class.own_host and user_class.name in named:
-            yield f"{user_class.name} keeps its own host {user_class.own_host}"
-
-
 def _task_rate(scenario: Scenario, user_class: UserClass, users: int) -> float | None:
     """Tasks begun per second by ``users`` users of the class; free users take the next arrival in turn."""
     if scenario.arrivals_per_s is not None:
@@ -214,6 +179,16 @@ def _find_unknown_classes(
         if user.user_class not in known:
             message = f"{scenario.locustfile} has no user class {user.user_class!r}"
             yield _problem(thresholds, user.at, message, ", ".join(known) or "none is there")
+
+
+def _find_idle_classes(thresholds: Thresholds, scenario: Scenario, workload: Workload) -> Iterator[Problem]:
+    """Locust fails to start a user whose class has no task left."""
+    named = {user.user_class for user in scenario.users}
+    for each in workload.classes if scenario.locust.tags or scenario.locust.exclude_tags else ():
+        if not each.tasks and (each.name in named or scenario.locust.shape):
+            message = f"{scenario.name}: tags and exclude_tags leave {each.name} no task"
+            tags = ", ".join(each.tags) or "none"
+            yield _problem(thresholds, scenario.at, message, f"a task at least; tags of its tasks: {tags}")
 
 
 def _find_wrong_shape(thresholds: Thresholds, scenario: Scenario, workload: Workload) -> Iterator[Problem]:

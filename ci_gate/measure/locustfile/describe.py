@@ -24,16 +24,24 @@ from locust import User
 from locust.argument_parser import parse_locustfile_paths
 from locust.main import merge_locustfiles_content
 from locust.user import wait_time
+from locust.user.task import filter_tasks_by_tags
 
 from ci_gate.evidence.ranges import MAX_NUMBER, MAX_SPAN_S
 from ci_gate.evidence.readings import encode_json
 from ci_gate.evidence.recording import read_json
 from ci_gate.evidence.workload import GivenSettings, Task, UserClass, Wait, Workload
-from ci_gate.measure.locustfile.own_hosts import find_own_host
+from ci_gate.measure.locustfile.own_hosts import find_own_host, is_http
 from ci_gate.measure.locustfile.printed import print_whatever_comes
 from ci_gate.measure.locustfile.shapes import preview_shape
 from ci_gate.measure.locustfile.task_calls import count_fewest, find_endpoints
-from ci_gate.measure.locustfile.unused import Loaded, find_unused, find_wrong_arguments, take_own_variables
+from ci_gate.measure.locustfile.unused import (
+    Loaded,
+    find_unused,
+    find_wrong_arguments,
+    list_leaves,
+    tags_of,
+    take_own_variables,
+)
 
 _ARGS_HINT = "; 'args' beside 'locustfile' give it a value"
 _DECIMALS = 9  # a wait of less is none: rates are computed by it
@@ -75,12 +83,13 @@ def describe_locustfile(given: GivenSettings, root: Path, variables: Mapping[str
         hint = _ARGS_HINT if "arguments are required" in wrong else ""
         return Workload(locustfile=name, classes=(), error=wrong + hint)
     loaded = Loaded(given=given, root=root, classes=tuple(classes.values()), shapes=tuple(shapes.values()))
+    unused = find_unused(variables, loaded)
     described = tuple(_describe_class(user_class, given) for user_class in classes.values())
     return Workload(
         locustfile=name,
         classes=described,
         error=None,
-        unused=find_unused(variables, loaded),
+        unused=unused,
         shapes=tuple(shapes),
         shape=preview_shape(shapes[given.shape]) if given.shape in shapes else None,
     )
@@ -123,14 +132,19 @@ def _find_place(error: BaseException, root: Path) -> str:
 
 
 def _describe_class(user_class: type[User], given: GivenSettings) -> UserClass:
+    """With the tasks that run: this process does nothing else, and may filter them as Locust does."""
+    tags = {tag for task in list_leaves(user_class) for tag in tags_of(task)}
+    if given.tags or given.exclude_tags:
+        filter_tasks_by_tags(user_class, set(given.tags) or None, set(given.exclude_tags) or None)
+    reads = is_http(user_class)  # what another client makes of a call, and reports, its name does not say
     counts = Counter(user_class.tasks)
     total = sum(counts.values())
     tasks = (
         Task(
             name=getattr(task, "__name__", "task"),
             share=count / total,
-            endpoints=find_endpoints(user_class, task, {}),
-            fewest=count_fewest(user_class, task),
+            endpoints=find_endpoints(user_class, task, {}) if reads else None,
+            fewest=count_fewest(user_class, task) if reads else 0,
         )
         for task, count in counts.items()
     )
@@ -138,6 +152,7 @@ def _describe_class(user_class: type[User], given: GivenSettings) -> UserClass:
         name=user_class.__name__,
         wait=_describe_wait(user_class),
         tasks=tuple(tasks),
+        tags=tuple(sorted(tags)),
         own_host=None if given.host else find_own_host(user_class),
         weight=_count_of(user_class.weight) or 1,
         fixed_count=_count_of(user_class.fixed_count),

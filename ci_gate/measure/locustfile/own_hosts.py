@@ -27,7 +27,7 @@ def keep_own_host(user_class: type[User], given: str | None = None) -> str | Non
     ``given`` takes the place of it, in each class that is no HTTP user. Returns the host to be shown, and
     does nothing where that is None.
     """
-    host = given if given and not _is_http(user_class) else _own_host(user_class)
+    host = given if given and not is_http(user_class) else _own_host(user_class)
     initialise: Any = user_class.__init__
     if not host:
         return None
@@ -44,10 +44,11 @@ def keep_own_host(user_class: type[User], given: str | None = None) -> str | Non
 
 def _own_host(user_class: type[User]) -> str | None:
     host = user_class.host
-    if _is_http(user_class) or not isinstance(host, str):
+    if is_http(user_class) or not isinstance(host, str):
         return None
     return None if host.lower().startswith(_URLS) else host or None
 
 
-def _is_http(user_class: type[User]) -> bool:
+def is_http(user_class: type[User]) -> bool:
+    """Whether its client is Locust's own, for HTTP."""
     return issubclass(user_class, HttpUser | FastHttpUser)

@@ -15,6 +15,7 @@ from locust import User
 
 _METHODS = frozenset({"get", "post", "put", "patch", "delete", "head", "options"})
 _GENERIC_METHODS = frozenset({"request", "rest", "rest_"})
+_OF_CLIENT = _METHODS | _GENERIC_METHODS | {"close", "mount"}
 _LOOPS = (ast.For, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _PERHAPS = (*_LOOPS, ast.IfExp, ast.BoolOp, ast.Lambda)
 _PAUSES = frozenset({"sleep", "wait"})
@@ -91,12 +92,15 @@ def _only_looks(call: ast.Call) -> bool:
 
 
 def _is_foreign(call: ast.AST) -> bool:
-    """A method of an object that the user keeps, or of its parent class: it may make requests of its own."""
+    """A method of an object that the user keeps, or of its parent class: it may make requests of its own.
+
+    So may a method that the author added to the client.
+    """
     if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)):
         return False
     owner = ast.unparse(call.func.value)
-    kept = owner.startswith("self.") and not owner.endswith("client") and call.func.attr not in _HARMLESS
-    return kept or owner.startswith("super(")
+    known = _OF_CLIENT if owner.endswith("client") else _HARMLESS
+    return (owner.startswith("self.") and call.func.attr not in known) or owner.startswith("super(")
 
 
 def count_fewest(user_class: type[User], function: Any, *, depth: int = 0) -> int:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from locust import FastHttpUser, HttpUser, LoadTestShape, User, argument_parser
+from locust import LoadTestShape, User, argument_parser
 
 from ci_gate.addresses import hide_credentials
 from ci_gate.evidence.recording import UnusedSetting
@@ -29,6 +29,7 @@ from ci_gate.measure.locustfile.of_locust import (
     WEIGHT,
     Part,
 )
+from ci_gate.measure.locustfile.own_hosts import is_http
 
 _FILES: Final = ("locust.conf", "pyproject.toml")
 _USER_CLASSES: Final = "LOCUST_USER_CLASSES"  # Locust reads it beside its options
@@ -142,9 +143,9 @@ def _of_class(user_class: type[User], given: GivenSettings) -> Iterator[UnusedSe
                 what=what, why=_why_not(part), replaced=True, key=part.key, user_classes=(name,)
             )
     host = user_class.host
-    is_http = issubclass(user_class, HttpUser | FastHttpUser)
-    if isinstance(host, str) and host and (is_http or given.host or "://" in host):
-        key = "host" if given.host and not is_http else _key_of(CLASS_HOST)
+    of_http = is_http(user_class)
+    if isinstance(host, str) and host and (of_http or given.host or "://" in host):
+        key = "host" if given.host and not of_http else _key_of(CLASS_HOST)
         yield UnusedSetting(
             what=f"host of {name} ({hide_credentials(host)})",
             why=f"{key} in thresholds.yaml says it",
@@ -181,11 +182,11 @@ def _describe_tags(dest: str, tags: set[str], where: str, loaded: Loaded) -> Unu
     left_out = {
         user_class.__name__: [
             getattr(task, "__name__", "task")
-            for task in _leaves(user_class)
-            if (dest == "tags") is not bool(tags & _tags_of(task))
+            for task in list_leaves(user_class)
+            if (dest == "tags") is not bool(tags & tags_of(task))
         ]
         for user_class in loaded.classes
-        if any(map(_tags_of, _leaves(user_class)))  # else it is not meant: Locust would have no task to run
+        if any(map(tags_of, list_leaves(user_class)))  # else it is not meant: no task would run
     }
     touched = tuple(name for name, tasks in left_out.items() if tasks)
     if not tags or not touched:
@@ -197,14 +198,16 @@ def _describe_tags(dest: str, tags: set[str], where: str, loaded: Loaded) -> Unu
     return UnusedSetting(what=where, why=why, user_classes=touched, key=dest)
 
 
-def _tags_of(task: Any) -> set[str]:
+def tags_of(task: Any) -> set[str]:
+    """The tags of a task."""
     return set(getattr(task, "locust_tag_set", ()))
 
 
-def _leaves(holder: Any) -> Iterator[Any]:
+def list_leaves(holder: Any) -> Iterator[Any]:
+    """The tasks of a user class or task set, and those of the task sets in it."""
     for task in holder.tasks:
         if hasattr(task, "tasks"):
-            yield from _leaves(task)
+            yield from list_leaves(task)
         else:
             yield task
 
