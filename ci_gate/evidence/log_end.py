@@ -25,10 +25,11 @@ def read_log_end(
             text = clean(file.read(TAIL_BYTES).decode(errors="replace"))
     except OSError:
         return ()
-    return tuple(_printable(line[:LINE_LENGTH]) for line in text.splitlines()[-lines:])
+    return tuple(make_printable(line[:LINE_LENGTH]) for line in text.splitlines()[-lines:])
 
 
-def _printable(line: str) -> str:
+def make_printable(line: str) -> str:
+    """The same line with a mark for each control character in it, tabs excepted."""
     return "".join(
         char if char.isprintable() or char == "\t" else "\N{REPLACEMENT CHARACTER}" for char in line
     )

@@ -26,6 +26,7 @@ import msgspec
 
 from ci_gate.errors import EvidenceError
 from ci_gate.evidence.log_end import read_log_end
+from ci_gate.evidence.log_errors import NO_LOG_ERRORS, LogErrors, read_log_errors
 from ci_gate.evidence.ranges import Count, Quantity, Rate, Span, Version
 from ci_gate.evidence.readings import (
     MachineReading,
@@ -109,9 +110,7 @@ class RecordingPlan(StrictValue, frozen=True):
     arrivals_per_s: Rate | None  # of an open workload
     ramp_s: Span  # of the arrivals
     offered_per_s: Rate | None  # what the users could send if every reply came at once; None: not known
-    least_offered_per_s: dict[str, Rate] = msgspec.field(
-        default_factory=dict
-    )  # the same at least, by user class; absent: not known
+    least_offered_per_s: dict[str, Rate] = msgspec.field(default_factory=dict)  # by class; absent: not known
     unused: tuple[UnusedSetting, ...] = ()
     service_first: bool | None = None  # of a duet: its service is started before the other side's
     load_first: bool | None = None  # the same of its Locust; None: no duet, or not written down
@@ -162,6 +161,7 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
     probes: tuple[ProbeReading, ...] = ()
     statements: tuple[StatementReading, ...] = ()
     log_ends: dict[str, tuple[str, ...]] = {}  # the last lines of locust.log and service.log
+    log_errors: LogErrors = NO_LOG_ERRORS  # of service.log
 
     def mark(self, name: str) -> Mark | None:
         """The first mark with this name."""
@@ -267,6 +267,7 @@ def read_recording(folder: Path) -> Recording:
         probes=read_lines(folder / "probes.jsonl", ProbeReading),
         statements=read_lines(folder / "statements.jsonl", StatementReading),
         log_ends={name: read_log_end(folder / name) for name in ("locust.log", "service.log")},
+        log_errors=read_log_errors(folder / "service.log"),
     )
 
 

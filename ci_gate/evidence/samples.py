@@ -33,6 +33,8 @@ ENDED_WITHOUT_REPLY: Final = 4  # connection error, time-out, unreadable reply
 ENDED_NEVER: Final = 5  # still waiting when the run was stopped; response_ms is the time waited
 ENDED_UNREPORTED: Final = 6  # a reply came, but the scenario never reported it to Locust (catch_response)
 ENDED_DAMAGED: Final = 7  # never written: what is read in the place of a row that cannot be; all else is 0
+KEPT_ALIVE_CLOSED: Final = "the service closed a kept-alive connection without a reply"
+"""Stands in the error text of a request that was sent over a connection by which others had been answered."""
 UNSENT: Final = "(not sent)"  # endpoint of an arrival that brought no request
 FLAG_HTML: Final = 1
 FLAG_RETRY_AFTER: Final = 2

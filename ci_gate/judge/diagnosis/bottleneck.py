@@ -24,7 +24,6 @@ from ci_gate.judge.diagnosis.causes import (
 from ci_gate.judge.diagnosis.connections import find_full_connections
 from ci_gate.judge.diagnosis.describe_resources import describe_most_called, describe_slowest
 from ci_gate.judge.diagnosis.failures import (
-    are_timeouts_of_the_pool,
     find_endings,
     find_failing,
     find_full_memory,
@@ -152,8 +151,7 @@ def diagnose(circumstances: ScenarioContext, recordings: Mapping[str, Classified
 
 def _find_failures(scenario: Scenario, head: ClassifiedRecording) -> tuple[Cause, ...]:
     failures = select_failures(head)
-    failing = find_failing(scenario, failures, has_timeouts=are_timeouts_of_the_pool(head.recording))
-    return (*find_throttling(failures), *failing)
+    return (*find_throttling(failures), *find_failing(scenario, failures, head.recording))
 
 
 def _find_waits(

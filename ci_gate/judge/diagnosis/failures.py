@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 
 from ci_gate.evidence.recording import Recording
 from ci_gate.evidence.sample_table import count_ids
-from ci_gate.evidence.samples import NOT_HTTP, UNSENT
+from ci_gate.evidence.samples import KEPT_ALIVE_CLOSED, NOT_HTTP, UNSENT
 from ci_gate.judge.diagnosis.causes import Cause
+from ci_gate.judge.diagnosis.log_lines import describe_log_errors
 from ci_gate.judge.diagnosis.observation import ResourceUsage, find_window
 from ci_gate.judge.log_ends import shorten_failure
 from ci_gate.judge.steady import ClassifiedRecording, find_error_statuses, find_throttled
 from ci_gate.judge.summary import describe_statuses
 from ci_gate.thresholds import ALL_ENDPOINTS, FAILURES, SUCCESSES, Scenario
-from ci_gate.wording import count
+from ci_gate.wording import count, format_number
 
 _NEAR_LIMIT: Final = 0.95
 _MAX_NAMED: Final = 3
@@ -41,6 +42,10 @@ _KINDS: Final[dict[str, tuple[str, str]]] = {
     "unanswered": (
         "no reply: connections fail or time out",
         "read service.log and locust.log in the evidence folder",
+    ),
+    "kept-alive": (
+        "no reply: the service closes connections that it had kept alive",
+        "raise the service's keep-alive timeout above the time between a user's requests; see service.log",
     ),
     "own-client": (
         "calls of the scenario's own client fail",
@@ -156,19 +161,27 @@ def find_throttling(failures: Failures) -> Iterator[Cause]:
         )
 
 
-def find_failing(scenario: Scenario, failures: Failures, *, has_timeouts: bool) -> Iterator[Cause]:
-    """More failures than the scenario allows, beside throttling; ``has_timeouts``: 5xx are the pool's."""
+def find_failing(scenario: Scenario, failures: Failures, recording: Recording) -> Iterator[Cause]:
+    """More failures than the scenario allows, beside throttling, and server errors that are the pool's."""
     kinds = _sort_by_kind(failures)
     shares = {kind: failures.share(rows) for kind, rows in kinds.items()}
-    if has_timeouts:
+    if are_timeouts_of_the_pool(recording):
         shares["broken"] = 0.0
     total, most = sum(shares.values()), max(shares, key=lambda kind: shares[kind])
     if total > _allowed_failures(scenario):
         title, next_step = _KINDS[most]
+        total_count, *by_endpoint = _count_failures(failures, kinds[most])
+        times_ms = failures.samples["response_ms"][kinds[most]]
+        took = (f"half of them broke within {format_number(float(np.median(times_ms)))} ms of the request",)
         yield Cause(
             code="failing-replies",
             title=title,
-            numbers=tuple(_count_failures(failures, kinds[most])),
+            numbers=(
+                total_count,
+                *describe_log_errors(recording.log_errors),
+                *(took if most == "kept-alive" else ()),
+                *by_endpoint,
+            ),
             next_step=next_step,
             share=total,
             share_of="requests",
@@ -192,11 +205,14 @@ def _is_server_error(status: NDArray[np.unsignedinteger]) -> NDArray[np.bool_]:
 def _sort_by_kind(failures: Failures) -> dict[str, NDArray[np.bool_]]:
     status = failures.samples["status"]
     rest = ~find_throttled(failures.samples)
+    closed = [number for number, text in enumerate(failures.strings) if KEPT_ALIVE_CLOSED in text]
+    is_kept_alive = np.isin(failures.samples["error"], closed)
     kinds = {
         "refused": rest & np.isin(status, (401, 403)),
         "missing": rest & np.isin(status, (404, 405, 410)),
         "broken": rest & _is_server_error(status),
-        "unanswered": rest & (status == 0),
+        "unanswered": rest & (status == 0) & ~is_kept_alive,
+        "kept-alive": rest & (status == 0) & is_kept_alive,
         "own-client": rest & (status == NOT_HTTP),
         "unfit": rest & (status > 0) & (status != NOT_HTTP) & ~find_error_statuses(status),
     }

@@ -52,6 +52,7 @@ from ci_gate.measure.in_locust.arrivals import Arrivals, take_intended
 from ci_gate.measure.in_locust.bodies import Bodies
 from ci_gate.measure.in_locust.certificates import trust
 from ci_gate.measure.in_locust.error_texts import ErrorTexts
+from ci_gate.measure.in_locust.kept_alive import name_closed_connections
 from ci_gate.measure.in_locust.locust_log import bound_errors, make_summaries_harmless
 from ci_gate.measure.in_locust.odd_events import CLOCK_SLACK_S, MAX_BYTES, OddEvents, is_failure, show_error
 from ci_gate.measure.in_locust.phases import Conductor
@@ -257,6 +258,7 @@ def main() -> None:
     recorder.listen()
     Conductor(plan, folder, recorder, arrivals, clean, settings.host).listen(events)
     random.seed(plan.seed)
+    name_closed_connections()
     make_summaries_harmless()
     bound_errors()
     gc.freeze()  # what the recorder has imported is not searched for garbage again and again
