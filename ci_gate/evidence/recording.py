@@ -56,6 +56,7 @@ STEP: Final = "step-{:03d}"  # of `ci-gate capacity`
 _RECORDINGS: Final = r"^(head|(duet|confirm)-(base|head)|reset-check-[12]|step-[0-9]{3})\Z"
 RecordingName = Annotated[str, msgspec.Meta(pattern=_RECORDINGS)]
 _MAX_JSON_BYTES: Final = 64 * 1024**2
+_T = TypeVar("_T")
 
 
 class UnusedSetting(StrictValue, frozen=True):
@@ -185,9 +186,6 @@ class LineWriter:
 
     def close(self) -> None:
         os.close(self._file)
-
-
-_T = TypeVar("_T")
 
 
 class _Header(msgspec.Struct, frozen=True):

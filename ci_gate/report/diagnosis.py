@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
+from ci_gate.judge.diagnosis.bottleneck import Diagnosis
 from ci_gate.judge.diagnosis.causes import UNKNOWN, Cause
 from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.verdict import ScenarioVerdict
@@ -43,7 +44,7 @@ def make_why(scenario: ScenarioVerdict) -> Piece:
     if diagnosis is not None and scenario.outcome == Outcome.FAIL:
         first = diagnosis.causes[0] if diagnosis.causes else None
         line = _describe(first, _NUMBERS_IN_A_LINE) if first else f"not known: {_NOTHING}."
-        if (first is None or first.code == UNKNOWN) and diagnosis.unknown:
+        if (first is None or _is_unknown(diagnosis)) and diagnosis.unknown:
             line += f" Not observed: {escape_markdown('; '.join(diagnosis.unknown))}."
     return Piece(items=(f"**Why:** {line}",) if line else (), noun="reason", rank=Rank.REASONS)
 
@@ -70,10 +71,14 @@ def explain_in_terminal(scenario: ScenarioVerdict) -> Iterator[str]:
     numbers = "; ".join(first.numbers[:_NUMBERS_IN_TERMINAL])
     yield "  WHY     " + clean(f"{_name(first)}: {first.title}; {numbers}", MAX_TEXT_LENGTH)
     yield "          -> " + clean(first.next_step, MAX_TEXT_LENGTH)
-    if first.code == UNKNOWN:
+    if _is_unknown(diagnosis):
         yield from (f"          not observed: {clean(each, MAX_TEXT_LENGTH)}" for each in diagnosis.unknown)
     if others:
         yield "          also " + clean(", ".join(map(_name, others)), MAX_TEXT_LENGTH)
+
+
+def _is_unknown(diagnosis: Diagnosis) -> bool:
+    return any(cause.code == UNKNOWN for cause in diagnosis.causes)
 
 
 def _name(cause: Cause) -> str:

@@ -219,7 +219,7 @@ def test_service_that_answers_nothing__is_too_slow_without_a_single_latency():
     signed_in = make_rows(2, [20.0] * 100, begin_s=BEGIN_S - 20)
     waiting = make_rows(3, [40_000.0] * 20, begin_s=BEGIN_S - 10, status=201)
     recording = make_evidence(rows=np.concatenate([signed_in, waiting]))
-    assert codes(diagnose_head(recording, is_slow=False)) == ["slow-dependency"]
+    assert codes(diagnose_head(recording, is_slow=False)) == ["stall", "slow-dependency"]
     answered = np.concatenate([recording.samples, make_rows(2, [20.0])])
     recording = msgspec.structs.replace(recording, samples=answered)
     assert codes(diagnose_head(recording, is_slow=False)) == []

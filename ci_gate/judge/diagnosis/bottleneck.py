@@ -36,6 +36,7 @@ from ci_gate.judge.diagnosis.occupancy import locate
 from ci_gate.judge.diagnosis.saturation import find_cpu_limit, is_listen_queue_overflowing
 from ci_gate.judge.diagnosis.statement_growth import StatementGrowth, find_grown, find_statement_growth
 from ci_gate.judge.diagnosis.statements import count_statements, make_n_plus_one, subtract_first
+from ci_gate.judge.diagnosis.unplaced import explain_unplaced
 from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.steady import ClassifiedRecording
@@ -133,7 +134,8 @@ def diagnose(circumstances: ScenarioContext, recordings: Mapping[str, Classified
     grown = find_grown(recordings)
     explains = is_too_slow or (circumstances.sends_more and not hindering and not endings)
     growths = tuple(find_statement_growth(grown, recordings[DUET_HEAD])) if grown and explains else ()
-    waits = _find_waits(usage, head, recordings, grown, growths, is_too_slow=is_too_slow)
+    waits = tuple(_find_waits(usage, head, recordings, grown, growths, is_too_slow=is_too_slow))
+    explained, waits = explain_unplaced(waits, classified, usage, recordings)
     others = [cause for cause in failures if cause not in hindering]
     ranked = sorted((*waits, *others), key=lambda cause: -math.inf if cause.share is None else -cause.share)
     return Diagnosis(
@@ -142,6 +144,7 @@ def diagnose(circumstances: ScenarioContext, recordings: Mapping[str, Classified
             *find_full_memory(head, usage, circumstances.memory_bytes),
             *(find_full_connections(usage) if is_slow or failures else ()),
             *hindering,
+            *explained,
             *ranked,
         ),
         unknown=() if endings else tuple(_name_unobserved(usage)),

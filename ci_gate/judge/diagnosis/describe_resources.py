@@ -81,18 +81,23 @@ def describe_cpu(usage: ResourceUsage) -> Iterator[str]:
     if usage.quota_cores:
         held = f"; it held threads back for {usage.throttled_s:.2f} s a second" if usage.throttled_s else ""
         yield f"its quota is {format_exact(usage.quota_cores)} cores{held}"
-    if usage.host_used_cores is not None:
-        takers = f" ({names})" if (names := describe_takers(usage.takers)) else ""
-        others = max(usage.host_used_cores - (usage.service_cores or 0.0) - usage.generator_cores, 0.0)
-        machine = f"{usage.host_used_cores:.1f} of this machine's {usage.host_cores} cores were busy"
-        locust = f"Locust used {usage.generator_cores:.1f}"
-        yield f"{machine}: {locust}, others beside the service {others:.1f}{takers}"
+    yield from describe_machine(usage)
     yield from _describe_queue(usage)
     yield from _describe_idle_sessions(usage)
     if usage.requests_per_s and usage.service_cores:
         cpu_ms = 1000 * usage.service_cores / usage.requests_per_s
         yield f"{format_number(cpu_ms)} ms of the service's CPU per request"
     yield from _describe_statements(usage)
+
+
+def describe_machine(usage: ResourceUsage) -> Iterator[str]:
+    """How many of its cores were busy, and who used them; nothing where that could not be read."""
+    if usage.host_used_cores is not None:
+        takers = f" ({names})" if (names := describe_takers(usage.takers)) else ""
+        others = max(usage.host_used_cores - (usage.service_cores or 0.0) - usage.generator_cores, 0.0)
+        machine = f"{usage.host_used_cores:.1f} of this machine's {usage.host_cores} cores were busy"
+        locust = f"Locust used {usage.generator_cores:.1f}"
+        yield f"{machine}: {locust}, others beside the service {others:.1f}{takers}"
 
 
 def describe_workers(usage: ResourceUsage) -> Iterator[str]:

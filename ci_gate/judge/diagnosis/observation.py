@@ -121,6 +121,13 @@ def count_in_flight(
     return float(np.maximum(overlaps_s, 0).sum() / (end_s - begin_s))
 
 
+def select_sent(recording: Recording) -> NDArray[np.void]:
+    """The samples without arrivals that brought no request."""
+    unsent = [number for number, text in enumerate(recording.strings) if text == UNSENT]
+    samples = recording.samples
+    return samples[~np.isin(samples["endpoint"], unsent)] if unsent else samples
+
+
 def observe(
     recording: Recording,
     begin_s: float,
@@ -129,9 +136,7 @@ def observe(
     offered_per_s: float | None = None,
 ) -> ResourceUsage:
     """Everything that was read between two moments of a recording."""
-    unsent = [number for number, text in enumerate(recording.strings) if text == UNSENT]
-    samples = recording.samples
-    samples = samples[~np.isin(samples["endpoint"], unsent)] if unsent else samples
+    samples = select_sent(recording)
     sent = (samples["start_s"] >= begin_s) & (samples["start_s"] < end_s)
     machine = [each for each in recording.machine if begin_s < each.wall_s <= end_s]
     generator = [each for each in recording.readings if begin_s < each.wall_s <= end_s]
