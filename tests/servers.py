@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 READY_TIMEOUT_S = 30
@@ -115,6 +116,47 @@ def _start_postgres(pg_ctl: list[str], folder: Path, log_folder: Path, settings:
         else:
             return port
     raise AssertionError("unreachable")
+
+
+@contextmanager
+def contained_postgres() -> Iterator[str]:
+    """The URL of a server in a namespace of its own, as in a container: its process ids are others there."""
+    binaries = postgres_bin()
+    if binaries is None:
+        skip_or_fail("PostgreSQL (initdb) is not installed")
+        return
+    try:
+        _run(["unshare", "-p", "-f", "true"], cwd=Path("/"))
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("only root can give processes a namespace of their own")
+    folder, port = Path(tempfile.mkdtemp(prefix="ci-gate-pg-")), free_port()
+    try:
+        as_owner = _own_for_postgres(folder)
+        data = str(folder / "data")
+        _run(
+            [*as_owner, str(binaries / "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-N"],
+            cwd=folder,
+        )
+        server = [*as_owner, str(binaries / "postgres"), "-D", data, "-k", str(folder), "-p", str(port)]
+        command = ["unshare", "-p", "-f", *server, "-h", "127.0.0.1"]
+        with subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL) as process:
+            try:
+                _await_listener(port)
+                yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
+            finally:  # the first process of a namespace takes all others with it
+                for server in psutil.Process(process.pid).children():
+                    server.kill()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _await_listener(port: int) -> None:
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    while time.monotonic() < deadline:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"nothing listens on port {port}")
 
 
 @contextmanager

@@ -154,9 +154,14 @@ def _share_users(locustfile: str, scenario: tuple[_Line, ...], users: int) -> tu
     workload = describe_workloads([settings], Path.cwd(), service_environment())[settings]
     if workload.error or not workload.classes:
         raise UsageError(f"{locustfile}: {workload.error or 'it has no user class that could run'}")
-    if users < len(workload.classes):
-        raise UsageError(f"{locustfile} has {len(workload.classes)} user classes: it needs as many --users")
-    shares = share_by_weight(workload.classes, users)
+    classes = [
+        each for each in workload.classes if each.tasks or not (settings.tags or settings.exclude_tags)
+    ]
+    if not classes:
+        raise UsageError(f"{locustfile}: --tags and --exclude-tags leave no class a task")
+    if users < len(classes):
+        raise UsageError(f"{locustfile} has {len(classes)} user classes: it needs as many --users")
+    shares = share_by_weight(classes, users)
     return (
         _Line(text="    users:"),
         *(

@@ -55,6 +55,7 @@ class UserClass(StrictValue, frozen=True):
     wait: Wait | None
     tasks: tuple[Task, ...]
     own_host: str | None = None
+    is_http: bool = True
     weight: Count = 1  # by which Locust alone would share users among the classes
     tags: tuple[str, ...] = ()  # of all its tasks, also of those that the scenario's tags leave out
     fixed_count: Count = 0  # as many of it as Locust alone would run, whatever the others; 0: by weight

@@ -161,6 +161,7 @@ def test_users__are_shared_by_weight_and_no_class_is_left_out(weights, users, sh
         (["load/visits.py", "--directory", "../load"], "--directory: "),
         (["load/visits.py", "--host", "a b"], "--host: "),
         (["load/visits.py", "--shape", "Wave"], "has no LoadTestShape 'Wave'"),
+        (["load/visits.py", "--tags", "none"], "--tags and --exclude-tags leave no class a task"),
         (["load", "--users", "1"], "load has 2 user classes"),
         (["load/none.py"], "load/none.py: there is no such file"),
         (["/etc/hostname"], "/etc/hostname is not in this folder"),

@@ -157,6 +157,7 @@ def test_tags__leave_the_tasks_that_locust_would_run(tmp_path, given, tasks):
 
 
 OWN_CLIENTS = """
+import gevent
 from locust import FastHttpUser, HttpUser, User, constant, task
 
 class Lines(User):
@@ -173,6 +174,20 @@ class Browser(HttpUser):
     def ask(self):
         self.client.get("/a")
         self.client.get_all("/b")
+
+class Polling(HttpUser):
+    wait_time = constant(1)
+
+    def on_start(self):
+        gevent.spawn(self.poll)
+
+    def poll(self):
+        while True:
+            self.client.get("/news")
+
+    @task
+    def ask(self):
+        self.client.get("/a")
 
 class Plain(FastHttpUser):
     wait_time = constant(1)
@@ -191,5 +206,6 @@ def test_client__of_the_authors_own_may_ask_for_anything(tmp_path):
     assert {each.name: (each.tasks[0].endpoints, each.tasks[0].fewest) for each in classes} == {
         "Lines": (None, 0),
         "Browser": (None, 1),
+        "Polling": (None, 1),
         "Plain": (("GET /a",), 1),
     }

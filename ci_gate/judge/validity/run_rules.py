@@ -227,7 +227,8 @@ RUN_RULES: Final = (
         find=_find_failed_starts,
         meaning="users died in on_start",
         threshold_text="any",
-        remedy="fix what on_start does (often the login), or the service behind it",
+        remedy="fix what on_start does (often the login; the key host of users that are no HTTP users), "
+        "or the service behind it",
     ),
     Rule(
         code="users-missing",

@@ -30,7 +30,7 @@ def find_unused(scenario: Scenario, workload: Workload) -> tuple[UnusedSetting, 
 
 
 def list_unused(scenario: Scenario, workload: Workload) -> Iterator[str]:
-    """A line for each of them, and for each class of the scenario that keeps its own host."""
+    """A line for each of them, and for each class of the scenario that is no HTTP user: which host it has."""
     relaxed = any(each.code == LOCUSTFILE_IGNORED for each in scenario.relax)
     for setting in find_unused(scenario, workload):
         if setting.replaced or relaxed:
@@ -40,5 +40,9 @@ def list_unused(scenario: Scenario, workload: Workload) -> Iterator[str]:
             yield f"cannot pass ({LOCUSTFILE_IGNORED}): {setting.what} is not used; it {setting.why}{use}"
     named = {user.user_class for user in scenario.users}
     for user_class in workload.classes:
-        if user_class.own_host and user_class.name in named:
+        if user_class.name not in named or user_class.is_http or scenario.locust.host:
+            continue
+        if user_class.own_host:
             yield f"{user_class.name} keeps its own host {user_class.own_host}"
+        else:
+            yield f"{user_class.name} is no HTTP user: its host is the URL of the service, or that of 'host'"

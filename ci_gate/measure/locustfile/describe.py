@@ -33,7 +33,7 @@ from ci_gate.evidence.workload import GivenSettings, Task, UserClass, Wait, Work
 from ci_gate.measure.locustfile.own_hosts import find_own_host, is_http
 from ci_gate.measure.locustfile.printed import print_whatever_comes
 from ci_gate.measure.locustfile.shapes import preview_shape
-from ci_gate.measure.locustfile.task_calls import count_fewest, find_endpoints
+from ci_gate.measure.locustfile.task_calls import count_fewest, find_endpoints, runs_beside
 from ci_gate.measure.locustfile.unused import (
     Loaded,
     find_unused,
@@ -136,15 +136,16 @@ def _describe_class(user_class: type[User], given: GivenSettings) -> UserClass:
     tags = {tag for task in list_leaves(user_class) for tag in tags_of(task)}
     if given.tags or given.exclude_tags:
         filter_tasks_by_tags(user_class, set(given.tags) or None, set(given.exclude_tags) or None)
-    reads = is_http(user_class)  # what another client makes of a call, and reports, its name does not say
+    of_http = is_http(user_class)  # what another client makes of a call, and reports, its name does not say
+    is_all = of_http and not runs_beside(user_class)
     counts = Counter(user_class.tasks)
     total = sum(counts.values())
     tasks = (
         Task(
             name=getattr(task, "__name__", "task"),
             share=count / total,
-            endpoints=find_endpoints(user_class, task, {}) if reads else None,
-            fewest=count_fewest(user_class, task) if reads else 0,
+            endpoints=find_endpoints(user_class, task, {}) if is_all else None,
+            fewest=count_fewest(user_class, task) if of_http else 0,
         )
         for task, count in counts.items()
     )
@@ -153,6 +154,7 @@ def _describe_class(user_class: type[User], given: GivenSettings) -> UserClass:
         wait=_describe_wait(user_class),
         tasks=tuple(tasks),
         tags=tuple(sorted(tags)),
+        is_http=of_http,
         own_host=None if given.host else find_own_host(user_class),
         weight=_count_of(user_class.weight) or 1,
         fixed_count=_count_of(user_class.fixed_count),

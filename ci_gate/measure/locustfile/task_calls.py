@@ -27,6 +27,12 @@ _HARMLESS = frozenset(name for kind in (list, dict, set, deque, str, random.Rand
 _ONLY_LOOK = frozenset(
     {"callable", "delattr", "hasattr", "hash", "id", "isinstance", "print", "repr", "setattr", "str", "type"}
 )
+# What lets code run beside the task that calls it, for longer than that.
+_STARTERS = frozenset(
+    {"apply_async", "create_task", "imap", "imap_unordered", "map_async", "run_coroutine_threadsafe"}
+    | {"spawn", "spawn_later", "spawn_raw", "start_later", "start_new_thread", "submit"}
+    | {"Greenlet", "Process", "Thread", "Timer"}
+)
 _DEEPEST_CALL = 3
 
 _Paths = tuple[float, float]
@@ -52,6 +58,18 @@ def find_endpoints(
             return None
         endpoints += found
     return tuple(endpoints)
+
+
+def runs_beside(user_class: type[User]) -> bool:
+    """Whether something of the class may go on beside its tasks, such as a poller that on_start begins.
+
+    Its requests are then more than those of its tasks.
+    """
+    own = [each for each in user_class.__mro__ if not each.__module__.startswith("locust.")]
+    trees = [_parse(function) for each in own for function in vars(each).values()]
+    calls = [node for tree in trees if tree for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    names = [ast.unparse(call.func).rpartition(".") for call in calls]
+    return any(name in _STARTERS or (owner and name == "map") for owner, _, name in names)  # of a pool
 
 
 def _parse(function: Any) -> ast.Module | None:

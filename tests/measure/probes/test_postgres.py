@@ -16,6 +16,7 @@ from ci_gate.evidence.readings import StatementReading
 from ci_gate.evidence.recording import LineWriter, read_lines
 from ci_gate.measure.probes.postgres import PostgresProbe
 from ci_gate.measure.probes.server_cpu import ServerCpu
+from tests.servers import contained_postgres
 
 pytestmark = pytest.mark.postgres
 
@@ -312,3 +313,17 @@ def test_server_cpu__is_of_all_processes_of_this_server_that_ended_too(url, open
 def test_server_cpu__of_a_server_that_is_not_found_is_not_known():
     assert ServerCpu(2**22 - 1, 1).read() is None
     assert ServerCpu(os.getpid(), None).read() is None  # the id is here, and is no PostgreSQL's
+
+
+@pytest.fixture
+def contained_url():
+    with contained_postgres() as url:
+        yield url
+
+
+def test_server_cpu__of_a_server_in_a_namespace_of_its_own_is_read(contained_url, open_probe):
+    probe = open_probe(contained_url)
+    assert read_cpu(probe) == 0
+    with psycopg.connect(contained_url, autocommit=True) as connection:
+        connection.execute(BUSY)
+        assert read_cpu(probe) > 0.05
