@@ -38,6 +38,7 @@ from ci_gate.evidence.readings import (
     Totals,
     encode_json,
 )
+from ci_gate.evidence.strict_json import check_schema, decode, read_bounded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,7 +56,6 @@ RESET_CHECKS: Final = ("reset-check-1", "reset-check-2")  # after a reset each: 
 STEP: Final = "step-{:03d}"  # of `ci-gate capacity`
 _RECORDINGS: Final = r"^(head|(duet|confirm)-(base|head)|reset-check-[12]|step-[0-9]{3})\Z"
 RecordingName = Annotated[str, msgspec.Meta(pattern=_RECORDINGS)]
-_MAX_JSON_BYTES: Final = 64 * 1024**2
 _T = TypeVar("_T")
 
 
@@ -188,10 +188,6 @@ class LineWriter:
         os.close(self._file)
 
 
-class _Header(msgspec.Struct, frozen=True):
-    schema: Version
-
-
 def write_json(path: Path, value: msgspec.Struct) -> None:
     """Replace ``path`` at once: a reader sees the old text or the new, never half of one."""
     temporary = path.with_name(f".{path.name}.tmp")
@@ -201,48 +197,14 @@ def write_json(path: Path, value: msgspec.Struct) -> None:
 
 def read_json(path: Path, kind: type[_T]) -> _T:
     """One strictly typed JSON file. Raises EvidenceError where it is missing or not exactly ``kind``."""
-    return _decode(_read_bounded(path), kind, str(path))
-
-
-def decode_document(text: bytes, kind: type[_T], *, name: str, schema: int, max_bytes: int) -> _T:
-    """A versioned JSON document called ``name``, of text that may be hostile.
-
-    Raises EvidenceError for anything but exactly ``kind``, in that version and size.
-    """
-    if len(text) > max_bytes:
-        raise EvidenceError(f"the {name} is larger than {max_bytes} bytes")
-    _check_schema(text, schema, f"not a {name}", f"a {name} of")
-    return _decode(text, kind, f"not a {name}")
-
-
-def _check_schema(text: bytes, schema: int, where: str, what: str) -> None:
-    """Before the rest is read, which another schema need not have."""
-    found = _decode(text, _Header, where).schema
-    if found != schema:
-        raise EvidenceError(f"{what} schema {found}; this version reads {schema}")
+    return decode(read_bounded(path), kind, str(path))
 
 
 def read_lines(path: Path, kind: type[_T]) -> tuple[_T, ...]:
     """Every complete line of a .jsonl file; () where there is no file. Raises EvidenceError on a bad line."""
-    text = _read_bounded(path) if path.exists() else b""
+    text = read_bounded(path) if path.exists() else b""
     complete = text[: text.rfind(b"\n") + 1].splitlines()
-    return tuple(_decode(line, kind, f"{path}:{number}") for number, line in enumerate(complete, start=1))
-
-
-def _decode(text: bytes, kind: type[_T], where: str) -> _T:
-    try:
-        return msgspec.json.decode(text, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise EvidenceError(f"{where}: {error}") from error
-
-
-def _read_bounded(path: Path) -> bytes:
-    try:
-        if path.stat().st_size > _MAX_JSON_BYTES:
-            raise EvidenceError(f"{path} is larger than {_MAX_JSON_BYTES} bytes")
-        return path.read_bytes()
-    except OSError as error:
-        raise EvidenceError(f"{path}: {error.strerror}") from error
+    return tuple(decode(line, kind, f"{path}:{number}") for number, line in enumerate(complete, start=1))
 
 
 def read_recording(folder: Path) -> Recording:
@@ -272,9 +234,9 @@ def read_recording(folder: Path) -> Recording:
 def read_run(folder: Path) -> RunInfo:
     """run.json of an evidence folder. Raises EvidenceError, also for another schema version."""
     path = folder / "run.json"
-    text = _read_bounded(path)
-    _check_schema(text, RUN_SCHEMA, str(path), f"{path}:")
-    return _decode(text, RunInfo, str(path))
+    text = read_bounded(path)
+    check_schema(text, RUN_SCHEMA, str(path), f"{path}:")
+    return decode(text, RunInfo, str(path))
 
 
 def duet_name(scenario: str, *, is_second: bool = False) -> str:

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from ci_gate.errors import BadInputError, EvidenceError, UsageError
-from ci_gate.evidence.recording import decode_document
+from ci_gate.evidence.strict_json import decode_document
 from ci_gate.github.problems import list_problems, missing_file, parse_problems, render_problems
 from ci_gate.github.threshold_files import ThresholdFiles, read_side
 from ci_gate.run.base_checkout import check_out

@@ -19,9 +19,9 @@ from ci_gate.evidence.recording import (
     Recording,
     RecordingPlan,
     RunInfo,
-    decode_document,
     duet_name,
 )
+from ci_gate.evidence.strict_json import decode_document
 from ci_gate.judge.compare.confirmation import judge_planned_duet
 from ci_gate.judge.compare.duet import DuetVerdict
 from ci_gate.judge.diagnosis.bottleneck import Diagnosis, diagnose, gather_circumstances

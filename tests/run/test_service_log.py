@@ -80,7 +80,7 @@ def test_failing_services__are_diagnosed_by_log_and_connection(repository, call,
     assert {cause.code for cause in causes.values()} == {"failing-replies"}, table + progress
     log = causes["failing"].numbers[1]
     assert log.startswith("service.log, ")
-    assert log.endswith(" x: __main__.NoPrice: order * has no price")
+    assert log.endswith(" x: NoPrice: order * has no price")
     assert "closes connections that it had kept alive" in causes["kept"].title
     assert "broke within" in causes["kept"].numbers[1]
     assert "connections fail or time out" in causes["fresh"].title

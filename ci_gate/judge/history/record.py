@@ -11,7 +11,7 @@ import msgspec
 from ci_gate.evidence.environment import Environment
 from ci_gate.evidence.ranges import Count, Quantity, Value, Version
 from ci_gate.evidence.readings import StrictValue
-from ci_gate.evidence.recording import decode_document
+from ci_gate.evidence.strict_json import decode_document
 from ci_gate.judge.limits import read_figure
 from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.summary import EndpointSummary

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from ci_gate.evidence.ranges import Count, Quantity, Version
 from ci_gate.evidence.readings import StrictValue
-from ci_gate.evidence.recording import CONFIRM, RESET_CHECKS, decode_document
+from ci_gate.evidence.recording import CONFIRM, RESET_CHECKS
+from ci_gate.evidence.strict_json import decode_document
 from ci_gate.judge.scenario_evidence import ScenarioEvidence
 from ci_gate.judge.timeline.timeline import Timeline, draw_timeline
 
