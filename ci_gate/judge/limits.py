@@ -42,6 +42,11 @@ class LimitResult(StrictValue, frozen=True):
         """Whether less than the bound breaks it."""
         return metric_of(self.metric).is_floor
 
+    @property
+    def lacks_readings(self) -> bool:
+        """Whether there were samples enough, and what they used could not be read."""
+        return self.measured is None and self.samples >= self.needed
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:

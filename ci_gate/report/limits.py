@@ -19,7 +19,8 @@ def describe_limit(limit: LimitResult) -> str:
     """``was 512 ms, must be at most 300ms: 70.7 % above it``."""
     if limit.outcome == Outcome.INVALID:
         measured = "not measured" if limit.measured is None else format_measured(limit)
-        return f"was {measured} (too few samples), must be {format_bound(limit)}"
+        lacking = "readings" if limit.lacks_readings else "samples"
+        return f"was {measured} (too few {lacking}), must be {format_bound(limit)}"
     excess = describe_excess(limit)
     measured = f"{format_measured(limit)}{describe_when(limit)}"
     return f"was {measured}, must be {format_bound(limit)}{excess and f': {excess}'}"

@@ -160,6 +160,7 @@ def _list_checks(scenario: ScenarioVerdict) -> list[_Check]:
 def _check_limit(limit: LimitResult) -> _Check:
     is_short = limit.outcome == Outcome.INVALID
     samples = f"too few samples: {limit.samples:,} of {limit.needed:,}"
+    samples = "too few readings" if limit.lacks_readings else samples
     return _Check(
         outcome=limit.outcome,
         subject=_name_check(limit.endpoint, limit.metric),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from ci_gate.judge.limits import judge_limit
 from ci_gate.judge.steady import classify
 from ci_gate.judge.summary import summarise
+from ci_gate.report.limits import describe_limit
 from ci_gate.thresholds import Limit, Position, metric_of
 from ci_gate.thresholds.quantities import parse_share
 from tests.judge.recordings import make_recording, make_rows
@@ -99,3 +100,10 @@ def test_limit__that_is_no_percentile_takes_ten_requests(metric):
     for requests, outcome in ((9, "INVALID"), (10, "PASS")):
         result = judge(metric, 1.0 if metric == "failures" else 0.01, make_rows(A, [1.0] * requests))
         assert (result.outcome, result.needed) == (outcome, 10)
+
+
+@pytest.mark.parametrize(("requests", "lacking"), [(9, "samples"), (200, "readings")])
+def test_limit__what_was_not_read_of_enough_requests_lacks_readings_and_not_samples(requests, lacking):
+    result = judge("cpu", 5.0, make_rows(A, [1.0] * requests))
+    assert (result.outcome, result.lacks_readings) == ("INVALID", lacking == "readings")
+    assert describe_limit(result).startswith(f"was not measured (too few {lacking}), must be at most")

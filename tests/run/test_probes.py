@@ -128,7 +128,7 @@ def test_run__cpu_of_counts_the_server_beside_the_service(
     repository.edit("thresholds.yaml", "  ready: /", '  ready: /\n  env: {DATABASE_URL: "${DATABASE_URL}"}')
     both = 'cpu_of: [service, postgres]\nprobes: {postgres: "${DATABASE_URL}"}\nprofiles:'
     repository.edit("thresholds.yaml", "profiles:", both)
-    repository.edit("thresholds.yaml", "{duration: 2s", "{duration: 5s")
+    repository.edit("thresholds.yaml", "{duration: 2s", "{duration: 20s")
     repository.edit("thresholds.yaml", "    limits:\n", "    limits:\n      all: {cpu: 10s}\n")
     out = tmp_path / "out"
     code, table, progress = call("run", "--thresholds", repository.thresholds, "--out", out)

@@ -66,6 +66,8 @@ def _find_too_few(rule_input: RuleInput) -> Iterator[Violation]:
             each = " in each window" if metric.over_s else ""
             found = f"there {were} {limit.samples:,}" + (" in one of them" if metric.over_s else "")
             message = f"{limit.metric} takes {count(limit.needed, *what)}{each}, {found}"
+            if limit.lacks_readings:
+                message = f"{limit.metric} takes readings of 90 % of the steady phase, which there were not"
             yield limit.endpoint, message
 
 
