@@ -15,9 +15,10 @@ from ci_gate.errors import BadInputError, UsageError
 from ci_gate.measure.locustfile.workloads import describe_workloads
 from ci_gate.thresholds import LocustSettings, Profile, Scenario, Thresholds, parse_thresholds
 from ci_gate.thresholds.overrides import replace_image, replace_users
+from ci_gate.wording import count
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ci_gate.evidence.workload import Workload
     from ci_gate.run.plan import RunOptions
@@ -122,12 +123,28 @@ def check_workloads(
 
     fits = all(each.locust.shape in {None, *workloads[each.locust].shapes} for each in thresholds.scenarios)
     if users is not None and fits:
-        shapes = {each.name: workloads[each.locust].shape for each in thresholds.scenarios}
-        peaks = {name: shape.users for name, shape in shapes.items() if shape and not shape.error}
-        thresholds = replace_users(thresholds, users, peaks)
+        thresholds = replace_users(thresholds, users, _find_peaks(thresholds, workloads, users))
     if problems := find_problems(thresholds, workloads):
         raise BadInputError(*problems)
     return thresholds, workloads
+
+
+def _find_peaks(
+    thresholds: Thresholds, workloads: Mapping[LocustSettings, Workload], users: int
+) -> dict[str, int]:
+    """The most users of each shape that says them before it runs, by the scenario's name.
+
+    Raises UsageError where ``users`` are too few for each class to have one.
+    """
+    peaks = {}
+    for scenario in thresholds.scenarios:
+        workload = workloads[scenario.locust]
+        if scenario.locust.shape and users < len(workload.classes):
+            classes = count(len(workload.classes), "user class", "user classes")
+            raise UsageError(f"{scenario.name} has {classes}: it needs as many users, not {users}")
+        if workload.shape and not workload.shape.error:
+            peaks[scenario.name] = workload.shape.users
+    return peaks
 
 
 def choose_profile(thresholds: Thresholds, name: str) -> Profile:

@@ -123,7 +123,7 @@ def find_too_short(
     """
     rates = [each.rate_per_s for each in trial.classes]
     known, requests = [rate for rate in rates if rate is not None], trial.endpoints[0].requests
-    if len(known) < len(rates) or not requests:
+    if not known or len(known) < len(rates) or not requests:
         return ()
     rate_of = {each.endpoint: sum(known) * each.requests / requests for each in trial.endpoints}
     return tuple(

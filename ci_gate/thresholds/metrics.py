@@ -108,7 +108,7 @@ FAILURES: Final = Metric(name="failures", unit=SHARE)
 SUCCESSES: Final = Metric(name="successes", unit=SHARE, is_floor=True)
 RATE: Final = Metric(name="rate", unit=PER_S, is_floor=True)
 CPU: Final = Metric(name="cpu", unit=MS, is_resource=True)
-"""CPU time of the service for each success."""
+"""CPU time of the service, or of all that cpu_of names, for each success."""
 MEMORY: Final = Metric(name="memory", unit=MIB, is_resource=True)
 """The most memory of its own that the service held."""
 STATEMENTS: Final = Metric(name="statements", unit=COUNT, is_resource=True)

@@ -76,6 +76,13 @@ def test_a_shape_whose_users_are_not_known_is_not_scaled(spike, call, command):
     assert "visits: how many users shape Spike asks for is not known before it runs" in progress
 
 
+def test_run__each_class_of_a_shape_needs_a_user(spike, call):
+    spike.edit("visits.py", "class Spike", "class Other(Visitor):\n    pass\n\nclass Spike")
+    code, _, progress = call("run", "--thresholds", spike.thresholds, "--users", "1")
+    assert code == 2
+    assert "visits has 2 user classes: it needs as many users, not 1" in progress
+
+
 def test_run__what_is_wrong_with_the_shape_is_said_before_it_is_scaled(spike, call):
     spike.edit("thresholds.yaml", "shape: Spike", "shape: Spikes")
     code, _, progress = call("run", "--thresholds", spike.thresholds, "--users", "5")
