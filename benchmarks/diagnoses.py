@@ -49,10 +49,12 @@ class Case:
     expected: tuple[str, ...]
     has_base: bool = False
     service: dict[str, object] = field(default_factory=dict)
+    has_metrics: bool = True  # the service's own page is probed
 
     @property
     def name(self) -> str:
-        return self.fault or f"healthy {self.scenario}"
+        what = self.fault or f"healthy {self.scenario}"
+        return what if self.has_metrics else f"{what} without metrics"
 
     def folder(self, kept: Path) -> Path:
         return kept / self.name.replace(" ", "-")
@@ -60,7 +62,27 @@ class Case:
 
 CASES = (
     Case(fault="tiny_pool", scenario="concurrent-deployments", expected=("connection-pool",)),
+    Case(
+        fault="tiny_pool",
+        scenario="concurrent-deployments",
+        expected=("unknown", "open-transaction"),  # nothing shows that there is a pool
+        has_metrics=False,
+    ),
+    Case(fault="open_transaction", scenario="concurrent-deployments", expected=("open-transaction",)),
+    Case(
+        fault="open_transaction",
+        scenario="concurrent-deployments",
+        expected=("open-transaction",),
+        has_metrics=False,
+    ),
     Case(fault="n_plus_one", scenario="cab-approvals", expected=("n-plus-one",), has_base=True),
+    Case(
+        fault="n_plus_one",
+        scenario="cab-approvals",
+        expected=("n-plus-one",),
+        has_base=True,
+        has_metrics=False,
+    ),
     Case(fault="extra_cpu", scenario="burst-load", expected=("service-cpu",)),
     Case(fault="lock_contention", scenario="connector-scaling", expected=("lock-contention",)),
     Case(fault="throttle", scenario="concurrent-deployments", expected=("throttle",)),
@@ -105,6 +127,8 @@ def write_repository(folder: Path, case: Case, database: str, redis: str, second
     del document["service"]["before_each"]  # which would add two trials to each run: main resets instead
     document["service"] |= {"command": " ".join((*SERVICE, "--port", "{port}")), **case.service}
     document["service"]["env"] = address
+    if not case.has_metrics:
+        del document["probes"]["metrics"]
     document["probes"] |= {"postgres": address["DATABASE_URL"], "redis": redis}
     document["profiles"] = {"short": {"duration": f"{seconds:g}s", "warmup": "2s"}}
     document["compare"] = {"max_duration": "30s"}
@@ -179,7 +203,14 @@ def summarise(case: Case, diagnoses: list[Diagnosis]) -> tuple[str, ...]:
     others = {describe(each) for each in diagnoses if not is_right(case, each)}
     expected = " or ".join(case.expected) or "nothing saturated"
     named = f"{len(right)} of {len(diagnoses)}"
-    return case.fault or "none", case.scenario, expected, named, spread, "; ".join(sorted(others))
+    return (
+        case.name if case.fault else "none",
+        case.scenario,
+        expected,
+        named,
+        spread,
+        "; ".join(sorted(others)),
+    )
 
 
 def run_all(cases: list[Case], options: argparse.Namespace) -> dict[str, list[Diagnosis]]:

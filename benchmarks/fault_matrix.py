@@ -23,6 +23,7 @@ from ci_gate.report.explain import explain
 REPOSITORY = Path(__file__).parents[1]
 SCENARIO_OF = {
     "tiny_pool": "concurrent-deployments",
+    "open_transaction": "concurrent-deployments",
     "n_plus_one": "cab-approvals",
     "lock_contention": "connector-scaling",
     "extra_cpu": "burst-load",

@@ -18,6 +18,7 @@ from reference_service.tables import HOT_ROW
 Result = TypeVar("Result")
 
 _BUSY_TIMEOUT_MS = 30_000
+_LARGE_POOL = 100
 
 
 class PoolTimeoutError(Exception):
@@ -35,7 +36,8 @@ class Database:
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         faults = settings.faults
         size = settings.pool_size if faults.tiny_pool is None else 1
-        self._hold_s = faults.tiny_pool or 0.0
+        size = size if faults.open_transaction is None else _LARGE_POOL
+        self._hold_s = faults.tiny_pool or faults.open_transaction or 0.0
         self._lock_s = faults.lock_contention or 0.0
         self._timeout_s = settings.pool_timeout_s
         self._slots = asyncio.Semaphore(size)

@@ -13,6 +13,7 @@ class Faults:
     """Which faults are on, each with its strength; None or False is off. README.md describes each."""
 
     tiny_pool: float | None = None  # seconds for which each unit of work keeps the only connection
+    open_transaction: float | None = None  # seconds for which each unit of work keeps its transaction open
     n_plus_one: int | None = None  # statements for each row of a list
     extra_cpu: float | None = None  # seconds of CPU for each API request
     lock_contention: float | None = None  # seconds for which each writer holds the one hot row
@@ -29,6 +30,7 @@ NO_FAULTS = Faults()
 
 _PARAMETERS: dict[str, tuple[Callable[[str], object], str]] = {
     "tiny_pool": (parse_duration_s, "25ms"),
+    "open_transaction": (parse_duration_s, "600ms"),
     "n_plus_one": (parse_count, "40"),
     "extra_cpu": (parse_duration_s, "5ms"),
     "lock_contention": (parse_duration_s, "25ms"),

@@ -84,6 +84,16 @@ def test_tiny_pool__makes_units_of_work_wait_for_the_one_connection(
         assert metrics["reference_db_pool_waiting"] == 0
 
 
+def test_open_transaction__keeps_one_for_each_request_and_nobody_waits(
+    backend: Mapping[str, str], tmp_path: Path
+) -> None:
+    with started_service({**backend, "FAULTS": "open_transaction=300ms"}, tmp_path) as service:
+        client = Client(service)
+        assert duration_s(lambda: read(client), at_once=1) >= 0.3
+        waits = "reference_db_pool_waits_total"
+        assert grown(service, waits, lambda: duration_s(lambda: read(client), at_once=20)) == 0
+
+
 def test_n_plus_one__sends_statements_for_each_row(backend: Mapping[str, str], tmp_path: Path) -> None:
     with started_service({**backend, "FAULTS": "n_plus_one=3"}, tmp_path) as service:
         client = Client(service)
