@@ -13,6 +13,7 @@ from ci_gate.thresholds import LocustSettings
 SHOP = LocustSettings(locustfiles=("shop.py",))
 
 LOCUSTFILE = '''
+import functools
 import random
 import time
 from locust import FastHttpUser, TaskSet, between, task
@@ -26,6 +27,30 @@ def fetch(client):
 
 def pause():
     time.sleep(1)
+
+
+def twice(function):
+    @functools.wraps(function)
+    def called(user):
+        function(user)
+        function(user)
+    return called
+
+
+def report(environment, began_s):
+    environment.events.request.fire(request_type="X", name="x", response_time=time.time() - began_s)
+
+
+class Transaction:
+    def __init__(self, environment):
+        self.environment = environment
+
+    def __enter__(self):
+        pass
+
+    def __exit__(self, *_):
+        report(self.environment, 0)
+        self.environment.events.request.fire(request_type="X", name="x")
 
 
 class Keeper:
@@ -172,6 +197,43 @@ class ShopUser(Parent):
     def unknown_name(self):
         """most: unknown; fewest: 1"""
         self.client.get(self.known[0])
+
+    @task
+    def named_otherwise(user):
+        """most: GET /a; fewest: 1"""
+        user.client.get("/a")
+
+    @task
+    def hands_on_whatever_it_is_called(user):
+        """most: unknown; fewest: 0"""
+        fetch(user)
+
+    @task
+    @twice
+    def wrapped(self):
+        """most: unknown; fewest: 0"""
+        self.client.get("/a")
+
+    @property
+    def token(self):
+        return self.client.get("/token").text
+
+    @task
+    def reads_a_property(self):
+        """most: unknown; fewest: 1"""
+        self.client.get("/a", headers={"token": self.token})
+
+    @task
+    def reports_by_a_function(self):
+        """most: unknown; fewest: 1"""
+        report(self.environment, time.time())
+        self.client.get("/a")
+
+    @task
+    def reports_by_a_class(self):
+        """most: unknown; fewest: 1"""
+        with Transaction(self.environment):
+            self.client.get("/a")
 
     @task
     def pauses(self):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+import contextlib
+import functools
 import inspect
 import math
 import random
+import re
 import textwrap
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -33,6 +36,8 @@ _STARTERS = frozenset(
     | {"spawn", "spawn_later", "spawn_raw", "start_later", "start_new_thread", "submit"}
     | {"Greenlet", "Process", "Thread", "Timer"}
 )
+_REPORTS = re.compile(r"\.(?:fire|measure)\(|client\.")
+_DOTTED = re.compile(r"\w+(?:\.\w+)*")
 _DEEPEST_CALL = 3
 
 _Paths = tuple[float, float]
@@ -47,7 +52,9 @@ def find_endpoints(
     ``bound`` holds the arguments that are known. Both branches of a condition count: this is at most.
     """
     tree = _parse(function) if depth <= _DEEPEST_CALL else None
-    if tree is None or _could_hide_requests(tree):
+    if tree is None or _could_hide_requests(tree) or _reads_property(user_class, tree):
+        return None
+    if _reports_elsewhere(tree, function.__globals__):
         return None
     names = {**function.__globals__, **bound}
     names |= {name: value for name, value in _find_constants(tree, names) if value is not None}
@@ -73,12 +80,47 @@ def runs_beside(user_class: type[User]) -> bool:
 
 
 def _parse(function: Any) -> ast.Module | None:
-    if not inspect.isfunction(function):
+    """Its source, with the user called ``self`` whatever its name there; None where that may not be all."""
+    if not inspect.isfunction(function) or hasattr(function, "__wrapped__"):
         return None
     try:
-        return ast.parse(textwrap.dedent(inspect.getsource(function)))
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, SyntaxError):
         return None
+    definition = tree.body[0]
+    if not isinstance(definition, ast.FunctionDef):
+        return None
+    first = next(iter([*definition.args.posonlyargs, *definition.args.args]), None)
+    for node in ast.walk(tree):
+        if first and isinstance(node, ast.Name) and node.id == first.arg:
+            node.id = "self"
+    return tree
+
+
+def _reads_property(user_class: type[User], tree: ast.AST) -> bool:
+    """Whether it reads a property of the author's, which may make requests."""
+    own = {
+        name
+        for each in user_class.__mro__
+        if not each.__module__.startswith("locust.")
+        for name, value in vars(each).items()
+        if isinstance(value, property | functools.cached_property)
+    }
+    return any(isinstance(node, ast.Attribute) and node.attr in own for node in ast.walk(tree))
+
+
+def _reports_elsewhere(tree: ast.AST, names: dict[str, Any]) -> bool:
+    """Whether it calls a function or a class of the file, or of a module, that reports requests itself."""
+    calls = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    return any(_REPORTS.search(_source_of(name, names)) for name in calls if _DOTTED.fullmatch(name))
+
+
+def _source_of(dotted: str, names: dict[str, Any]) -> str:
+    """Of what a name such as ``metrics.report`` stands for in the file; empty where that is not known."""
+    first, *others = dotted.split(".")
+    with contextlib.suppress(Exception):  # a module may make its attributes when it is asked for them
+        return inspect.getsource(functools.reduce(getattr, others, names[first]))
+    return ""
 
 
 def _could_hide_requests(tree: ast.AST) -> bool:
