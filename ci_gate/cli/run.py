@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -116,6 +117,12 @@ def _check_by_running(thresholds: Thresholds, names: tuple[str, ...]) -> int:
 @click.option(
     "--users", type=click.IntRange(1), help="In each scenario, instead of what thresholds.yaml says."
 )
+@click.option(
+    "--profile-code",
+    "profiles_code",
+    is_flag=True,
+    help="Sample the code of both sides, also where head is not worse than --base (takes ci-gate[profile]).",
+)
 @out_option
 @quiet_option
 @format_option
@@ -128,6 +135,7 @@ def run(  # noqa: PLR0913 - one parameter for each option
     users: int | None,
     out: Path | None,
     *,
+    profiles_code: bool,
     quiet: bool,
     as_json: bool,
 ) -> int:
@@ -137,7 +145,10 @@ def run(  # noqa: PLR0913 - one parameter for each option
     everything cleanly; what was measured until then stays readable.
     """
     thresholds = read_thresholds(thresholds_file)
+    if profiles_code and not base:
+        raise UsageError("--profile-code compares the code of head with that of --base: name it")
     options = make_options(thresholds, names, profile_name, base=base, out=out, image=image, users=users)
+    options = dataclasses.replace(options, profiles_code=profiles_code)
     return measure_and_judge(options, quiet=quiet, as_json=as_json)
 
 

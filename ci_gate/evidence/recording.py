@@ -9,9 +9,9 @@ One recording is one Locust run against one side of one scenario::
         readings.jsonl                 the generator once a second: users, CPU, event-loop lag
         machine.jsonl                  host and service once a second: CPU, memory, alive
         probes.jsonl statements.jsonl  servers once a second, and their statements, where probed
-        probes.log                     what could not be had of them
+        stacks-cpu.json stacks-wall.json  what the code did, where it was sampled (see stacks.py)
         totals.json                    Locust's own totals, to check the samples against
-        locust.log service.log
+        locust.log service.log probes.log
 
 All but run.json and totals.json only grow, so whatever happens to the writer, what it wrote stays readable.
 """
@@ -38,7 +38,9 @@ from ci_gate.evidence.readings import (
     Totals,
     encode_json,
 )
+from ci_gate.evidence.stacks import Stacks, read_stacks
 from ci_gate.evidence.strict_json import check_schema, decode, read_bounded
+from ci_gate.evidence.workload import UnusedSetting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,24 +55,12 @@ DUET_BASE: Final = "duet-base"
 DUET_HEAD: Final = "duet-head"
 CONFIRM: Final = ("confirm-base", "confirm-head")  # the second start of a comparison that would block
 RESET_CHECKS: Final = ("reset-check-1", "reset-check-2")  # after a reset each: do they see the same?
+CODE_BASE: Final = "code-base"  # stacks are sampled under this load, and nothing is judged by it
+CODE_HEAD: Final = "code-head"
 STEP: Final = "step-{:03d}"  # of `ci-gate capacity`
-_RECORDINGS: Final = r"^(head|(duet|confirm)-(base|head)|reset-check-[12]|step-[0-9]{3})\Z"
+_RECORDINGS: Final = r"^(head|(duet|confirm|code)-(base|head)|reset-check-[12]|step-[0-9]{3})\Z"
 RecordingName = Annotated[str, msgspec.Meta(pattern=_RECORDINGS)]
 _T = TypeVar("_T")
-
-
-class UnusedSetting(StrictValue, frozen=True):
-    """Something that Locust alone would have used: where it stands, and what of it is lost.
-
-    ``replaced``: nothing is, for thresholds.yaml says the same or it has no influence on the load.
-    ``key`` is that of thresholds.yaml which would use it, or says the same; empty where there is none.
-    """
-
-    what: str
-    why: str
-    replaced: bool = False
-    key: str = ""
-    user_classes: tuple[str, ...] = ()  # the only ones it is about; empty: all
 
 
 class ShapePlan(StrictValue, frozen=True):
@@ -163,6 +153,7 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
     statements: tuple[StatementReading, ...] = ()
     log_ends: dict[str, tuple[str, ...]] = {}  # the last lines of locust.log and service.log
     log_errors: LogErrors = NO_LOG_ERRORS  # of service.log
+    stacks: dict[str, Stacks] = {}  # by the name of their file
 
     def mark(self, name: str) -> Mark | None:
         """The first mark with this name."""
@@ -228,6 +219,7 @@ def read_recording(folder: Path) -> Recording:
         statements=read_lines(folder / "statements.jsonl", StatementReading),
         log_ends={name: read_log_end(folder / name) for name in ("locust.log", "service.log")},
         log_errors=read_log_errors(folder / "service.log"),
+        stacks=read_stacks(folder),
     )
 
 
@@ -242,6 +234,11 @@ def read_run(folder: Path) -> RunInfo:
 def duet_name(scenario: str, *, is_second: bool = False) -> str:
     """The key of a scenario's duet in RunInfo.failures, or of its second start."""
     return f"{scenario}/{'confirm' if is_second else 'duet'}"
+
+
+def code_name(scenario: str) -> str:
+    """The same of the load under which its code is sampled."""
+    return f"{scenario}/code"
 
 
 def recording_folder(out: Path, plan: RecordingPlan) -> Path:

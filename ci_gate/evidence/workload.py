@@ -9,7 +9,20 @@ import msgspec
 
 from ci_gate.evidence.ranges import Count, Share, Span
 from ci_gate.evidence.readings import StrictValue
-from ci_gate.evidence.recording import UnusedSetting
+
+
+class UnusedSetting(StrictValue, frozen=True):
+    """Something that Locust alone would have used: where it stands, and what of it is lost.
+
+    ``replaced``: nothing is, for thresholds.yaml says the same or it has no influence on the load.
+    ``key`` is that of thresholds.yaml which would use it, or says the same; empty where there is none.
+    """
+
+    what: str
+    why: str
+    replaced: bool = False
+    key: str = ""
+    user_classes: tuple[str, ...] = ()  # the only ones it is about; empty: all
 
 
 class GivenSettings(StrictValue, frozen=True):

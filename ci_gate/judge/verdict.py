@@ -19,9 +19,11 @@ from ci_gate.evidence.recording import (
     Recording,
     RecordingPlan,
     RunInfo,
+    code_name,
     duet_name,
 )
 from ci_gate.evidence.strict_json import decode_document
+from ci_gate.judge.code.difference import CodeChange, compare_code
 from ci_gate.judge.compare.confirmation import judge_planned_duet
 from ci_gate.judge.compare.duet import DuetVerdict
 from ci_gate.judge.diagnosis.bottleneck import Diagnosis, diagnose, gather_circumstances
@@ -62,6 +64,7 @@ class ScenarioVerdict(StrictValue, frozen=True):
     comparison: DuetVerdict | None = None  # None: not compared with base
     diagnosis: Diagnosis | None = None  # changes no outcome
     stages: tuple[StageSummary, ...] = ()  # where a shape decides how many users run
+    code: CodeChange | None = None  # in what head's code takes longer; None: not sampled; changes no outcome
     environment: Environment | None = None  # of this scenario: each job of a matrix has a machine of its own
 
     @property
@@ -158,7 +161,11 @@ def judge_evidence(
     if scenario is None:
         return judged
     circumstances = gather_circumstances(thresholds, run, scenario, judged.limits, judged.comparison)
-    return msgspec.structs.replace(judged, diagnosis=diagnose(circumstances, evidence.recordings))
+    return msgspec.structs.replace(
+        judged,
+        diagnosis=diagnose(circumstances, evidence.recordings),
+        code=compare_code(evidence.recordings, run.failures.get(code_name(scenario.name))),
+    )
 
 
 def _judge_planned(

@@ -12,7 +12,9 @@ from typing import Final
 
 from ci_gate.judge.gate.merging import NOTHING_COMPARED
 from ci_gate.judge.outcome import WORST_FIRST, Outcome
+from ci_gate.judge.verdict import ScenarioVerdict
 from ci_gate.report.changes import explain_approval, make_change_pieces, make_under_both
+from ci_gate.report.code import make_code_pieces, make_which_code
 from ci_gate.report.detail import (
     make_comparison_pieces,
     make_endpoint_pieces,
@@ -50,12 +52,13 @@ def render_report(report: Report, max_bytes: int) -> str:
     opening += explain_approval(report.approval, report.changes) if report.approval else ()
     pieces = [
         make_scenario_piece(scenarios),
-        *(piece for scenario in scenarios for piece in (make_reasons(scenario), make_why(scenario))),
+        *(piece for scenario in scenarios for piece in _make_open(scenario)),
         make_run_findings(report.verdict),
     ]
     folded = [
         *(make_change_pieces(report.changes, report.under_base) if report.changes else ()),
         *make_diagnoses(scenarios),
+        *make_code_pieces(scenarios),
         *make_limit_pieces(scenarios),
         *make_comparison_pieces(scenarios),
         *make_statement_pieces(scenarios),
@@ -75,6 +78,11 @@ def render_report(report: Report, max_bytes: int) -> str:
         pieces += folded
     closing = "\n\n".join(filter(None, (report.trend, footer)))
     return render_within("\n\n".join(opening), pieces, closing, max_bytes)
+
+
+def _make_open(scenario: ScenarioVerdict) -> tuple[Piece, ...]:
+    """What is never folded: what was found, why, and in which code."""
+    return make_reasons(scenario), make_why(scenario), make_which_code(scenario)
 
 
 def _fold_together(pieces: Iterable[Piece]) -> Iterator[Piece]:

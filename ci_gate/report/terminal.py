@@ -30,6 +30,7 @@ from ci_gate.report.cells import (
     format_rate,
     format_share,
 )
+from ci_gate.report.code import explain_code_in_terminal
 from ci_gate.report.detail import format_figures
 from ci_gate.report.diagnosis import explain_in_terminal
 from ci_gate.report.escape import clean
@@ -112,6 +113,7 @@ def _explain(scenario: ScenarioVerdict, checks: Sequence[str]) -> Iterator[str]:
     """What was found, why it was slow, every limit and tolerance, and what else is worth knowing."""
     yield from (_mark(each) for each in explain(scenario) if each.code is not None)
     yield from explain_in_terminal(scenario)
+    yield from explain_code_in_terminal(scenario)
     yield from checks
     yield from map(_describe_stage, scenario.stages)
     if scenario.comparison:

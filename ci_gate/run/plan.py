@@ -21,6 +21,8 @@ from ci_gate.addresses import hide_credentials
 from ci_gate.errors import GateError
 from ci_gate.evidence.ranges import MAX_SPAN_S
 from ci_gate.evidence.recording import (
+    CODE_BASE,
+    CODE_HEAD,
     CONFIRM,
     DUET_BASE,
     DUET_HEAD,
@@ -36,6 +38,7 @@ from ci_gate.evidence.workload import Workload
 from ci_gate.judge.validity.feasibility import least_rates, offered_rate
 from ci_gate.judge.validity.run_findings import describe_settings
 from ci_gate.judge.validity.unused import find_unused
+from ci_gate.measure.stack_sampling import SAMPLING_S, WRITING_S
 from ci_gate.run.git import run_git
 from ci_gate.run.host import describe_host
 from ci_gate.thresholds import ALL_ENDPOINTS, Compare, LocustSettings, Profile, Scenario, Thresholds
@@ -52,7 +55,8 @@ class RunOptions:
     """What to run and where. ``environ`` is what services and scenarios may see of ours.
 
     ``base`` is a git revision, an image or a URL to compare with; ``seed`` draws what is left to chance;
-    ``options`` are those of the command line that changed ``thresholds``.
+    ``options`` are those of the command line that changed ``thresholds``. ``profiles_code``: stacks are
+    sampled whether or not head is worse than base.
     """
 
     thresholds: Thresholds
@@ -65,6 +69,7 @@ class RunOptions:
     base: str | None
     seed: int
     options: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    profiles_code: bool = False
 
 
 def plan_recording(scenario: Scenario, profile: Profile, workload: Workload, seed: int = 1) -> RecordingPlan:
@@ -150,6 +155,17 @@ def plan_confirmation(plans: tuple[RecordingPlan, RecordingPlan]) -> tuple[Recor
     return base, head
 
 
+def plan_code(duet: tuple[RecordingPlan, RecordingPlan]) -> tuple[RecordingPlan, RecordingPlan]:
+    """The load of a duet once more, as long as it takes to sample what the code of both sides does."""
+    base, head = (
+        msgspec.structs.replace(
+            plan, recording=name, duration_s=SAMPLING_S + WRITING_S, service_first=None, load_first=None
+        )
+        for plan, name in zip(duet, (CODE_BASE, CODE_HEAD), strict=True)
+    )
+    return base, head
+
+
 def plan_reset_checks(
     scenario: Scenario, profile: Profile, workload: Workload, seed: int
 ) -> list[RecordingPlan]:
@@ -182,9 +198,11 @@ def plan_run(options: RunOptions) -> RunInfo:
         if options.base and scenario.regression and options.thresholds.service.fixed_port is None:
             settings = options.thresholds.compare
             duet = plan_duet(scenario, options.profile, workload, settings, options.seed)
-            # What is only called has no second start, and a second load of one start confirms nothing.
-            is_confirmed = settings.confirm and options.thresholds.service.kind != "url"
-            plans += [*duet, *(plan_confirmation(duet) if is_confirmed else ())]
+            plans += duet
+            # What is only called has no second start, and a second load of one start confirms nothing. Nor
+            # can its code be looked into.
+            if options.thresholds.service.kind != "url":
+                plans += [*(plan_confirmation(duet) if settings.confirm else ()), *plan_code(duet)]
     return RunInfo(
         schema=RUN_SCHEMA,
         ci_gate_version=ci_gate.__version__,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ci_gate.errors import BaseError, GateError, ServiceError
 from ci_gate.evidence.recording import (
+    CODE_HEAD,
     CONFIRM,
     DUET_BASE,
     DUET_HEAD,
@@ -31,6 +33,7 @@ from ci_gate.run.plan import RunOptions, end_run, plan_run
 from ci_gate.run.progress import ProgressPrinter
 from ci_gate.run.session import Session, make_folder, started, started_generator
 from ci_gate.run.watch import AloneWatch, DuetWatch, ResetCheckWatch, Watch
+from ci_gate.run.which_code import is_worse, sample_code
 from ci_gate.service.guard.watchdog import Watchdog
 from ci_gate.service.needs import NeedsAround
 from ci_gate.thresholds import Scenario
@@ -93,6 +96,10 @@ def _run_scenario(session: Session, scenario: Scenario, failures: dict[str, str]
             base = _require_base(session.base, ended_early)
             run_duet(session, scenario, base, (plans[DUET_BASE], plans[DUET_HEAD]))
             _confirm_red(session, scenario, base, plans, failures)
+            if CODE_HEAD in plans and (
+                session.options.profiles_code or is_worse(session, scenario, failures)
+            ):
+                sample_code(session, scenario, functools.partial(_started_side, session, base), failures)
     except BaseError as error:
         failures[duet_name(scenario.name)] = str(error)
         session.progress.say(str(error))
@@ -237,7 +244,7 @@ def _started_side(
 
 
 def _is_of_head(plan: RecordingPlan) -> bool:
-    return plan.recording in {DUET_HEAD, CONFIRM[1]}
+    return plan.recording in {DUET_HEAD, CONFIRM[1], CODE_HEAD}
 
 
 def _announce(session: Session, ended_early: str | None) -> None:

@@ -32,7 +32,7 @@ class Watch:
         self._progress = progress
         self._scenario = scenario
         self._job = job
-        self._tail = _follow(scenario, job)
+        self._tail = follow(scenario, job)
 
     def check(self) -> bool:
         """Show progress; True once the load is of no use any more."""
@@ -94,7 +94,7 @@ class AloneWatch(Watch):
         return None if self._tail.is_steady_reached else "its users never got to the steady phase"
 
 
-def _follow(scenario: Scenario, job: Job) -> RecordingTail:
+def follow(scenario: Scenario, job: Job) -> RecordingTail:
     """How the job goes, counted as the verdict will count."""
     return RecordingTail(job.folder, lambda rows, texts: find_successes(rows, texts, scenario.accept))
 
@@ -113,7 +113,7 @@ class DuetWatch:
         self._progress = progress
         self._scenario = scenario
         self._jobs = jobs
-        self._tails = tuple(_follow(scenario, job) for job in jobs)
+        self._tails = tuple(follow(scenario, job) for job in jobs)
         self._settings = settings
         # A shape is run to its end: what comes late in it is to be compared too.
         is_shaped = jobs[0].plan.shape is not None

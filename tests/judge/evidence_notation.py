@@ -38,7 +38,7 @@ from dataclasses import dataclass
 import msgspec
 
 from ci_gate.evidence.readings import EarlyStop, ErrorCount, ExitCode, OddValue, Redirects
-from ci_gate.evidence.recording import Recording, RecordingPlan, UnusedSetting
+from ci_gate.evidence.recording import Recording, RecordingPlan
 from ci_gate.evidence.samples import (
     ENDED_BY_CHECK,
     ENDED_BY_STATUS,
@@ -50,7 +50,7 @@ from ci_gate.evidence.samples import (
     FLAG_HTML,
     FLAG_RETRY_AFTER,
 )
-from ci_gate.evidence.workload import Workload
+from ci_gate.evidence.workload import UnusedSetting, Workload
 from ci_gate.judge.steady import ClassifiedRecording, classify
 from ci_gate.run.plan import plan_recording
 from ci_gate.thresholds import Scenario, Thresholds

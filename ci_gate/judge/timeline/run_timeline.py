@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ci_gate.evidence.ranges import Count, Quantity, Version
 from ci_gate.evidence.readings import StrictValue
-from ci_gate.evidence.recording import CONFIRM, RESET_CHECKS
+from ci_gate.evidence.recording import CODE_BASE, CODE_HEAD, CONFIRM, RESET_CHECKS
 from ci_gate.evidence.strict_json import decode_document
 from ci_gate.judge.scenario_evidence import ScenarioEvidence
 from ci_gate.judge.timeline.timeline import Timeline, draw_timeline
@@ -50,9 +50,10 @@ def make_timeline(scenarios: Iterable[ScenarioTimeline]) -> RunTimeline:
 def draw_scenario(evidence: ScenarioEvidence) -> ScenarioTimeline:
     """The timeline of one scenario; empty where nothing was recorded.
 
-    Without reset checks and the second start of a comparison: the page draws neither.
+    Without reset checks, the second start of a comparison, and what stacks were sampled under: the page draws
+    none of them.
     """
-    left_out = {*RESET_CHECKS, *CONFIRM}
+    left_out = {*RESET_CHECKS, *CONFIRM, CODE_BASE, CODE_HEAD}
     recordings = {name: recording for name, recording in evidence.recordings.items() if name not in left_out}
     latencies = {
         name: recording.steady.latency_ms[recording.steady.success] for name, recording in recordings.items()

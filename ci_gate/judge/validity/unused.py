@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ci_gate.evidence.recording import UnusedSetting
-from ci_gate.evidence.workload import Workload
+from ci_gate.evidence.workload import UnusedSetting, Workload
 from ci_gate.judge.validity.locustfile_rules import LOCUSTFILE_IGNORED
 from ci_gate.thresholds import Scenario
 

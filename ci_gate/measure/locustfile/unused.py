@@ -18,8 +18,7 @@ from typing import Any, Final
 from locust import LoadTestShape, User, argument_parser
 
 from ci_gate.addresses import hide_credentials
-from ci_gate.evidence.recording import UnusedSetting
-from ci_gate.evidence.workload import GivenSettings
+from ci_gate.evidence.workload import GivenSettings, UnusedSetting
 from ci_gate.measure.locustfile.of_locust import (
     CLASS_HOST,
     OWN_OPTIONS,

@@ -10,6 +10,7 @@ from ci_gate.judge.timeline.run_timeline import RunTimeline, ScenarioTimeline
 from ci_gate.judge.verdict import ScenarioVerdict
 from ci_gate.report.against_base import describe_duet
 from ci_gate.report.cells import format_bound, format_measured, format_share
+from ci_gate.report.code import describe_code
 from ci_gate.report.explain import Sentence, explain, explain_doubts, explain_finding, explain_missing
 from ci_gate.report.headline import explain_effect, summarise_in_a_sentence
 from ci_gate.report.html.advice import advise
@@ -20,6 +21,7 @@ from ci_gate.report.html.table import Table
 from ci_gate.report.html.tables import (
     make_change_table,
     make_changed_table,
+    make_code_table,
     make_endpoint_table,
     make_error_table,
     make_limit_table,
@@ -51,6 +53,8 @@ class Section:
     errors: Table
     limits: Table
     changes: Table | None
+    code: Table | None
+    code_summary: str
     comparison: str
     not_compared: tuple[Sentence, ...]
     findings: tuple[Sentence, ...]
@@ -100,6 +104,8 @@ def _make_section(scenario: ScenarioVerdict, timeline: ScenarioTimeline | None, 
         errors=make_error_table(scenario.endpoints),
         limits=make_limit_table(scenario.limits),
         changes=make_change_table(duet) if duet and duet.changes else None,
+        code=make_code_table(scenario.code) if scenario.code and scenario.code.functions else None,
+        code_summary=describe_code(scenario.code) if scenario.code else "",
         comparison=describe_duet(duet) if duet else "",
         not_compared=(*explain_missing(duet), *explain_doubts(duet)) if duet else (),
         findings=tuple(map(explain_finding, scenario.findings)),

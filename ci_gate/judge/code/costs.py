@@ -1,0 +1,164 @@
+"""What functions cost for each success, on a CPU and waiting, and what head changed in that.
+
+Time on a CPU is a function's share of the on-CPU samples times the CPU time of a success. The error of a
+share is that of a ratio of batches (Cochran 1977, Sampling Techniques, 6.3), at least that of independent
+samples; that of the product is of first order (Goodman 1960, Journal of the American Statistical Association
+55:708).
+
+Time in a function is, by Little's law (Operations Research 9, 1961), the mean number of threads in it over
+the rate of successes. What of that is not on a CPU is waiting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ci_gate.evidence.stacks import STACKS_CPU, STACKS_WALL
+from ci_gate.judge.code.attribution import BLOCKS, Function, Samples, count_samples
+from ci_gate.judge.resources import cover
+from ci_gate.judge.steady import ClassifiedRecording
+
+_HALF: Final = 0.5  # a sample: what was never seen is not known to be nothing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A number with its standard error."""
+
+    value: float
+    error: float
+
+    def times(self, other: Estimate) -> Estimate:
+        """The product of two that are independent."""
+        error = np.hypot(self.error * other.value, other.error * self.value)
+        return Estimate(value=self.value * other.value, error=float(error))
+
+    def minus(self, other: Estimate) -> Estimate:
+        """The difference of two that are independent."""
+        return Estimate(value=self.value - other.value, error=float(np.hypot(self.error, other.error)))
+
+
+NOTHING: Final = Estimate(value=0.0, error=0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SideCosts:
+    """What a side's code costs. ``cpu_ms`` is the CPU time of a success, ``rate_per_s`` that of successes."""
+
+    on_cpu: Samples
+    wall: Samples | None
+    cpu_ms: Estimate
+    rate_per_s: float
+    successes: int
+
+    @property
+    def functions(self) -> frozenset[Function]:
+        """All that were ever seen."""
+        return frozenset((*self.on_cpu.functions, *(self.wall.functions if self.wall else ())))
+
+    def own(self) -> Costs:
+        """Of each function what is its own, libraries below it included."""
+        return Costs(self, lambda samples: samples.own)
+
+    def subtree(self) -> Costs:
+        """Of each function all below it."""
+        return Costs(self, lambda samples: samples.subtree)
+
+
+class Costs:
+    """Costs of functions, or of groups of them, by one way to count samples."""
+
+    def __init__(self, side: SideCosts, counts: Callable[[Samples], NDArray[np.float64]]) -> None:
+        self._side = side
+        self._on_cpu, self._wall = (
+            (samples, counts(samples), {function: place for place, function in enumerate(samples.functions)})
+            if samples
+            else None
+            for samples in (side.on_cpu, side.wall)
+        )
+
+    def cpu_ms(self, *functions: Function) -> Estimate:
+        """CPU time of a success in them, in ms."""
+        column = _add(self._on_cpu, functions)
+        share = _estimate_share(column, self._side.on_cpu.totals)
+        return share.times(self._side.cpu_ms)
+
+    def threads(self, *functions: Function) -> Estimate:
+        """How many threads are in them on average, on a CPU or not."""
+        wall = self._side.wall
+        if wall is None or not wall.ticks:
+            return NOTHING
+        column = _add(self._wall, functions)
+        scatter = float(np.var(column, ddof=1) * BLOCKS)
+        error = np.sqrt(max(scatter, column.sum() + _HALF)) / wall.ticks
+        return Estimate(value=float(column.sum()) / wall.ticks, error=float(error))
+
+    def waiting_ms(self, *functions: Function) -> Estimate:
+        """Time of a success in them without a CPU, in ms."""
+        if not self._side.rate_per_s or self._side.wall is None:
+            return NOTHING
+        per_thread = 1000 / self._side.rate_per_s
+        time_ms = Estimate(value=per_thread, error=per_thread / np.sqrt(max(self._side.successes, 1)))
+        waiting = self.threads(*functions).times(time_ms).minus(self.cpu_ms(*functions))
+        return Estimate(value=max(waiting.value, 0.0), error=waiting.error)
+
+
+_Counted = tuple[Samples, NDArray[np.float64], dict[Function, int]]
+
+
+def _add(counted: _Counted | None, functions: tuple[Function, ...]) -> NDArray[np.float64]:
+    """The samples of all these functions, by block."""
+    if counted is None:
+        return np.zeros(BLOCKS)
+    _, counts, places = counted
+    columns = [places[function] for function in functions if function in places]
+    added: NDArray[np.float64] = counts[:, columns].sum(axis=1)
+    return added
+
+
+def _estimate_share(column: NDArray[np.float64], totals: NDArray[np.float64]) -> Estimate:
+    total, mine = float(totals.sum()), float(column.sum())
+    if not total:
+        return NOTHING
+    share = mine / total
+    residuals = column - share * totals
+    scatter = float((residuals**2).sum()) * BLOCKS / (BLOCKS - 1) / total**2
+    seen = (mine + _HALF) / (total + 1)
+    independent = seen * (1 - seen) / total
+    return Estimate(value=share, error=float(np.sqrt(max(scatter, independent))))
+
+
+def measure_costs(recording: ClassifiedRecording) -> SideCosts | str:
+    """What the code of a side costs under this load; or why that is not known."""
+    stacks, steady = recording.recording.stacks, recording.steady
+    if STACKS_CPU not in stacks:
+        return "no stacks were sampled"
+    counted = steady.resources.cpu_ms
+    covered = cover([counted], steady.begin_s, steady.end_s)
+    successes_s = steady.samples["intended_s"][steady.success]
+    if counted is None or covered is None:
+        return "the CPU time of the service could not be read"
+    edges_s = np.linspace(*covered, BLOCKS + 1)
+    done = np.histogram(successes_s, edges_s)[0].astype(np.float64)
+    used = counted.between(edges_s)
+    if not done.sum():
+        return "no request succeeded under that load"
+    return SideCosts(
+        on_cpu=count_samples(stacks[STACKS_CPU]),
+        wall=count_samples(stacks[STACKS_WALL]) if STACKS_WALL in stacks else None,
+        cpu_ms=_estimate_ratio(used, done),
+        rate_per_s=float(done.sum()) / (covered[1] - covered[0]),
+        successes=int(done.sum()),
+    )
+
+
+def _estimate_ratio(used: NDArray[np.float64], done: NDArray[np.float64]) -> Estimate:
+    ratio = float(used.sum() / done.sum())
+    residuals = used - ratio * done
+    error = np.sqrt(float((residuals**2).sum()) * BLOCKS / (BLOCKS - 1)) / done.sum()
+    return Estimate(value=ratio, error=float(error))

@@ -1,0 +1,110 @@
+"""Which code: loads both sides once more, after all that is judged, and samples their stacks meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from ci_gate.errors import GateError, OutsideError
+from ci_gate.evidence.recording import (
+    CODE_BASE,
+    CODE_HEAD,
+    CONFIRM,
+    DUET_BASE,
+    DUET_HEAD,
+    RecordingPlan,
+    code_name,
+    duet_name,
+    read_recording,
+    recording_folder,
+)
+from ci_gate.judge.compare.confirmation import judge_planned_duet
+from ci_gate.judge.outcome import Outcome
+from ci_gate.judge.steady import ClassifiedRecording, classify
+from ci_gate.measure.load_run import Generator, Job, record
+from ci_gate.measure.stack_sampling import (
+    EXTRA,
+    SAMPLING_S,
+    StackSampling,
+    find_sampler,
+)
+from ci_gate.run.session import Session
+from ci_gate.run.watch import follow
+from ci_gate.thresholds import Scenario
+
+StartSide = Callable[[RecordingPlan], contextlib.AbstractContextManager[tuple[Job, Generator]]]
+_COMPARED: Final = (DUET_BASE, DUET_HEAD, *CONFIRM)
+_NOT_INSTALLED: Final = f"py-spy is not installed: pip install '{EXTRA}'"
+
+
+class _SamplingWatch:
+    """Begins to sample once both sides are in their steady phase, and ends the load after it."""
+
+    def __init__(self, sampler: str, jobs: list[Job], scenario: Scenario, temporary: Path) -> None:
+        self._sampler, self._jobs, self._temporary = sampler, jobs, temporary
+        self._tails = [follow(scenario, job) for job in jobs]
+        self._samplings: list[StackSampling] = []
+
+    def check(self) -> bool:
+        """True once all is sampled. Raises OutsideError where a service cannot be looked into."""
+        if self._samplings:
+            return all(sampling.is_over() for sampling in self._samplings)
+        for tail in self._tails:
+            tail.read()
+        if all(tail.is_steady_reached for tail in self._tails):
+            for job in self._jobs:
+                temporary = self._temporary / job.plan.recording
+                temporary.mkdir()
+                self._samplings.append(StackSampling(self._sampler, job.service, job.folder, temporary))
+        return False
+
+    def keep(self) -> None:
+        """Write down what was sampled. Raises OutsideError where that is nothing."""
+        if not self._samplings:
+            raise OutsideError("the load that is to be sampled under never became steady")
+        for sampling in self._samplings:
+            sampling.keep()
+
+    def close(self) -> None:
+        """End all that still samples."""
+        for sampling in self._samplings:
+            sampling.close()
+
+
+def is_worse(session: Session, scenario: Scenario, failures: Mapping[str, str]) -> bool:
+    """Whether the comparison with base, as it was measured and confirmed, fails."""
+    plans, out = session.plans_of(scenario), session.options.out
+    folders = {name: recording_folder(out, plans[name]) for name in _COMPARED if name in plans}
+    recordings: dict[str, ClassifiedRecording] = {
+        recording: classify(read_recording(folder), scenario.accept)
+        for recording, folder in folders.items()
+        if (folder / "samples.bin").exists()
+    }
+    settings = session.options.thresholds.compare_scenario
+    name = scenario.name
+    whys = failures.get(duet_name(name)), failures.get(duet_name(name, is_second=True))
+    return judge_planned_duet(scenario, settings, plans, recordings, whys).outcome == Outcome.FAIL
+
+
+def sample_code(
+    session: Session, scenario: Scenario, start_side: StartSide, failures: dict[str, str]
+) -> None:
+    """Sample both sides under the duet's load. What keeps it from being done is noted, and stops nothing."""
+    plans = session.plans_of(scenario)
+    sampler = find_sampler()
+    try:
+        if sampler is None:
+            raise OutsideError(_NOT_INSTALLED)
+        session.progress.start(f"{scenario.name}: which code", plans[CODE_HEAD].warmup_s + SAMPLING_S)
+        with contextlib.ExitStack() as stack:
+            loads = [stack.enter_context(start_side(plans[name])) for name in (CODE_BASE, CODE_HEAD)]
+            temporary = stack.enter_context(session.watchdog.temporary_folder("ci-gate-stacks-"))
+            watch = _SamplingWatch(sampler, [job for job, _ in loads], scenario, temporary)
+            stack.callback(watch.close)
+            record(tuple(loads), on_second=watch.check)
+            watch.keep()
+    except GateError as error:
+        failures[code_name(scenario.name)] = str(error)
+        session.progress.say(f"  which code is not known: {error}")

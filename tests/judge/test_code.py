@@ -1,0 +1,202 @@
+"""Which code takes longer: functions of services whose costs are known."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import msgspec
+import pytest
+
+from ci_gate.errors import EvidenceError
+from ci_gate.evidence.recording import CODE_BASE, CODE_HEAD
+from ci_gate.evidence.stacks import STACKS_CPU, Frame, Stacks, decode_stacks, read_stacks, tidy_stacks
+from ci_gate.judge.code.attribution import count_samples
+from ci_gate.judge.code.difference import compare_code
+from tests.judge.code_simulation import Code, compare, make_side
+
+SHOP = (
+    Code(name="load", cpu_ms=1.5, waiting_ms=6.0),
+    Code(name="score", cpu_ms=1.0),
+    Code(name="render", cpu_ms=2.0, in_library=0.8, file="views.py"),
+    Code(name="sign", cpu_ms=0.5, file="views.py"),
+    Code(name="handle", cpu_ms=1.0, file="service.py"),
+)
+
+
+def change(name, **changes):
+    return tuple(replace(code, **changes) if code.name == name else code for code in SHOP)
+
+
+def names(code):
+    return [function.name for function in code.functions]
+
+
+def test_functions__of_equal_code_are_not_named():
+    assert not names(compare(SHOP, SHOP))
+
+
+def test_cpu__that_a_function_takes_more_is_named_with_file_and_line_and_both_figures():
+    code = compare(SHOP, change("score", cpu_ms=4.0, line=31))
+    (function,) = code.functions
+    assert (function.name, function.file, function.line, function.waits) == ("score", "shop.py", 31, False)
+    assert function.own.cpu.base_ms == pytest.approx(1.0, abs=0.4)
+    assert function.own.cpu.head_ms == pytest.approx(4.0, abs=0.6)
+    assert code.cpu.more_ms == pytest.approx(3.0, abs=0.01)
+
+
+def test_waiting__of_a_function_is_named_though_it_takes_no_cpu():
+    (function,) = compare(SHOP, change("sign", waiting_ms=12.0)).functions
+    assert (function.name, function.waits) == ("sign", True)
+    assert function.own.waiting.more_ms == pytest.approx(12.0, abs=3.0)
+    assert abs(function.own.cpu.more_ms) < 0.5
+
+
+def test_library__counts_for_the_function_that_calls_it():
+    (function,) = compare(SHOP, change("render", cpu_ms=6.0)).functions
+    assert (function.name, function.below) == ("render", "dumps (fast/json.py)")
+
+
+def test_rename__moves_cost_and_its_file_does_not_grow():
+    head = tuple(replace(code, name="score_all") if code.name == "score" else code for code in SHOP)
+    head = tuple(replace(code, cpu_ms=5.0) if code.name == "sign" else code for code in head)
+    code = compare(SHOP, head)
+    assert names(code) == ["sign", "score_all"]
+    moved = code.functions[1]
+    assert moved.own.cpu.base_ms == 0
+    assert not moved.in_file.cpu.is_real
+
+
+def test_subtree__has_what_a_new_function_below_takes():
+    extra = Code(name="score_more", cpu_ms=4.0, called_by="score", file="more.py")
+    code = compare(SHOP, (*SHOP, extra))
+    assert names(code) == ["score_more"]
+    assert code.functions[0].in_file.cpu.head_ms == pytest.approx(4.0, abs=0.8)
+
+
+def test_thread__that_always_waits_is_no_waiting_of_requests():
+    """Fewer successes a second would make each of them wait longer for nothing."""
+    frames = (Frame(name="poll", file="jobs.py", line=3),)
+    always = Stacks(frames=frames, threads=(((0,),) * 500,), period_s=0.02)
+    sides = {name: make_side(SHOP, seed=seed) for seed, name in enumerate((CODE_BASE, CODE_HEAD))}
+    for side in sides.values():
+        side.recording.stacks["stacks-wall.json"] = always
+    assert not names(compare_code(sides, None))
+
+
+def test_hundred_services__have_the_slower_function_in_the_top_three():
+    named, first, runs = 0, 0, 100
+    for seed in range(runs):
+        rng = random.Random(seed)
+        base = make_service(rng)
+        slower = rng.choice(base)
+        kind = rng.choice(("cpu_ms", "waiting_ms"))
+        more = rng.uniform(1.5, 6.0) if kind == "cpu_ms" else rng.uniform(5.0, 25.0)
+        head = tuple(
+            replace(code, **{kind: getattr(code, kind) + more}) if code is slower else code for code in base
+        )
+        found = names(compare(base, head, seed=seed))
+        named += slower.name in found[:3]
+        first += found[:1] == [slower.name]
+    assert (named, first) >= (0.97 * runs, 0.95 * runs)
+
+
+def test_hundred_pairs_of_equal_services__hardly_ever_have_one_named():
+    named = [
+        seed
+        for seed in range(100)
+        if names(compare(base := make_service(random.Random(seed)), base, seed=seed))
+    ]
+    assert len(named) <= 5
+
+
+def make_service(rng):
+    """Twenty functions in five files, some of which call others, wait, or use a library."""
+    codes = []
+    for number in range(20):
+        caller = rng.choice([None, *(code.name for code in codes)])
+        codes.append(
+            Code(
+                name=f"function_{number}",
+                file=f"part_{number % 5}.py",
+                line=10 * number + 1,
+                cpu_ms=rng.choice((0.02, 0.1, 0.3, 1.0)),
+                waiting_ms=rng.choice((0.0, 0.0, 0.5, 3.0)),
+                in_library=rng.choice((0.0, 0.5, 1.0)),
+                called_by=caller,
+            )
+        )
+    return tuple(codes)
+
+
+def test_reason__why_nothing_was_sampled_is_told():
+    assert compare_code({}, "py-spy is not installed").why_not == "py-spy is not installed"
+    assert compare_code({}, None) is None
+    side = make_side(SHOP)
+    side.recording.stacks.clear()
+    assert compare_code({CODE_BASE: side, CODE_HEAD: side}, None).why_not == "no stacks were sampled"
+
+
+def test_entry__that_starts_a_server_does_not_take_what_the_server_does():
+    frames = (
+        Frame(name="main", file="service.py", line=9),
+        Frame(name="run", file="/venv/lib/python3.12/site-packages/uvicorn/server.py", line=60),
+        Frame(name="answer", file="shop.py", line=4),
+    )
+    samples = count_samples(Stacks(frames=frames, threads=(((0, 1),) * 30 + ((0, 1, 2),) * 10,), period_s=1))
+    own = {each.name: count for each, count in zip(samples.functions, samples.own.sum(axis=0), strict=True)}
+    assert own == {"main": 0, "run": 30, "answer": 10}
+
+
+def test_lambda__counts_for_the_function_that_it_is_written_in():
+    frames = (
+        Frame(name="rank", file="shop.py", line=4),
+        Frame(name="rank.<locals>.<lambda>", file="shop.py", line=5),
+    )
+    samples = count_samples(Stacks(frames=frames, threads=(((0, 1),) * 8,), period_s=1))
+    assert [each.name for each in samples.functions] == ["rank"]
+    assert list(samples.lines.values()) == [5]
+
+
+DOCUMENT = {
+    "profiles": [{"samples": [[1, 0], [1]], "weights": [0.01, 0.01]}],
+    "shared": {
+        "frames": [
+            {"name": "score\u202e\n", "file": "/home/me/shop/shop.py", "line": 3},
+            {"name": 'process 7:"python -m shop --token hunter2"', "file": "", "line": None},
+        ]
+    },
+}
+
+
+def test_file__that_py_spy_wrote_is_kept_without_command_lines_and_the_folder():
+    text = tidy_stacks(msgspec.json.encode(DOCUMENT), "/home/me/shop")
+    assert b"hunter2" not in text
+    stacks = decode_stacks(text)
+    assert [frame.name for frame in stacks.frames] == ["score\ufffd\ufffd", "process 7"]
+    assert stacks.frames[0].file == "shop.py"
+    assert (stacks.threads, stacks.period_s) == ((((1, 0), (1,)),), 0.01)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"[]",
+        b"\xff",
+        b"[" * 100_000,
+        b'{"profiles": [{"samples": [[7]]}], "shared": {"frames": []}}',
+        b'{"profiles": [{"samples": [[-1]]}], "shared": {"frames": []}}',
+        b'{"profiles": [], "shared": {"frames": [{"name": "a", "line": 1e99}]}}',
+    ],
+)
+def test_file__of_an_adversary_is_refused(tmp_path, text):
+    (tmp_path / STACKS_CPU).write_bytes(text)
+    with pytest.raises(EvidenceError):
+        read_stacks(tmp_path)
+
+
+def test_stack__of_any_depth_is_cut():
+    text = b'{"profiles": [{"samples": [[%s]]}], "shared": {"frames": [{"name": "a"}]}}'
+    stacks = decode_stacks(text % b",".join([b"0"] * 5000))
+    assert len(stacks.threads[0][0]) == 500
