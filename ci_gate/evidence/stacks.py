@@ -15,6 +15,7 @@ from ci_gate.addresses import hide_kept
 from ci_gate.errors import EvidenceError
 from ci_gate.evidence.log_end import make_printable
 from ci_gate.evidence.ranges import Count
+from ci_gate.evidence.strict_json import decode
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,10 +73,7 @@ class _Document(msgspec.Struct, frozen=True):
 
 def decode_stacks(text: bytes, where: str = "stacks") -> Stacks:
     """What py-spy wrote, its texts cleaned and cut. Raises EvidenceError for anything else."""
-    try:
-        document = msgspec.json.decode(text, type=_Document)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise EvidenceError(f"{where}: {error}") from error
+    document = decode(text, _Document, where)
     frames = tuple(
         Frame(name=_clean(each.name), file=_clean(each.file or ""), line=each.line or 0)
         for each in document.shared.frames

@@ -46,21 +46,29 @@ class StackSampling:
     Raises OutsideError where the service cannot be looked into: it says why.
     """
 
-    def __init__(self, sampler: str, service: RunningService, folder: Path, temporary: Path) -> None:
+    def __init__(
+        self,
+        sampler: str,
+        service: RunningService,
+        folder: Path,
+        temporary: Path,
+        *,
+        lasts_s: float = SAMPLING_S,
+    ) -> None:
         """``temporary`` is a private folder for what is not cleaned yet."""
         pid = find_first_process(service)
         self._folder, self._temporary = folder, temporary
         self._root = "" if service.is_container else os.path.realpath(service.placement.repository)
         words = [*_as_root(is_container=service.is_container), sampler, "record", "--pid", str(pid)]
         words += ["--subprocesses", "--nonblocking", "--format", "speedscope", "--full-filenames"]
-        words += ["--duration", f"{SAMPLING_S:.0f}"]
+        words += ["--duration", f"{lasts_s:.0f}"]
         self._logs = {name: temporary / f"{name}.log" for name in (STACKS_CPU, STACKS_WALL)}
         rates = {STACKS_CPU: (CPU_SAMPLES_PER_S,), STACKS_WALL: (WALL_SAMPLES_PER_S, "--idle")}
         self._processes = {
             name: self._start([*words, "--output", str(temporary / name), "--rate", *map(str, rates[name])])
             for name in self._logs
         }
-        self._deadline_s = time.monotonic() + SAMPLING_S + WRITING_S
+        self._deadline_s = time.monotonic() + lasts_s + WRITING_S
 
     def _start(self, words: list[str]) -> subprocess.Popen[bytes]:
         name = Path(words[words.index("--output") + 1]).name

@@ -105,6 +105,6 @@ def sample_code(
             stack.callback(watch.close)
             record(tuple(loads), on_second=watch.check)
             watch.keep()
-    except GateError as error:
+    except (GateError, OSError) as error:
         failures[code_name(scenario.name)] = str(error)
         session.progress.say(f"  which code is not known: {error}")
