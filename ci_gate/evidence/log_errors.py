@@ -23,7 +23,7 @@ _PART_BYTES: Final = 4 * 1024**2  # of the beginning and of the end: as much as 
 _JSON_LENGTH: Final = 16 * 1024
 _LINE_LENGTH: Final = 300
 _MAX_KINDS: Final = 100_000
-LEFT_OUT: Final = "[ci-gate left out "
+_CUT_MARK: Final = "[ci-gate left out "
 
 _BEFORE: Final = re.compile(
     r"""(?: [\w.-]{1,60} \s{0,20} \| \s? )?  # the container's name, by docker compose
@@ -82,7 +82,7 @@ def read_log_errors(path: Path) -> LogErrors:
     return LogErrors(
         exceptions=tuple(exceptions.items()),
         others=tuple(others.items()),
-        is_cut=size > 2 * _PART_BYTES or LEFT_OUT in lines,
+        is_cut=size > 2 * _PART_BYTES or _CUT_MARK in lines,
     )
 
 
