@@ -84,7 +84,7 @@ PROBE_KINDS: Final = (
             "connections_idle_in_transaction",
             "connections_total",  # of the whole server
             "max_connections",  # of the whole server
-            "reserved_connections",  # of these, for administrators
+            "reserved_connections",  # of these, for administrators; 0 where the database has sessions of one
             "on_cpu",  # active and waiting for nothing
             "waiting_lock",  # active, by what they wait for
             "waiting_lwlock",

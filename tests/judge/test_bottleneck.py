@@ -412,6 +412,7 @@ def test_connections_of_the_server__all_in_use(server, is_slow, named):
     if named:
         (cause,) = [cause for cause in diagnosis.causes if cause.code in named]
         assert "of the server's 100 connections were in use at most" in cause.numbers[0]
+        assert ("3 more are reserved" in cause.numbers[0]) == ("reserved_connections" in server)
         assert "raise max_connections" in cause.next_step
 
 

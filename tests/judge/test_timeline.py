@@ -227,5 +227,8 @@ def test_statements__are_drawn_for_each_success(kind, name):
     ]
     assert {value for value in drawn if value is not None} == {3.0}
     assert drawn.count(None) >= len(drawn) - 10
+    late = make_rows(2, [10.0] * 60, begin_s=BEGIN_S + 10)[:6]  # as the load ends
+    drawn = draw_timeline(classify(make_recording(rows, late, probes=readings), ()))
+    assert max(filter(None, drawn.series["statements"]["per success"])) == 3.0
     nobody = draw_timeline(classify(make_recording(rows), ()))
     assert "statements" not in nobody.series

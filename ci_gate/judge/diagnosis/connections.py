@@ -25,7 +25,8 @@ def find_full_connections(usage: ResourceUsage) -> Iterator[Cause]:
     if readings:
         most = max(readings, key=_used)
         of = f"{most['connections_total'] + 1:.0f} of the server's {most['max_connections']:.0f} connections"
-        reserved = f", and {most.get('reserved_connections', 0.0):.0f} more are reserved for administrators"
+        kept = most.get("reserved_connections", 0.0)
+        reserved = f", and {kept:.0f} more are reserved for administrators" if kept else ""
         numbers.append(f"{of} were in use at most, the probe's among them{reserved}")
         numbers.append(f"none was left in {len(full)} of {count(len(readings), 'reading')}")
     if refused:

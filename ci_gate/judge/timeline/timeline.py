@@ -25,7 +25,7 @@ MAX_POINTS: Final = 600
 
 _PHASES: Final = {"started": "ramp-up", "spawned": "warm-up", "steady": "steady", "stopping": "drain"}
 _MAX_LINES: Final = 8
-_MIN_SUCCESSES: Final = 5  # of a second: of fewer, a reading a moment later makes another figure
+_MIN_SUCCESSES: Final = 5  # of a second, and half as many as in most
 
 Values = tuple[Drawn | None, ...]
 """One for each point in time; None where nothing is known."""
@@ -153,17 +153,20 @@ def _draw_probes(seconds: Seconds, probes: Iterable[ProbeReading]) -> dict[str, 
 
 
 def _draw_statements(seconds: Seconds, classified: ClassifiedRecording) -> _Lines:
-    """By the service's own count, else by that of the database; unknown in a second of few successes."""
+    """By the service's own count, else by that of the database; unknown in a second of few successes.
+
+    A reading is a moment off its second: there the figure would be of other requests.
+    """
     due_s = classified.recording.samples["intended_s"][classified.success]
     successes = seconds.counts(seconds.index(due_s))
+    served = successes[successes > 0]
+    least = max(_MIN_SUCCESSES, np.median(served) / 2 if served.size else 0)
     for probe, name in (("service", "statements"), ("postgres", "statement_calls")):
         own = [each for each in classified.recording.probes if each.probe == probe]
         at = [each.wall_s for each in own]
         rate = seconds.place(at, rate_of(at, [each.values.get(name) for each in own]))
         if rate is not None:
-            return {
-                "per success": np.where(successes >= _MIN_SUCCESSES, rate / np.maximum(successes, 1), np.nan)
-            }
+            return {"per success": np.where(successes >= least, rate / np.maximum(successes, 1), np.nan)}
     return {}
 
 

@@ -35,8 +35,9 @@ SELECT /* ci-gate probe */
     AS connections_idle_in_transaction,
   count(*) FILTER (WHERE is_client) AS connections_total,
   current_setting('max_connections')::float AS max_connections,
-  current_setting('superuser_reserved_connections')::float
-    + coalesce(current_setting('reserved_connections', true)::float, 0) AS reserved_connections,
+  CASE WHEN coalesce(bool_or(ours AND is_client AND is_superuser), false) THEN 0
+    ELSE current_setting('superuser_reserved_connections')::float
+      + coalesce(current_setting('reserved_connections', true)::float, 0) END AS reserved_connections,
   count(*) FILTER (WHERE ours AND state = 'active' AND wait_event_type IS NULL) AS on_cpu,
   count(*) FILTER (WHERE ours AND state = 'active' AND wait_event_type = 'Lock') AS waiting_lock,
   count(*) FILTER (WHERE ours AND state = 'active' AND wait_event_type = 'LWLock') AS waiting_lwlock,
@@ -59,6 +60,7 @@ FROM (SELECT xact_commit, xact_rollback, deadlocks, blks_read, blks_hit, datid::
         FROM pg_stat_database WHERE datname = current_database()) AS counted
 LEFT JOIN (SELECT *,
                datname = current_database() AS ours,
+               usesysid IN (SELECT oid FROM pg_roles WHERE rolsuper) AS is_superuser,
                coalesce(backend_type, 'client backend') = 'client backend' AS is_client
           FROM pg_stat_activity
          WHERE datname IS NOT NULL

@@ -93,6 +93,16 @@ def test_idle_database__only_the_probe_is_there_and_does_not_count(url, open_pro
     }
 
 
+def test_reserved_connections__are_not_kept_from_a_service_that_is_an_administrator(url, open_probe):
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE ROLE clerk_of_shop LOGIN")
+        probe = open_probe(url)
+        assert probe.read()["reserved_connections"] == 0
+    with psycopg.connect(as_user(url, "clerk_of_shop")):
+        values = probe.read()
+        assert (values["connections_total"], values["reserved_connections"]) == (1, 3)
+
+
 def test_lock__one_waits_for_the_other(url, open_probe):
     probe = open_probe(url)
     with psycopg.connect(url) as holder:
