@@ -17,6 +17,7 @@ from ci_gate.evidence.recording import LineWriter, read_lines
 from ci_gate.measure.probes.postgres import PostgresProbe
 from ci_gate.measure.probes.server_cpu import ServerCpu
 from tests.servers import contained_postgres
+from tests.service.services import await_true
 
 pytestmark = pytest.mark.postgres
 
@@ -98,6 +99,7 @@ def test_reserved_connections__are_not_kept_from_a_service_that_is_an_administra
         connection.execute("CREATE ROLE clerk_of_shop LOGIN")
         probe = open_probe(url)
         assert probe.read()["reserved_connections"] == 0
+    assert await_true(lambda: probe.read()["connections_total"] == 0)
     with psycopg.connect(as_user(url, "clerk_of_shop")):
         values = probe.read()
         assert (values["connections_total"], values["reserved_connections"]) == (1, 3)
