@@ -21,6 +21,7 @@ _MAX_DIGITS: Final = 10  # after the point: no tolerance is broken by less
 _TWICE: Final = 1.0  # a change of +100 %
 _TENTH: Final = 0.1
 _HUNDREDTH: Final = 0.01
+_MAX_FAILURE: Final = 400
 _WEIGHT_OF_ALL: Final = 2.0  # an endpoint that is little worse than all of them says no more than they do
 
 
@@ -89,7 +90,7 @@ def _describe_confirmation(duet: DuetVerdict) -> str:
     if duet.confirmation is None:
         return ""
     if duet.confirmation.failure:
-        return f"; a second start could not confirm it: {duet.confirmation.failure}"
+        return f"; a second start could not confirm it: {clean(duet.confirmation.failure, _MAX_FAILURE)}"
     if duet.is_confirmed:
         return ", confirmed on a second start"
     return ", for a second start did not confirm what the first one showed"

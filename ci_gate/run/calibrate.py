@@ -24,7 +24,7 @@ from ci_gate.run.scenarios import run_duet
 from ci_gate.run.session import Session, make_folder
 from ci_gate.service.guard.watchdog import Watchdog
 from ci_gate.service.needs import NeedsAround
-from ci_gate.thresholds import Scenario
+from ci_gate.thresholds import ALL_ENDPOINTS, Scenario
 from ci_gate.wording import count
 
 ITSELF = "itself"
@@ -159,7 +159,7 @@ def render_calibration(calibration: Calibration) -> str:
 
     Per metric: how many comparisons called equal versions worse, with the exact 95 % interval of how often
     that happens; the standard deviation of the measured change; and the median of what was detectable. A
-    line for each tolerance says what it could be.
+    line says what two starts differ by, and one for each tolerance what it could be.
     """
     rows = [
         (
@@ -178,7 +178,7 @@ def render_calibration(calibration: Calibration) -> str:
     missing = calibration.planned - compared
     unmeasured = f"; {missing} of {calibration.planned} not measured" if missing else ""
     table = tabulate(rows, headers=HEADERS, disable_numparse=True)
-    lines = [*map(_describe_tolerance, calibration.tolerances)]
+    lines = [*_describe_scatter(calibration.metrics), *map(_describe_tolerance, calibration.tolerances)]
     return "\n".join([f"{table}\n", *lines, f"{count(compared, 'comparison')}: {counts}{unmeasured}"])
 
 
@@ -263,6 +263,18 @@ def _list_tolerances(
                 supported=support.tolerance,
                 runs=support.rounds,
             )
+
+
+def _describe_scatter(metrics: Iterable[MetricNoise]) -> Iterator[str]:
+    """What thresholds.yaml may say of two starts of one version: the most of all scenarios, by metric."""
+    most: dict[str, float] = {}
+    for each in metrics:
+        is_known = each.endpoint == ALL_ENDPOINTS and each.runs >= MIN_ROUNDS
+        if is_known and each.standard_deviation is not None:
+            most[each.metric] = max(each.standard_deviation, most.get(each.metric, 0.0))
+    if most:
+        written = ", ".join(f"{name}: {100 * size:.1f}%" for name, size in most.items())
+        yield f"what two starts differ by, for thresholds.yaml: compare: {{scatter: {{{written}}}}}"
 
 
 def _describe_tolerance(advice: ToleranceAdvice) -> str:

@@ -99,6 +99,22 @@ def test_summary__says_what_tolerances_the_comparisons_support():
     assert lines[-2] == "again: tolerance of p50 10%: 1 comparison more would say what they support"
 
 
+def test_summary__says_how_much_two_starts_differ_as_thresholds_are_written():
+    sizes = [("a", size) for size in (-0.02, -0.01, 0.0, 0.01, 0.02)]
+    sizes += [("b", size / 2) for _, size in sizes]
+    compared = [
+        (name, duet(change("all", "p50", size), change("GET /a", "p50", 0.3))) for name, size in sizes
+    ]
+    text = summarise_comparisons(compared, 10)
+    key = next(line for line in text.splitlines() if "scatter" in line).partition("thresholds.yaml: ")[2]
+    assert key == "compare: {scatter: {p50: 1.6%}}"
+    head = (
+        f"schema: 1\nservice: {{url: 'http://127.0.0.1:9'}}\nprofiles: {{long: {{duration: 60s}}}}\n{key}\n"
+    )
+    assert parse_thresholds(head + SCENARIOS, "thresholds.yaml").compare.scatter[0][1] == 0.016
+    assert "scatter" not in summarise_comparisons(compared[:4], 10)
+
+
 def test_summary__of_comparisons_in_doubt_without_a_change():
     rows, counts = rows_of(
         summarise_comparisons([("a", duet(outcome="INCONCLUSIVE", findings=[finding()]))], planned=1)

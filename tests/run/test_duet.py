@@ -127,22 +127,21 @@ def test_duet__a_slower_head_fails_though_every_limit_is_kept(versions, reposito
     assert "confirmed on a second start" in table
 
 
-FLAKY_HEAD = """
+COUNTING = """
 from pathlib import Path
 
-if sys.argv[2:]:  # head: slow on its second start, after that under its limits, and fast on each other
+if sys.argv[2:]:  # head: alone, beside base, and beside base once more
     seen = Path(sys.argv[2])
     starts = seen.read_text() if seen.exists() else ""
     seen.write_text(starts + "x")
-    if len(starts) == 1:
-        delay_s = 0.013
 """
 
 
 @pytest.mark.slow
 def test_duet__a_head_that_was_slow_on_one_start_alone_does_not_fail(versions, repository, call, tmp_path):
     text = SERVICE_WITH_DELAY.format(site=str(SITE), delay_s="delay_s", burn_s=0.0)
-    text = text.replace("class Handler", f"delay_s = 0.010\n{FLAKY_HEAD}\nclass Handler")
+    slow = "    if len(starts) == 1:\n        delay_s = 0.013\n"
+    text = text.replace("class Handler", f"delay_s = 0.010\n{COUNTING}{slow}\nclass Handler")
     repository.write("service.py", text)
     repository.edit(
         "thresholds.yaml", "python service.py {port}", f"python service.py {{port}} {tmp_path}/starts"
@@ -155,6 +154,21 @@ def test_duet__a_head_that_was_slow_on_one_start_alone_does_not_fail(versions, r
     start = scenario.comparison.find_start(change)
     assert start.second < 0.10 < start.first
     assert "did not confirm" in report
+
+
+@pytest.mark.slow
+def test_duet__a_slower_head_that_does_not_start_again_fails_all_the_same(
+    versions, repository, call, tmp_path
+):
+    text = SERVICE_WITH_DELAY.format(site=str(SITE), delay_s="0.013", burn_s=0.0)
+    leave = "if len(starts) == 2:\n        sys.exit('no second start')\n"
+    repository.write("service.py", text.replace("class Handler", f"{COUNTING}    {leave}\nclass Handler"))
+    command = "python service.py {port}"
+    repository.edit("thresholds.yaml", command, f"{command} {tmp_path}/starts")
+    code, scenario, report = run(call, repository, tmp_path / "out")
+    assert (code, scenario.comparison.outcome) == (1, "FAIL"), report
+    assert "a second start could not confirm it" in report
+    assert scenario.comparison.confirmation.failure
 
 
 @pytest.mark.slow

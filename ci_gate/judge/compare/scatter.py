@@ -11,9 +11,9 @@ from ci_gate.judge.steady import ClassifiedRecording
 from ci_gate.thresholds import CPU, MEMORY, RATE, Compare, Metric
 
 _Pair = tuple[float, float]
-_MEDIAN: Final[_Pair] = (0.040, 0.089)
-_TAIL: Final[_Pair] = (0.042, 0.115)
-_OTHERS: Final[dict[Metric, _Pair]] = {CPU: (0.019, 0.028), RATE: (0.005, 0.005), MEMORY: (0.01, 0.01)}
+_MEDIAN: Final[_Pair] = (0.040, 0.062)
+_TAIL: Final[_Pair] = (0.042, 0.080)
+_OTHERS: Final[dict[Metric, _Pair]] = {CPU: (0.019, 0.023), RATE: (0.006, 0.006), MEMORY: (0.01, 0.01)}
 """Root mean square of ln(head / base) of equal versions, each from fresh starts: on a quiet machine, and
 where others use `_BUSY` of it (docs/comparison.md). The error within a start is in them, too."""
 
