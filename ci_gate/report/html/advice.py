@@ -65,6 +65,8 @@ def _advise_on_scenario(scenario: ScenarioVerdict, href: str) -> Iterator[Advice
         yield Advice(subject=scenario.name, text=text, href=f"{href}-diagnosis" if causes else href)
     elif scenario.outcome == Outcome.INCONCLUSIVE and scenario.comparison and scenario.comparison.changes:
         text = "a change this small was not detectable: raise max_duration, fit compare_load or tolerate more"
+        if any(map(scenario.comparison.find_start, scenario.comparison.changes)):
+            text = "what the first start showed, the second did not: run it again"
         yield Advice(subject=scenario.name, text=text, href=href)
     for remedy, subjects in _group_by_remedy(scenario).items():
         more = f" and {len(subjects) - 1} more" if len(subjects) > 1 else ""

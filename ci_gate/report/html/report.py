@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from ci_gate.judge.compare.duet import DuetVerdict
 from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.timeline.run_timeline import RunTimeline, ScenarioTimeline
 from ci_gate.judge.verdict import ScenarioVerdict
@@ -92,6 +93,11 @@ def render_html(report: Report, timeline: RunTimeline | None) -> str:
     )
 
 
+def _describe_comparison(duet: DuetVerdict) -> str:
+    """With which start the charts are of, where there were two."""
+    return f"{describe_duet(duet)}{'; the charts are of the first start' if duet.confirmation else ''}"
+
+
 def _make_section(scenario: ScenarioVerdict, timeline: ScenarioTimeline | None, key: str) -> Section:
     duet = scenario.comparison
     return Section(
@@ -106,7 +112,7 @@ def _make_section(scenario: ScenarioVerdict, timeline: ScenarioTimeline | None, 
         changes=make_change_table(duet) if duet and duet.changes else None,
         code=make_code_table(scenario.code) if scenario.code and scenario.code.functions else None,
         code_summary=describe_code(scenario.code) if scenario.code else "",
-        comparison=describe_duet(duet) if duet else "",
+        comparison=_describe_comparison(duet) if duet else "",
         not_compared=(*explain_missing(duet), *explain_doubts(duet)) if duet else (),
         findings=tuple(map(explain_finding, scenario.findings)),
         statements=make_statement_table(scenario.diagnosis.statements if scenario.diagnosis else ()),
