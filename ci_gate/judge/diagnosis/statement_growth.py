@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import functools
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -109,7 +110,8 @@ def _read_side(classified: ClassifiedRecording) -> _Side | None:
     if not readings or readings[0].statements:  # totals since the server began, of older versions
         return None
     is_complete = all(len(each.statements) < MAX_STATEMENTS for each in readings)
-    moments = [(each.wall_s, _fold_all(each)) for each in readings]
+    fold = functools.cache(fold_query)  # they are the same again and again
+    moments = [(each.wall_s, _fold_all(each, fold)) for each in readings]
     steady = classified.steady
     due_s = steady.samples["intended_s"][steady.success]
     figures = {}
@@ -125,10 +127,10 @@ def _read_side(classified: ClassifiedRecording) -> _Side | None:
     return _Side(figures=figures, is_complete=is_complete) if is_covered else None
 
 
-def _fold_all(reading: StatementReading) -> dict[str, tuple[float, float]]:
+def _fold_all(reading: StatementReading, fold: Callable[[str], str]) -> dict[str, tuple[float, float]]:
     totals: dict[str, tuple[float, float]] = {}
     for each in reading.statements:
-        query = fold_query(each.query)
+        query = fold(each.query)
         calls, ms = totals.get(query, (0.0, 0.0))
         totals[query] = (calls + each.calls, ms + each.total_ms)
     return totals

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+_MAX_LENGTH: Final = 2000  # as the probe cuts it
 _COMMENT: Final = re.compile(r"/\*.*?(?:\*/|$)|--[^\n]*", re.DOTALL)
 _LITERAL: Final = re.compile(r"'(?:[^']|'')*(?:'|$)|(?<![\w$.\"])\d+(?:\.\d+)?\b")
 _LIST: Final = re.compile(r"(\$\d+|\?)(?:\s*,\s*(?:\$\d+|\?))+")
@@ -21,7 +22,7 @@ def fold_query(query: str) -> str:
     PostgreSQL puts placeholders into queries, with one for each member of a list, but leaves others as they
     are (SAVEPOINT, COPY, SET): of these nothing is kept from the first literal on, and no number.
     """
-    text = " ".join(_COMMENT.sub(" ", query).split())
+    text = " ".join(_COMMENT.sub(" ", query[:_MAX_LENGTH]).split())
     if not _IS_NORMALISED.match(text):
         begin, quote, _rest = text.partition("'")
         return re.sub(r"\d+", "?", begin) + ("?" if quote else "")
