@@ -120,6 +120,10 @@ def test_growth__of_totals_since_the_server_began_is_not_known():
         ((1, 50.0), (1, 250.0), {"database": AT_WORK}, "takes longer"),  # 20 more sessions, of 100 a second
         ((1, 50.0), (1, 250.0), {"database": LOCKED}, None),  # they wait for a lock
         ((1, 50.0), (1, 100.0), {}, None),  # 5 of 50 requests in flight
+        ((0, 0.0), (1, 250.0), {"database": AT_WORK}, "takes longer"),
+        ((0.03, 100.0), (0.06, 300.0), {"database": AT_WORK}, "takes longer"),
+        ((0.03, 150.0), (0.06, 300.0), {}, None),  # each call takes as long
+        ((0, 0.0), (0.015, 300.0), {}, None),  # 15 calls in all
         ((1, 300.0), (1, 420.0), {}, None),  # 12 of 50, and not half as long again
         ((20, 250.0), (1, 50.0), {}, None),
     ],
@@ -131,7 +135,9 @@ def test_cause__needs_many_more_calls_or_much_of_the_requests_time(base, head, w
     if cause is not None and title is not None:
         assert title in cause.title
         assert cause.numbers[0].endswith(f": {ITEM}")
-        assert cause.share == (None if title == "more often" else pytest.approx(0.4, rel=0.02))
+        assert cause.share == (
+            None if title == "more often" else pytest.approx((head[1] - base[1]) / 500, rel=0.02)
+        )
         assert codes(diagnose(recordings))[0] == "statement-growth"
         assert growth_of(diagnose(recordings, is_slow=False)) is None
 

@@ -25,6 +25,7 @@ _MANY_TIMES: Final = 1.5
 _MANY_CALLS: Final = 2.0  # more for each success
 _MIN_TIME: Final = 0.2  # of the requests' time
 _MAX_LOCKED: Final = 0.5  # of the time that it takes longer
+_MIN_CALLS: Final = 20  # on head, in all: of fewer, one that hung would make the figure
 _MORE_CALLS: Final = (0.1, 0.05)  # worth a row of the table: of base's, and for each success
 _MORE_MS: Final = (0.2, 0.05)
 
@@ -62,13 +63,16 @@ class StatementGrowth(StrictValue, frozen=True):
 
     @property
     def takes_much_longer(self) -> bool:
-        return self.head_ms >= _MANY_TIMES * self.base_ms
+        """Also each call: who sends more of what is rare does so by chance, too."""
+        is_longer_each = self.head_ms * self.base_calls >= _MANY_TIMES * self.base_ms * self.head_calls
+        return self.head_ms >= _MANY_TIMES * self.base_ms and is_longer_each
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Side:
     """Calls and ms for each success by query; ``is_complete``: a statement without is one never sent."""
 
+    successes: int
     figures: Mapping[str, tuple[float, float]]
     is_complete: bool
 
@@ -90,7 +94,8 @@ def find_grown(recordings: Mapping[str, ClassifiedRecording]) -> tuple[Statement
         return ()
     grown = []
     for query, (head_calls, head_ms) in of_head.figures.items():
-        if before := of_base.figures_of(query):
+        before = of_base.figures_of(query)
+        if before and head_calls * of_head.successes >= _MIN_CALLS:
             growth = StatementGrowth(
                 query=shorten_query(query, _MAX_QUERY_LENGTH),
                 base_calls=before[0],
@@ -124,7 +129,7 @@ def _read_side(classified: ClassifiedRecording) -> _Side | None:
         if calls is not None and ms is not None:
             figures[query] = (calls, ms)
     is_covered = len(readings) > 1 and (figures or not moments[-1][1])
-    return _Side(figures=figures, is_complete=is_complete) if is_covered else None
+    return _Side(successes=len(due_s), figures=figures, is_complete=is_complete) if is_covered else None
 
 
 def _fold_all(reading: StatementReading, fold: Callable[[str], str]) -> dict[str, tuple[float, float]]:
