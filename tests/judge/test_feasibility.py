@@ -75,3 +75,11 @@ def test_tags__that_leave_a_class_no_task_are_a_problem(tasks, tags, message):
     problems = find_problems(thresholds, {thresholds.scenarios[0].locust: workload})
     assert [problem.message for problem in problems] == ([message] if message else [])
     assert all(problem.allowed.endswith("tags of its tasks: buy, read") for problem in problems)
+
+
+def test_floor__of_a_class_without_tasks_is_not_refused():
+    (settings,) = workloads()
+    workload = workloads()[settings]
+    user_class = msgspec.structs.replace(workload.classes[0], tasks=())
+    workload = msgspec.structs.replace(workload, classes=(user_class,))
+    assert find_problems(read({"rate": "80/s"}), {settings: workload}) == ()

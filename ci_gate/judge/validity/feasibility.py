@@ -144,7 +144,7 @@ def _task_rate(scenario: Scenario, user_class: UserClass, users: int) -> float |
 
 
 def _class_rate(user_class: UserClass, tasks_per_s: float | None, endpoint: str) -> float | None:
-    if tasks_per_s is None:
+    if tasks_per_s is None or not user_class.tasks:  # without them it has another way to ask
         return None
     requests_per_task = 0.0
     for task in user_class.tasks:
