@@ -6,6 +6,7 @@ the verdict of another run, maybe a fork's, of which it believes nothing but the
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -73,7 +74,7 @@ def publish(
     return edge.publish_other_run() if event.name == "workflow_run" else edge.publish_own_run()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: it keeps the review that it has read
 class _Edge:
     """Reads, asks and writes; what it decides is decided by the functions above."""
 
@@ -196,14 +197,19 @@ class _Edge:
         is_reviewed = self.event.pull_number is not None or self.event.name == "merge_group"
         return self.event.labels if is_reviewed else None
 
+    @functools.cached_property
+    def _review(self) -> Review | None:
+        path = self.options.review
+        return None if path is None else _read_review(path)
+
     def _read_head(self) -> ThresholdFiles | None:
-        if self.options.review is not None:
-            return read_reviewed_head(_read_review(self.options.review))
+        if self._review is not None:
+            return read_reviewed_head(self._review)
         return read_side(self.options.repository, self.options.thresholds_file)
 
     def _read_base(self) -> ThresholdFiles | None:
-        if self.options.review is not None:
-            return read_reviewed_base(_read_review(self.options.review))
+        if self._review is not None:
+            return read_reviewed_base(self._review)
         base = self.options.base
         return None if base is None else read_side(base, self.options.thresholds_file)
 

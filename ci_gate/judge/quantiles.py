@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import Final
+from typing import Final, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,23 @@ def compute_quantile(values: NDArray[np.float64], quantile: float) -> float | No
     Hyndman and Fan (1996), definition 7.
     """
     return float(np.quantile(values, quantile)) if values.size else None
+
+
+class Percentiles(TypedDict):
+    """Those that every row of a table has, in ms; None where there are no values."""
+
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+
+
+def compute_percentiles(times_ms: NDArray[np.float64]) -> Percentiles:
+    """Those of a row, to be given to it by name."""
+    return Percentiles(
+        p50_ms=compute_quantile(times_ms, 0.50),
+        p95_ms=compute_quantile(times_ms, 0.95),
+        p99_ms=compute_quantile(times_ms, 0.99),
+    )
 
 
 def needed_samples(quantile: float) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ci_gate.evidence.ranges import Count, Quantity
 from ci_gate.evidence.readings import Reading, StrictValue
-from ci_gate.judge.quantiles import compute_quantile
+from ci_gate.judge.quantiles import compute_percentiles
 from ci_gate.judge.steady import SteadyPhase
 
 MIN_STAGE_S: Final = 5.0
@@ -64,7 +64,5 @@ def _summarise(steady: SteadyPhase, stage: tuple[Reading, ...]) -> StageSummary:
         requests=int(rows.sum()),
         successes=len(times_ms),
         rate_per_s=len(times_ms) / (end_s - begin_s),
-        p50_ms=compute_quantile(times_ms, 0.50),
-        p95_ms=compute_quantile(times_ms, 0.95),
-        p99_ms=compute_quantile(times_ms, 0.99),
+        **compute_percentiles(times_ms),
     )

@@ -13,7 +13,7 @@ from ci_gate.evidence.ranges import Count, Quantity
 from ci_gate.evidence.readings import ErrorCount, StrictValue
 from ci_gate.evidence.sample_table import count_ids, group_rows
 from ci_gate.evidence.samples import NOT_HTTP
-from ci_gate.judge.quantiles import compute_quantile
+from ci_gate.judge.quantiles import compute_percentiles
 from ci_gate.judge.resources import ResourceFigures, summarise_resources
 from ci_gate.judge.steady import SteadyPhase
 from ci_gate.judge.texts import describe_errors, fold_texts
@@ -116,9 +116,7 @@ def _summarise_endpoint(steady: SteadyPhase, endpoint: str, rows: NDArray[np.int
         requests=len(rows),
         successes=len(times_ms),
         rate_per_s=len(times_ms) / steady.duration_s if steady.duration_s else 0.0,
-        p50_ms=compute_quantile(times_ms, 0.50),
-        p95_ms=compute_quantile(times_ms, 0.95),
-        p99_ms=compute_quantile(times_ms, 0.99),
+        **compute_percentiles(times_ms),
         max_ms=float(times_ms[-1]) if times_ms.size else None,
         sent=_summarise_sent(steady, good),
         statuses={name_status(status): count for status, count in _count(steady.samples["status"][rows])},
@@ -130,11 +128,7 @@ def _summarise_sent(steady: SteadyPhase, good: NDArray[np.intp]) -> SentLatency 
     times_ms = steady.samples["response_ms"][good]
     if np.array_equal(times_ms, steady.latency_ms[good]):
         return None
-    return SentLatency(
-        p50_ms=compute_quantile(times_ms, 0.50),
-        p95_ms=compute_quantile(times_ms, 0.95),
-        p99_ms=compute_quantile(times_ms, 0.99),
-    )
+    return SentLatency(**compute_percentiles(times_ms))
 
 
 def _count_errors(errors: NDArray[np.unsignedinteger], strings: tuple[str, ...]) -> tuple[ErrorSummary, ...]:

@@ -6,34 +6,19 @@ import re
 
 import pytest
 
+from tests.run.changing_service import make_program
+
 WARMS_S = 14
 
 # Works for 10 ms of CPU a reply at first, and for 1 ms from 14 s after the first request of the load on.
-SERVICE = f"""
-import http.server, sys, time
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    first_s = None
-
-    def do_GET(self):
-        now_s = time.monotonic()
-        if self.path == "/ok" and Handler.first_s is None:
-            Handler.first_s = now_s
-        work_s = 0.01 if now_s - (Handler.first_s or now_s) < {WARMS_S} else 0.001
-        until_s = time.process_time() + work_s
-        while time.process_time() < until_s:
-            pass
-        body = str(now_s).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
+SERVICE = make_program(
+    f"""
+    until_s = time.process_time() + (0.01 if since_s < {WARMS_S} else 0.001)
+    while time.process_time() < until_s:
         pass
-
-http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
-"""
+    """,
+    server="HTTPServer",
+)
 
 
 def run(repository, call, out, warmup_s):

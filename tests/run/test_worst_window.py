@@ -4,29 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-SERVICE = """
-import http.server, sys, time
+from tests.run.changing_service import make_program
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    first_s = None
-
-    def do_GET(self):
-        now_s = time.monotonic()
-        if self.path == "/ok" and Handler.first_s is None:
-            Handler.first_s = now_s
-        if 5 <= now_s - (Handler.first_s or now_s) < 7:
-            time.sleep(0.6)
-        body = str(now_s).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
-http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
-"""
+SERVICE = make_program("if 5 <= since_s < 7: time.sleep(0.6)")
 
 
 @pytest.mark.slow
