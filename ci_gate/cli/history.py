@@ -12,7 +12,8 @@ from ci_gate.cli.github import connect
 from ci_gate.cli.json_output import format_option, print_json
 from ci_gate.errors import EXIT_PASS, OutsideError, UsageError
 from ci_gate.github.api.rules import find_default_branch
-from ci_gate.github.earlier_history import HISTORY_FILE, WORKFLOW, find_history
+from ci_gate.github.earlier_history import HISTORY_FILE, WORKFLOW, HistoryPlace, find_history
+from ci_gate.github.key import DEFAULT_KEY, check_key
 from ci_gate.judge.history.record import (
     MAX_HISTORY_BYTES,
     RunRecord,
@@ -40,6 +41,9 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--github-repository", default="", help="owner/name.  [default: GITHUB_REPOSITORY]")
 @click.option(
     "--workflow", default=WORKFLOW, show_default=True, help="The file of the workflow that keeps it."
+)
+@click.option(
+    "--key", default=DEFAULT_KEY, show_default=True, help="The key of the gate whose history it is."
 )
 @click.option("--branch", default="", help="Whose history it is.  [default: the default branch]")
 @click.option("--repository", type=_FOLDER, default=Path(), help="A checkout of the branch.  [default: here]")
@@ -98,7 +102,8 @@ def _read(source: Path) -> Iterator[RunRecord]:
             yield run
 
 
-def _read_github(github_repository: str, workflow: str, branch: str) -> tuple[RunRecord, ...]:
+def _read_github(github_repository: str, workflow: str, branch: str, key: str) -> tuple[RunRecord, ...]:
+    check_key(key)
     name = github_repository or os.environ.get("GITHUB_REPOSITORY", "")
     if not name:
         raise UsageError("which repository? Give --github-repository owner/name, or set GITHUB_REPOSITORY")
@@ -110,7 +115,8 @@ def _read_github(github_repository: str, workflow: str, branch: str) -> tuple[Ru
         if transport is None:
             raise UsageError("reading a repository's runs takes a token: set GITHUB_TOKEN")
         branch = branch or find_default_branch(transport, name)
-        found = find_history(transport, name, branch, workflow, say)
+        place = HistoryPlace(branch=branch, workflow=workflow, key=key)
+        found = find_history(transport, name, place, say)
     if found is None:
         say(f"no earlier history: no run of {workflow} for a push to {branch} has left one")
     return found.runs if found else ()

@@ -26,3 +26,8 @@ def name_artifact(key: str) -> str:
 def name_timeline_artifact(key: str) -> str:
     """The artifact that holds what its charts are drawn from."""
     return f"{key}-timeline"
+
+
+def name_history_artifact(key: str) -> str:
+    """The artifact that holds the history of a branch, as this gate measures it."""
+    return f"{key}-history"

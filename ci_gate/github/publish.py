@@ -20,7 +20,7 @@ from ci_gate.github.api.pulls import NoPullRequest, PullRequest, get_pull
 from ci_gate.github.api.reply import GitHubError, RefusedError
 from ci_gate.github.api.statuses import Status, set_status
 from ci_gate.github.api.transport import Transport
-from ci_gate.github.earlier_history import try_history
+from ci_gate.github.earlier_history import HistoryPlace, try_history
 from ci_gate.github.other_run import OtherRun
 from ci_gate.github.problems import list_problems
 from ci_gate.github.publication import (
@@ -175,8 +175,9 @@ class _Edge:
 
     def _add_history(self, report: Report, pull: PullRequest | None) -> Report:
         """The trend of base's branch, and the machines of its last run, where its history is kept."""
-        branch, workflow = pull.base.ref if pull else "", self.options.history_workflow
-        history = try_history(self.transport, self.event.repository, branch, workflow, self._say)
+        branch = pull.base.ref if pull else ""
+        place = HistoryPlace(branch=branch, workflow=self.options.history_workflow, key=self.options.key)
+        history = try_history(self.transport, self.event.repository, place, self._say)
         if history is None:
             return report
         trend = render_trend_line(judge_history(history), branch)

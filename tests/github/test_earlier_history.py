@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ci_gate.github.earlier_history import ARTIFACT, WORKFLOW, find_history, try_history
+from ci_gate.github.earlier_history import WORKFLOW, HistoryPlace, find_history, try_history
+from ci_gate.github.key import DEFAULT_KEY, name_history_artifact
 from ci_gate.judge.history.record import encode_history
 from ci_gate.judge.history.worse import judge_history
 from ci_gate.report.history import render_trend_line
@@ -18,7 +19,10 @@ WORSE = make_history(raised(scatter(), 19, 1.2))
 LINE = "On `main`, whatever this change does: p95 of `checkout` has changed +19 % ("
 
 
-def leave(github, run_id, history=WORSE, **changes):
+MAIN = HistoryPlace(branch="main")
+
+
+def leave(github, run_id, history=WORSE, key=DEFAULT_KEY, **changes):
     """A run that left a history, of a push to main unless ``changes`` say otherwise; None: it left none."""
     told = {
         "id": run_id,
@@ -32,11 +36,16 @@ def leave(github, run_id, history=WORSE, **changes):
     content = history if history is None or isinstance(history, bytes) else encode_history(history)
     if content is not None:
         packed = pack(("history.json", content), ("history.html", b"<html>"))
-        github.state.artifacts.append(Artifact(id=run_id, run_id=run_id, name=ARTIFACT, content=packed))
+        leave_artifact(github, run_id, packed, key)
 
 
-def find(connect, said=None):
-    return find_history(connect(), "shop/shop", "main", WORKFLOW, (said if said is not None else []).append)
+def leave_artifact(github, run_id, packed, key):
+    number, name = len(github.state.artifacts) + 1, name_history_artifact(key)
+    github.state.artifacts.append(Artifact(id=number, run_id=run_id, name=name, content=packed))
+
+
+def find(connect, said=None, place=MAIN):
+    return find_history(connect(), "shop/shop", place, (said if said is not None else []).append)
 
 
 def test_history__is_that_of_the_newest_push(github, connect):
@@ -73,6 +82,14 @@ def test_history__damaged_and_missing_ones_are_passed_over(github, connect):
     assert [text.partition(":")[0] for text in said] == ["no history of run 3", "no history of run 2"]
 
 
+def test_history__two_gates_of_one_workflow_have_one_each(github, connect):
+    leave(github, 1, GOOD, key="shop")
+    leave_artifact(github, 1, pack(("history.json", encode_history(WORSE))), "search")
+    assert find(connect, place=HistoryPlace(branch="main", key="shop")) == GOOD
+    assert find(connect, place=HistoryPlace(branch="main", key="search")) == WORSE
+    assert find(connect) is None
+
+
 def test_history__none_where_no_workflow_keeps_one(connect):
     said = []
     assert find(connect, said) is None
@@ -90,15 +107,15 @@ def test_trend__is_one_line(github, connect):
 def test_trend__nothing_to_tell_is_no_line(github, connect):
     leave(github, 1, GOOD)
     assert not render_trend_line(judge_history(find(connect)), "main")
-    assert try_history(connect(), "shop/shop", "main", WORKFLOW, print) == GOOD
-    assert not try_history(connect(), "shop/shop", "main", "", print)
-    assert not try_history(None, "shop/shop", "main", WORKFLOW, print)
+    assert try_history(connect(), "shop/shop", MAIN, print) == GOOD
+    assert not try_history(connect(), "shop/shop", HistoryPlace(branch="main", workflow=""), print)
+    assert not try_history(None, "shop/shop", MAIN, print)
 
 
 @pytest.mark.parametrize("status", [403, 500])
 def test_trend__that_cannot_be_read_is_said_in_the_log_alone(github, connect, status):
     said = []
     github.fail("GET", "/runs", times=99, status=status)
-    assert not try_history(connect(total_s=5), "shop/shop", "main", WORKFLOW, said.append)
+    assert not try_history(connect(total_s=5), "shop/shop", MAIN, said.append)
     assert len(said) == 1
     assert said[0].startswith("no trend")

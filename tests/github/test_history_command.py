@@ -7,7 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from ci_gate.github.earlier_history import ARTIFACT, WORKFLOW
+from ci_gate.github.earlier_history import WORKFLOW
+from ci_gate.github.key import DEFAULT_KEY, name_history_artifact
 from ci_gate.judge.verdict import encode_verdict
 from tests.github.fake_state import Artifact, Run
 from tests.github.test_archive import pack
@@ -116,5 +117,5 @@ def leave_artifact(github, run_id, content, **changes):
     told = {"event": "push", "branch": "main"} | changes
     created = f"2026-11-24T{run_id % 24:02}:{run_id // 24:02}:00Z"
     github.state.runs.append(Run(id=run_id, head_sha="a" * 40, created_at=created, workflow=WORKFLOW, **told))
-    packed = pack(("history.json", content))
-    github.state.artifacts.append(Artifact(id=run_id, run_id=run_id, name=ARTIFACT, content=packed))
+    packed, name = pack(("history.json", content)), name_history_artifact(DEFAULT_KEY)
+    github.state.artifacts.append(Artifact(id=run_id, run_id=run_id, name=name, content=packed))

@@ -8,7 +8,9 @@ import sys
 
 import pytest
 
+from ci_gate.github import publish
 from ci_gate.github.job_plan import Asked, Beside, choose_beside
+from ci_gate.github.review import decode_review
 from ci_gate.judge.occasion import Occasion
 from ci_gate.judge.timeline.run_timeline import TIMELINE_SCHEMA, RunTimeline, encode_timeline
 from ci_gate.judge.verdict import decode_verdict, encode_verdict
@@ -169,6 +171,15 @@ def test_review__without_a_loosening_needs_no_approval(job):
     kept = [limit(endpoint="GET /ok", metric="p50"), limit(metric="failures", text="1%", measured=0.0)]
     (job.folder / "verdict.json").write_bytes(encode_verdict(verdict(scenario("visits", limits=kept))))
     assert job.publish()[0] == 0, job.summary.read_text()
+
+
+def test_review__is_read_once(job, monkeypatch):
+    """For both sides: it may be large."""
+    test_review__without_a_loosening_needs_no_approval(job)
+    read = []
+    monkeypatch.setattr(publish, "decode_review", lambda content: read.append(1) or decode_review(content))
+    assert job.publish()[0] == 0
+    assert len(read) == 1
 
 
 def test_review__that_is_gone_leaves_no_verdict_that_passes(job):

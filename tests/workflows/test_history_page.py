@@ -7,7 +7,8 @@ from pathlib import Path
 
 import yaml
 
-from ci_gate.github.earlier_history import ARTIFACT, WORKFLOW
+from ci_gate.github.earlier_history import WORKFLOW
+from ci_gate.github.key import DEFAULT_KEY, name_history_artifact
 from tests.workflows.linters import actionlint, check_schema, zizmor
 from tests.workflows.test_adopt import RELEASED
 
@@ -66,5 +67,7 @@ def test_own_workflow__is_the_same_but_for_what_measures():
 
 def test_action__leaves_the_artifact_that_is_read():
     steps = ACTION["runs"]["steps"]
-    assert steps[-1]["with"]["name"] == ARTIFACT
-    assert "--from-github" in steps[-2]["run"]
+    assert steps[-1]["with"]["name"] == name_history_artifact("${{ inputs.key }}")
+    assert ACTION["inputs"]["key"]["default"] == DEFAULT_KEY
+    assert steps[-2]["env"]["KEY"] == "${{ inputs.key }}"
+    assert {"--from-github", '--key "$KEY"'} <= {*re.findall(r"--from-github|--key \S+", steps[-2]["run"])}
