@@ -11,6 +11,7 @@ One recording is one Locust run against one side of one scenario::
         probes.jsonl statements.jsonl  servers once a second, and their statements, where probed
         stacks-cpu.json stacks-wall.json  what the code did, where it was sampled (see stacks.py)
         totals.json                    Locust's own totals, to check the samples against
+        traces-<process>.jsonl         trace ids of the slowest requests, where the scenario sends them
         locust.log service.log probes.log
 
 All but run.json and totals.json only grow, so whatever happens to the writer, what it wrote stays readable.
@@ -40,6 +41,7 @@ from ci_gate.evidence.readings import (
 )
 from ci_gate.evidence.stacks import Stacks, read_stacks
 from ci_gate.evidence.strict_json import check_schema, decode, read_bounded
+from ci_gate.evidence.traces import read_traces
 from ci_gate.evidence.workload import UnusedSetting
 
 if TYPE_CHECKING:
@@ -112,6 +114,7 @@ class RecordingPlan(StrictValue, frozen=True):
     exclude_tags: tuple[str, ...] = ()
     host: str | None = None  # the same, of users that are no HTTP users
     shape: ShapePlan | None = None  # in place of users and spawn_rate
+    trace: bool = False  # each request carries a trace id
     planned_users: Count | None = None  # of a step: the scenario's, or the most that its shape asks for
 
     @property
@@ -154,6 +157,7 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
     log_ends: dict[str, tuple[str, ...]] = {}  # the last lines of locust.log and service.log
     log_errors: LogErrors = NO_LOG_ERRORS  # of service.log
     stacks: dict[str, Stacks] = {}  # by the name of their file
+    traces: dict[float, str] = {}  # trace ids of the slowest requests, by when they were sent
 
     def mark(self, name: str) -> Mark | None:
         """The first mark with this name."""
@@ -220,6 +224,7 @@ def read_recording(folder: Path) -> Recording:
         log_ends={name: read_log_end(folder / name) for name in ("locust.log", "service.log")},
         log_errors=read_log_errors(folder / "service.log"),
         stacks=read_stacks(folder),
+        traces=read_traces(folder),
     )
 
 

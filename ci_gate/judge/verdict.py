@@ -38,6 +38,7 @@ from ci_gate.judge.outcomes import (
     outcome_of_scenario,
 )
 from ci_gate.judge.scenario_evidence import ScenarioEvidence, gather_evidence
+from ci_gate.judge.slowest import SlowRequest, find_slowest
 from ci_gate.judge.stages import StageSummary, summarise_stages
 from ci_gate.judge.steady import ClassifiedRecording
 from ci_gate.judge.summary import EndpointSummary
@@ -65,6 +66,7 @@ class ScenarioVerdict(StrictValue, frozen=True):
     diagnosis: Diagnosis | None = None  # changes no outcome
     stages: tuple[StageSummary, ...] = ()  # where a shape decides how many users run
     code: CodeChange | None = None  # in what head's code takes longer; None: not sampled; changes no outcome
+    slowest: tuple[SlowRequest, ...] = ()  # requests of head
     environment: Environment | None = None  # of this scenario: each job of a matrix has a machine of its own
 
     @property
@@ -142,6 +144,7 @@ def judge_scenario(
         stages=summarise_stages(rule_input.steady, rule_input.recording.readings) if plan.shape else (),
         limits=rule_input.limits,
         findings=findings,
+        slowest=find_slowest(rule_input.classified, scenario.trace_link),
     )
 
 

@@ -20,6 +20,7 @@ from ci_gate.report.detail import (
     make_endpoint_pieces,
     make_limit_pieces,
     make_more_findings,
+    make_slowest_pieces,
     make_statement_pieces,
 )
 from ci_gate.report.diagnosis import make_diagnoses, make_why
@@ -63,6 +64,7 @@ def render_report(report: Report, max_bytes: int) -> str:
         *make_comparison_pieces(scenarios),
         *make_statement_pieces(scenarios),
         *make_endpoint_pieces(scenarios),
+        *make_slowest_pieces(scenarios),
         *make_more_findings(scenarios),
         make_reproduction(report.verdict, scenarios),
     ]

@@ -10,7 +10,8 @@ from ci_gate.judge.compare.comparison import Change
 from ci_gate.judge.diagnosis.statement_growth import StatementGrowth
 from ci_gate.judge.diagnosis.statement_texts import shorten_query
 from ci_gate.judge.limits import LimitResult
-from ci_gate.judge.outcome import WORST_FIRST
+from ci_gate.judge.outcome import WORST_FIRST, Outcome
+from ci_gate.judge.slowest import SlowRequest
 from ci_gate.judge.summary import EndpointSummary
 from ci_gate.judge.verdict import ScenarioVerdict
 from ci_gate.report.against_base import describe_duet, format_change, format_interval, sort_changes
@@ -29,7 +30,7 @@ from ci_gate.report.outcome_words import SYMBOLS, WORDS, count_outcomes
 from ci_gate.report.reasons import MAX_REASONS, mark_sentence
 from ci_gate.thresholds import metric_of
 from ci_gate.thresholds.metrics import MS
-from ci_gate.wording import format_number
+from ci_gate.wording import NOTHING, format_number
 
 _CHANGE_HEADERS: Final = ("", "metric", "base", "head", "change", "tolerance", "endpoint")
 _LIMIT_HEADERS: Final = ("", "metric", "measured", "limit", "samples", "endpoint")
@@ -37,6 +38,7 @@ _ENDPOINT_HEADERS: Final = (
     "endpoint", "requests", "rate", "p50 / p95 / p99", "failures", "statuses"
 )  # fmt: skip
 _STATEMENT_HEADERS: Final = ("calls, base", "calls, head", "ms, base", "ms, head", "statement")
+_SLOWEST_HEADERS: Final = ("sent at", "time", "status", "trace", "endpoint")
 _MAX_STATUSES: Final = 5
 _MAX_QUERY_LENGTH: Final = 110
 
@@ -97,6 +99,21 @@ def make_statement_pieces(scenarios: Sequence[ScenarioVerdict]) -> Iterator[Piec
 def _statement_row(growth: StatementGrowth) -> tuple[str, ...]:
     figures = (growth.base_calls, growth.head_calls, growth.base_ms, growth.head_ms)
     return *map(format_number, figures), code_span(shorten_query(growth.query, _MAX_QUERY_LENGTH))
+
+
+def make_slowest_pieces(scenarios: Sequence[ScenarioVerdict]) -> Iterator[Piece]:
+    """For each scenario that failed, a table of its slowest requests."""
+    for scenario in scenarios:
+        rows = map(_slowest_row, scenario.slowest if scenario.outcome == Outcome.FAIL else ())
+        table = make_table(_SLOWEST_HEADERS, rows, "rrlll", noun="slow request", rank=Rank.ENDPOINTS)
+        yield _put_under(table, scenario, "Slowest requests")
+
+
+def _slowest_row(request: SlowRequest) -> tuple[str, ...]:
+    """The trace id is no link here: whoever wrote thresholds.yaml wrote the address."""
+    times = map(keep_together, (f"{request.sent_at_s:,.1f} s", format_ms(request.response_ms)))
+    trace = code_span(request.trace_id) if request.trace_id else NOTHING
+    return *times, code_span(request.status), trace, code_span(request.endpoint)
 
 
 def make_endpoint_pieces(scenarios: Sequence[ScenarioVerdict]) -> Iterator[Piece]:

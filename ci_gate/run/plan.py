@@ -93,6 +93,7 @@ def plan_recording(scenario: Scenario, profile: Profile, workload: Workload, see
         least_offered_per_s=least_rates(scenario, workload),
         unused=find_unused(scenario, workload),
         shape=shape,
+        trace=scenario.trace,
         **describe_settings(scenario.locust),
     )
 

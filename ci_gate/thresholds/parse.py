@@ -189,6 +189,8 @@ def _scenario(scenario: Section, root: Section) -> Scenario:
         compare_load=parse_share(scenario.get("compare_load", DEFAULT_COMPARE_LOAD)),
         at=scenario.at,
         cpu_of=tuple(root.get("cpu_of", DEFAULT_CPU_OF)),
+        trace=scenario.get("trace", False),
+        trace_link=root.get("trace_link"),
     )
 
 

@@ -46,11 +46,9 @@ PLACEHOLDERS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """An absolute ceiling or floor on head.
+    """An absolute ceiling or floor on head; ``at`` is None for a default that stands in no file.
 
-    ``bound`` is in ms for latencies, a share from 0 to 1 for failures and successes, per second for rate.
-    ``text`` is the bound as the user wrote it (``200ms``).
-    ``at`` is None for a default that stands in no file.
+    ``bound`` is in ms, a share from 0 to 1, or per second; ``text`` is as the user wrote it (``200ms``).
     """
 
     endpoint: str
@@ -119,6 +117,8 @@ class Scenario:
     compare_load: float  # share of the load that base and head each bear while they are compared
     at: Position
     cpu_of: tuple[str, ...] = DEFAULT_CPU_OF  # the file's: whose CPU counts for each success
+    trace: bool = False  # each request carries a trace id
+    trace_link: str | None = None  # the file's, with {trace_id} in it
     peak_users: int | None = None  # of a shape, where an option of the run scales it; None: as it asks itself
 
     @property

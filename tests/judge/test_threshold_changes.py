@@ -301,7 +301,8 @@ def test_compare_load__less_of_it_is_loosened():
                    "cpus", "memory_bytes"}, {"at"}),
         (Scenario, {"name", "locust", "users", "spawn_rate", "arrivals_per_s", "ramp_s", "accept",
                     "expected", "relax", "limits", "regression", "compare_load", "cpu_of"},
-         {"at", "peak_users"}),  # the option of a run says that, and no file
+         {"at", "peak_users",  # the option of a run says that, and no file
+          "trace", "trace_link"}),  # each side sends them; they can move no verdict
             (LocustSettings, {"locustfiles", "directory", "env", "args", "tags", "exclude_tags", "host",
                               "shape"},
              set()),

@@ -72,6 +72,7 @@ def test_minimal_file__gets_the_defaults():
     assert thresholds.profiles == (Profile(name="quick", duration_s=20.0, warmup_s=0.0),)
     (burst,) = thresholds.scenarios
     assert (burst.accept, burst.expected, burst.regression) == ((), (), ())
+    assert (burst.trace, burst.trace_link) == (False, None)
     assert burst.limits == (
         Limit(endpoint="GET /", metric=metric_of("p95"), bound=300.0, text="300ms", at=at(12, 15)),
         Limit(endpoint="all", metric=metric_of("failures"), bound=0.01, text="1%", at=None),
@@ -142,6 +143,10 @@ def test_every_key__of_a_scenario_is_read():
     assert scenario.spawn_rate == 12.5
     assert (scenario.arrivals_per_s, scenario.ramp_s) == (200.0, 10.0)
     assert scenario.compare_load == 0.125
+    assert (scenario.trace, scenario.trace_link) == (
+        True,
+        "https://traces.example.com/trace/{trace_id}?org=1",
+    )
     assert scenario.accept == (
         Accepted(endpoint="GET /a/{id}", statuses=(404, 409), at=at(40, 7)),
         Accepted(endpoint="grpc shop.Orders/List", statuses=(503,), at=at(41, 7)),

@@ -149,7 +149,7 @@ class Conductor:
         if self._is_over:
             return
         self.mark("steady")
-        self._samples.answers.begin_steady()
+        self._samples.begin_steady()
         if self._plan.shape and self._plan.shape.ends:
             gevent.sleep((_SHAPE_ALLOWANCE - 1) * self._plan.duration_s + _SHAPE_ALLOWANCE_S)
         gevent.sleep(self._plan.duration_s)
@@ -169,7 +169,7 @@ class Conductor:
             if self._is_over:
                 return
             self.mark("steady")
-            self._samples.answers.begin_steady()
+            self._samples.begin_steady()
             self._sleep_while_users_live(runner)
         self.end_phase()  # not by the event that follows: Locust takes its time until then
         runner.quit()

@@ -58,6 +58,7 @@ from ci_gate.measure.in_locust.odd_events import CLOCK_SLACK_S, MAX_BYTES, OddEv
 from ci_gate.measure.in_locust.phases import Conductor
 from ci_gate.measure.in_locust.rows import Rows
 from ci_gate.measure.in_locust.schedule import Schedule
+from ci_gate.measure.in_locust.traces import SlowTraces
 from ci_gate.measure.in_locust.unreported import (
     OpenReplies,
     UnreportedRequest,
@@ -78,6 +79,7 @@ class Recorder:
         self._clean = clean  # of secrets; what is recorded is read by many
         self.answers = Answers(host)
         self._arrivals = arrivals
+        self.traces: SlowTraces | None = None
         self._open_replies = OpenReplies()
         self._bodies = Bodies()
         self._odd = OddEvents(clean)
@@ -90,6 +92,12 @@ class Recorder:
         """Attach to Locust, for as long as the process lives."""
         self._open_replies.watch()
         events.request.add_listener(self.make_listener())
+
+    def begin_steady(self) -> None:
+        """What is gathered of the steady phase alone begins anew."""
+        self.answers.begin_steady()
+        if self.traces:
+            self.traces.begin_steady()
 
     def make_listener(self) -> Callable[..., None]:
         """A listener of Locust's event `request` that writes a row for each."""
@@ -193,7 +201,10 @@ class Recorder:
         """Write the requests that users still wait for; for the moment before the users are killed."""
         for request in find_waiting_requests():
             intended_s = (take_intended(request.user) if self._arrivals else None) or request.start_s
-            self._write_unreported(request, intended_s, (time.time() - request.start_s) * 1000, ENDED_NEVER)
+            waited_ms = (time.time() - request.start_s) * 1000
+            self._write_unreported(request, intended_s, waited_ms, ENDED_NEVER)
+            if self.traces:
+                self.traces.keep(waited_ms, request.start_s, request.context)
 
     def write_unsent(self) -> None:
         """Write the arrivals that brought no request: no user was free, or the task made none."""
@@ -218,6 +229,8 @@ class Recorder:
         for reply in self._open_replies.take():
             self._write_unreported(reply, reply.start_s, reply.response_ms, ENDED_UNREPORTED)
         self._writer.close()
+        if self.traces:
+            self.traces.write()
 
 
 def _ending(status: int, exception: BaseException) -> int:
@@ -256,6 +269,9 @@ def main() -> None:
     arrivals = Arrivals(Schedule(plan.arrivals_per_s, plan.ramp_s)) if plan.arrivals_per_s else None
     recorder = Recorder(SampleWriter(folder), arrivals, host, clean)
     recorder.listen()
+    if plan.trace:
+        recorder.traces = SlowTraces(folder)
+        recorder.traces.listen()
     Conductor(plan, folder, recorder, arrivals, clean, settings.host).listen(events)
     random.seed(plan.seed)
     name_closed_connections()

@@ -10,7 +10,7 @@ import functools
 import gc
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import FrameType
 from typing import Any
 
@@ -37,6 +37,7 @@ class UnreportedRequest:
     response_ms: float
     status: int
     error: str = ""
+    context: dict[str, Any] = field(default_factory=dict)  # Locust's, as far as it is known
 
 
 class OpenReplies:
@@ -143,4 +144,5 @@ def _read_frame(frame: FrameType) -> UnreportedRequest:
         start_s=values.get("start_time") or time.time(),  # None: its code has not come to that line yet
         response_ms=0.0,
         status=0,
+        context=dict(values.get("context") or {}),
     )

@@ -18,6 +18,7 @@ from ci_gate.report.html.advice import advise
 from ci_gate.report.html.charts import Charts, make_charts
 from ci_gate.report.html.machines import make_environment_table
 from ci_gate.report.html.page import render_page
+from ci_gate.report.html.slow_requests import make_slowest_table
 from ci_gate.report.html.table import Table
 from ci_gate.report.html.tables import (
     make_change_table,
@@ -52,6 +53,7 @@ class Section:
     endpoints: Table
     stages: Table
     errors: Table
+    slowest: Table
     limits: Table
     changes: Table | None
     code: Table | None
@@ -108,6 +110,7 @@ def _make_section(scenario: ScenarioVerdict, timeline: ScenarioTimeline | None, 
         endpoints=make_endpoint_table(scenario.endpoints),
         stages=make_stage_table(scenario.stages),
         errors=make_error_table(scenario.endpoints),
+        slowest=make_slowest_table(scenario.slowest),
         limits=make_limit_table(scenario.limits),
         changes=make_change_table(duet) if duet and duet.changes else None,
         code=make_code_table(scenario.code) if scenario.code and scenario.code.functions else None,
