@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 _PART_BYTES: Final = 4 * 1024**2  # of the beginning and of the end: as much as is kept of each start
 _JSON_LENGTH: Final = 16 * 1024
 _LINE_LENGTH: Final = 300
-_MAX_KINDS: Final = 100_000
 _CUT_MARK: Final = "[ci-gate left out "
 
 _BEFORE: Final = re.compile(
@@ -67,8 +66,11 @@ def read_log_errors(path: Path) -> LogErrors:
         with path.open("rb") as file:
             text = file.read(_PART_BYTES)
             size = file.seek(0, 2)
-            if size > _PART_BYTES:
-                file.seek(max(size - _PART_BYTES, _PART_BYTES))
+            if size > 2 * _PART_BYTES:  # between the parts lines are cut
+                file.seek(size - _PART_BYTES)
+                text = text[: text.rfind(b"\n") + 1] + file.read(_PART_BYTES).partition(b"\n")[2]
+            else:
+                file.seek(len(text))
                 text += file.read(_PART_BYTES)
     except OSError:
         return NO_LOG_ERRORS
@@ -76,9 +78,7 @@ def read_log_errors(path: Path) -> LogErrors:
     others: Counter[str] = Counter()
     lines = text.decode(errors="replace")
     for line, is_exception in _find_errors(lines.splitlines()):
-        counts = exceptions if is_exception else others
-        if line in counts or len(counts) < _MAX_KINDS:
-            counts[line] += 1
+        (exceptions if is_exception else others)[line] += 1
     return LogErrors(
         exceptions=tuple(exceptions.items()),
         others=tuple(others.items()),

@@ -89,10 +89,18 @@ def test_log__that_is_not_there_or_was_cut(tmp_path):
     assert read_log_errors(path) == NO_LOG_ERRORS
     path.write_text("ERROR one\n\n[ci-gate left out 5,000 bytes here]\nERROR two\n", encoding="utf-8")
     assert read_log_errors(path).is_cut
-    path.write_bytes(b"ERROR first\n" + b"\0" * (9 * 1024**2) + b"\nERROR last\n")
+    path.write_bytes(b"ERROR first\n" + b"ERROR \xff" * 1024**2 + b"\0" * 9 * 1024**2 + b"\nERROR last\n")
     found = read_log_errors(path)
     assert found.is_cut
-    assert ("ERROR last", 1) in found.others
+    assert found.others == (("ERROR first", 1), ("ERROR last", 1))
+
+
+def test_errors__that_are_all_different_are_all_counted(tmp_path):
+    path = tmp_path / "service.log"
+    path.write_text("".join(f"ERROR {number}\n" for number in range(400_000)), encoding="utf-8")
+    found = read_log_errors(path)
+    assert sum(times for _, times in found.others) == 400_000
+    assert not found.is_cut
 
 
 @given(st.text() | st.from_regex(re.compile(r"([\[({\"]|error|level|:| |\|){5,200}")))
