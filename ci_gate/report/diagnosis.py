@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
 from ci_gate.judge.diagnosis.bottleneck import Diagnosis
 from ci_gate.judge.diagnosis.causes import UNKNOWN, Cause
+from ci_gate.judge.diagnosis.log_lines import OF_THE_LOG
 from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.verdict import ScenarioVerdict
 from ci_gate.report.document import Piece, Rank, make_list
@@ -38,15 +39,26 @@ def make_diagnoses(scenarios: Sequence[ScenarioVerdict]) -> Iterator[Piece]:
 
 
 def make_why(scenario: ScenarioVerdict) -> Piece:
-    """One open line for a scenario that failed: its first cause, and what to do next."""
-    diagnosis = scenario.diagnosis
-    line = ""
+    """One open line for a scenario that failed: its first cause, and what to do next.
+
+    Below it, or of one that is INVALID alone, what the service's log says beside failing replies.
+    """
+    diagnosis, lines, first = scenario.diagnosis, [], None
     if diagnosis is not None and scenario.outcome == Outcome.FAIL:
         first = diagnosis.causes[0] if diagnosis.causes else None
         line = _describe(first, _NUMBERS_IN_A_LINE) if first else f"not known: {_NOTHING}."
         if (first is None or _is_unknown(diagnosis)) and diagnosis.unknown:
             line += f" Not observed: {escape_markdown('; '.join(diagnosis.unknown))}."
-    return Piece(items=(f"**Why:** {line}",) if line else (), noun="reason", rank=Rank.REASONS)
+        lines.append(f"**Why:** {line}")
+    if diagnosis is not None and scenario.outcome in {Outcome.FAIL, Outcome.INVALID}:
+        others = (cause for cause in diagnosis.causes if cause is not first)
+        lines += [f"\n**Beside failing replies:** {text}." for text in _find_log_lines(others)]
+    return Piece(items=tuple(lines), noun="reason", rank=Rank.REASONS)
+
+
+def _find_log_lines(causes: Iterable[Cause]) -> Iterator[str]:
+    numbers = (number for cause in causes for number in cause.numbers)
+    return (escape_markdown(number) for number in numbers if number.startswith(OF_THE_LOG))
 
 
 def _describe(line: Cause | str, max_numbers: int | None = None) -> str:

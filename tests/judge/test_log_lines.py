@@ -70,6 +70,16 @@ def test_failing_replies__stand_beside_the_commonest_error_of_the_log(output, ki
     assert "service.log, " not in render(f"300 {kind}", NO_LOG_ERRORS)[output]
 
 
+@pytest.mark.parametrize("more", ["", "900 GET /items 200 4000ms"])
+def test_comment__shows_it_open_whatever_else_is_wrong(more):
+    lines = f"300 GET /pay 500 5ms\n300 GET /pay 200 5ms\n{more}\nlimit GET /items p50 1s"
+    for kind in (lines, lines.replace("300 GET /pay 200 5ms", "")):  # FAIL, then INVALID
+        opened = render(kind, LogErrors(exceptions=(("KeyError: 'id'", 300),)))["comment"].split("<details>")[
+            0
+        ]
+        assert opened.count("service.log, 300 x: KeyError: 'id'") == 1
+
+
 @pytest.mark.parametrize("output", ["comment", "page", "terminal"])
 def test_log_of_a_service_that_answers_well__is_not_quoted(output):
     assert "too many clients" not in render("", LogErrors(exceptions=((CLIENTS, 3),)))[output]

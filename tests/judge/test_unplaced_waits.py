@@ -133,7 +133,7 @@ def test_slow_endpoint__is_named_with_its_spread():
     assert first.share == pytest.approx(0.85, abs=0.01)
     assert first.title == "one endpoint, and not the others: GET /a"
     assert first.numbers == (
-        "GET /a: 85% of the requests' time, 10% of the requests",
+        "85% of the requests' time, 10% of the requests",
         "half of its requests took 975 to 1,025 ms: each takes about as long; p95 1,045 ms",
         "its p50 is 1,000 ms, that of all others together 20 ms",
     )

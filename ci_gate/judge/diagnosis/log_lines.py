@@ -11,6 +11,8 @@ from ci_gate.evidence.log_errors import LogErrors
 from ci_gate.judge.texts import fold_texts
 from ci_gate.wording import count
 
+OF_THE_LOG: Final = "service.log, "
+"""What the sentence begins with, among the numbers of a cause."""
 _MAX_LENGTH: Final = 200
 _EXCEPTION_WEIGHT: Final = 2  # it says what happened; other lines of one error often only say where
 _SECRET: Final = re.compile(
@@ -36,7 +38,7 @@ def describe_log_errors(errors: LogErrors) -> Iterator[str]:
     shown = text if len(text) <= _MAX_LENGTH else f"{text[:_MAX_LENGTH]}…"
     at_least = "at least " if errors.is_cut else ""
     more = f"; {count(kinds - 1, 'other kind')} of errors" if kinds > 1 else ""
-    yield f"service.log, {at_least}{times:,} x: {shown}{more}"
+    yield f"{OF_THE_LOG}{at_least}{times:,} x: {shown}{more}"
 
 
 def _weigh(weighted: tuple[list[tuple[str, int]], int]) -> int:

@@ -49,6 +49,11 @@ class EndpointTime:
         is_long = float(self.times_ms.mean()) >= MIN_TIMES * float(self.others_ms.mean())
         return is_long and self.share >= MIN_SHARE_OF_TIME
 
+    def describe_share(self) -> str:
+        """``85% of the requests' time, 10% of the requests``."""
+        requests = len(self.times_ms) / (len(self.times_ms) + len(self.others_ms))
+        return f"{self.share:.0%} of the requests' time, {requests:.0%} of the requests"
+
 
 def find_largest(steady: SteadyPhase) -> EndpointTime | None:
     """The endpoint whose requests took longest altogether; None where there are not two."""
@@ -76,7 +81,7 @@ def make_slow_endpoint(
         code="slow-endpoint",
         title=f"one endpoint, and not the others: {shorten_name(largest.name)}",
         numbers=(
-            _describe_share(largest),
+            largest.describe_share(),
             f"{spread}: {'each takes about as long' if is_alike else 'they differ much'}; p95 {p95} ms",
             f"its p50 is {format_number(median)} ms, that of all others together {others} ms",
             *_describe_base(recordings, largest.name),
@@ -91,26 +96,21 @@ def describe_endpoints(steady: SteadyPhase) -> Iterator[str]:
     largest, times_ms = find_largest(steady), _group_times(steady)
     if largest is None:
         return
+    name = shorten_name(largest.name)
     least = _MIN_REQUESTS * sum(map(len, times_ms.values()))
     means_ms = [float(each.mean()) for each in times_ms.values() if len(each) >= least]
     if largest.is_slow:
-        yield _describe_share(largest)
+        yield f"{name}: {largest.describe_share()}"
     elif means_ms and max(means_ms) <= MIN_TIMES * min(means_ms):
         low, high = (format_number(each(means_ms)) for each in (min, max))
         yield f"all endpoints are alike: their requests took {low} to {high} ms on average"
     else:
-        yield f"in no single endpoint; most in {_describe_share(largest)}"
+        yield f"in no single endpoint; most in {name}: {largest.describe_share()}"
 
 
 def shorten_name(name: str) -> str:
     """An endpoint's name, as long as a sentence bears."""
     return name if len(name) <= _MAX_NAME else f"{name[:_MAX_NAME]}…"
-
-
-def _describe_share(largest: EndpointTime) -> str:
-    requests = len(largest.times_ms) / (len(largest.times_ms) + len(largest.others_ms))
-    name = shorten_name(largest.name)
-    return f"{name}: {largest.share:.0%} of the requests' time, {requests:.0%} of the requests"
 
 
 def _describe_base(recordings: Mapping[str, ClassifiedRecording], name: str) -> Iterator[str]:
