@@ -9,7 +9,6 @@ from typing import Final
 import psutil
 
 from ci_gate.measure.usage import UsageMeter, read_cpu_of
-from ci_gate.service.guard.process_group import find_below
 
 _NAMES: Final = frozenset({"postgres", "postmaster"})
 
@@ -35,7 +34,7 @@ class ServerCpu:
         """CPU seconds of all its processes since the first look; None where they are not on this machine."""
         if self._postmaster is None:
             return None
-        now = read_cpu_of(find_below(self._postmaster))
+        now = read_cpu_of((self._postmaster, *_read_children(self._postmaster)))
         return self._usage.read_cpu(now, self._postmaster if self._is_container else None)
 
 
@@ -53,6 +52,13 @@ def _is_backend(pid: int, client: str) -> bool:
         title = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
         return title.startswith("postgres:") and client in title
     return False
+
+
+def _read_children(pid: int) -> tuple[int, ...]:
+    """A PostgreSQL server starts all its processes from the first: there are none below its children."""
+    with contextlib.suppress(OSError):
+        return tuple(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+    return ()
 
 
 def _find_parent(pid: int) -> int | None:
