@@ -106,7 +106,12 @@ def capacity(  # noqa: PLR0913 - one parameter for each option
             f"{scenario}: each step holds its users steady; the shape, up to {users}, is not followed"
         )
     climb = plan_climb(
-        options.scenarios[0], lowest=lowest, highest=highest, growth=growth, duration_s=duration_s
+        options.scenarios[0],
+        lowest=lowest,
+        highest=highest,
+        growth=growth,
+        duration_s=duration_s,
+        processes=options.processes,
     )
     warmup_s = max(options.profile.warmup_s, _MIN_WARMUP_S)
     profile = dataclasses.replace(options.profile, duration_s=duration_s, warmup_s=warmup_s)

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 from ci_gate.cli.users_hint import name_user_classes
 from ci_gate.errors import BadInputError, UsageError
+from ci_gate.evidence.processes import MAX_PROCESSES
 from ci_gate.measure.locustfile.workloads import describe_workloads
 from ci_gate.thresholds import LocustSettings, Profile, Scenario, Thresholds, parse_thresholds
-from ci_gate.thresholds.overrides import replace_image, replace_users
+from ci_gate.thresholds.overrides import replace_image, replace_processes, replace_users
 from ci_gate.wording import count
 
 if TYPE_CHECKING:
@@ -66,21 +67,24 @@ def make_options(  # noqa: PLR0913 - one parameter for each option
     out: Path | None,
     image: str | None = None,
     users: int | None = None,
+    processes: int | str | None = None,
     own_python: bool = True,
 ) -> RunOptions:
-    """Everything a run by ``thresholds`` needs, checked; ``image`` and ``users`` as in `overrides`.
+    """Everything a run by ``thresholds`` needs, checked.
 
-    The repository is the folder of their file. ``own_python`` is as in `service_environment`. Raises
-    UsageError and BadInputError.
+    The repository is the folder of their file. ``image``, ``users`` and ``processes`` are as in `overrides`,
+    ``own_python`` as in `service_environment`. Raises UsageError and BadInputError.
     """
     thresholds_file = Path(thresholds.file)
     thresholds = thresholds if image is None else replace_image(thresholds, image)
+    thresholds = thresholds if processes is None else replace_processes(thresholds, processes)
     profile = choose_profile(thresholds, profile_name)
     if base and not any(scenario.regression for scenario in choose_scenarios(thresholds, names)):
         raise UsageError(
             f"{thresholds.file} has no regression tolerance: there is nothing to compare with {base}"
         )
     thresholds, workloads = check_workloads(thresholds, thresholds_file.parent, _MEASURING, users=users)
+    given = {"image": image, "users": users, "processes": processes}
     from ci_gate.run.plan import RunOptions
 
     return RunOptions(
@@ -92,9 +96,16 @@ def make_options(  # noqa: PLR0913 - one parameter for each option
         repository=thresholds_file.resolve().parent,
         environ=service_environment(own_python=own_python),
         base=base,
-        options={name: str(value) for name, value in (("image", image), ("users", users)) if value},
+        processes=thresholds.processes or _count_processes(choose_scenarios(thresholds, names)),
+        options={name: str(value) for name, value in given.items() if value},
         seed=secrets.randbits(32),
     )
+
+
+def _count_processes(scenarios: Sequence[Scenario]) -> int:
+    """Half of the CPUs that are ours, for the service needs the others; never more than there are users."""
+    fewest = min((scenario.user_count for scenario in scenarios if not scenario.locust.shape), default=1)
+    return max(min(len(os.sched_getaffinity(0)) // 2, fewest, MAX_PROCESSES), 1)
 
 
 def check_workloads(

@@ -12,8 +12,10 @@ import click
 from ci_gate.cli.json_output import format_option, print_json, print_verdict
 from ci_gate.cli.options import check_workloads, choose_scenarios, make_options, read_thresholds
 from ci_gate.errors import EXIT_INVALID, EXIT_PASS, UsageError
+from ci_gate.evidence.processes import MAX_PROCESSES
 from ci_gate.run.progress import ProgressPrinter
 from ci_gate.thresholds import ALL_ENDPOINTS, DEFAULT_FILE, Thresholds
+from ci_gate.thresholds.locust_settings import AUTO
 from ci_gate.wording import count
 
 if TYPE_CHECKING:
@@ -41,6 +43,15 @@ quiet_option = click.option("--quiet", is_flag=True, help="No progress on standa
 scenario_option = click.option(
     "--scenario", "names", multiple=True, help="Only this one; may be given again."
 )
+
+
+def read_processes(_context: object, _parameter: object, text: str | None) -> int | str | None:
+    """What --processes says. Raises BadParameter for what thresholds.yaml could not say either."""
+    if text is None or text == AUTO:
+        return text
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:3]) <= MAX_PROCESSES):
+        raise click.BadParameter(f"{text} (allowed: 1 to {MAX_PROCESSES}, or {AUTO})")
+    return int(text)
 
 
 @click.command()
@@ -118,6 +129,12 @@ def _check_by_running(thresholds: Thresholds, names: tuple[str, ...]) -> int:
     "--users", type=click.IntRange(1), help="In each scenario, instead of what thresholds.yaml says."
 )
 @click.option(
+    "--processes",
+    metavar="N",
+    callback=read_processes,
+    help="Of Locust, which share the users: 1 to 64, or auto, instead of what thresholds.yaml says.",
+)
+@click.option(
     "--profile-code",
     "profiles_code",
     is_flag=True,
@@ -133,9 +150,10 @@ def run(  # noqa: PLR0913 - one parameter for each option
     base: str | None,
     image: str | None,
     users: int | None,
-    out: Path | None,
+    processes: int | str | None,
     *,
     profiles_code: bool,
+    out: Path | None,
     quiet: bool,
     as_json: bool,
 ) -> int:
@@ -147,7 +165,16 @@ def run(  # noqa: PLR0913 - one parameter for each option
     thresholds = read_thresholds(thresholds_file)
     if profiles_code and not base:
         raise UsageError("--profile-code compares the code of head with that of --base: name it")
-    options = make_options(thresholds, names, profile_name, base=base, out=out, image=image, users=users)
+    options = make_options(
+        thresholds,
+        names,
+        profile_name,
+        base=base,
+        out=out,
+        image=image,
+        users=users,
+        processes=processes,
+    )
     options = dataclasses.replace(options, profiles_code=profiles_code)
     return measure_and_judge(options, quiet=quiet, as_json=as_json)
 

@@ -43,7 +43,9 @@ def _map_texts(value: object, change: Callable[[str], str]) -> object:
 class Mark(StrictValue, frozen=True):
     """The moment a phase began, on both clocks, so that a jump of the wall clock shows."""
 
-    name: Literal["started", "spawned", "spawn_timeout", "no_users", "steady", "stopping", "ended"]
+    name: Literal[
+        "started", "spawned", "spawn_timeout", "no_users", "steady", "worker_lost", "stopping", "ended"
+    ]
     wall_s: Moment
     monotonic_s: Moment
 

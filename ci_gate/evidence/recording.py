@@ -13,6 +13,7 @@ One recording is one Locust run against one side of one scenario::
         totals.json                    Locust's own totals, to check the samples against
         traces-<process>.jsonl         trace ids of the slowest requests, where the scenario sends them
         locust.log service.log probes.log
+        worker-1/ worker-2/ ...        of several processes of Locust, which the above is the master of
 
 All but run.json and totals.json only grow, so whatever happens to the writer, what it wrote stays readable.
 """
@@ -28,6 +29,14 @@ import msgspec
 from ci_gate.errors import EvidenceError
 from ci_gate.evidence.log_end import read_log_end
 from ci_gate.evidence.log_errors import NO_LOG_ERRORS, LogErrors, read_log_errors
+from ci_gate.evidence.processes import (
+    MAX_PROCESSES,
+    Worker,
+    find_worker_folders,
+    merge_readings,
+    merge_samples,
+    merge_totals,
+)
 from ci_gate.evidence.ranges import Count, Quantity, Rate, Span, Version
 from ci_gate.evidence.readings import (
     MachineReading,
@@ -116,6 +125,7 @@ class RecordingPlan(StrictValue, frozen=True):
     shape: ShapePlan | None = None  # in place of users and spawn_rate
     trace: bool = False  # each request carries a trace id
     planned_users: Count | None = None  # of a step: the scenario's, or the most that its shape asks for
+    processes: Annotated[int, msgspec.Meta(ge=1, le=MAX_PROCESSES)] = 1  # of Locust that put the load on
 
     @property
     def user_count(self) -> int:
@@ -144,7 +154,10 @@ class RunInfo(StrictValue, frozen=True):
 
 
 class Recording(msgspec.Struct, frozen=True, kw_only=True):
-    """One recording read back. ``strings[i]`` is the text with id i; ``strings[0]`` is empty."""
+    """One recording read back. ``strings[i]`` is the text with id i; ``strings[0]`` is empty.
+
+    Of several processes of Locust it holds what all recorded, and ``workers`` what each says of itself.
+    """
 
     samples: NDArray[np.void]
     strings: tuple[str, ...]
@@ -158,6 +171,7 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
     log_errors: LogErrors = NO_LOG_ERRORS  # of service.log
     stacks: dict[str, Stacks] = {}  # by the name of their file
     traces: dict[float, str] = {}  # trace ids of the slowest requests, by when they were sent
+    workers: tuple[Worker, ...] = ()
 
     def mark(self, name: str) -> Mark | None:
         """The first mark with this name."""
@@ -204,21 +218,21 @@ def read_lines(path: Path, kind: type[_T]) -> tuple[_T, ...]:
 
 def read_recording(folder: Path) -> Recording:
     """Read one recording, finished or not. Raises EvidenceError where a file is not what we write."""
-    # With numpy, which Locust has no use for.
-    from ci_gate.evidence.sample_table import read_samples, set_aside
-
-    samples = read_samples(folder / "samples.bin")
-    strings = read_lines(folder / "strings.jsonl", str) or ("",)
-    for field in ("endpoint", "error", "user_class"):
-        set_aside(samples, samples[field] >= len(strings))
-    totals = folder / "totals.json"
+    samples, strings = _read_requests(folder)
+    folders = find_worker_folders(folder)
+    workers = tuple(_read_worker(number, each) for number, each in folders)
+    readings, totals = read_lines(folder / "readings.jsonl", Reading), _read_totals(folder)
+    if workers:
+        samples, strings = merge_samples([(samples, strings), *(_read_requests(each) for _, each in folders)])
+        readings, totals = merge_readings(readings, workers), merge_totals(totals, workers)
     return Recording(
         samples=samples,
         strings=strings,
         marks=read_lines(folder / "marks.jsonl", Mark),
-        readings=read_lines(folder / "readings.jsonl", Reading),
+        readings=readings,
         machine=read_lines(folder / "machine.jsonl", MachineReading),
-        totals=read_json(totals, Totals) if totals.exists() else None,
+        totals=totals,
+        workers=workers,
         probes=read_lines(folder / "probes.jsonl", ProbeReading),
         statements=read_lines(folder / "statements.jsonl", StatementReading),
         log_ends={name: read_log_end(folder / name) for name in ("locust.log", "service.log")},
@@ -226,6 +240,29 @@ def read_recording(folder: Path) -> Recording:
         stacks=read_stacks(folder),
         traces=read_traces(folder),
     )
+
+
+def _read_requests(folder: Path) -> tuple[NDArray[np.void], tuple[str, ...]]:
+    # With numpy, which Locust has no use for.
+    from ci_gate.evidence.sample_table import read_samples, set_unnamed_aside
+
+    samples = read_samples(folder / "samples.bin")
+    strings = read_lines(folder / "strings.jsonl", str) or ("",)  # after the rows that name them
+    return set_unnamed_aside(samples, len(strings)), strings
+
+
+def _read_worker(number: int, folder: Path) -> Worker:
+    return Worker(
+        number=number,
+        marks=read_lines(folder / "marks.jsonl", Mark),
+        readings=read_lines(folder / "readings.jsonl", Reading),
+        totals=_read_totals(folder),
+    )
+
+
+def _read_totals(folder: Path) -> Totals | None:
+    path = folder / "totals.json"
+    return read_json(path, Totals) if path.exists() else None
 
 
 def read_run(folder: Path) -> RunInfo:

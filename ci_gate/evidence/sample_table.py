@@ -74,6 +74,13 @@ def set_aside(samples: NDArray[np.void], rows: NDArray[np.bool_]) -> None:
         samples["ending"][rows] = ENDED_DAMAGED
 
 
+def set_unnamed_aside(samples: NDArray[np.void], texts: int) -> NDArray[np.void]:
+    """The rows, with those set aside that name a text which there is not among so many."""
+    for field in ("endpoint", "error", "user_class"):
+        set_aside(samples, samples[field] >= texts)
+    return samples
+
+
 def count_ids(column: NDArray[np.unsignedinteger]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """The ids in a column, ascending, and how often each occurs; by counting, far faster than by sorting."""
     counts = np.bincount(column)

@@ -56,14 +56,26 @@ class SampleWriter:
     """Appends rows to samples.bin and texts to strings.jsonl."""
 
     def __init__(self, folder: Path) -> None:
+        self._ids: dict[str, int] = {}
+        self._open(folder)
+        self.string_id("")
+
+    def move_to(self, folder: Path) -> None:
+        """Write into another folder from now on, the texts so far too: for a process that was forked."""
+        self._map.close()
+        os.close(self._file)
+        os.close(self._strings)
+        self._open(folder)
+        for text in self._ids:
+            self._write_text(text)
+
+    def _open(self, folder: Path) -> None:
         self._file = os.open(folder / "samples.bin", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
         self._strings = os.open(folder / "strings.jsonl", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-        self._ids: dict[str, int] = {}
         self._reserved = 0
         self._offset = len(MAGIC)
         os.write(self._file, MAGIC)  # before the first block, for who reads it meanwhile
         self._map = self._reserve()
-        self.string_id("")
 
     def _reserve(self) -> mmap.mmap:
         os.posix_fallocate(self._file, self._reserved, _BLOCK_BYTES)
@@ -80,9 +92,12 @@ class SampleWriter:
         return self._add(text)
 
     def _add(self, text: str) -> int:
-        os.write(self._strings, msgspec.json.encode(storable(text)) + b"\n")
+        self._write_text(text)
         self._ids[text] = len(self._ids)  # not before: a text that was not written has no line number
         return self._ids[text]
+
+    def _write_text(self, text: str) -> None:
+        os.write(self._strings, msgspec.json.encode(storable(text)) + b"\n")
 
     def texts(self) -> tuple[str, ...]:
         """Every text so far, by its id."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from ci_gate.evidence.processes import find_worker_folders
 from ci_gate.evidence.readings import Mark, Reading
 from ci_gate.evidence.recording import read_lines
 from ci_gate.evidence.sample_table import read_samples
@@ -34,8 +35,33 @@ class Progress:
     p95_ms: float | None
 
 
+class _SampleTail:
+    """Follows the samples of one process, reading each once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._rows = 0
+        self._texts: list[str] = []
+        self._text_bytes = 0  # of strings.jsonl, read so far
+
+    def read(self) -> tuple[NDArray[np.void], tuple[str, ...]]:
+        """The rows since the last call, and all texts so far."""
+        rows = read_samples(self._folder / "samples.bin", first_row=self._rows)
+        self._rows += len(rows)
+        self._take_texts()  # after the rows: a text is written before the first row that has it
+        return rows, tuple(self._texts)
+
+    def _take_texts(self) -> None:
+        with (self._folder / "strings.jsonl").open("rb") as file:
+            file.seek(self._text_bytes)
+            new = file.read()
+        complete = new[: new.rfind(b"\n") + 1]
+        self._text_bytes += len(complete)
+        self._texts += [msgspec.json.decode(line, type=str) for line in complete.splitlines()]
+
+
 class RecordingTail:
-    """Follows one recording, reading each sample once.
+    """Follows one recording, of one process of Locust or several.
 
     ``find_successes`` says which of some rows are successes, given all texts: the judge's word counts here,
     and not the scenario's.
@@ -49,18 +75,19 @@ class RecordingTail:
         self._folder = folder
         self._find_successes = find_successes
         self._requests = self._failures = 0
-        self._texts: list[str] = []
-        self._text_bytes = 0  # of strings.jsonl, read so far
+        self._tails: dict[Path, _SampleTail] = {}
         self._marks: dict[str, float] = {}
         self._steady_began_s: float | None = None  # by the wall clock, as samples are
         self._recent = np.empty((0, 2))  # end of request in s, response time in ms
-        self._endpoints: set[int] = set()  # those of the requests, as numbers of their texts
+        self._called: set[str] = set()
         self._first_s: float | None = None  # by the wall clock, when the first request was sent
 
     def read(self) -> Progress:
         """Take in what was written since the last call."""
         if (self._folder / "samples.bin").exists():
-            self._take_samples()
+            self._take_samples(self._folder)
+        for _, folder in find_worker_folders(self._folder):
+            self._take_samples(folder)
         marks = read_lines(self._folder / "marks.jsonl", Mark)
         self._marks = {mark.name: mark.monotonic_s for mark in marks}
         self._steady_began_s = next((mark.wall_s for mark in marks if mark.name == "steady"), None)
@@ -83,7 +110,7 @@ class RecordingTail:
     @property
     def called(self) -> frozenset[str]:
         """The endpoints that were called so far, in the ramp too."""
-        return frozenset(self._texts[number] for number in self._endpoints)
+        return frozenset(self._called)
 
     @property
     def lasted_s(self) -> float:
@@ -110,24 +137,15 @@ class RecordingTail:
         begin_s = self._marks.get("steady")
         return 0.0 if begin_s is None else self._marks.get("stopping", time.monotonic()) - begin_s
 
-    def _take_samples(self) -> None:
-        rows = read_samples(self._folder / "samples.bin", first_row=self._requests)
+    def _take_samples(self, folder: Path) -> None:
+        rows, texts = self._tails.setdefault(folder, _SampleTail(folder)).read()
         self._requests += len(rows)
-        self._take_texts()  # after the rows: a text is written before the first row that has it
-        self._endpoints |= {*rows["endpoint"].tolist()}
+        self._called |= {texts[number] for number in {*rows["endpoint"].tolist()}}
         if self._first_s is None and len(rows):
             self._first_s = float(rows["start_s"].min())
-        success = self._find_successes(rows, tuple(self._texts))
+        success = self._find_successes(rows, texts)
         self._failures += int((~success).sum())
         good = rows[success]
         ends = good["start_s"] + good["response_ms"] / 1000
         recent = np.concatenate([self._recent, np.column_stack([ends, good["response_ms"]])])
         self._recent = recent[recent[:, 0] > recent[:, 0].max() - _RECENT_S] if len(recent) else recent
-
-    def _take_texts(self) -> None:
-        with (self._folder / "strings.jsonl").open("rb") as file:
-            file.seek(self._text_bytes)
-            new = file.read()
-        complete = new[: new.rfind(b"\n") + 1]
-        self._text_bytes += len(complete)
-        self._texts += [msgspec.json.decode(line, type=str) for line in complete.splitlines()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import sys
@@ -207,6 +208,7 @@ def locust_command(plan: RecordingPlan, folder: Path, host: str) -> tuple[str, .
         "--locustfile": ",".join(files),
         "--host": host,
         **_load_options(plan),
+        **_process_options(plan),
         "--exit-code-on-error": "0",
         "--loglevel": "INFO",
     }
@@ -222,6 +224,14 @@ def _load_options(plan: RecordingPlan) -> dict[str, str]:
     if plan.shape:
         return {}
     return {"--users": str(sum(plan.users.values())), "--spawn-rate": format_exact(plan.spawn_rate)}
+
+
+def _process_options(plan: RecordingPlan) -> dict[str, str]:
+    """The recorder adds where the processes find each other."""
+    if plan.processes == 1:
+        return {}
+    longest_s = str(math.ceil(plan.spawn_timeout_s))
+    return {"--processes": str(plan.processes), "--expect-workers-max-wait": longest_s}
 
 
 def _longest_s(plan: RecordingPlan) -> float:

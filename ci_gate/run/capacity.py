@@ -71,9 +71,20 @@ def hold_steady(options: RunOptions) -> RunOptions:
 
 
 def plan_climb(
-    scenario: Scenario, *, lowest: int | None, highest: int | None, growth: float, duration_s: float
+    scenario: Scenario,
+    *,
+    lowest: int | None,
+    highest: int | None,
+    growth: float,
+    duration_s: float,
+    processes: int = 1,
 ) -> Climb:
     """The loads to try, in users or arrivals per second. Raises UsageError for a climb that cannot be."""
+    if processes != 1:
+        raise UsageError(
+            "capacity is measured by one process of Locust, and thresholds.yaml asks for more under "
+            "'generator': what each step shows would be of another load; remove it to measure capacity"
+        )
     is_open = scenario.arrivals_per_s is not None
     usual = scenario.arrivals_per_s or scenario.user_count
     least = 1 if is_open else len(scenario.users)

@@ -68,6 +68,7 @@ class RunOptions:
     environ: Mapping[str, str]
     base: str | None
     seed: int
+    processes: int = 1  # of Locust that put the load on head
     options: Mapping[str, str] = dataclasses.field(default_factory=dict)
     profiles_code: bool = False
 
@@ -193,7 +194,8 @@ def plan_run(options: RunOptions) -> RunInfo:
     plans: list[RecordingPlan] = []
     for scenario in options.scenarios:
         workload = options.workloads[scenario.locust]
-        plans.append(plan_recording(scenario, options.profile, workload, options.seed))
+        alone = plan_recording(scenario, options.profile, workload, options.seed)
+        plans.append(msgspec.structs.replace(alone, processes=options.processes))
         if options.thresholds.service.before_each:
             plans += plan_reset_checks(scenario, options.profile, workload, options.seed)
         if options.base and scenario.regression and options.thresholds.service.fixed_port is None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+AUTO: Final = "auto"
+"""The number of Locust's processes where the machine decides it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,6 +83,16 @@ def replace_image(thresholds: Thresholds, image: str) -> Thresholds:
     return dataclasses.replace(thresholds, service=service)
 
 
+def replace_processes(thresholds: Thresholds, processes: int | str) -> Thresholds:
+    """The thresholds with so many processes of Locust, or ``auto``; the text is changed too.
+
+    Raises BadInputError where a scenario of the file does not allow it.
+    """
+    data = read_yaml(thresholds.text, thresholds.file).data
+    text = edit_yaml(thresholds.text, data, {**data, "generator": {"processes": processes}})
+    return parse_thresholds(text, thresholds.file)
+
+
 def _find_edits(scenario: Scenario, total: int, usual: int) -> Iterator[tuple[KeyPath, int | str]]:
     """Yields the path of each value that changes, with its new value."""
     place: KeyPath = ("scenarios", scenario.name)

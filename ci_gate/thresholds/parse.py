@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from ci_gate.addresses import hide_credentials
 from ci_gate.errors import BadInputError
-from ci_gate.thresholds.locust_settings import LocustSettings
+from ci_gate.thresholds.locust_settings import AUTO, LocustSettings
 from ci_gate.thresholds.metrics import DEFAULT_CPU_OF, FAILURES, SUCCESSES, Metric, metric_of, worst_window
 from ci_gate.thresholds.quantities import (
     parse_bytes,
@@ -75,8 +75,14 @@ def parse_thresholds(text: str, file: str) -> Thresholds:
         scenarios=tuple(_scenario(scenario, root) for scenario in root.sections("scenarios")),
         on_inconclusive=root.get("on_inconclusive", "warn"),
         compare=_compare(root.section("compare")),
+        processes=_processes(root.section("generator")),
         loosening_label=root.section("changes").section("loosening").get("label", DEFAULT_LOOSENING_LABEL),
     )
+
+
+def _processes(generator: Section) -> int | None:
+    processes = generator.get("processes", 1)
+    return None if processes == AUTO else int(processes)
 
 
 def _compare(compare: Section) -> Compare:

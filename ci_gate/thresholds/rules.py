@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Iterator
 
 from ci_gate.errors import Problem
+from ci_gate.thresholds.locust_settings import AUTO
 from ci_gate.thresholds.metrics import CPU, FAILURES, MEMORY, METRICS, POSTGRES, STATEMENTS, SUCCESSES
 from ci_gate.thresholds.placeholders import (
     PLACEHOLDER,
@@ -43,7 +44,7 @@ def find_rule_problems(root: Section) -> set[Problem]:
     service = root.section("service")
     problems = {problem for rule in _SERVICE_RULES for problem in rule(service)}
     problems |= {*_check_compare(root.section("compare")), *_check_probes(root.section("probes"))}
-    problems |= {*_check_resources(root)}
+    problems |= {*_check_resources(root), *_check_generator(root)}
     for scenario in root.sections("scenarios"):
         problems.update(problem for rule in _SCENARIO_RULES for problem in rule(scenario))
     return problems
@@ -100,6 +101,24 @@ def _check_compare(compare: Section) -> Iterator[Problem]:
     if "scatter" in compare.data and compare.get("confirm", True) is False:
         message = "'scatter' is of 'confirm', which is false"
         yield compare.problem("scatter", message, "no scatter, or confirm: true")
+
+
+def _check_generator(root: Section) -> Iterator[Problem]:
+    """Base and head are compared by one process each: in several, each would meet other moments."""
+    generator = root.section("generator")
+    processes = generator.get("processes", 1)
+    if processes == 1:
+        return
+    for scenario in root.sections("scenarios"):
+        if "regression" in scenario.data:
+            message = f"'processes' cannot be {processes}: {quote(scenario.name)} is compared with base"
+            allowed = "1 where a scenario has 'regression': base and head are compared by one process each"
+            yield generator.value_problem("processes", message, allowed)
+            return
+        users = sum(count or 0 for count in scenario.section("users").data.values())
+        if processes != AUTO and "shape" not in scenario.data and 0 < users < processes:
+            message = f"'processes' cannot be {processes}: {quote(scenario.name)} has {int(users)} users"
+            yield generator.value_problem("processes", message, "as many as each scenario has users, at most")
 
 
 def _check_probes(probes: Section) -> Iterator[Problem]:

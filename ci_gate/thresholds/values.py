@@ -259,9 +259,8 @@ class Probes:
 class Compare:
     """How head is compared: the longest steady phase, the share of false alarms, whether a red is confirmed.
 
-    ``confirm``: what would block is compared again, from fresh starts. ``scatter`` is the standard deviation
-    of what two starts of one version differ by, by metric, as a ratio; a metric that is not there has the
-    default of `ci_gate.judge.compare.scatter`.
+    ``confirm``: what would block is compared again, from fresh starts. ``scatter``, by metric: the standard
+    deviation of the ratio of two starts of one version; else that of `ci_gate.judge.compare.scatter`.
     """
 
     max_duration_s: float
@@ -283,6 +282,7 @@ class Thresholds:
     scenarios: tuple[Scenario, ...]
     on_inconclusive: Literal["warn", "block"]
     compare: Compare  # alpha is of a whole run
+    processes: int | None  # of Locust that share the users; None: as many as the machine has CPUs for
     loosening_label: str  # of a pull request; counts as it stands in base
 
     def profile(self, name: str) -> Profile | None:

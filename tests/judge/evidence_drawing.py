@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from ci_gate.evidence.processes import Worker
 from ci_gate.evidence.readings import (
     EarlyStop,
     EndpointTotal,
@@ -66,6 +67,8 @@ class Draft:
     stopped: EarlyStop | None = None
     shape_ended: bool = False
     left_users: dict[str, int] = field(default_factory=dict)
+    workers: int = 0
+    lost: set[int] = field(default_factory=set)
 
     def text_id(self, text: str) -> int:
         if text not in self.strings:
@@ -89,14 +92,26 @@ def make_thresholds(draft: Draft) -> Thresholds:
 def make_recording(draft: Draft) -> Recording:
     samples = np.sort(np.array(draft.rows, dtype=SAMPLE_DTYPE), order="start_s")
     seconds = range(1, int(RAMP_S + draft.steady_s + DRAIN_S) + 1)
+    marks = tuple(make_mark(draft, name) for name in draft.marks)
+    readings = tuple(make_reading(draft, second) for second in seconds)
+    totals = make_totals(draft, samples)
     return Recording(
         samples=samples,
         strings=tuple(draft.strings),
-        marks=tuple(make_mark(draft, name) for name in draft.marks),
-        readings=tuple(make_reading(draft, second) for second in seconds),
+        marks=marks,
+        readings=readings,
         machine=tuple(make_machine(draft, second) for second in seconds),
-        totals=make_totals(draft, samples) if draft.has_totals else None,
+        totals=totals if draft.has_totals else None,
         probes=tuple(make_probe_reading(draft, *line, second) for line in draft.probes for second in seconds),
+        workers=tuple(
+            Worker(
+                number=number,
+                marks=marks,
+                readings=readings,
+                totals=None if number in draft.lost else totals,
+            )
+            for number in range(1, draft.workers + 1)
+        ),
     )
 
 

@@ -26,6 +26,7 @@ A line each, in any order, over ten seconds of ramp, then the steady phase, and 
     stopped by books.py:14, in watch: enough 3 ShopUser left
     shape Spike; shape ended it              reading 3-9 s target=10
     unused tags in locust.conf: would have   replaced LOCUST_USERS: users
+    processes 2                              of Locust; worker 2 lost: it left no totals
     3 odd MQ publish: response_length 10.5   what an event brought; 2 damaged rows
 """
 
@@ -194,6 +195,10 @@ def read_least(draft: Draft, user_class, rate) -> None:
     draft.offered.setdefault("least_offered_per_s", {})[user_class] = float(rate)
 
 
+def read_processes(draft: Draft, processes) -> None:
+    draft.workers = draft.offered["processes"] = int(processes)
+
+
 def read_odd(draft: Draft, count, endpoint, argument, value) -> None:
     odd = OddValue(endpoint=endpoint, argument=argument, value=value, read_as="a failure", count=int(count))
     draft.odd_values.append(odd)
@@ -245,6 +250,8 @@ LINES: tuple[tuple[str, Callable[..., None]], ...] = (
         r"heard (\S+ \S+) (\d+) (\d+)",
         lambda draft, name, *counts: draft.heard.update({name: tuple(map(int, counts))}),
     ),
+    (r"processes (\d+)", read_processes),
+    (r"worker (\d+) lost", lambda draft, number: draft.lost.add(int(number))),
     (r"(\d+) odd (.+): (\w+) (.+)", read_odd),
     (
         r"(\d+) damaged rows?",

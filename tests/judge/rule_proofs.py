@@ -17,6 +17,12 @@ LOST = f"{SHORT}600 GET /items 503 5ms\noffers 30/s\nstopping at 12 s"
 RUN_AND_RECORDING_PROOFS = (
     Proof("locust-ended-early", "no mark ended", "the last phase it reached was: stopping", ""),
     Proof(
+        "worker-lost",
+        "processes 2\nworker 2 lost",
+        "Locust worker 2 of 2 did not live to the end: its last reading is of 0 s before it",
+        "processes 2",
+    ),
+    Proof(
         "phase-cut-short",
         "stopping at 18 s",
         "the steady phase lasted 18.0 s of the planned 20 s",

@@ -292,7 +292,8 @@ def test_compare_load__less_of_it_is_loosened():
 @pytest.mark.parametrize(
     ("value", "compared", "no_setting"),
     [
-        (Thresholds, {"service", "profiles", "scenarios", "on_inconclusive", "compare", "loosening_label"},
+        (Thresholds, {"service", "profiles", "scenarios", "on_inconclusive", "compare", "processes",
+          "loosening_label"},
          {"file", "text", "sha256", "probes"}),  # probes can move no verdict
         (Compare, {"max_duration_s", "alpha", "confirm", "scatter"}, set()),
         (Profile, {"name", "duration_s", "warmup_s"}, set()),
@@ -443,3 +444,13 @@ def test_shape__in_place_of_users_is_a_change_and_what_it_replaces_is_removed():
         "shape": "changed",
     }
     assert changes["shape"].new == "Spike"
+
+
+@pytest.mark.parametrize("processes", [4, "auto"])
+def test_processes_of_the_generator__are_another_load(processes):
+    document = {**DOCUMENT, "scenarios": {"burst": DOCUMENT["scenarios"]["burst"]}}
+    (change,) = compare_thresholds(
+        parse(document), parse({**document, "generator": {"processes": processes}})
+    )
+    assert (change.setting, change.old, change.new) == ("generator processes", "1", str(processes))
+    assert change.direction == "changed"

@@ -184,7 +184,7 @@ def test_check__names_what_a_key_says_instead(keyed, call, monkeypatch):
     assert [line for line in lines if line.startswith("keys: not used")] == [
         "keys: not used: LOCUST_TAGS: tags or exclude_tags in thresholds.yaml says it",
         "keys: not used: run-time in load/locust.conf: profiles in thresholds.yaml says it",
-        "keys: not used: master in load/locust.conf: one process puts the load on",
+        "keys: not used: master in load/locust.conf: all workers are on this machine, and Locust starts them",
         "keys: not used: exclude-tags in load/locust.conf: tags or exclude_tags in thresholds.yaml says it",
         "keys: not used: region in load/locust.conf: args in thresholds.yaml says it",
         "keys: not used: weight of Visitor (3): users in thresholds.yaml says it",

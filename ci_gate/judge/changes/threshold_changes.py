@@ -23,6 +23,7 @@ from ci_gate.thresholds import (
     Service,
     Thresholds,
 )
+from ci_gate.thresholds.locust_settings import AUTO
 from ci_gate.thresholds.values import OVER, WORST
 from ci_gate.wording import count, format_exact
 
@@ -143,6 +144,8 @@ def _gate_rows(thresholds: Thresholds) -> Iterator[_Row]:
     for metric, scatter in compare.scatter:
         setting = _Setting(text=f"{format_exact(scatter * 100)}%", demand=-scatter, presence=-1)
         yield ("", "", f"compare scatter {metric}"), setting
+    # More of them may put on more load, or the same at other moments: neither more nor less is asked for.
+    yield ("", "", "generator processes"), _Setting(text=str(thresholds.processes or AUTO))
 
 
 def _service_rows(service: Service) -> Iterator[_Row]:

@@ -70,6 +70,12 @@ class RuleInput:
         return tuple(each for each in self.recording.readings if begin_s < each.wall_s < end_s)
 
     @property
+    def generators(self) -> tuple[tuple[str, tuple[Reading, ...]], ...]:
+        """The name and all readings of each process of Locust that runs users."""
+        workers = tuple((worker.name, worker.readings) for worker in self.recording.workers)
+        return workers or (("Locust", self.recording.readings),)
+
+    @property
     def steady_machine(self) -> tuple[MachineReading, ...]:
         """The readings of host and service in the steady phase."""
         begin_s, end_s = self.steady.begin_s, self.steady.end_s

@@ -31,34 +31,35 @@ _DEVIATIONS: Final = 4.0
 
 
 def _find_busy_generator(rule_input: RuleInput) -> Iterator[Violation]:
-    percents = [reading.cpu_percent for reading in rule_input.steady_readings]
-    busy = sum(percent >= _BUSY_CPU_PERCENT for percent in percents)
-    if busy > _MAX_BUSY_READINGS * len(percents):
-        message = (
-            f"Locust used {np.median(percents):.0f} % of a core at the median, {max(percents):.0f} % at most"
-        )
-        readings = count(len(percents), "reading")
-        yield "Locust", f"{message}; {_BUSY_CPU_PERCENT:.0f} % or more in {busy} of {readings}"
+    """Of each process for itself: one that has no CPU left is not helped by another that has."""
+    begin_s, end_s = rule_input.steady.begin_s, rule_input.steady.end_s
+    for name, readings in rule_input.generators:
+        percents = [each.cpu_percent for each in readings if begin_s < each.wall_s < end_s]
+        busy = sum(percent >= _BUSY_CPU_PERCENT for percent in percents)
+        if busy > _MAX_BUSY_READINGS * len(percents):
+            used = f"{np.median(percents):.0f} % of a core at the median, {max(percents):.0f} % at most"
+            of_all = count(len(percents), "reading")
+            yield name, f"{name} used {used}; {_BUSY_CPU_PERCENT:.0f} % or more in {busy} of {of_all}"
 
 
 def _find_late_generator(rule_input: RuleInput) -> Iterator[Violation]:
     """How long the loop was late altogether, at least: a reading knows only its longest lateness."""
     bounds_ms = [limit.bound for limit in rule_input.scenario.limits if limit.metric.is_percentile]
     least_ms = max(_MIN_LAG_MS, _LAG_TO_LIMIT * min(bounds_ms, default=0.0))
-    lags_ms = [reading.lag_ms for reading in _readings_in_reach(rule_input)]
-    late = [lag_ms for lag_ms in lags_ms if lag_ms >= least_ms]
-    share = sum(late) / 1000 / rule_input.steady.duration_s if rule_input.steady.duration_s else 0.0
-    if share > _MAX_TIME_LATE:
-        message = (
-            f"Locust's event loop was late by {least_ms:.0f} ms or more in {count(len(late), 'reading')}"
-        )
-        yield "Locust", f"{message}, {max(late):,.0f} ms at most, {share:.0%} of the steady phase altogether"
+    for name, readings in rule_input.generators:
+        lags_ms = [reading.lag_ms for reading in _readings_in_reach(rule_input, readings)]
+        late = [lag_ms for lag_ms in lags_ms if lag_ms >= least_ms]
+        share = sum(late) / 1000 / rule_input.steady.duration_s if rule_input.steady.duration_s else 0.0
+        if share > _MAX_TIME_LATE:
+            often = f"{name}'s event loop was late by {least_ms:.0f} ms or more"
+            message = f"{often} in {count(len(late), 'reading')}, {max(late):,.0f} ms at most"
+            yield name, f"{message}, {share:.0%} of the steady phase altogether"
 
 
-def _readings_in_reach(rule_input: RuleInput) -> Iterator[Reading]:
+def _readings_in_reach(rule_input: RuleInput, readings: tuple[Reading, ...]) -> Iterator[Reading]:
     """Those of the steady phase, and one after it whose lateness is too long to have begun after it."""
     end_s = rule_input.steady.end_s
-    for reading in rule_input.recording.readings:
+    for reading in readings:
         if rule_input.steady.begin_s < reading.wall_s < end_s + reading.lag_ms / 1000:
             yield reading
 
@@ -139,7 +140,8 @@ LOAD_RULES: Final = (
         meaning="Locust ran out of CPU: less load than planned, and its own delay in every latency",
         threshold_text=f"{_BUSY_CPU_PERCENT:.0f} % of a core in over {_MAX_BUSY_READINGS:.0%} of "
         "the readings",
-        remedy="fewer users per process, FastHttpUser instead of HttpUser, less work in tasks and checks",
+        remedy="fewer users per process, or more processes (`generator`); FastHttpUser instead of HttpUser; "
+        "less work in tasks and checks",
         fault="generator",
     ),
     Rule(

@@ -18,6 +18,7 @@ from ci_gate.judge.validity.reply_rules import REPLY_RULES
 from ci_gate.judge.validity.reset_check import LEFT_OVER
 from ci_gate.judge.validity.run_rules import RUN_RULES
 from ci_gate.judge.validity.warm_up_rules import WARM_UP_RULES
+from ci_gate.judge.validity.worker_rules import WORKER_LOST
 
 RULES: Final = tuple(
     sorted(
@@ -30,6 +31,7 @@ RULES: Final = tuple(
             *LOAD_RULES,
             *PROBE_RULES,
             *WARM_UP_RULES,
+            WORKER_LOST,
             MACHINE_TAKEN,
         ),
         key=lambda rule: rule.stage,

@@ -33,6 +33,14 @@ class Arrivals:
         self._is_over = False
         self._waiting: dict[int, tuple[Any, float]] = {}  # each user that waits, and the start it waits for
 
+    def take_part(self, process: int, processes: int) -> None:
+        """Hand out what is for this one of several processes alone."""
+        self._schedule = self._schedule.part_of(process, processes)
+
+    def begin_at(self, begin_s: float) -> None:
+        """Start the schedule at this moment, in Unix seconds, which is the same in all processes."""
+        self._begin_s = begin_s
+
     def begin(self) -> float:
         """Start the schedule as soon as every idle user has looked: that many seconds from now."""
         self._begin_s = self._clock() + _IDLE_S

@@ -23,10 +23,13 @@ class GeneratorMeter:
         path: Path,
         count_users: Callable[[], tuple[dict[str, int], int]],
         read_target: Callable[[], int | None] = lambda: None,
+        report: Callable[[dict[str, int], int], None] = lambda _users, _ready: None,
     ) -> None:
+        """``report`` is called once a second with the users by class, and how many are ready."""
         self._path = path
         self._count_users = count_users
         self._read_target = read_target
+        self._report = report
         self._worst_lag_s = 0.0
 
     def watch_lag(self) -> None:
@@ -44,6 +47,7 @@ class GeneratorMeter:
             while True:
                 gevent.sleep(1.0)
                 users, ready = self._count_users()
+                self._report(users, ready)
                 spent_s, cpu_s = time.process_time() - cpu_s, time.process_time()
                 passed_s, at = time.monotonic() - at, time.monotonic()
                 lag_s, self._worst_lag_s = self._worst_lag_s, 0.0

@@ -9,10 +9,9 @@ from __future__ import annotations
 import functools
 import signal
 import time
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 import gevent
 from locust import User
@@ -20,6 +19,7 @@ from locust import User
 from ci_gate.addresses import hide_credentials
 from ci_gate.evidence.readings import Mark
 from ci_gate.evidence.recording import RESET_CHECKS, LineWriter, RecordingPlan, write_json
+from ci_gate.measure.in_locust.crew import READY, Alone, Pacer
 from ci_gate.measure.in_locust.generator import GeneratorMeter
 from ci_gate.measure.in_locust.leaving import find_caller
 from ci_gate.measure.in_locust.notes import Notes, SampleKeeper
@@ -33,20 +33,14 @@ if TYPE_CHECKING:
 
 _POLL_S = 0.1
 _KEPT_ERRORS = 100
-_READY = "_ci_gate_ready"
 _SHAPE_ALLOWANCE, _SHAPE_ALLOWANCE_S = 1.1, 10.0  # beyond what was foreseen of a shape
 
 
-class Pacer(Protocol):
-    """What the conductor needs of an open workload."""
-
-    def pace(self) -> None: ...
-
-    def begin(self) -> float: ...
-
-
 class Conductor:
-    """Sets the users that the plan names, and no others; starts, marks and ends the phases."""
+    """Sets the users that the plan names, and no others; starts, marks and ends the phases.
+
+    Of several processes each has one; that of the master conducts, and the others follow.
+    """
 
     def __init__(
         self,
@@ -68,6 +62,14 @@ class Conductor:
         self._is_quitting = False  # Locust itself ends, by a signal
         self._shape: ShapeRun | None = None
         self._host = host  # of users that are no HTTP users
+        self._crew = Alone()
+        self._is_finished = False
+
+    def take_role(self, crew: Alone, folder: Path) -> None:
+        """Be one of several processes, which writes into ``folder``."""
+        self._crew, self._folder = crew, folder
+        self._marks.close()
+        self._marks = LineWriter(folder / "marks.jsonl")
 
     def listen(self, events: Events) -> None:
         """Attach to the events of the Locust that is about to run."""
@@ -76,22 +78,23 @@ class Conductor:
         events.spawning_complete.add_listener(self._note_spawned)
         events.user_error.add_listener(self._note_user_error)
         events.test_stopping.add_listener(self._stop)
-        events.quitting.add_listener(self._note_quitting)
+        events.quitting.add_listener(self.note_quitting)
 
     def _prepare(self, environment: Environment, **_more: Any) -> None:
         self._notes.listen()
         environment.shape_class = None  # thresholds.yaml says how many users run, nothing else
         environment.stop_timeout = self._plan.drain_s + 2 * _POLL_S  # self._end_drain comes first
-        if self._plan.shape:
+        if self._plan.shape and self._crew.conducts:
             self._shape = ShapeRun(self._plan.shape, environment)
-        else:
+        elif not self._plan.shape:
             for user_class in environment.user_classes:
                 user_class.fixed_count = self._plan.users[user_class.__name__]
         self._watch_starts()
         if self._plan.recording in RESET_CHECKS:
             self._notes.task_counts.watch()
-        if self._arrivals:
+        if self._arrivals and self._crew.runs_users:
             self._arrivals.pace()
+        self._crew.join(environment, self)
         environment.events.quit.add_listener(functools.partial(self.finish, environment))
 
     def _watch_starts(self) -> None:
@@ -116,7 +119,7 @@ class Conductor:
         except Exception as error:
             self._notes.start_failures.add(type(user).__name__, error)
             raise
-        setattr(user, _READY, True)
+        setattr(user, READY, True)
         if self._arrivals:
             user.wait()  # for its first task too
 
@@ -129,12 +132,15 @@ class Conductor:
                 self._notes.own_hosts[user_class.__name__] = own_host
         if self._shape:
             # Locust waits for the end of a shape before it hears this signal itself.
-            gevent.signal_handler(signal.SIGTERM, self._end_shape, runner)
+            gevent.signal_handler(signal.SIGTERM, self._end, runner)
         self.mark("started")
-        count, readings = functools.partial(_count_users, runner), self._folder / "readings.jsonl"
-        meter = GeneratorMeter(readings, count, self._read_target)
+        count, readings = functools.partial(self._crew.count_users, runner), self._folder / "readings.jsonl"
+        meter = GeneratorMeter(readings, count, self._read_target, self._crew.reporter(runner))
         gevent.spawn(meter.watch_lag)
         gevent.spawn(meter.write_readings)
+        self._crew.watch(runner)
+        if not self._crew.conducts:
+            return
         if self._shape:
             gevent.spawn(self._conduct_shape, runner)
         else:
@@ -148,14 +154,18 @@ class Conductor:
         gevent.sleep(self._plan.warmup_s)
         if self._is_over:
             return
-        self.mark("steady")
-        self._samples.begin_steady()
+        self.begin_steady()
         if self._plan.shape and self._plan.shape.ends:
             gevent.sleep((_SHAPE_ALLOWANCE - 1) * self._plan.duration_s + _SHAPE_ALLOWANCE_S)
         gevent.sleep(self._plan.duration_s)
-        self._end_shape(runner)
+        self._end(runner)
 
-    def _end_shape(self, runner: Any) -> None:
+    def end_by_loss(self, runner: Any) -> None:
+        """End a load of which a process is lost: what it would still show is of no use."""
+        self.mark("worker_lost")
+        self._end(runner)
+
+    def _end(self, runner: Any) -> None:
         if not self._is_over:
             self.end_phase()
             runner.quit()
@@ -164,12 +174,11 @@ class Conductor:
         outcome = self._await_users(runner)
         self.mark(outcome)
         if outcome != "no_users":
-            first_s = self._arrivals.begin() if self._arrivals else 0.0
+            first_s = self._crew.begin_arrivals(self._arrivals) if self._arrivals else 0.0
             gevent.sleep(first_s + self._plan.ramp_s + self._plan.warmup_s)
             if self._is_over:
                 return
-            self.mark("steady")
-            self._samples.begin_steady()
+            self.begin_steady()
             self._sleep_while_users_live(runner)
         self.end_phase()  # not by the event that follows: Locust takes its time until then
         runner.quit()
@@ -178,33 +187,42 @@ class Conductor:
         deadline = time.monotonic() + self._plan.spawn_timeout_s
         while time.monotonic() < deadline:
             gevent.sleep(_POLL_S)
-            users, ready = _count_users(runner)
-            if self._all_spawned and not users:
+            users, ready = self._crew.count_users(runner)
+            has_spawned = self._all_spawned and self._crew.knows_users()
+            if has_spawned and not users:
                 return "no_users"
-            if self._all_spawned and ready == sum(users.values()):
+            if has_spawned and ready == sum(users.values()):
                 return "spawned"
         return "spawn_timeout"
 
     def _sleep_while_users_live(self, runner: Any) -> None:
         deadline = time.monotonic() + self._plan.duration_s
-        while (left_s := deadline - time.monotonic()) > 0 and len(runner.user_greenlets):
+        while (left_s := deadline - time.monotonic()) > 0 and self._crew.has_users(runner):
             gevent.sleep(min(left_s, 1.0))
+
+    def begin_steady(self) -> None:
+        """Mark the beginning of what is judged."""
+        self.mark("steady")
+        self._crew.announce("steady")
+        self._samples.begin_steady()
 
     def end_phase(self) -> None:
         """Mark the end of the load, once."""
         if not self._is_over:
             self._is_over = self._notes.leavers.is_over = True
             self.mark("stopping")
+            self._crew.announce("end")
             self._samples.write_unsent()
 
-    def _note_quitting(self, **_more: Any) -> None:
+    def note_quitting(self, **_more: Any) -> None:
+        """Locust ends by itself from now on."""
         self._is_quitting = True
 
     def _stop(self, environment: Environment, **_more: Any) -> None:
         where = find_caller()
         if self._shape and self._shape.is_ending() and not where:
             self._notes.shape_ended = not self._is_over
-        elif not self._is_over and not self._is_quitting:
+        elif not self._is_over and not self._is_quitting and not self._crew.has_lost():
             self._notes.note_stop(where)
         self.end_phase()
         gevent.spawn_later(self._plan.drain_s, self._end_drain, environment.runner)
@@ -218,7 +236,7 @@ class Conductor:
 
     def _note_user_error(self, user_instance: Any, exception: BaseException, **_more: Any) -> None:
         user = getattr(user_instance, "user", user_instance)  # from a task, Locust names its TaskSet
-        if getattr(user, _READY, False):
+        if getattr(user, READY, False):
             self._notes.task_errors.add(type(user).__name__, exception)
 
     def mark(self, name: Any) -> None:
@@ -226,14 +244,10 @@ class Conductor:
         self._marks.write(Mark(name=name, wall_s=time.time(), monotonic_s=time.monotonic()))
 
     def finish(self, environment: Environment, **_more: Any) -> None:
-        """Write what is left, with Locust's own totals."""
+        """Write what is left, with Locust's own totals, once."""
+        if self._is_finished:
+            return
+        self._is_finished = True
         self._samples.finish()
         write_json(self._folder / "totals.json", self._notes.make_totals(environment, self._samples))
         self.mark("ended")
-
-
-def _count_users(runner: Any) -> tuple[dict[str, int], int]:
-    """Running users by class, and how many of them have ended their on_start well."""
-    running = [greenlet.args[0] for greenlet in runner.user_greenlets if greenlet.args]
-    ready = sum(1 for user in running if getattr(user, _READY, False))
-    return dict(Counter(type(user).__name__ for user in running)), ready

@@ -58,6 +58,7 @@ from ci_gate.measure.in_locust.odd_events import CLOCK_SLACK_S, MAX_BYTES, OddEv
 from ci_gate.measure.in_locust.phases import Conductor
 from ci_gate.measure.in_locust.rows import Rows
 from ci_gate.measure.in_locust.schedule import Schedule
+from ci_gate.measure.in_locust.several import distribute
 from ci_gate.measure.in_locust.traces import SlowTraces
 from ci_gate.measure.in_locust.unreported import (
     OpenReplies,
@@ -189,6 +190,12 @@ class Recorder:
         # Cleaned before it is cut: half a secret would not be known again.
         return self._writer.string_id(self._texts.shorten(self._clean(show_error(exception))))
 
+    def move_to(self, folder: Path) -> None:
+        """Record into another folder from now on, and only what comes now: for a process that was forked."""
+        self._writer.move_to(folder)
+        self._rows.forget()
+        self._open_replies.take()
+
     def count_heard(self) -> tuple[EndpointTotal, ...]:
         """How many events were heard of each endpoint."""
         return self._rows.count()
@@ -272,9 +279,12 @@ def main() -> None:
     if plan.trace:
         recorder.traces = SlowTraces(folder)
         recorder.traces.listen()
-    Conductor(plan, folder, recorder, arrivals, clean, settings.host).listen(events)
+    conductor = Conductor(plan, folder, recorder, arrivals, clean, settings.host)
+    conductor.listen(events)
     random.seed(plan.seed)
     name_closed_connections()
+    if plan.processes > 1:
+        arguments += distribute(plan, folder, recorder, arrivals, conductor)
     make_summaries_harmless()
     bound_errors()
     gc.freeze()  # what the recorder has imported is not searched for garbage again and again

@@ -58,6 +58,11 @@ class Rows:
             self._class_ids[type(user)] = self._writer.string_id(type(user).__name__)
         return user
 
+    def forget(self) -> None:
+        """Count anew: what was heard before a fork is in the other process's file."""
+        self._heard.clear()
+        self._failed.clear()
+
     def count(self) -> tuple[EndpointTotal, ...]:
         """How many events there were of each endpoint."""
         texts = self._writer.texts()

@@ -213,9 +213,16 @@ PARTS: Final = (
         ),
     ),
     Part(
-        what="masters, workers and processes",
+        what="--processes",
+        use="key",
+        key="generator",
+        why="workers of Locust on this machine share the users",
+        options=("processes",),
+    ),
+    Part(
+        what="--master, --worker and their options",
         use="no",
-        why="one process puts the load on",
+        why="all workers are on this machine, and Locust starts them",
         options=(
             "master",
             "master_bind_host",
@@ -224,7 +231,6 @@ PARTS: Final = (
             "master_port",
             "worker",
             "slave",
-            "processes",
             "expect_workers",
             "expect_workers_max_wait",
             "expect_slaves",
