@@ -76,8 +76,8 @@ def make_options(  # noqa: PLR0913 - one parameter for each option
     ``own_python`` as in `service_environment`. Raises UsageError and BadInputError.
     """
     thresholds_file = Path(thresholds.file)
-    thresholds = thresholds if image is None else replace_image(thresholds, image)
     thresholds = thresholds if processes is None else replace_processes(thresholds, processes)
+    thresholds = thresholds if image is None else replace_image(thresholds, image)
     profile = choose_profile(thresholds, profile_name)
     if base and not any(scenario.regression for scenario in choose_scenarios(thresholds, names)):
         raise UsageError(

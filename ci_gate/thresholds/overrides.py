@@ -39,7 +39,8 @@ def replace_users(thresholds: Thresholds, total: int, peaks: Mapping[str, int] =
         dataclasses.replace(each, peak_users=total) if each.locust.shape else each
         for each in edited.scenarios
     )
-    return dataclasses.replace(edited, scenarios=scenarios)
+    # Another option may have replaced the service, which the text does not say.
+    return dataclasses.replace(edited, scenarios=scenarios, service=thresholds.service)
 
 
 def _count_usual(scenario: Scenario, peaks: Mapping[str, int]) -> int:
@@ -90,7 +91,7 @@ def replace_processes(thresholds: Thresholds, processes: int | str) -> Threshold
     """
     data = read_yaml(thresholds.text, thresholds.file).data
     text = edit_yaml(thresholds.text, data, {**data, "generator": {"processes": processes}})
-    return parse_thresholds(text, thresholds.file)
+    return dataclasses.replace(parse_thresholds(text, thresholds.file), service=thresholds.service)
 
 
 def _find_edits(scenario: Scenario, total: int, usual: int) -> Iterator[tuple[KeyPath, int | str]]:

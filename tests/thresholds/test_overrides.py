@@ -9,9 +9,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci_gate.errors import UsageError
+from ci_gate.errors import BadInputError, UsageError
 from ci_gate.thresholds import RATE, parse_thresholds
-from ci_gate.thresholds.overrides import replace_image, replace_users, share_users
+from ci_gate.thresholds.overrides import replace_image, replace_processes, replace_users, share_users
 
 TEXT = """\
 schema: 1
@@ -252,3 +252,24 @@ def test_image__replaces_how_the_service_is_started_and_no_text():
     assert (changed.service.kind, changed.service.target) == ("image", "shop:1")
     assert changed.text == TEXT
     assert changed.scenarios == read().scenarios
+
+
+@pytest.mark.parametrize(("processes", "expected"), [(4, 4), ("auto", None)])
+def test_processes__stand_in_the_text_too(processes, expected):
+    thresholds = replace_processes(read(), processes)
+    assert thresholds.processes == expected
+    assert read(thresholds.text).processes == expected
+    again = replace_processes(thresholds, 2)
+    assert (again.processes, again.text.count("processes")) == (2, 1)
+    assert again.scenarios == read().scenarios
+
+
+def test_processes__more_than_a_scenario_has_users_are_refused():
+    with pytest.raises(BadInputError, match="'processes' cannot be 41: 'flow' has 40 users"):
+        replace_processes(read(), 41)
+
+
+def test_image__stays_when_users_and_processes_are_replaced_after_it():
+    imaged = replace_image(read(), "shop:1")
+    for thresholds in (replace_users(imaged, 20), replace_processes(imaged, 2)):
+        assert thresholds.service == imaged.service
