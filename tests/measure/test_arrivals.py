@@ -45,6 +45,19 @@ def test_schedule__is_the_inverse_of_the_arrivals_so_far(rate, ramp_s, number):
     assert Schedule(rate, ramp_s).start_of(number + 1) > start_s
 
 
+@given(
+    rate=st.floats(0.1, 10_000),
+    ramp_s=st.floats(0, 100),
+    processes=st.integers(1, 64),
+    count=st.integers(1, 300),
+)
+def test_schedule__shared_among_processes_has_each_arrival_once(rate, ramp_s, processes, count):
+    whole = Schedule(rate, ramp_s)
+    parts = [whole.part_of(process, processes) for process in range(processes)]
+    own = [part.start_of(number) for part in parts for number in range(-(-count // processes))]
+    assert sorted(own)[:count] == [whole.start_of(number) for number in range(count)]
+
+
 def test_arrivals__keep_their_rate_on_unmodified_users(run_locust):
     recording = run_locust(VISITOR, users={"Visitor": 20}, arrivals_per_s=100.0, duration_s=3.0)
     steady = classify(recording, ()).steady

@@ -88,3 +88,25 @@ def test_no_success__is_counted_from_the_last_or_from_the_begin_of_the_phase(
     assert tail.read().failures == tail.failures == 5
     assert tail.no_success_for_s == pytest.approx(expected_s, abs=1)
     assert tail.is_steady_reached is ("steady" in marks)
+
+
+def test_progress__is_of_all_processes_of_one_recording(tmp_path, writer):
+    """Each names its texts by numbers of its own."""
+    tail = follow(tmp_path)
+    workers = []
+    for number in (1, 2):
+        folder = tmp_path / f"worker-{number}"
+        folder.mkdir()
+        workers.append(SampleWriter(folder))
+        for text in range(number):
+            workers[-1].string_id(f"text {text}")
+        write(workers[-1], 10 * number, f"GET /{number}", 200)
+        write(workers[-1], 5, "GET /a", 404)
+        write(workers[-1], 3, "GET /b", 404)
+    progress = tail.read()
+    assert (progress.requests, progress.failures) == (46, 6)
+    assert tail.called == {"GET /1", "GET /2", "GET /a", "GET /b"}
+    write(workers[0], 4, "GET /c", 404)
+    assert (tail.read().requests, tail.failures) == (50, 10)
+    for each in workers:
+        each.close()
