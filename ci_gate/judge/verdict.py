@@ -89,7 +89,7 @@ class Verdict(StrictValue, frozen=True, omit_defaults=True):
     scenarios: tuple[ScenarioVerdict, ...]
     findings: tuple[Finding, ...]
     occasion: Occasion | None = None  # None: no workflow measured it
-    options: dict[str, str] = msgspec.field(default_factory=dict)  # image, users, dockerfile
+    options: dict[str, str] = msgspec.field(default_factory=dict)  # image, users, processes, dockerfile
 
     @property
     def exit_code(self) -> int:

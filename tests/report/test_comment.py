@@ -553,6 +553,7 @@ CHECKOUT = ("git fetch origin pull/7/head", f"git checkout {'b' * 40}")
             {"thresholds_file": "load/my thresholds.yaml", "options": {"users": "5"}},
             (*CHECKOUT, "ci-gate run --profile quick --thresholds 'load/my thresholds.yaml' --users 5"),
         ),
+        ({"options": {"processes": "auto"}}, (*CHECKOUT, "ci-gate run --profile quick --processes auto")),
         ({"options": {"image": "shop:1"}}, (*CHECKOUT, "ci-gate run --profile quick --image shop:1")),
         (
             {
