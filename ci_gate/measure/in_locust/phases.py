@@ -132,7 +132,7 @@ class Conductor:
                 self._notes.own_hosts[user_class.__name__] = own_host
         if self._shape:
             # Locust waits for the end of a shape before it hears this signal itself.
-            gevent.signal_handler(signal.SIGTERM, self._end, runner)
+            gevent.signal_handler(signal.SIGTERM, self.end, runner)
         self.mark("started")
         count, readings = functools.partial(self._crew.count_users, runner), self._folder / "readings.jsonl"
         meter = GeneratorMeter(readings, count, self._read_target, self._crew.reporter(runner))
@@ -158,14 +158,15 @@ class Conductor:
         if self._plan.shape and self._plan.shape.ends:
             gevent.sleep((_SHAPE_ALLOWANCE - 1) * self._plan.duration_s + _SHAPE_ALLOWANCE_S)
         gevent.sleep(self._plan.duration_s)
-        self._end(runner)
+        self.end(runner)
 
     def end_by_loss(self, runner: Any) -> None:
         """End a load of which a process is lost: what it would still show is of no use."""
         self.mark("worker_lost")
-        self._end(runner)
+        self.end(runner)
 
-    def _end(self, runner: Any) -> None:
+    def end(self, runner: Any) -> None:
+        """End the load, if nothing has ended it yet."""
         if not self._is_over:
             self.end_phase()
             runner.quit()

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _LOOPBACK: Final = "127.0.0.1"
 _USERS: Final = "ci_gate_users"  # a message of a worker to the master: how many users it runs
+_STOPPED: Final = "ci_gate_stopped"  # the same: its locustfile ends the test
 _PHASE: Final = "ci_gate_phase"  # a message of the master to its workers
 _POLL_S: Final = 0.1
 _TO_ARRIVE_S: Final = 0.5  # for a message, so that all workers begin the schedule at the same moment
@@ -54,10 +55,11 @@ class Worker(Alone):
     def __init__(self, arrivals: Pacer | None) -> None:
         self._arrivals = arrivals
         self._conductor: Conducted | None = None
-        self._has_spawned = False
+        self._runner: Any = None
+        self._has_spawned = self._is_told = False
 
     def join(self, environment: Any, conductor: Conducted) -> None:
-        self._conductor = conductor
+        self._conductor, self._runner = conductor, environment.runner
         environment.events.spawning_complete.add_listener(self._note_spawned)
         environment.runner.register_message(_PHASE, self._follow)
 
@@ -67,6 +69,10 @@ class Worker(Alone):
             runner.send_message(_USERS, known)
 
         return report
+
+    def announce(self, phase: Phase) -> None:
+        if phase == "end" and not self._is_told:
+            self._runner.send_message(_STOPPED)
 
     def _note_spawned(self, **_more: Any) -> None:
         self._has_spawned = True
@@ -81,6 +87,7 @@ class Worker(Alone):
         elif phase == "steady":
             self._conductor.begin_steady()
         elif phase == "end":
+            self._is_told = True
             self._conductor.end_phase()
 
 
@@ -103,6 +110,7 @@ class Master(Alone):
         self._runner = environment.runner
         self._conductor = conductor
         self._runner.register_message(_USERS, self._note_users)
+        self._runner.register_message(_STOPPED, self._end_for_all, concurrent=True)
         # Locust's own quit gives its workers half a second, and they await what is in flight.
         self._quit = self._runner.quit
         self._runner.quit = self._quit_after_workers
@@ -170,6 +178,10 @@ class Master(Alone):
         self._users[msg.data["pid"]] = msg.data["users"], msg.data["ready"]
         if msg.data["has_spawned"]:
             self._spawned.add(msg.data["pid"])
+
+    def _end_for_all(self, **_more: Any) -> None:
+        """What one locustfile ends, ends in all processes: the rest would be another load."""
+        self._conductor.end(self._runner)
 
     def _living(self) -> list[psutil.Process]:
         return [process for process in self.processes if _is_living(process)]
