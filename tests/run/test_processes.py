@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
+import psutil
 import pytest
 
 from ci_gate.evidence.recording import read_recording, read_run
 from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.verdict import decode_verdict
+from tests.service.services import await_true
 
 
 @pytest.mark.parametrize("by_option", [False, True], ids=["file", "option"])
@@ -46,3 +51,43 @@ def test_capacity__is_refused_with_several_processes(repository, call):
     code, _, message = call("capacity", "visits", "--thresholds", repository.thresholds)
     assert code == 2
     assert "capacity is measured by one process of Locust" in message
+
+
+def kill_a_worker(out):
+    """SIGKILL one of the two workers, once both have sent requests in the steady phase."""
+    head = out / "visits" / "head"
+    for number in (1, 2):
+        assert await_true((head / f"worker-{number}" / "readings.jsonl").exists, 60)
+    assert await_true(lambda: b"steady" in (head / "marks.jsonl").read_bytes(), 60)
+    time.sleep(1.5)
+    recorders = [
+        child
+        for child in psutil.Process().children(recursive=True)
+        if any("in_locust.recorder" in word for word in child.cmdline())
+    ]
+    workers = [child for child in recorders if child.ppid() in {each.pid for each in recorders}]
+    assert len(workers) == 2
+    workers[0].kill()
+
+
+def test_worker_that_is_killed__is_invalid_and_nothing_is_left(repository, call, tmp_path):
+    repository.edit("thresholds.yaml", "{duration: 2s, warmup: 0s}", "{duration: 80s, warmup: 0s}")
+    out = tmp_path / "out"
+    before = psutil.Process().children(recursive=True)
+    began_s = time.monotonic()
+    killer = threading.Thread(target=kill_a_worker, args=(out,))
+    killer.start()
+    code, table, _ = call(
+        "run", "--quiet", "--thresholds", repository.thresholds, "--out", out, "--processes", "2"
+    )
+    killer.join()
+    assert code == 3, table
+    assert "[worker-lost] Locust worker" in table
+    assert time.monotonic() - began_s < 60
+    assert psutil.Process().children(recursive=True) == before
+    (scenario,) = decode_verdict((out / "verdict.json").read_bytes()).scenarios
+    assert scenario.outcome == Outcome.INVALID
+    assert scenario.endpoints[0].requests > 20
+    assert scenario.findings[0].code == "worker-lost"
+    assert "samples-disagree" not in {finding.code for finding in scenario.findings}
+    assert call("judge", out)[0] == 3
