@@ -150,9 +150,7 @@ class RunInfo(StrictValue, frozen=True):
     versions: dict[str, str]
     git: dict[str, str]
     failed: str | None = None  # why the run itself could not go on; then it was not interrupted
-    options: dict[str, str] = msgspec.field(
-        default_factory=dict
-    )  # of the command line: image, users, processes
+    options: dict[str, str] = msgspec.field(default_factory=dict)  # of the command line
 
 
 class Recording(msgspec.Struct, frozen=True, kw_only=True):
