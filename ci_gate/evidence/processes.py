@@ -36,6 +36,13 @@ class Worker(msgspec.Struct, frozen=True, kw_only=True):
         return f"Locust worker {self.number}"
 
 
+def list_generators(
+    workers: tuple[Worker, ...], readings: tuple[Reading, ...]
+) -> tuple[tuple[str, tuple[Reading, ...]], ...]:
+    """The name and the readings of each process that puts load on; ``readings`` are those of a single one."""
+    return tuple((worker.name, worker.readings) for worker in workers) or (("Locust", readings),)
+
+
 def find_worker_folders(folder: Path) -> tuple[tuple[int, Path], ...]:
     """The number and the folder of each process that has written there; () of a single one."""
     numbered = ((number, folder / WORKER.format(number)) for number in range(1, MAX_PROCESSES + 1))

@@ -8,6 +8,8 @@ import pytest
 
 from ci_gate.evidence.processes import Worker, merge_readings, merge_samples, merge_totals
 from ci_gate.evidence.readings import EarlyStop, EndpointTotal, ErrorCount, Mark
+from ci_gate.judge.diagnosis.observation import observe_steady
+from ci_gate.judge.diagnosis.saturation import is_generator_short
 from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.steady import classify
 from ci_gate.judge.verdict import judge_scenario
@@ -217,3 +219,18 @@ def test_stop_of_a_worker__is_that_of_the_run():
     own = msgspec.structs.replace(recording.totals, stopped=stopped)
     workers = (msgspec.structs.replace(make_workers(recording, 1)[0], totals=own),)
     assert merge_totals(recording.totals, workers).stopped == stopped
+
+
+@pytest.mark.parametrize(("cpu_percent", "is_short"), [(40.0, False), (97.0, True)])
+def test_diagnosis__a_generator_is_short_only_where_one_of_its_processes_is(cpu_percent, is_short):
+    """Four processes that use 40 % of a core each use more than a core, and none is at its end."""
+    evidence = draw(HEALTHY)
+    workers = list(make_workers(evidence.recording))
+    own = tuple(msgspec.structs.replace(each, cpu_percent=cpu_percent) for each in workers[2].readings)
+    workers[2] = msgspec.structs.replace(workers[2], readings=own)
+    readings = merge_readings(evidence.recording.readings, tuple(workers))
+    recording = msgspec.structs.replace(evidence.recording, readings=readings, workers=tuple(workers))
+    usage = observe_steady(classify(recording, ()))
+    assert usage.generator_cores > 1.5
+    assert usage.busiest_generator_cores == pytest.approx(max(cpu_percent, 40.0) / 100)
+    assert is_generator_short(usage) is is_short

@@ -135,9 +135,9 @@ def _describe_queue(usage: ResourceUsage) -> Iterator[str]:
 
 
 def describe_generator(usage: ResourceUsage) -> Iterator[str]:
-    """Locust's CPU and lateness."""
+    """Locust's CPU and lateness; of several processes, of the worst."""
     late = f"its event loop was late by {1000 * usage.generator_lag_s:,.0f} ms"
-    yield f"Locust used {usage.generator_cores:.0%} of a core, and {late}"
+    yield f"Locust used {usage.busiest_generator_cores:.0%} of a core, and {late}"
 
 
 def describe_outside(usage: ResourceUsage) -> Iterator[str]:

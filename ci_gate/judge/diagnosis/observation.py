@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from ci_gate.evidence.processes import list_generators
 from ci_gate.evidence.readings import MachineReading, ProbeReading
 from ci_gate.evidence.recording import Recording
 from ci_gate.evidence.samples import UNSENT
@@ -67,8 +68,9 @@ class ResourceUsage:
     max_listen_queue: int | None
     accepting: int | None  # processes that accept, at most; None: not known
     listen_overflows_per_s: float  # connections that came to a full queue; 0 also where that is not known
-    generator_cores: float
-    generator_lag_s: float
+    generator_cores: float  # by all processes of Locust
+    busiest_generator_cores: float  # by the busiest of them
+    generator_lag_s: float  # of the one that was late for longest
     postgres: ProbeWindow
     redis: ProbeWindow
     service: ProbeWindow
@@ -140,6 +142,10 @@ def observe(
     sent = (samples["start_s"] >= begin_s) & (samples["start_s"] < end_s)
     machine = [each for each in recording.machine if begin_s < each.wall_s <= end_s]
     generator = [each for each in recording.readings if begin_s < each.wall_s <= end_s]
+    processes = [
+        [each for each in readings if begin_s < each.wall_s <= end_s]
+        for _, readings in list_generators(recording.workers, recording.readings)
+    ]
     host = _mean(each.host_cpu_percent for each in machine)
     busiest = _mean(each.service_busiest_percent for each in machine)
     service = _mean(each.service_cpu_percent for each in machine)
@@ -163,7 +169,9 @@ def observe(
         listen_overflows_per_s=_count_overflows(machine),
         accepting=max((each.service_accepting or 0 for each in machine), default=0) or None,
         generator_cores=(_mean(each.cpu_percent for each in generator) or 0.0) / 100,
-        generator_lag_s=(_mean(each.lag_ms for each in generator) or 0.0) / 1000,
+        busiest_generator_cores=max(_mean(each.cpu_percent for each in own) or 0.0 for own in processes)
+        / 100,
+        generator_lag_s=max(_mean(each.lag_ms for each in own) or 0.0 for own in processes) / 1000,
         postgres=find_window(recording, "postgres", begin_s, end_s),
         redis=find_window(recording, "redis", begin_s, end_s),
         service=find_window(recording, "service", begin_s, end_s),

@@ -61,8 +61,8 @@ def is_host_full(usage: ResourceUsage) -> bool:
 
 
 def is_generator_short(usage: ResourceUsage) -> bool:
-    """Locust needs a core for itself, or is late on average."""
-    return usage.generator_cores >= FULL or usage.generator_lag_s >= LATE_S
+    """A process of Locust needs a core for itself, or is late on average."""
+    return usage.busiest_generator_cores >= FULL or usage.generator_lag_s >= LATE_S
 
 
 def are_workers_busy(usage: ResourceUsage) -> bool:

@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from ci_gate.evidence.processes import list_generators
 from ci_gate.evidence.readings import MachineReading, Reading, StrictValue
 from ci_gate.evidence.recording import Recording, RecordingPlan
 from ci_gate.judge.limits import LimitResult, judge_limit
@@ -72,8 +73,7 @@ class RuleInput:
     @property
     def generators(self) -> tuple[tuple[str, tuple[Reading, ...]], ...]:
         """The name and all readings of each process of Locust that runs users."""
-        workers = tuple((worker.name, worker.readings) for worker in self.recording.workers)
-        return workers or (("Locust", self.recording.readings),)
+        return list_generators(self.recording.workers, self.recording.readings)
 
     @property
     def steady_machine(self) -> tuple[MachineReading, ...]:
