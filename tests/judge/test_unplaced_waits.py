@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from ci_gate.evidence.readings import Reading
+from ci_gate.evidence.readings import ForeignProcess, ForeignUse, Reading
 from ci_gate.evidence.recording import DUET_BASE, DUET_HEAD
 from ci_gate.judge.diagnosis.stalls import find_stalls
 from ci_gate.judge.steady import classify
@@ -68,6 +68,17 @@ def test_stall__of_a_service_that_waits_says_so():
     assert "2 such times, 3.5 of 10.0 s together" in first.numbers
     (first, *_) = diagnose_head(stall((3, 2), cpu=5.0, database={**waiting, "waiting_lock": 0.9})).causes
     assert "and 0.9 waited for a lock" in first.numbers[-1]
+
+
+def test_stall__while_others_had_the_machine_does_not_blame_the_service():
+    others = ForeignUse(cores=2.5, stolen_cores=0.0, processes=(ForeignProcess(name="cc1", cores=2.5),))
+    taken = [
+        make_machine_reading(at, service_cpu_percent=5.0, foreign=others if 1004 < at < 1006 else None)
+        for at in SECONDS
+    ]
+    (first, *_) = diagnose_head(stall((3.5, 2.0), machine=tuple(taken))).causes
+    assert first.code == "stall"
+    assert "other programs had much of this machine" in first.next_step
 
 
 @pytest.mark.parametrize(

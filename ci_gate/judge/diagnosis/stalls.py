@@ -15,6 +15,7 @@ from ci_gate.judge.diagnosis.causes import Cause
 from ci_gate.judge.diagnosis.describe_resources import describe_machine
 from ci_gate.judge.diagnosis.observation import ResourceUsage, count_in_flight, observe, select_sent
 from ci_gate.judge.diagnosis.saturation import FULL
+from ci_gate.judge.foreign import MAX_FOREIGN
 from ci_gate.judge.steady import ClassifiedRecording
 from ci_gate.wording import count
 
@@ -144,6 +145,8 @@ def _describe(
 
 
 def _find_next_step(meanwhile: ResourceUsage) -> str:
+    if meanwhile.host_cores and (meanwhile.foreign_cores or 0.0) >= MAX_FOREIGN * meanwhile.host_cores:
+        return "other programs had much of this machine then: run again where they do not"
     if meanwhile.service_cores is None:
         return "read the service's log at that time, and look for what every request has to wait for"
     if (meanwhile.postgres.mean("waiting_lock") or 0.0) >= 1:
