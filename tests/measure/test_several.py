@@ -144,9 +144,9 @@ calls = []
 
 @pytest.fixture
 def run_with_fault(site, placement, watchdog, tmp_path):
-    """Runs two processes, does something to them half a second into the steady phase; what is left of it."""
+    """Runs two processes, does something to them half a second into a phase; what is left of it."""
 
-    def run(fault, locustfile=LOCUSTFILE, **changes):
+    def run(fault, locustfile=LOCUSTFILE, phase="steady", **changes):
         scenario = tmp_path / "visit.py"
         scenario.write_text(locustfile)
         changes = {"duration_s": 12.0, "processes": 2, "spawn_timeout_s": 30.0} | changes
@@ -157,7 +157,7 @@ def run_with_fault(site, placement, watchdog, tmp_path):
 
         def on_poll():
             marks = {mark.name: mark for mark in read_lines(folder / "marks.jsonl", Mark)}
-            if not done and "steady" in marks and time.time() > marks["steady"].wall_s + 0.5:
+            if not done and phase in marks and time.time() > marks[phase].wall_s + 0.5:
                 master = psutil.Process(generator.process.pid)
                 known.extend((master, *master.children()))
                 done.append(time.monotonic())
@@ -200,6 +200,26 @@ def test_fault__a_worker_is_killed(run_with_fault):
     assert recording.mark("ended")
     assert sum(worker.totals is None for worker in recording.workers) == 1
     assert "samples-disagree" not in codes
+
+
+def test_fault__a_worker_is_killed_in_the_warm_up(run_with_fault):
+    took_s, recording, codes = run_with_fault(once(signal.SIGKILL, 2), phase="spawned", warmup_s=20.0)
+    assert took_s < 8
+    assert "did not live to the end" in codes["worker-lost"]
+    assert not recording.mark("steady")
+    assert recording.mark("ended")
+
+
+def test_fault__a_worker_is_killed_while_replies_are_awaited(run_with_fault):
+    """Its load was whole, but what it still waited for is not known."""
+    hanging = VISIT.replace('get("/ok")', 'get("/hang")')
+    took_s, recording, codes = run_with_fault(
+        once(signal.SIGKILL, 1), hanging, phase="stopping", duration_s=2.0, drain_s=4.0
+    )
+    assert took_s < 15
+    assert "did not live to the end" in codes["worker-lost"]
+    assert recording.mark("ended")
+    assert not recording.mark("worker_lost")
 
 
 def test_fault__a_worker_is_stopped_for_good(run_with_fault):

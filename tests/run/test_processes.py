@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 import time
 
@@ -11,6 +12,7 @@ import pytest
 from ci_gate.evidence.recording import read_recording, read_run
 from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.verdict import decode_verdict
+from tests.servers import skip_or_fail
 from tests.service.services import await_true
 
 
@@ -91,3 +93,72 @@ def test_worker_that_is_killed__is_invalid_and_nothing_is_left(repository, call,
     assert scenario.findings[0].code == "worker-lost"
     assert "samples-disagree" not in {finding.code for finding in scenario.findings}
     assert call("judge", out)[0] == 3
+
+
+CHOOSY = """
+from locust import FastHttpUser, constant, events, tag, task
+
+@events.init_command_line_parser.add_listener
+def add_option(parser):
+    parser.add_argument("--page", default="none")
+
+class Visitor(FastHttpUser):
+    wait_time = constant(0.05)
+
+    @tag("wanted")
+    @task
+    def visit(self):
+        self.client.get("/ok", name=f"/{self.environment.parsed_options.page}")
+
+    @tag("unwanted")
+    @task
+    def other(self):
+        self.client.get("/ok", name="/unwanted")
+"""
+
+
+def test_tags_and_options__are_those_of_a_single_process(repository, call, tmp_path):
+    repository.write("visits.py", CHOOSY)
+    repository.edit(
+        "thresholds.yaml",
+        "users: {Visitor: 5}",
+        "users: {Visitor: 5}\n    tags: [wanted]\n    args: [--page, front]",
+    )
+    repository.edit("thresholds.yaml", "GET /ok", "GET /front")
+    out = tmp_path / "out"
+    code, table, progress = call(
+        "run", "--thresholds", repository.thresholds, "--out", out, "--processes", "2"
+    )
+    assert code == 0, table + progress
+    recording = read_recording(out / "visits" / "head")
+    endpoints = {recording.strings[number] for number in recording.samples["endpoint"]}
+    assert endpoints == {"GET /front"}
+    assert all(worker.totals.heard for worker in recording.workers)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Six megabytes: the master reserves four, and so does each worker."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", folder], check=False)
+    if mounted.returncode:
+        skip_or_fail("mounting a small file system needs root")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_disk_that_is_full_before_a_worker_begins__is_invalid_and_nothing_is_left(
+    repository, call, small_disk
+):
+    before = psutil.Process().children(recursive=True)
+    began_s = time.monotonic()
+    code, table, progress = call(
+        "run", "--thresholds", repository.thresholds, "--out", small_disk / "out", "--processes", "2"
+    )
+    assert code == 3, table + progress
+    assert "[locust-ended-early]" in table
+    assert "A worker process of Locust ended before the load began" in table
+    assert "Traceback" not in progress
+    assert time.monotonic() - began_s < 40
+    assert psutil.Process().children(recursive=True) == before

@@ -61,7 +61,8 @@ WORKER_LOST: Final = Rule(
     meaning="one of several processes of Locust was not there all the time: its load is missing",
     threshold_text="one that ended before the load did, or that stood still for over "
     f"{format_exact(_MAX_SILENCE_S)} s",
-    remedy="read locust.log in the evidence folder; look for a lack of memory; take fewer processes",
+    remedy="read locust.log in the evidence folder; look for calls in the scenario that block, and for a "
+    "lack of memory",
     relaxable=False,
     fault="recording",
 )
