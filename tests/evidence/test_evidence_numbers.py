@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from ci_gate.errors import GateError
 from ci_gate.evidence.readings import ProbeReading, StatementReading, StatementTotal
 from ci_gate.evidence.recording import (
+    CONFIRM,
     DUET_BASE,
     DUET_HEAD,
     RESET_CHECKS,
@@ -113,18 +114,21 @@ def add_readings(recording):
 
 @pytest.fixture(scope="module")
 def evidence(tmp_path_factory):
-    """A folder of a run with everything in it: head alone, two trials and a duet."""
+    """A folder of a run with everything in it: head alone, two trials, and a red that is confirmed."""
     drawn = draw(REQUESTS)
     text = drawn.thresholds.text.replace("limits:", "regression: {p50: 5%, rate: 5%}\n    limits:", 1)
     folder = tmp_path_factory.mktemp("evidence")
-    names = ("head", *RESET_CHECKS, DUET_BASE, DUET_HEAD)
+    names = ("head", *RESET_CHECKS, DUET_BASE, DUET_HEAD, *CONFIRM)
     plans = tuple(msgspec.structs.replace(drawn.plan, recording=name) for name in names)
     write_json(folder / "run.json", make_run(drawn.thresholds, thresholds_text=text, recordings=plans))
     troubled = draw(REQUESTS + TROUBLE).recording
     for plan in plans:
-        recording = drawn.recording if plan.recording in {DUET_BASE, DUET_HEAD} else troubled
+        recording = drawn.recording if plan.recording in {DUET_BASE, DUET_HEAD, *CONFIRM} else troubled
+        if plan.recording in {DUET_HEAD, CONFIRM[1]}:
+            recording = msgspec.structs.replace(recording, samples=recording.samples.copy())
+            recording.samples["response_ms"] *= 2
         write_recording(recording_folder(folder, plan), add_readings(recording))
-    assert len(judge_folder(folder, None)[0].scenarios[0].comparison.changes) > 0
+    assert judge_folder(folder, None)[0].scenarios[0].comparison.is_confirmed
     return folder
 
 
@@ -150,9 +154,9 @@ def test_judging__classifies_each_recording_once(evidence, steps, monkeypatch):
 
     monkeypatch.setattr(steady, "find_successes", count)
     judge_folder(evidence, None)
-    assert len(judged) == len(read_run(evidence).recordings) == 5
+    assert len(judged) == len(read_run(evidence).recordings) == 7
     judge_capacity_folder(steps, None)
-    assert len(judged) == 5 + len(read_run(steps).recordings)
+    assert len(judged) == 7 + len(read_run(steps).recordings)
 
 
 def judge_and_show(folder):
