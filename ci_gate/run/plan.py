@@ -205,7 +205,8 @@ def plan_run(options: RunOptions) -> RunInfo:
             # What is only called has no second start, and a second load of one start confirms nothing. Nor
             # can its code be looked into.
             if options.thresholds.service.kind != "url":
-                plans += [*(plan_confirmation(duet) if settings.confirm else ()), *plan_code(duet)]
+                is_confirmed = settings.confirm and "://" not in options.base
+                plans += [*(plan_confirmation(duet) if is_confirmed else ()), *plan_code(duet)]
     return RunInfo(
         schema=RUN_SCHEMA,
         ci_gate_version=ci_gate.__version__,

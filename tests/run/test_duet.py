@@ -11,7 +11,7 @@ from ci_gate.evidence.recording import CONFIRM, read_run, recording_folder
 from ci_gate.evidence.workload import Workload
 from ci_gate.judge.verdict import decode_verdict
 from ci_gate.run.base import open_base
-from ci_gate.run.plan import plan_duet
+from ci_gate.run.plan import RunOptions, plan_duet, plan_run
 from ci_gate.thresholds import parse_thresholds
 from tests.conftest import SITE
 from tests.repositories import git
@@ -98,6 +98,39 @@ def test_order__of_starting_is_drawn_by_the_seed_for_each_scenario():
     }
     assert len(drawn) == 4  # each side is first in either, and both sides never
     assert draw_order(thresholds, 7) == draw_order(thresholds, 7)
+
+
+@pytest.mark.parametrize(
+    ("service", "base", "compare", "is_planned"),
+    [
+        ("command: serve {port}", "main", "", True),
+        ("command: serve {port}", "main", "compare: {confirm: false}", False),
+        ("command: serve {port}", "http://127.0.0.1:9", "", False),  # base is not started
+        ("url: http://127.0.0.1:8", "http://127.0.0.1:9", "", False),  # nor is head
+    ],
+)
+def test_second_start__is_planned_where_both_sides_are_started(
+    service, base, compare, is_planned, repository, tmp_path
+):
+    repository.edit("thresholds.yaml", "command: python service.py {port}", service)
+    repository.edit("thresholds.yaml", "    limits:", "    regression: {p50: 10%}\n    limits:")
+    repository.edit("thresholds.yaml", "profiles:", f"{compare}\nprofiles:")
+    thresholds = parse_thresholds(repository.thresholds.read_text(), str(repository.thresholds))
+    (scenario,) = thresholds.scenarios
+    options = RunOptions(
+        thresholds=thresholds,
+        profile=thresholds.profiles[0],
+        scenarios=(scenario,),
+        workloads={scenario.locust: Workload(locustfile="visits.py", classes=(), error=None)},
+        out=tmp_path / "out",
+        repository=repository.folder,
+        environ={},
+        base=base,
+        seed=1,
+    )
+    planned = {plan.recording for plan in plan_run(options).recordings}
+    assert {"head", "duet-base", "duet-head"} <= planned
+    assert planned & {*CONFIRM} == ({*CONFIRM} if is_planned else set())
 
 
 def draw_order(thresholds, seed):
