@@ -147,7 +147,7 @@ def test_worker_lost__ended_before_its_time():
     workers = list(make_workers(evidence.recording))
     workers[3] = msgspec.structs.replace(workers[3], totals=None, readings=workers[3].readings[:12])
     ((_, message),) = find_lost(evidence, workers)
-    assert message.startswith("Locust worker 4 of 4 did not live to the end: its last reading is of 1")
+    assert message.startswith("Locust worker 4 of 4 was killed before it wrote its totals, 12 s after")
 
 
 def test_worker_lost__never_heard_of_a_phase():

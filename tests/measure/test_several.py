@@ -195,7 +195,7 @@ def once(number, which):
 def test_fault__a_worker_is_killed(run_with_fault):
     took_s, recording, codes = run_with_fault(once(signal.SIGKILL, 1))
     assert took_s < 8
-    assert "did not live to the end" in codes["worker-lost"]
+    assert "was killed before it wrote its totals" in codes["worker-lost"]
     assert recording.mark("worker_lost")
     assert recording.mark("ended")
     assert sum(worker.totals is None for worker in recording.workers) == 1
@@ -205,7 +205,7 @@ def test_fault__a_worker_is_killed(run_with_fault):
 def test_fault__a_worker_is_killed_in_the_warm_up(run_with_fault):
     took_s, recording, codes = run_with_fault(once(signal.SIGKILL, 2), phase="spawned", warmup_s=20.0)
     assert took_s < 8
-    assert "did not live to the end" in codes["worker-lost"]
+    assert "was killed before it wrote its totals" in codes["worker-lost"]
     assert not recording.mark("steady")
     assert recording.mark("ended")
 
@@ -217,7 +217,7 @@ def test_fault__a_worker_is_killed_while_replies_are_awaited(run_with_fault):
         once(signal.SIGKILL, 1), hanging, phase="stopping", duration_s=2.0, drain_s=4.0
     )
     assert took_s < 15
-    assert "did not live to the end" in codes["worker-lost"]
+    assert "was killed before it wrote its totals" in codes["worker-lost"]
     assert recording.mark("ended")
     assert not recording.mark("worker_lost")
 

@@ -41,8 +41,9 @@ def _find_loss(recording: Recording, worker: Worker) -> str:
     last_s = max((each.monotonic_s for each in worker.readings), default=None)
     if worker.totals is None:
         if last_s is None:
-            return "did not live to the end, nor to its first reading"
-        return f"did not live to the end: its last reading is of {max(end_s - last_s, 0.0):.0f} s before it"
+            return "was killed before its first reading"
+        began_s = min((mark.monotonic_s for mark in recording.marks), default=last_s)
+        return f"was killed before it wrote its totals, {last_s - began_s:.0f} s after the start or later"
     names = {mark.name for mark in worker.marks}
     for name in ("steady", "stopping"):
         if recording.mark(name) and name not in names:
