@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 STACKS_CPU: Final = "stacks-cpu.json"
 STACKS_WALL: Final = "stacks-wall.json"
-MAX_STACKS_BYTES: Final = 32 * 1024**2
-_MAX_DEPTH: Final = 500  # of a stack; what is deeper is cut at its deep end
+MAX_STACKS_BYTES: Final = 16 * 1024**2
+_MAX_DEPTH: Final = 200  # of a stack; what is deeper is cut at its deep end
 _MAX_TEXT: Final = 300
 _MIN_PERIOD_S: Final = 1e-4
 

@@ -13,6 +13,7 @@ from ci_gate.evidence.recording import CODE_BASE, CODE_HEAD
 from ci_gate.evidence.stacks import STACKS_CPU, Frame, Stacks, decode_stacks, read_stacks, tidy_stacks
 from ci_gate.judge.code.attribution import count_samples
 from ci_gate.judge.code.difference import compare_code
+from ci_gate.judge.code.flame import draw_flames
 from tests.judge.code_simulation import Code, compare, make_side
 
 SHOP = (
@@ -199,4 +200,33 @@ def test_file__of_an_adversary_is_refused(tmp_path, text):
 def test_stack__of_any_depth_is_cut():
     text = b'{"profiles": [{"samples": [[%s]]}], "shared": {"frames": [{"name": "a"}]}}'
     stacks = decode_stacks(text % b",".join([b"0"] * 5000))
-    assert len(stacks.threads[0][0]) == 500
+    assert len(stacks.threads[0][0]) == 200
+
+
+def test_flame__has_a_block_for_each_call_with_both_sides():
+    base, head = make_side(SHOP), make_side(change("score", cpu_ms=4.0), seed=7)
+    on_cpu, wall = draw_flames({CODE_BASE: base, CODE_HEAD: head})
+    assert (on_cpu.is_wall, wall.is_wall) == (False, True)
+    of = {block.name: block for block in on_cpu.blocks}
+    assert of["<module>"].width == 1.0
+    assert of["score"].head_ms - of["score"].base_ms == pytest.approx(3.0, abs=0.6)
+    assert of["score"].depth == of["handle"].depth + 1
+    assert of["dumps"].depth == of["render"].depth + 1
+    assert of["dumps"].left == pytest.approx(of["render"].left)
+    assert "select" not in {block.name for block in wall.blocks}
+    assert {block.name: block.width for block in wall.blocks if block.depth == 0}["handle"] == 1.0
+
+
+def test_flame__of_one_side_alone_is_none():
+    assert draw_flames({CODE_HEAD: make_side(SHOP)}) == ()
+
+
+def test_flame__of_more_stacks_than_anybody_writes_is_bounded():
+    frames = tuple(Frame(name=f"f{number}", file="shop.py", line=1) for number in range(400))
+    rng = random.Random(1)
+    thread = tuple(tuple(rng.sample(range(400), 60)) for _ in range(8000))
+    side = make_side(SHOP)
+    for name in tuple(side.recording.stacks):
+        side.recording.stacks[name] = Stacks(frames=frames, threads=(thread,), period_s=0.01)
+    flames = draw_flames({CODE_BASE: side, CODE_HEAD: side})
+    assert all(len(flame.blocks) <= 1500 for flame in flames)

@@ -105,7 +105,7 @@ THRESHOLDS = """
 schema: 1
 service:
   command: python service.py {port}
-compare: {max_duration: 20s, confirm: false}
+compare: {max_duration: 30s, confirm: false}
 profiles:
   pull_request: {duration: 10s, warmup: 1s}
 scenarios:

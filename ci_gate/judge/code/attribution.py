@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,93 +66,105 @@ class Samples:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Place:
-    """What one stack says."""
+    """What one stack says; functions by their number. ``owner`` is None where no code is on it."""
 
-    function: Function | None
+    owner: int | None
     line: int
-    below: str
-    on_stack: frozenset[Function]
+    below: int | None
+    on_stack: frozenset[int]
+
+
+class _Code:
+    """The functions of all frames, each with a number: hundreds of thousands of stacks are made of few."""
+
+    def __init__(self, frames: Sequence[Frame]) -> None:
+        numbers: dict[Function, int] = {}
+        found = [function_of(frame) if frame.file else None for frame in frames]
+        self.lines = [frame.line for frame in frames]
+        self.of_frame = [None if each is None else numbers.setdefault(each, len(numbers)) for each in found]
+        self.functions = tuple(numbers)
+        self.is_library = [each.is_library for each in self.functions]
+        self.is_frozen = [each.file.startswith("<") for each in self.functions]
+
+    def place(self, stack: Stack, entries: frozenset[int]) -> _Place:
+        """What this stack says."""
+        at_work = [(number, frame) for frame in stack if (number := self.of_frame[frame]) is not None]
+        if not at_work:
+            return _Place(owner=None, line=0, below=None, on_stack=frozenset())
+        owner, at = at_work[-1]
+        leaf = owner
+        mine = next((each for each in reversed(at_work) if not self.is_library[each[0]]), None)
+        if mine and not (self.is_library[leaf] and mine[0] in entries):
+            owner, at = mine
+        return _Place(
+            owner=owner,
+            line=self.lines[at],
+            below=leaf if leaf != owner else None,
+            on_stack=frozenset(number for number, _ in at_work),
+        )
+
+    def find_entries(self, thread: Sequence[Stack]) -> frozenset[int]:
+        """What started the thread: own functions before any library, and on nearly all of its stacks."""
+        counts: Counter[int] = Counter()
+        for stack, times in Counter(thread).items():
+            for number in set(self._take_own(stack)):
+                counts[number] += times
+        return frozenset(each for each, times in counts.items() if times >= _MIN_ENTRY * len(thread))
+
+    def _take_own(self, stack: Stack) -> Iterator[int]:
+        """The own functions at the beginning of a stack, before the first library that they call."""
+        for frame in stack:
+            number = self.of_frame[frame]
+            if number is not None and not self.is_library[number]:
+                yield number
+            elif number is not None and not self.is_frozen[number]:  # runpy is frozen into Python
+                return
 
 
 def count_samples(stacks: Stacks) -> Samples:
     """What the stacks of one file say of each function."""
-    columns: dict[Function, int] = {}
-    places: list[list[tuple[_Place, int]]] = []
-    lines: dict[Function, Counter[int]] = {}
-    below: dict[Function, Counter[str]] = {}
-    for thread in stacks.threads:
-        of_thread = list(_place_thread(stacks.frames, thread))
-        places.append(of_thread)
-        for place, _ in of_thread:
-            for function in place.on_stack:
-                columns.setdefault(function, len(columns))
-            if place.function:
-                lines.setdefault(place.function, Counter())[place.line] += 1
-                below.setdefault(place.function, Counter())[place.below] += 1
-    own, subtree = np.zeros((BLOCKS, len(columns))), np.zeros((BLOCKS, len(columns)))
+    code = _Code(stacks.frames)
+    own, subtree = (np.zeros((BLOCKS, len(code.functions))) for _ in range(2))
     totals = np.zeros(BLOCKS)
-    for of_thread in places:
-        for place, block in of_thread:
+    lines: dict[int, Counter[int]] = {}
+    below: dict[int, Counter[int | None]] = {}
+    for thread in stacks.threads:
+        entries = code.find_entries(thread)
+        known: dict[Stack, _Place] = {}
+        for number, stack in enumerate(thread):
+            block = number * BLOCKS // len(thread)
+            place = known.get(stack) or known.setdefault(stack, code.place(stack, entries))
             totals[block] += 1
-            if place.function:
-                own[block, columns[place.function]] += 1
-            for function in place.on_stack:
-                subtree[block, columns[function]] += 1
+            subtree[block, list(place.on_stack)] += 1
+            if place.owner is not None:
+                own[block, place.owner] += 1
+                lines.setdefault(place.owner, Counter())[place.line] += 1
+                below.setdefault(place.owner, Counter())[place.below] += 1
     return Samples(
-        functions=tuple(columns),
+        functions=code.functions,
         own=own,
         subtree=subtree,
         totals=totals,
         ticks=max(map(len, stacks.threads), default=0),
         period_s=stacks.period_s,
-        lines={function: counts.most_common(1)[0][0] for function, counts in lines.items()},
-        below={function: counts.most_common(1)[0][0] for function, counts in below.items()},
+        lines={code.functions[each]: _most(counts) for each, counts in lines.items()},
+        below={code.functions[each]: _describe(code, _most(counts)) for each, counts in below.items()},
     )
 
 
-def _place_thread(frames: Sequence[Frame], thread: Sequence[Stack]) -> Iterator[tuple[_Place, int]]:
-    """Of each sample what it says, and its block."""
-    entries = _find_entries(frames, thread)
-    known: dict[Stack, _Place] = {}
-    for number, stack in enumerate(thread):
-        if stack not in known:
-            known[stack] = _place(frames, stack, entries)
-        yield known[stack], number * BLOCKS // len(thread)
+_T = TypeVar("_T")
 
 
-def _place(frames: Sequence[Frame], stack: Stack, entries: frozenset[Function]) -> _Place:
-    at_work = [(function_of(frames[place]), frames[place].line) for place in stack if frames[place].file]
-    if not at_work:
-        return _Place(function=None, line=0, below="", on_stack=frozenset())
-    leaf, line = at_work[-1]
-    mine = [each for each in at_work if not each[0].is_library]
-    if mine and not (leaf.is_library and mine[-1][0] in entries):
-        function, line = mine[-1]
-    else:
-        function = leaf
-    below = f"{leaf.name} ({leaf.short_file})" if leaf != function else ""
-    on_stack = frozenset(function for function, _ in at_work)
-    return _Place(function=function, line=line, below=below, on_stack=on_stack)
+def _most(counts: Counter[_T]) -> _T:
+    return counts.most_common(1)[0][0]
+
+
+def _describe(code: _Code, number: int | None) -> str:
+    if number is None:
+        return ""
+    return f"{code.functions[number].name} ({code.functions[number].short_file})"
 
 
 def function_of(frame: Frame) -> Function:
     """A lambda or a generator counts for the function that it is written in."""
     return Function(file=frame.file, name=_INSIDE.sub("", frame.name) or frame.name)
-
-
-def _find_entries(frames: Sequence[Frame], thread: Sequence[Stack]) -> frozenset[Function]:
-    """The own functions that started what the thread does: before any library, and on nearly all stacks."""
-    counts: Counter[Function] = Counter()
-    for stack, times in Counter(thread).items():
-        for function in set(_take_own(function_of(frames[place]) for place in stack if frames[place].file)):
-            counts[function] += times
-    return frozenset(each for each, times in counts.items() if times >= _MIN_ENTRY * len(thread))
-
-
-def _take_own(functions: Iterable[Function]) -> Iterator[Function]:
-    """The own functions at the beginning of a stack, before the first library that they call."""
-    for function in functions:
-        if not function.is_library:
-            yield function
-        elif not function.file.startswith("<"):  # runpy is frozen into Python
-            return

@@ -13,6 +13,7 @@ from ci_gate.evidence.ranges import Count, Quantity, Version
 from ci_gate.evidence.readings import StrictValue
 from ci_gate.evidence.recording import CODE_BASE, CODE_HEAD, CONFIRM, RESET_CHECKS
 from ci_gate.evidence.strict_json import decode_document
+from ci_gate.judge.code.flame import Flame, draw_flames
 from ci_gate.judge.scenario_evidence import ScenarioEvidence
 from ci_gate.judge.timeline.timeline import Timeline, draw_timeline
 
@@ -33,6 +34,7 @@ class ScenarioTimeline(StrictValue, frozen=True):
     recordings: dict[str, Timeline]
     edges_ms: tuple[Quantity, ...]
     counts: dict[str, tuple[Count, ...]]
+    flames: tuple[Flame, ...] = ()  # of the code of both sides, where it was sampled
 
 
 class RunTimeline(StrictValue, frozen=True):
@@ -69,6 +71,7 @@ def draw_scenario(evidence: ScenarioEvidence) -> ScenarioTimeline:
         }
         if edges_ms.size
         else {},
+        flames=draw_flames(evidence.recordings),
     )
 
 

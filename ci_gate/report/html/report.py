@@ -16,6 +16,7 @@ from ci_gate.report.explain import Sentence, explain, explain_doubts, explain_fi
 from ci_gate.report.headline import explain_effect, summarise_in_a_sentence
 from ci_gate.report.html.advice import advise
 from ci_gate.report.html.charts import Charts, make_charts
+from ci_gate.report.html.flame import FlameGraph, make_flame_graph
 from ci_gate.report.html.machines import make_environment_table
 from ci_gate.report.html.page import render_page
 from ci_gate.report.html.slow_requests import make_slowest_table
@@ -58,6 +59,7 @@ class Section:
     changes: Table | None
     code: Table | None
     code_summary: str
+    flames: tuple[FlameGraph, ...]
     comparison: str
     not_compared: tuple[Sentence, ...]
     findings: tuple[Sentence, ...]
@@ -115,6 +117,7 @@ def _make_section(scenario: ScenarioVerdict, timeline: ScenarioTimeline | None, 
         changes=make_change_table(duet) if duet and duet.changes else None,
         code=make_code_table(scenario.code) if scenario.code and scenario.code.functions else None,
         code_summary=describe_code(scenario.code) if scenario.code else "",
+        flames=tuple(map(make_flame_graph, timeline.flames)) if timeline else (),
         comparison=_describe_comparison(duet) if duet else "",
         not_compared=(*explain_missing(duet), *explain_doubts(duet)) if duet else (),
         findings=tuple(map(explain_finding, scenario.findings)),

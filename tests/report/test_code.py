@@ -1,0 +1,111 @@
+"""Which code takes longer, in terminal, comment and page."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ci_gate.judge.code.difference import CodeChange, CodeTime, FunctionChange, TimeChange
+from ci_gate.judge.code.flame import Flame, FlameBlock
+from ci_gate.judge.timeline.run_timeline import RunTimeline, ScenarioTimeline
+from ci_gate.report.html.report import render_html
+from ci_gate.report.markdown import render_markdown
+from ci_gate.report.report import Report
+from ci_gate.report.terminal import render_terminal
+from tests.report.verdicts import scenario, verdict
+
+
+def grown(base_ms, head_ms):
+    return TimeChange(base_ms=base_ms, head_ms=head_ms, error_ms=0.1)
+
+
+def function(name="risk_score", file="shop/risk.py", *, waits=False):
+    same = grown(0.2, 0.2)
+    time = CodeTime(cpu=same, waiting=grown(0, 12)) if waits else CodeTime(cpu=grown(0.4, 4.3), waiting=same)
+    return FunctionChange(
+        name=name,
+        file=file,
+        line=41,
+        is_library=False,
+        below="",
+        waits=waits,
+        own=time,
+        subtree=time,
+        in_file=time,
+    )
+
+
+def failed(code):
+    return verdict(scenario(outcome="FAIL", code=code), outcome="FAIL")
+
+
+CODE = CodeChange(
+    functions=(function(), function("count_visit", waits=True)),
+    samples_base=900,
+    samples_head=1400,
+    cpu=grown(8.1, 12.0),
+)
+
+
+def test_terminal__names_function_file_line_and_both_figures():
+    text = render_terminal(failed(CODE))
+    assert "CPU of a success 8.1 ms → 12 ms (+3.9 ms ± 0.3 ms; 900 and 1,400 samples on a CPU)" in text
+    assert "risk_score shop/risk.py:41: CPU 0.4 ms → 4.3 ms (+3.9 ms ± 0.3 ms)" in text
+    assert "count_visit shop/risk.py:41: waiting 0 ms → 12 ms" in text
+
+
+def test_comment__has_the_first_function_open_and_all_folded():
+    text = render_markdown(failed(CODE))
+    line = "**Which code:** `risk_score` in `shop/risk.py:41`: 0.4 ms → 4.3 ms of CPU for each success."
+    assert line in text
+    folded = text.partition("<details><summary>Which code takes longer</summary>")[2]
+    assert "`count_visit`" in folded.partition("</details>")[0]
+
+
+def test_comment__says_why_nothing_was_sampled():
+    text = render_markdown(failed(CodeChange(why_not="py-spy is not installed")))
+    assert "**Which code:** not known: py-spy is not installed." in text
+    assert "Which code takes longer" not in text
+
+
+def test_nothing__is_said_where_nothing_was_to_be_sampled():
+    for text in (render_terminal(failed(None)), render_markdown(failed(None))):
+        assert "code:" not in text.lower().replace("exit code:", "")
+
+
+def test_name__of_an_adversary_is_text_everywhere():
+    code = msgspec.structs.replace(CODE, functions=(function("</td><script>@me`", "![x](//y)\u202e"),))
+    flame = Flame(is_wall=False, base_ms=1, head_ms=2, blocks=(block("<script>x</script>\u202e"),))
+    page = render_html(Report(verdict=failed(code)), timeline(flame))
+    assert "<script>x" not in page
+    assert "<td><script>" not in page
+    markdown = render_markdown(failed(code))
+    assert "<script>" not in markdown
+    assert "`![x](//y)\ufffd:41`" in markdown
+    for text in (page, markdown, render_terminal(failed(code))):
+        assert "\u202e" not in text
+
+
+def test_page__draws_the_difference_without_a_script_of_its_own():
+    flame = Flame(is_wall=False, base_ms=8, head_ms=12, blocks=(block("handle"), block("score", 1, 0.5, 1)))
+    page = render_html(Report(verdict=failed(CODE)), timeline(flame))
+    assert '<svg class="flame" height="36"' in page
+    assert "score (shop.py): 1 ms of a success on base, 6 ms on head" in page.replace(".00", "")
+    assert 'x="0.000%" y="18" width="50.000%"' in page
+    assert 'class="more-3"' in page
+
+
+def block(name, depth=0, width=1.0, base_ms=8.0):
+    return FlameBlock(
+        name=name,
+        file="shop.py",
+        depth=depth,
+        left=0.0,
+        width=width,
+        base_ms=base_ms,
+        head_ms=12 * width,
+    )
+
+
+def timeline(flame):
+    shown = ScenarioTimeline(scenario="checkout", recordings={}, edges_ms=(), counts={}, flames=(flame,))
+    return RunTimeline(schema=1, scenarios=(shown,))
