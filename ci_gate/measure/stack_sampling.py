@@ -2,7 +2,7 @@
 
 py-spy does it from outside, twice at once: threads on a CPU, and all threads. A coroutine that waits is on no
 stack. It reads while the service runs on: one that is stopped for each sample has threads that look busy when
-they wake (a sixth of all samples, of eight threads that waited for a socket), and costs it time. It is never
+they wake (a third of all samples, of six threads that waited for a socket), and costs it time. It is never
 done in a phase that is judged.
 """
 
