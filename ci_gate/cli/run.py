@@ -135,10 +135,11 @@ def _check_by_running(thresholds: Thresholds, names: tuple[str, ...]) -> int:
     help="Of Locust, which share the users: 1 to 64, or auto, instead of what thresholds.yaml says.",
 )
 @click.option(
-    "--profile-code",
+    "--profile-code/--no-profile-code",
     "profiles_code",
-    is_flag=True,
-    help="Sample the code of both sides, also where head is not worse than --base (takes ci-gate[profile]).",
+    default=None,
+    help="Sample the code of both sides always, or never; else where head is worse than --base "
+    "(takes ci-gate[profile]).",
 )
 @out_option
 @quiet_option
@@ -152,7 +153,7 @@ def run(  # noqa: PLR0913 - one parameter for each option
     users: int | None,
     processes: int | str | None,
     *,
-    profiles_code: bool,
+    profiles_code: bool | None,
     out: Path | None,
     quiet: bool,
     as_json: bool,

@@ -56,7 +56,7 @@ class RunOptions:
 
     ``base`` is a git revision, an image or a URL to compare with; ``seed`` draws what is left to chance;
     ``options`` are those of the command line that changed ``thresholds``. ``profiles_code``: stacks are
-    sampled whether or not head is worse than base.
+    sampled always or never; None: where head is worse than base.
     """
 
     thresholds: Thresholds
@@ -70,7 +70,7 @@ class RunOptions:
     seed: int
     processes: int = 1  # of Locust that put the load on head
     options: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    profiles_code: bool = False
+    profiles_code: bool | None = None
 
 
 def plan_recording(scenario: Scenario, profile: Profile, workload: Workload, seed: int = 1) -> RecordingPlan:

@@ -96,9 +96,8 @@ def _run_scenario(session: Session, scenario: Scenario, failures: dict[str, str]
             base = _require_base(session.base, ended_early)
             run_duet(session, scenario, base, (plans[DUET_BASE], plans[DUET_HEAD]))
             _confirm_red(session, scenario, base, plans, failures)
-            if CODE_HEAD in plans and (
-                session.options.profiles_code or is_worse(session, scenario, failures)
-            ):
+            wanted = session.options.profiles_code
+            if CODE_HEAD in plans and (is_worse(session, scenario, failures) if wanted is None else wanted):
                 sample_code(session, scenario, functools.partial(_started_side, session, base), failures)
     except BaseError as error:
         failures[duet_name(scenario.name)] = str(error)

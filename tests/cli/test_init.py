@@ -268,7 +268,7 @@ def test_compose__names_variables_and_never_copies_their_values(tmp_path):
     assert dict(thresholds.probes.addresses) == {"postgres": "${DATABASE_URL:-}"}
     tolerances = {each.metric.name: each.ratio for each in thresholds.scenarios[0].regression}
     assert tolerances == {"p50": 0.1, "p95": 0.2, "cpu": 0.1, "memory": 0.2}
-    assert "# And statements: 5%, with the server has pg_stat_statements" in text
+    assert "# And statements: 5%, with pg_stat_statements in the server" in text
 
 
 def test_users__are_shared_by_weight_and_fixed_counts(tmp_path):

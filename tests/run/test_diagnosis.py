@@ -169,7 +169,7 @@ def test_server_without_a_connection_left__is_named(
 )
 def test_statement__that_grew_against_base_is_named(changed, code, calls, shop, call, tmp_path, monkeypatch):
     shop.edit("thresholds.yaml", "    limits:", "    regression: {p50: 10%}\n    limits:")
-    shop.edit("thresholds.yaml", "profiles:", "compare: {max_duration: 30s}\nprofiles:")
+    shop.edit("thresholds.yaml", "profiles:", "compare: {max_duration: 30s, confirm: false}\nprofiles:")
     shop.edit("thresholds.yaml", "Visitor: 20", "Visitor: 5")
     git(shop.folder, "init", "-q")
     write_shop(shop, ONE_ITEM, ITEMS)
@@ -178,7 +178,7 @@ def test_statement__that_grew_against_base_is_named(changed, code, calls, shop, 
     write_shop(shop, *changed)
     with running_postgres(tmp_path) as url:
         make_databases(url, monkeypatch)
-        diagnosis = diagnose(call, shop, tmp_path / "out", "--base", "HEAD")
+        diagnosis = diagnose(call, shop, tmp_path / "out", "--base", "HEAD", "--no-profile-code")
     query = "SELECT name FROM items WHERE id = $1"
     if code is None:
         assert not {"statement-growth", "n-plus-one"} & {*codes(diagnosis)}

@@ -7,71 +7,19 @@ import subprocess
 import pytest
 
 from ci_gate.errors import UsageError
-from ci_gate.evidence.recording import CONFIRM, read_run, recording_folder
+from ci_gate.evidence.recording import CONFIRM, read_run
 from ci_gate.evidence.workload import Workload
-from ci_gate.judge.verdict import decode_verdict
 from ci_gate.run.base import open_base
 from ci_gate.run.plan import RunOptions, plan_duet, plan_run
 from ci_gate.thresholds import parse_thresholds
 from tests.conftest import SITE
 from tests.repositories import git
-
-SERVICE_WITH_DELAY = """
-import importlib.util, sys, time
-spec = importlib.util.spec_from_file_location("site_for_tests", {site!r})
-site = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(site)
-
-class Handler(site.Handler):
-    def do_GET(self):
-        end = time.thread_time() + {burn_s}
-        while time.thread_time() < end:
-            pass
-        time.sleep({delay_s})
-        super().do_GET()
-
-print("started at", time.time(), flush=True)
-with site.Server(("127.0.0.1", int(sys.argv[1])), Handler) as server:
-    server.serve_forever(poll_interval=0.05)
-"""
+from tests.run.duets import list_started, make_versions, run
 
 
 @pytest.fixture
 def versions(repository):
-    """A repository whose thresholds compare, with one commit; returns a function that writes the service."""
-
-    def write(delay_s, burn_s=0.0):
-        text = SERVICE_WITH_DELAY.format(site=str(SITE), delay_s=delay_s, burn_s=burn_s)
-        repository.write("service.py", text)
-
-    repository.edit("thresholds.yaml", "    limits:", "    regression: {p50: 10%}\n    limits:")
-    repository.edit("thresholds.yaml", "profiles:", "compare: {max_duration: 30s}\nprofiles:")
-    repository.edit("thresholds.yaml", "Visitor: 5", "Visitor: 10")
-    git(repository.folder, "init", "-q")
-    write(0.010)
-    git(repository.folder, "add", ".")
-    git(repository.folder, "commit", "-qm", "base")
-    return write
-
-
-def run(call, repository, out, base="HEAD"):
-    code, table, progress = call("run", "--thresholds", repository.thresholds, "--out", out, "--base", base)
-    verdict = decode_verdict((out / "verdict.json").read_bytes())
-    return code, verdict.scenarios[0], table + progress
-
-
-def read_start(out, plan):
-    """When the service of a recording report that it had started."""
-    text = (recording_folder(out, plan) / "service.log").read_text()
-    return float(text.partition("started at ")[2].split()[0])
-
-
-def list_started(out, kind=""):
-    """The recordings of a comparison whose service was started, the first one first."""
-    plans = [plan for plan in read_run(out).recordings if plan.service_first is not None]
-    started = [plan for plan in plans if (recording_folder(out, plan) / "service.log").exists()]
-    names = {plan.recording: read_start(out, plan) for plan in started if plan.recording.startswith(kind)}
-    return sorted(names, key=names.__getitem__)
+    return make_versions(repository)
 
 
 @pytest.mark.slow
@@ -140,85 +88,12 @@ def draw_order(thresholds, seed):
 
 
 @pytest.mark.slow
-def test_duet__a_slower_head_fails_though_every_limit_is_kept(versions, repository, call, tmp_path):
-    versions(0.013)
-    code, scenario, report = run(call, repository, tmp_path / "out")
-    assert code == 1, report
-    assert scenario.outcome == "FAIL"
-    assert not scenario.breaches
-    assert scenario.comparison.outcome == "FAIL"
-    (change,) = [each for each in scenario.comparison.changes if each.endpoint == "all"]
-    assert 0.15 < change.change < 0.40
-    assert "at most +10 %" in report
-    assert "confirmed on a second start" in report
-    assert sorted(list_started(tmp_path / "out")) == [*CONFIRM, "duet-base", "duet-head"]
-    first, second = (list_started(tmp_path / "out", kind) for kind in ("duet", "confirm"))
-    assert [name.split("-")[1] for name in second] == [name.split("-")[1] for name in reversed(first)]
-    code, table, _ = call("judge", tmp_path / "out")
-    rejudged = decode_verdict((tmp_path / "out" / "verdict.json").read_bytes()).scenarios[0]
-    assert (code, rejudged.comparison) == (1, scenario.comparison)
-    assert "confirmed on a second start" in table
-
-
-COUNTING = """
-from pathlib import Path
-
-if sys.argv[2:]:  # head: alone, beside base, and beside base once more
-    seen = Path(sys.argv[2])
-    starts = seen.read_text() if seen.exists() else ""
-    seen.write_text(starts + "x")
-"""
-
-
-@pytest.mark.slow
-def test_duet__a_head_that_was_slow_on_one_start_alone_does_not_fail(versions, repository, call, tmp_path):
-    text = SERVICE_WITH_DELAY.format(site=str(SITE), delay_s="delay_s", burn_s=0.0)
-    slow = "    if len(starts) == 1:\n        delay_s = 0.013\n"
-    text = text.replace("class Handler", f"delay_s = 0.010\n{COUNTING}{slow}\nclass Handler")
-    repository.write("service.py", text)
-    repository.edit(
-        "thresholds.yaml", "python service.py {port}", f"python service.py {{port}} {tmp_path}/starts"
-    )
-    code, scenario, report = run(call, repository, tmp_path / "out")
-    assert (tmp_path / "starts").read_text() == "xxx"
-    assert code == 0, report
-    assert scenario.comparison.outcome in {"PASS", "INCONCLUSIVE"}
-    (change,) = [each for each in scenario.comparison.changes if each.endpoint == "all"]
-    start = scenario.comparison.find_start(change)
-    assert start.second < 0.10 < start.first
-    assert "did not confirm" in report
-
-
-@pytest.mark.slow
-def test_duet__a_slower_head_that_does_not_start_again_fails_all_the_same(
-    versions, repository, call, tmp_path
-):
-    text = SERVICE_WITH_DELAY.format(site=str(SITE), delay_s="0.013", burn_s=0.0)
-    leave = "if len(starts) == 2:\n        sys.exit('no second start')\n"
-    repository.write("service.py", text.replace("class Handler", f"{COUNTING}    {leave}\nclass Handler"))
-    command = "python service.py {port}"
-    repository.edit("thresholds.yaml", command, f"{command} {tmp_path}/starts")
-    code, scenario, report = run(call, repository, tmp_path / "out")
-    assert (code, scenario.comparison.outcome) == (1, "FAIL"), report
-    assert "a second start could not confirm it" in report
-    assert scenario.comparison.confirmation.failure
-
-
-@pytest.mark.slow
-def test_duet__a_slower_head_is_started_once_where_that_is_asked_for(versions, repository, call, tmp_path):
-    repository.edit("thresholds.yaml", "{max_duration: 30s}", "{max_duration: 30s, confirm: false}")
-    versions(0.013)
-    code, scenario, report = run(call, repository, tmp_path / "out")
-    assert (code, scenario.comparison.confirmation) == (1, None), report
-    assert sorted(list_started(tmp_path / "out")) == ["duet-base", "duet-head"]
-
-
-@pytest.mark.slow
 def test_duet__a_head_that_uses_more_cpu_for_a_success_fails_though_it_is_as_fast(
     versions, repository, call, tmp_path
 ):
     """3 ms of CPU in place of 3 ms of sleep."""
     repository.edit("thresholds.yaml", "regression: {p50: 10%}", "regression: {cpu: 30%, memory: 30%}")
+    repository.edit("thresholds.yaml", "{max_duration: 30s}", "{max_duration: 30s, confirm: false}")
     repository.edit("thresholds.yaml", "pull_request: {duration: 2s", "pull_request: {duration: 12s")
     versions(0.007, 0.003)
     code, scenario, said = run(call, repository, tmp_path / "out")

@@ -92,7 +92,10 @@ def make_stall(classified: ClassifiedRecording, usage: ResourceUsage) -> Iterato
     if share < MIN_SHARE_OF_TIME:
         return
     longest = max(stalls, key=lambda each: each.duration_s)
-    begin_s, end_s = longest.begin_s + _HALF_A_READING_S, longest.end_s + _HALF_A_READING_S
+    begin_s, end_s = longest.begin_s + 2 * _HALF_A_READING_S, longest.end_s
+    if not any(begin_s < each.wall_s < end_s for each in classified.recording.machine):
+        # No reading is of the stall alone: those that are at least half of it.
+        begin_s, end_s = longest.begin_s + _HALF_A_READING_S, longest.end_s + _HALF_A_READING_S
     meanwhile = observe(classified.recording, begin_s, end_s, usage.host_cores)
     yield Cause(
         code="stall",
