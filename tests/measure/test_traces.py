@@ -68,6 +68,18 @@ def test_each_request__carries_a_trace_id_of_its_own(run_locust, heard, base):
         assert paths[request.trace_id] == path
 
 
+def test_several_processes__keep_the_ids_of_their_own_requests(run_locust, heard):
+    url, requests = heard
+    visitor = VISITOR.replace("{base}", "FastHttpUser")
+    recording = run_locust(visitor, users={"Visitor": 4}, host=url, trace=True, processes=2)
+    ids = [found[1] for _, header, _ in requests if (found := HEADER.fullmatch(header or ""))]
+    ids = [each for each in ids if each != "a" * 32]  # the locustfile's own
+    assert len(ids) == len(set(ids))
+    slowest = find_slowest(classify(recording, ()), None)
+    assert len(slowest) == 10
+    assert {request.trace_id for request in slowest} <= {*ids}
+
+
 def test_without_trace__nothing_is_sent_or_kept(run_locust, heard):
     url, requests = heard
     recording = run_locust(VISITOR.replace("{base}", "HttpUser"), users={"Visitor": 1}, host=url)
