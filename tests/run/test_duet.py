@@ -99,6 +99,8 @@ def test_duet__a_head_that_uses_more_cpu_for_a_success_fails_though_it_is_as_fas
     code, scenario, said = run(call, repository, tmp_path / "out")
     outcomes = {change.metric: change.outcome for change in scenario.comparison.changes}
     assert (code, outcomes["cpu"], outcomes["memory"]) == (1, "FAIL", "PASS"), said
+    assert scenario.comparison.confirmation is None  # started once, as is asked for
+    assert sorted(list_started(tmp_path / "out")) == ["duet-base", "duet-head"]
     (total, *_) = scenario.endpoints
     assert 3 < total.resources.cpu_ms < 12
     assert total.resources.statements is None

@@ -78,12 +78,3 @@ def test_duet__a_slower_head_that_does_not_start_again_fails_all_the_same(
     assert (code, scenario.comparison.outcome) == (1, "FAIL"), report
     assert "a second start could not confirm it" in report
     assert scenario.comparison.confirmation.failure
-
-
-@pytest.mark.slow
-def test_duet__a_slower_head_is_started_once_where_that_is_asked_for(versions, repository, call, tmp_path):
-    repository.edit("thresholds.yaml", "{max_duration: 30s}", "{max_duration: 30s, confirm: false}")
-    versions(0.013)
-    code, scenario, report = run(call, repository, tmp_path / "out")
-    assert (code, scenario.comparison.confirmation) == (1, None), report
-    assert sorted(list_started(tmp_path / "out")) == ["duet-base", "duet-head"]
