@@ -14,6 +14,7 @@ from tests.servers import running_postgres
 
 # The default run says the same each time: fixed examples, and nothing that a busy machine could fail. The
 # random run is a job of its own, of property tests alone: each as often as this, by a new seed each time.
+LONG = pytest.mark.skipif(os.environ.get("CI_GATE_LONG") != "1", reason="takes minutes: set CI_GATE_LONG=1")
 FUZZ_ROUNDS = 20 * (os.environ.get("CI_GATE_FUZZ") == "1")
 settings.register_profile(
     "fixed",

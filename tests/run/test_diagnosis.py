@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from ci_gate.judge.verdict import decode_verdict
-from tests.conftest import SITE
+from tests.conftest import LONG, SITE
 from tests.repositories import git
 from tests.servers import running_postgres
 
@@ -163,7 +163,7 @@ def test_server_without_a_connection_left__is_named(
     ("changed", "code", "calls"),
     [
         ((ONE_ITEM, ITEMS[:-2]), "statement-growth", (1, 1)),
-        ((f"for _ in range(12): {ONE_ITEM}", ITEMS), "n-plus-one", (1, 12)),
+        pytest.param((f"for _ in range(12): {ONE_ITEM}", ITEMS), "n-plus-one", (1, 12), marks=LONG),
         ((ONE_ITEM, ITEMS), None, ()),
     ],
 )

@@ -6,7 +6,7 @@ import pytest
 
 from ci_gate.evidence.recording import CONFIRM
 from ci_gate.judge.verdict import decode_verdict
-from tests.conftest import SITE
+from tests.conftest import LONG, SITE
 from tests.run.duets import SERVICE_WITH_DELAY, list_started, make_versions, run
 
 
@@ -46,6 +46,7 @@ if sys.argv[2:]:  # head: alone, beside base, and beside base once more
 """
 
 
+@LONG
 @pytest.mark.slow
 def test_duet__a_head_that_was_slow_on_one_start_alone_does_not_fail(versions, repository, call, tmp_path):
     text = SERVICE_WITH_DELAY.format(site=str(SITE), delay_s="delay_s", burn_s=0.0)
@@ -65,6 +66,7 @@ def test_duet__a_head_that_was_slow_on_one_start_alone_does_not_fail(versions, r
     assert "did not confirm" in report
 
 
+@LONG
 @pytest.mark.slow
 def test_duet__a_slower_head_that_does_not_start_again_fails_all_the_same(
     versions, repository, call, tmp_path

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from ci_gate.judge.verdict import decode_verdict
+from tests.conftest import LONG
 from tests.run.code_regressions import REGRESSIONS, write_versions
-
-EVERY = os.environ.get("CI_GATE_CODE") == "all"  # each takes a minute
 
 
 def run(call, repository, out, *options):
@@ -20,7 +17,11 @@ def run(call, repository, out, *options):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("regression", REGRESSIONS if EVERY else REGRESSIONS[:1], ids=lambda each: each.name)
+@pytest.mark.parametrize(
+    "regression",
+    [REGRESSIONS[0], *(pytest.param(each, marks=LONG) for each in REGRESSIONS[1:])],
+    ids=lambda each: each.name,
+)
 def test_code__a_function_that_got_slower_is_named(repository, call, tmp_path, regression):
     write_versions(repository, regression)
     code, scenario, report = run(call, repository, tmp_path / "out")
