@@ -29,7 +29,7 @@ import yaml
 from tabulate import tabulate
 
 from ci_gate.evidence.readings import Mark
-from ci_gate.evidence.recording import read_lines
+from ci_gate.evidence.strict_json import read_lines
 from ci_gate.thresholds import Profile, Scenario, parse_thresholds
 
 ROOT = Path(__file__).parents[1]

@@ -28,7 +28,8 @@ from benchmarks.designs_plan import MATRIX, plan_pieces
 from benchmarks.designs_read import Reading
 from benchmarks.designs_table import render
 from benchmarks.pairs import load_thresholds
-from ci_gate.evidence.recording import LineWriter, read_lines
+from ci_gate.evidence.recording import LineWriter
+from ci_gate.evidence.strict_json import read_lines
 
 
 def main() -> None:

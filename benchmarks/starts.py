@@ -35,7 +35,8 @@ from benchmarks.designs_table import on_off
 from benchmarks.pairs import find_scenario, load_thresholds
 from benchmarks.power import change_head, judge_piece, share, with_tolerances
 from ci_gate.evidence.readings import StrictValue
-from ci_gate.evidence.recording import LineWriter, Recording, read_lines
+from ci_gate.evidence.recording import LineWriter, Recording
+from ci_gate.evidence.strict_json import read_lines
 from ci_gate.thresholds import Scenario, Thresholds
 
 HALF = "p50=5%,p95=10%,rate=5%"

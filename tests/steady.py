@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ci_gate.evidence.readings import Mark
-from ci_gate.evidence.recording import read_lines
 from ci_gate.evidence.sample_table import read_samples
+from ci_gate.evidence.strict_json import read_lines
 from tests.service.services import await_true
 
 

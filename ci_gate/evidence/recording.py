@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import math
 import os
-from typing import TYPE_CHECKING, Annotated, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final, Self
 
 import msgspec
 
@@ -49,7 +49,7 @@ from ci_gate.evidence.readings import (
     encode_json,
 )
 from ci_gate.evidence.stacks import Stacks, read_stacks
-from ci_gate.evidence.strict_json import check_schema, decode, read_bounded
+from ci_gate.evidence.strict_json import check_schema, decode, read_bounded, read_json, read_lines
 from ci_gate.evidence.traces import read_traces
 from ci_gate.evidence.workload import UnusedSetting
 
@@ -71,7 +71,6 @@ CODE_HEAD: Final = "code-head"
 STEP: Final = "step-{:03d}"  # of `ci-gate capacity`
 _RECORDINGS: Final = r"^(head|(duet|confirm|code)-(base|head)|reset-check-[12]|step-[0-9]{3})\Z"
 RecordingName = Annotated[str, msgspec.Meta(pattern=_RECORDINGS)]
-_T = TypeVar("_T")
 
 
 class ShapePlan(StrictValue, frozen=True):
@@ -204,20 +203,11 @@ def write_json(path: Path, value: msgspec.Struct) -> None:
     temporary.replace(path)
 
 
-def read_json(path: Path, kind: type[_T]) -> _T:
-    """One strictly typed JSON file. Raises EvidenceError where it is missing or not exactly ``kind``."""
-    return decode(read_bounded(path), kind, str(path))
+def read_recording(folder: Path, *, for_diagnosis: bool = True) -> Recording:
+    """Read one recording, finished or not. Raises EvidenceError where a file is not what we write.
 
-
-def read_lines(path: Path, kind: type[_T]) -> tuple[_T, ...]:
-    """Every complete line of a .jsonl file; () where there is no file. Raises EvidenceError on a bad line."""
-    text = read_bounded(path) if path.exists() else b""
-    complete = text[: text.rfind(b"\n") + 1].splitlines()
-    return tuple(decode(line, kind, f"{path}:{number}") for number, line in enumerate(complete, start=1))
-
-
-def read_recording(folder: Path) -> Recording:
-    """Read one recording, finished or not. Raises EvidenceError where a file is not what we write."""
+    Not ``for_diagnosis``: without errors of the log, stacks and trace ids, which take long beside a load.
+    """
     samples, strings = _read_requests(folder)
     folders = find_worker_folders(folder)
     workers = tuple(_read_worker(number, each) for number, each in folders)
@@ -236,9 +226,9 @@ def read_recording(folder: Path) -> Recording:
         probes=read_lines(folder / "probes.jsonl", ProbeReading),
         statements=read_lines(folder / "statements.jsonl", StatementReading),
         log_ends={name: read_log_end(folder / name) for name in ("locust.log", "service.log")},
-        log_errors=read_log_errors(folder / "service.log"),
-        stacks=read_stacks(folder),
-        traces=read_traces(folder),
+        log_errors=read_log_errors(folder / "service.log") if for_diagnosis else NO_LOG_ERRORS,
+        stacks=read_stacks(folder) if for_diagnosis else {},
+        traces=read_traces(folder) if for_diagnosis else {},
     )
 
 

@@ -15,7 +15,7 @@ from ci_gate.addresses import hide_kept
 from ci_gate.errors import EvidenceError
 from ci_gate.evidence.log_end import make_printable
 from ci_gate.evidence.ranges import Count
-from ci_gate.evidence.strict_json import decode
+from ci_gate.evidence.strict_json import decode, read_bounded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,18 +94,12 @@ def _clean(text: str) -> str:
 
 def read_stacks(folder: Path) -> dict[str, Stacks]:
     """The stacks in the folder of a recording by their file's name. Raises EvidenceError for what is none."""
-    found = {}
-    for name in (STACKS_CPU, STACKS_WALL):
-        path = folder / name
-        try:
-            if path.stat().st_size > MAX_STACKS_BYTES:
-                raise EvidenceError(f"{path} is larger than {MAX_STACKS_BYTES} bytes")
-            found[name] = decode_stacks(path.read_bytes(), str(path))
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise EvidenceError(f"{path}: {error.strerror}") from error
-    return found
+    paths = (folder / name for name in (STACKS_CPU, STACKS_WALL))
+    return {
+        path.name: decode_stacks(read_bounded(path, MAX_STACKS_BYTES), str(path))
+        for path in paths
+        if path.exists()
+    }
 
 
 def tidy_stacks(text: bytes, root: str) -> bytes:

@@ -20,6 +20,18 @@ class _Header(msgspec.Struct, frozen=True):
     schema: Version
 
 
+def read_json(path: Path, kind: type[_T]) -> _T:
+    """One strictly typed JSON file. Raises EvidenceError where it is missing or not exactly ``kind``."""
+    return decode(read_bounded(path), kind, str(path))
+
+
+def read_lines(path: Path, kind: type[_T]) -> tuple[_T, ...]:
+    """Every complete line of a .jsonl file; () where there is no file. Raises EvidenceError on a bad line."""
+    text = read_bounded(path) if path.exists() else b""
+    complete = text[: text.rfind(b"\n") + 1].splitlines()
+    return tuple(decode(line, kind, f"{path}:{number}") for number, line in enumerate(complete, start=1))
+
+
 def decode_document(text: bytes, kind: type[_T], *, name: str, schema: int, max_bytes: int) -> _T:
     """A versioned JSON document called ``name``, of text that may be hostile.
 
@@ -46,11 +58,11 @@ def decode(text: bytes, kind: type[_T], where: str) -> _T:
         raise EvidenceError(f"{where}: {error}") from error
 
 
-def read_bounded(path: Path) -> bytes:
+def read_bounded(path: Path, max_bytes: int = _MAX_JSON_BYTES) -> bytes:
     """The content of a file. Raises EvidenceError where it cannot be read, or is too large to be ours."""
     try:
-        if path.stat().st_size > _MAX_JSON_BYTES:
-            raise EvidenceError(f"{path} is larger than {_MAX_JSON_BYTES} bytes")
+        if path.stat().st_size > max_bytes:
+            raise EvidenceError(f"{path} is larger than {max_bytes} bytes")
         return path.read_bytes()
     except OSError as error:
         raise EvidenceError(f"{path}: {error.strerror}") from error

@@ -12,8 +12,8 @@ import numpy as np
 
 from ci_gate.evidence.processes import find_worker_folders
 from ci_gate.evidence.readings import Mark, Reading
-from ci_gate.evidence.recording import read_lines
 from ci_gate.evidence.sample_table import read_samples
+from ci_gate.evidence.strict_json import read_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -165,7 +165,7 @@ class _Ladder:
         folder = recording_folder(self._options.out, plan)
         record_step(session, self._scenario, dataclasses.replace(job, plan=plan, folder=folder))
         scenario = self._scenario
-        classified = classify(read_recording(folder), scenario.accept, scenario.cpu_of)
+        classified = classify(read_recording(folder, for_diagnosis=False), scenario.accept, scenario.cpu_of)
         step = judge_step(scenario, plan, classified)
         self._progress.say(f"  {describe_step(step)}")
         self._steps.append(step)

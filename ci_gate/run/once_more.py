@@ -11,11 +11,13 @@ from ci_gate.evidence.recording import (
     DUET_BASE,
     DUET_HEAD,
     RecordingPlan,
-    read_lines,
+    duet_name,
     read_recording,
     recording_folder,
 )
-from ci_gate.judge.compare.duet import DuetVerdict, judge_duet
+from ci_gate.evidence.strict_json import read_lines
+from ci_gate.judge.compare.confirmation import judge_planned_duet
+from ci_gate.judge.compare.duet import DuetVerdict
 from ci_gate.judge.foreign import is_much
 from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.steady import classify
@@ -34,18 +36,29 @@ def find_taker(folder: Path, scenario: Scenario, plan: RecordingPlan) -> str | N
         return None
     if not any(map(is_much, read_lines(folder / "machine.jsonl", MachineReading))):
         return None  # as mostly; all samples need not be read for it
-    rule_input = make_rule_input(scenario, plan, classify(read_recording(folder), scenario.accept))
+    rule_input = make_rule_input(
+        scenario, plan, classify(read_recording(folder, for_diagnosis=False), scenario.accept)
+    )
     return next((message for _, message in MACHINE_TAKEN.find(rule_input)), None)
 
 
 def find_red(
-    out: Path, scenario: Scenario, settings: Compare, plans: Mapping[str, RecordingPlan]
+    out: Path,
+    scenario: Scenario,
+    settings: Compare,
+    plans: Mapping[str, RecordingPlan],
+    failures: Mapping[str, str],
 ) -> DuetVerdict | None:
-    """The comparison that was just measured, where it would block and may be confirmed; else None."""
-    folders = [recording_folder(out, plans[name]) for name in (DUET_BASE, DUET_HEAD)]
-    is_planned = settings.confirm and all(name in plans for name in CONFIRM)
-    if not is_planned or not all((folder / "samples.bin").exists() for folder in folders):
-        return None
-    base, head = (classify(read_recording(folder), scenario.accept, scenario.cpu_of) for folder in folders)
-    verdict = judge_duet(scenario, settings, (plans[DUET_BASE], plans[DUET_HEAD]), (base, head))
+    """The comparison as far as it was measured, by one start or by both, where it would block; else None."""
+    folders = {
+        name: recording_folder(out, plans[name]) for name in (DUET_BASE, DUET_HEAD, *CONFIRM) if name in plans
+    }
+    recordings = {
+        name: classify(read_recording(folder, for_diagnosis=False), scenario.accept, scenario.cpu_of)
+        for name, folder in folders.items()
+        if (folder / "samples.bin").exists()
+    }
+    name = scenario.name
+    whys = failures.get(duet_name(name)), failures.get(duet_name(name, is_second=True))
+    verdict = judge_planned_duet(scenario, settings, plans, recordings, whys)
     return verdict if verdict.outcome == Outcome.FAIL else None

@@ -33,7 +33,7 @@ from ci_gate.run.plan import RunOptions, end_run, plan_run
 from ci_gate.run.progress import ProgressPrinter
 from ci_gate.run.session import Session, make_folder, started, started_generator
 from ci_gate.run.watch import AloneWatch, DuetWatch, ResetCheckWatch, Watch
-from ci_gate.run.which_code import is_worse, sample_code
+from ci_gate.run.which_code import sample_code
 from ci_gate.service.guard.watchdog import Watchdog
 from ci_gate.service.needs import NeedsAround
 from ci_gate.thresholds import Scenario
@@ -95,10 +95,7 @@ def _run_scenario(session: Session, scenario: Scenario, failures: dict[str, str]
         if session.base and DUET_HEAD in plans:
             base = _require_base(session.base, ended_early)
             run_duet(session, scenario, base, (plans[DUET_BASE], plans[DUET_HEAD]))
-            _confirm_red(session, scenario, base, plans, failures)
-            wanted = session.options.profiles_code
-            if CODE_HEAD in plans and (is_worse(session, scenario, failures) if wanted is None else wanted):
-                sample_code(session, scenario, functools.partial(_started_side, session, base), failures)
+            _follow_red(session, scenario, base, plans, failures)
     except BaseError as error:
         failures[duet_name(scenario.name)] = str(error)
         session.progress.say(str(error))
@@ -133,7 +130,7 @@ def _run_reset_checks(session: Session, scenario: Scenario, plans: list[Recordin
 def _warn_of_names(session: Session, scenario: Scenario, plan: RecordingPlan | None) -> None:
     """Within seconds, and not after the load: a rare or late task may still call them."""
     if plan:
-        recording = read_recording(recording_folder(session.options.out, plan))
+        recording = read_recording(recording_folder(session.options.out, plan), for_diagnosis=False)
         for line in find_not_called(scenario, find_called(recording)):
             session.progress.say(f"{scenario.name}: before the load {line}")
 
@@ -174,24 +171,41 @@ def record_step(session: Session, scenario: Scenario, job: Job) -> None:
         record(((job, generator),), on_second=Watch(session.progress, scenario, job).check)
 
 
-def _confirm_red(
+def _follow_red(
     session: Session,
     scenario: Scenario,
     base: BaseVersion,
     plans: Mapping[str, RecordingPlan],
     failures: dict[str, str],
 ) -> None:
-    """Where head would be blocked: both sides once more, for as long as that took. Else nothing.
+    """Where head would be blocked: both sides once more, and which code it is. Green runs pay for neither."""
+    options, settings = session.options, session.options.thresholds.compare_scenario
+    find = functools.partial(find_red, options.out, scenario, settings, plans, failures)
+    is_confirmed, wanted = CONFIRM[0] in plans, options.profiles_code
+    samples = CODE_HEAD in plans and wanted is not False
+    red = find() if is_confirmed or (samples and wanted is None) else None
+    if red and is_confirmed:
+        _start_again(session, scenario, base, plans, failures, red.duration_s)
+        red = find() if samples and wanted is None else None
+    if samples and (wanted or red):
+        sample_code(session, scenario, functools.partial(_started_side, session, base), failures)
+
+
+def _start_again(
+    session: Session,
+    scenario: Scenario,
+    base: BaseVersion,
+    plans: Mapping[str, RecordingPlan],
+    failures: dict[str, str],
+    lasts_s: float,
+) -> None:
+    """Both sides, for as long as the first start took.
 
     A second start that does not come about takes nothing back, so it fails nothing else.
     """
-    settings = session.options.thresholds.compare_scenario
-    red = find_red(session.options.out, scenario, settings, plans)
-    if red is None:
-        return
     session.progress.say("  head is worse than base allows: both are started and compared once more")
     try:
-        run_duet(session, scenario, base, (plans[CONFIRM[0]], plans[CONFIRM[1]]), red.duration_s)
+        run_duet(session, scenario, base, (plans[CONFIRM[0]], plans[CONFIRM[1]]), lasts_s)
     except (BaseError, ServiceError) as error:
         failures[duet_name(scenario.name, is_second=True)] = str(error)
         session.progress.say(str(error))

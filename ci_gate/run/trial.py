@@ -42,5 +42,5 @@ def try_scenarios(options: RunOptions, progress: ProgressPrinter) -> Iterator[Tr
             with started(session, service, options.repository, "head", plan) as load:
                 record((load,))
             folder = load[0].folder
-            classified = classify(read_recording(folder), scenario.accept)
+            classified = classify(read_recording(folder, for_diagnosis=False), scenario.accept)
             yield read_trial(scenario, options.thresholds.profiles, workload, classified)

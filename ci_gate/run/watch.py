@@ -55,7 +55,9 @@ class ResetCheckWatch:
         folders = [folder for folder in self._folders if folder and (folder / "samples.bin").exists()]
         if len(folders) < len(self._folders):
             return False
-        first, second = (classify(read_recording(folder), self._scenario.accept) for folder in folders)
+        first, second = (
+            classify(read_recording(folder, for_diagnosis=False), self._scenario.accept) for folder in folders
+        )
         return is_reset_proven(first, second)
 
 
@@ -81,7 +83,7 @@ class AloneWatch(Watch):
         if self._tail.no_success_for_s < NO_SUCCESS_S or self._tail.failures == self._failures:
             return False
         self._failures = self._tail.failures
-        head = classify(read_recording(self._job.folder), self._scenario.accept)
+        head = classify(read_recording(self._job.folder, for_diagnosis=False), self._scenario.accept)
         self._lost = find_lost_limit(self._scenario, self._job.plan, head)
         return self._lost is not None
 
@@ -132,7 +134,10 @@ class DuetWatch:
 
     def _decide(self, interim: InterimAnalysis) -> bool:
         accept, cpu_of = self._scenario.accept, self._scenario.cpu_of
-        sides = tuple(classify(read_recording(job.folder), accept, cpu_of).steady for job in self._jobs)
+        sides = tuple(
+            classify(read_recording(job.folder, for_diagnosis=False), accept, cpu_of).steady
+            for job in self._jobs
+        )
         begin_s = max(side.begin_s for side in sides)
         outcome = settle(compare_at(interim, begin_s, sides, self._scenario, self._settings))
         is_decided = outcome != Outcome.INCONCLUSIVE or interim.is_last

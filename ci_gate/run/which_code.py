@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -11,18 +11,9 @@ from ci_gate.errors import GateError, OutsideError
 from ci_gate.evidence.recording import (
     CODE_BASE,
     CODE_HEAD,
-    CONFIRM,
-    DUET_BASE,
-    DUET_HEAD,
     RecordingPlan,
     code_name,
-    duet_name,
-    read_recording,
-    recording_folder,
 )
-from ci_gate.judge.compare.confirmation import judge_planned_duet
-from ci_gate.judge.outcome import Outcome
-from ci_gate.judge.steady import ClassifiedRecording, classify
 from ci_gate.measure.load_run import Generator, Job, record
 from ci_gate.measure.stack_sampling import (
     EXTRA,
@@ -35,7 +26,6 @@ from ci_gate.run.watch import follow
 from ci_gate.thresholds import Scenario
 
 StartSide = Callable[[RecordingPlan], contextlib.AbstractContextManager[tuple[Job, Generator]]]
-_COMPARED: Final = (DUET_BASE, DUET_HEAD, *CONFIRM)
 _NOT_INSTALLED: Final = f"py-spy is not installed: pip install '{EXTRA}'"
 
 
@@ -71,21 +61,6 @@ class _SamplingWatch:
         """End all that still samples."""
         for sampling in self._samplings:
             sampling.close()
-
-
-def is_worse(session: Session, scenario: Scenario, failures: Mapping[str, str]) -> bool:
-    """Whether the comparison with base, as it was measured and confirmed, fails."""
-    plans, out = session.plans_of(scenario), session.options.out
-    folders = {name: recording_folder(out, plans[name]) for name in _COMPARED if name in plans}
-    recordings: dict[str, ClassifiedRecording] = {
-        recording: classify(read_recording(folder), scenario.accept)
-        for recording, folder in folders.items()
-        if (folder / "samples.bin").exists()
-    }
-    settings = session.options.thresholds.compare_scenario
-    name = scenario.name
-    whys = failures.get(duet_name(name)), failures.get(duet_name(name, is_second=True))
-    return judge_planned_duet(scenario, settings, plans, recordings, whys).outcome == Outcome.FAIL
 
 
 def sample_code(

@@ -4,9 +4,11 @@ import msgspec
 import pytest
 
 from ci_gate.errors import EvidenceError
+from ci_gate.evidence.log_errors import NO_LOG_ERRORS
 from ci_gate.evidence.readings import Mark, Totals
-from ci_gate.evidence.recording import LineWriter, read_json, read_lines, read_recording, read_run, write_json
+from ci_gate.evidence.recording import LineWriter, read_recording, read_run, write_json
 from ci_gate.evidence.samples import ENDED_DAMAGED, ENDED_WELL, SampleWriter
+from ci_gate.evidence.strict_json import read_json, read_lines
 
 MARK = Mark(name="steady", wall_s=1.5, monotonic_s=2.5)
 
@@ -80,3 +82,13 @@ def test_recording__unfinished_one_is_readable(tmp_path):
     assert recording.totals is None
     assert recording.mark("steady") is None
     writer.close()
+
+
+def test_recording__beside_a_load_is_read_without_what_a_diagnosis_takes(tmp_path):
+    SampleWriter(tmp_path).close()
+    (tmp_path / "service.log").write_text("ERROR: no more connections\n")
+    (tmp_path / "stacks-cpu.json").write_text("not read")
+    recording = read_recording(tmp_path, for_diagnosis=False)
+    assert recording.log_errors == NO_LOG_ERRORS
+    assert recording.log_ends["service.log"] == ("ERROR: no more connections",)
+    assert recording.stacks == recording.traces == {}

@@ -7,8 +7,9 @@ import os
 import numpy as np
 
 from ci_gate.evidence.readings import Mark
-from ci_gate.evidence.recording import LineWriter, read_lines, read_recording
+from ci_gate.evidence.recording import LineWriter, read_recording
 from ci_gate.evidence.samples import ENDED_DAMAGED, ENDED_WELL, SampleWriter
+from ci_gate.evidence.strict_json import read_lines
 
 
 def write(writer, endpoint, starts_s):

@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci_gate.errors import EvidenceError
-from ci_gate.evidence.recording import read_lines
 from ci_gate.evidence.sample_table import SAMPLE_DTYPE, group_rows, read_samples
 from ci_gate.evidence.samples import (
     ENDED_BY_CHECK,
@@ -24,6 +23,7 @@ from ci_gate.evidence.samples import (
     TOO_MANY_STRINGS,
     SampleWriter,
 )
+from ci_gate.evidence.strict_json import read_lines
 
 ROW = (1.5, 1.25, 0.123456789, 2**40, 1, 2, 2**32 - 1, 3, 404, 3, ENDED_BY_CHECK)
 

@@ -13,7 +13,7 @@ import uuid
 import pytest
 
 from ci_gate.evidence.readings import MachineReading
-from ci_gate.evidence.recording import read_lines
+from ci_gate.evidence.strict_json import read_lines
 from ci_gate.measure.listen_queue import read_listen_queue
 from ci_gate.measure.machine import MachineMeter
 from ci_gate.service.guard.process_group import find_below

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from ci_gate.evidence.readings import MachineReading
-from ci_gate.evidence.recording import read_lines
+from ci_gate.evidence.strict_json import read_lines
 from ci_gate.measure.machine import Counters, MachineMeter
 from ci_gate.service.environment import ServiceContext
 from ci_gate.service.guard.process_group import read_stat

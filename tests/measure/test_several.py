@@ -12,9 +12,10 @@ import pytest
 
 from ci_gate.evidence.processes import find_worker_folders
 from ci_gate.evidence.readings import Mark
-from ci_gate.evidence.recording import ShapePlan, read_lines, read_recording
+from ci_gate.evidence.recording import ShapePlan, read_recording
 from ci_gate.evidence.sample_table import read_samples
 from ci_gate.evidence.samples import ENDED_NEVER
+from ci_gate.evidence.strict_json import read_lines
 from ci_gate.judge.steady import classify
 from ci_gate.judge.validity.findings import make_rule_input
 from ci_gate.judge.validity.rules import RULES

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from ci_gate.evidence.readings import ProbeReading
-from ci_gate.evidence.recording import read_lines
+from ci_gate.evidence.strict_json import read_lines
 from ci_gate.judge.verdict import decode_verdict
 from tests.conftest import SITE
 from tests.servers import running_redis

@@ -9,7 +9,8 @@ import sys
 import pytest
 
 from ci_gate.evidence.readings import EndpointTotal
-from ci_gate.evidence.recording import LineWriter, read_json, read_lines, write_json
+from ci_gate.evidence.recording import LineWriter, write_json
+from ci_gate.evidence.strict_json import read_json, read_lines
 from ci_gate.judge.verdict import encode_verdict
 from tests.report.examples import HOSTILE_NAMES
 from tests.report.verdicts import verdict

@@ -33,7 +33,7 @@ from ci_gate.addresses import (
     kept_secrets,
 )
 from ci_gate.evidence.readings import EndpointTotal, OddValue
-from ci_gate.evidence.recording import RecordingPlan, read_json
+from ci_gate.evidence.recording import RecordingPlan
 from ci_gate.evidence.samples import (
     ENDED_BY_CHECK,
     ENDED_BY_STATUS,
@@ -45,6 +45,7 @@ from ci_gate.evidence.samples import (
     UNSENT,
     SampleWriter,
 )
+from ci_gate.evidence.strict_json import read_json
 from ci_gate.evidence.workload import GivenSettings
 from ci_gate.measure import AWAITED_HOST
 from ci_gate.measure.in_locust.answers import Answers

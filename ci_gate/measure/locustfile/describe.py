@@ -28,7 +28,7 @@ from locust.user.task import filter_tasks_by_tags
 
 from ci_gate.evidence.ranges import MAX_NUMBER, MAX_SPAN_S
 from ci_gate.evidence.readings import encode_json
-from ci_gate.evidence.recording import read_json
+from ci_gate.evidence.strict_json import read_json
 from ci_gate.evidence.workload import GivenSettings, Task, UserClass, Wait, Workload
 from ci_gate.measure.locustfile.own_hosts import find_own_host, is_http
 from ci_gate.measure.locustfile.printed import print_whatever_comes

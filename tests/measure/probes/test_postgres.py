@@ -13,7 +13,8 @@ import pytest
 
 from ci_gate.evidence.probe_kinds import PROBE_KINDS
 from ci_gate.evidence.readings import StatementReading
-from ci_gate.evidence.recording import LineWriter, read_lines
+from ci_gate.evidence.recording import LineWriter
+from ci_gate.evidence.strict_json import read_lines
 from ci_gate.measure.probes.postgres import PostgresProbe
 from ci_gate.measure.probes.server_cpu import ServerCpu
 from tests.servers import contained_postgres

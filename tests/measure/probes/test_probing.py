@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from ci_gate.evidence.readings import ProbeReading
-from ci_gate.evidence.recording import read_lines
+from ci_gate.evidence.strict_json import read_lines
 from ci_gate.measure.probes import ProbeTargets, probing, redis_info, run_probes
 from ci_gate.measure.probes.probing import Prober
 from tests.service.services import await_true
