@@ -55,9 +55,8 @@ class EndpointTime:
         return f"{self.share:.0%} of the requests' time, {requests:.0%} of the requests"
 
 
-def find_largest(steady: SteadyPhase) -> EndpointTime | None:
+def _find_largest(times_ms: Mapping[str, NDArray[np.float64]]) -> EndpointTime | None:
     """The endpoint whose requests took longest altogether; None where there are not two."""
-    times_ms = _group_times(steady)
     if len(times_ms) < 2:  # noqa: PLR2004 - one and another
         return None
     name = max(times_ms, key=lambda each: float(times_ms[each].sum()))
@@ -69,7 +68,7 @@ def make_slow_endpoint(
     recordings: Mapping[str, ClassifiedRecording], head: ClassifiedRecording
 ) -> Iterator[Cause]:
     """The cause, where one endpoint has at least half of the time and takes twice as long as the others."""
-    largest = find_largest(head.steady)
+    largest = _find_largest(_group_times(head.steady))
     if largest is None or not largest.is_slow:
         return
     low, median, high = (_quantile(largest.times_ms, each) for each in (0.25, 0.5, 0.75))
@@ -93,7 +92,8 @@ def make_slow_endpoint(
 
 def describe_endpoints(steady: SteadyPhase) -> Iterator[str]:
     """In which endpoint the time is, or that it is in all alike; nothing where there is one endpoint."""
-    largest, times_ms = find_largest(steady), _group_times(steady)
+    times_ms = _group_times(steady)
+    largest = _find_largest(times_ms)
     if largest is None:
         return
     name = shorten_name(largest.name)

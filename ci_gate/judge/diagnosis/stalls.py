@@ -25,7 +25,7 @@ MIN_SHARE_OF_TIME: Final = 0.2
 _SLOWEST: Final = 0.01  # of all requests
 _MAX_LATE: Final = 0.5  # of a stall: where Locust itself stood still as long, the service may have answered
 _READ_AFTER_S: Final = 2.0  # a reading is of the second before it, and late where Locust was
-_HALF_A_READING_S: Final = 0.5
+_READING_S: Final = 1.0
 _ANSWERED: Final = (ENDED_WELL, ENDED_BY_STATUS, ENDED_BY_CHECK, ENDED_UNREPORTED)
 
 
@@ -92,10 +92,10 @@ def make_stall(classified: ClassifiedRecording, usage: ResourceUsage) -> Iterato
     if share < MIN_SHARE_OF_TIME:
         return
     longest = max(stalls, key=lambda each: each.duration_s)
-    begin_s, end_s = longest.begin_s + 2 * _HALF_A_READING_S, longest.end_s
+    begin_s, end_s = longest.begin_s + _READING_S, longest.end_s
     if not any(begin_s < each.wall_s < end_s for each in classified.recording.machine):
         # No reading is of the stall alone: those that are at least half of it.
-        begin_s, end_s = longest.begin_s + _HALF_A_READING_S, longest.end_s + _HALF_A_READING_S
+        begin_s, end_s = longest.begin_s + _READING_S / 2, longest.end_s + _READING_S / 2
     meanwhile = observe(classified.recording, begin_s, end_s, usage.host_cores)
     yield Cause(
         code="stall",
