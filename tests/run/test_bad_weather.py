@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from ci_gate.errors import GateError
 from ci_gate.judge.verdict import Verdict, decode_verdict, encode_verdict
 from ci_gate.run.judging import judge_folder
-from tests.servers import skip_or_fail
+from tests.disks import mounted_disk
 from tests.steady import await_steady
 
 
@@ -89,14 +89,9 @@ def test_weather__bodies_of_100_megabytes(repository, call, tmp_path):
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of two megabytes; the recorder reserves four."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], check=False)
-    if mounted.returncode:
-        skip_or_fail("mounting a small file system needs root")
-    yield folder
-    subprocess.run(["umount", "-l", folder], check=True)
+    """The recorder reserves four megabytes."""
+    with mounted_disk(tmp_path, "2m") as folder:
+        yield folder
 
 
 def test_weather__a_full_disk(repository, call, small_disk):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import threading
 import time
 
@@ -12,7 +11,7 @@ import pytest
 from ci_gate.evidence.recording import read_recording, read_run
 from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.verdict import decode_verdict
-from tests.servers import skip_or_fail
+from tests.disks import mounted_disk
 from tests.service.services import await_true
 
 
@@ -138,14 +137,9 @@ def test_tags_and_options__are_those_of_a_single_process(repository, call, tmp_p
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """Six megabytes: the master reserves four, and so does each worker."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", folder], check=False)
-    if mounted.returncode:
-        skip_or_fail("mounting a small file system needs root")
-    yield folder
-    subprocess.run(["umount", "-l", folder], check=True)
+    """The master reserves four megabytes, and so does each worker."""
+    with mounted_disk(tmp_path, "6m") as folder:
+        yield folder
 
 
 def test_disk_that_is_full_before_a_worker_begins__is_invalid_and_nothing_is_left(
