@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import psutil
 
 from ci_gate.evidence.readings import ForeignProcess, ForeignUse
 from ci_gate.measure.usage import CpuTotal, ProcessCpu, read_cpu_of
-from ci_gate.service.guard.process_group import find_below
+from ci_gate.service.guard.process_group import find_below, read_stat
 
 SERVERS: Final = frozenset(
     {
@@ -28,7 +26,6 @@ _INIT: Final = 1
 _KERNEL_THREADS: Final = 2  # kthreadd: what works for the network works for the load
 _MIN_CORES: Final = 0.1  # less is not looked into: that takes a look at every process of the machine
 _MAX_SHOWN: Final = 3
-_MAX_NAME: Final = 32
 
 
 class ForeignMeter:
@@ -104,7 +101,7 @@ def _find_foreign(ours: set[int]) -> dict[int, str]:
     of the job may have started what the service needs. Init takes in whoever lost its parent, and in a
     container it may be of this session: what is below it is not ours for that.
     """
-    stats = {pid: stat for pid in psutil.pids() if (stat := _read_stat(pid))}
+    stats = {pid: stat for pid in psutil.pids() if (stat := read_stat(pid))}
     session = os.getsid(0)
     own = {pid for pid, stat in stats.items() if stat.session == session or stat.name in SERVERS} | ours
     is_own = dict.fromkeys(own - {_INIT}, True) | {0: False, _INIT: _INIT in ours, _KERNEL_THREADS: True}
@@ -115,18 +112,3 @@ def _find_foreign(ours: set[int]) -> dict[int, str]:
             pid = stats[pid].parent if pid in stats else 0
         is_own |= dict.fromkeys(above, is_own[pid])
     return {pid: stat.name for pid, stat in stats.items() if not is_own[pid] and pid not in own}
-
-
-class _Stat(NamedTuple):
-    name: str
-    parent: int
-    session: int
-
-
-def _read_stat(pid: int) -> _Stat | None:
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
-        fields = text.rpartition(")")[2].split()
-        name = text[text.index("(") + 1 : text.rindex(")")][:_MAX_NAME]
-        return _Stat(name=name, parent=int(fields[1]), session=int(fields[3]))
-    return None

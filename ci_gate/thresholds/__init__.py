@@ -14,26 +14,28 @@ from ci_gate.thresholds.metrics import (
     metric_of,
 )
 from ci_gate.thresholds.parse import parse_thresholds
+from ci_gate.thresholds.service import (
+    DEFAULT_PORT,
+    PLACEHOLDERS,
+    SERVICE_KINDS,
+    MetricsPage,
+    Needs,
+    Probes,
+    Ready,
+    Service,
+    ServiceKind,
+)
 from ci_gate.thresholds.shape import schema_text
 from ci_gate.thresholds.values import (
     ALL_ENDPOINTS,
     DEFAULT_FAILURES,
     DEFAULT_FILE,
-    DEFAULT_PORT,
-    PLACEHOLDERS,
-    SERVICE_KINDS,
     Accepted,
     Compare,
     Limit,
-    MetricsPage,
-    Needs,
-    Probes,
     Profile,
-    Ready,
     Relaxed,
     Scenario,
-    Service,
-    ServiceKind,
     Thresholds,
     Tolerance,
     UserCount,

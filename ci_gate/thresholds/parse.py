@@ -21,28 +21,30 @@ from ci_gate.thresholds.quantities import (
     parse_share,
 )
 from ci_gate.thresholds.rules import find_rule_problems
+from ci_gate.thresholds.service import (
+    DEFAULT_COMMAND_TIMEOUT,
+    DEFAULT_PORT,
+    SERVICE_KINDS,
+    MetricsPage,
+    Needs,
+    Probes,
+    Ready,
+    Service,
+)
 from ci_gate.thresholds.shape import find_shape_problems
 from ci_gate.thresholds.values import (
     ALL_ENDPOINTS,
-    DEFAULT_COMMAND_TIMEOUT,
     DEFAULT_COMPARE_LOAD,
     DEFAULT_FAILURES,
     DEFAULT_LOOSENING_LABEL,
-    DEFAULT_PORT,
     OVER,
-    SERVICE_KINDS,
     WORST,
     Accepted,
     Compare,
     Limit,
-    MetricsPage,
-    Needs,
-    Probes,
     Profile,
-    Ready,
     Relaxed,
     Scenario,
-    Service,
     Thresholds,
     Tolerance,
     UserCount,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from ci_gate.errors import Problem
-from ci_gate.thresholds.values import PLACEHOLDERS
+from ci_gate.thresholds.service import PLACEHOLDERS
 from ci_gate.thresholds.yaml.nodes import quote
 from ci_gate.thresholds.yaml.source import KeyPath, Section
 

@@ -17,7 +17,7 @@ from ci_gate.service.environment import ServiceContext
 from ci_gate.service.guard.process_group import read_stat
 from ci_gate.service.guard.watchdog import Watchdog
 from ci_gate.service.start import start_service
-from ci_gate.thresholds.values import Ready
+from ci_gate.thresholds import Ready
 from tests.images import build, connect_engine, python_image
 from tests.service.services import app_command, await_true, make_service
 

@@ -24,11 +24,13 @@ KILL_WAIT_S = 5.0
 
 
 class ProcessStat(NamedTuple):
-    """What /proc/<pid>/stat says: fields 3, 4, 5 and 22. ``started`` is in clock ticks after boot."""
+    """What /proc/<pid>/stat says: fields 2 to 6 and 22. ``started`` is in clock ticks after boot."""
 
+    name: str
     state: str
     parent: int
     pgid: int
+    session: int
     started: int
 
     @property
@@ -58,10 +60,12 @@ def read_stat(pid: int) -> ProcessStat | None:
     except OSError:
         return None
     # The name in field 2 may hold spaces and brackets; the last bracket ends it.
-    fields = text.rpartition(")")[2].split()
+    before, _, after = text.rpartition(")")
+    fields = after.split()
     if len(fields) <= 19:  # noqa: PLR2004 - field 22, without the two before
         return None
-    return ProcessStat(fields[0], int(fields[1]), int(fields[2]), int(fields[19]))
+    parent, pgid, session = (int(field) for field in fields[1:4])
+    return ProcessStat(before.partition("(")[2], fields[0], parent, pgid, session, int(fields[19]))
 
 
 def find_members(*groups: ProcessGroup) -> dict[int, ProcessStat]:

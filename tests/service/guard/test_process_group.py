@@ -40,7 +40,7 @@ def group_of(process: subprocess.Popen[bytes], **changes: object) -> ProcessGrou
 def test_read_stat__of_this_process():
     stat = read_stat(os.getpid())
     assert stat.state == "R"
-    assert stat.pgid == os.getpgrp()
+    assert (stat.parent, stat.pgid, stat.session) == (os.getppid(), os.getpgrp(), os.getsid(0))
 
 
 def test_read_stat__survives_brackets_and_spaces_in_a_name(start, tmp_path):
@@ -49,6 +49,7 @@ def test_read_stat__survives_brackets_and_spaces_in_a_name(start, tmp_path):
     with subprocess.Popen([program, "60"], start_new_session=True) as process:
         try:
             assert await_true(lambda: read_stat(process.pid).pgid == process.pid)
+            assert read_stat(process.pid).name == "a) S 1 (b"
         finally:
             process.kill()
 
