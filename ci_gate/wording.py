@@ -20,6 +20,15 @@ def format_number(value: float, digits: int = DIGITS) -> str:
     return format(Decimal(f"{value:.{digits}g}"), ",f")
 
 
+def add_sign(value: float, size: str) -> str:
+    """``+2.3``, ``-2.3``: ``size``, the text of the number without its sign, after that sign.
+
+    Without one where the text is of nothing (``0.0``), or only of less than something.
+    """
+    shows_more = any(digit in size for digit in "123456789") and not size.startswith("<")
+    return f"{'-' if value < 0 else '+'}{size}" if shows_more else size
+
+
 def format_exact(value: float) -> str:
     """As short as it can be written in full: ``0.5``, ``30``, ``1000000``."""
     return format(Decimal(f"{value:.12g}"), "f")

@@ -15,9 +15,10 @@ from ci_gate.judge.outcome import WORST_FIRST, Outcome
 from ci_gate.report.cells import format_percent
 from ci_gate.report.escape import MAX_NAME_LENGTH, clean
 from ci_gate.thresholds import ALL_ENDPOINTS, metric_of
-from ci_gate.wording import NOTHING, count, format_number
+from ci_gate.wording import NOTHING, add_sign, count, format_number
 
 _MAX_DIGITS: Final = 10  # after the point: no tolerance is broken by less
+_MAX_END_DIGITS: Final = 4  # of an end of an interval
 _TWICE: Final = 1.0  # a change of +100 %
 _TENTH: Final = 0.1
 _HUNDREDTH: Final = 0.01
@@ -116,7 +117,7 @@ def format_change(change: Change) -> str:
     if _is_multiple(change):
         return _format_multiple(change.change)
     first = _count_digits(change.change)
-    sizes = [f"{change.change * 100:+.{digits}f}" for digits in range(first, _MAX_DIGITS)]
+    sizes = [_format_percentage(change.change, digits) for digits in range(first, _MAX_DIGITS)]
     telling = (size for size in sizes if exceeds(change.metric, float(size) / 100, change.tolerance))
     shown = next(telling, sizes[0]) if change.outcome == Outcome.FAIL else sizes[0]
     return f"{shown} {'pp' if metric_of(change.metric).is_share else '%'}"
@@ -132,7 +133,14 @@ def format_interval(change: Change) -> str:
 
 def _format_end(end: float, digits: int) -> str:
     """An end that is not 0 is not shown as 0: whether the interval has it is what matters."""
-    return f"{end * 100:+.{digits if abs(end) >= _HUNDREDTH else 1}f}"
+    first = digits if abs(end) >= _HUNDREDTH else 1
+    sizes = (_format_percentage(end, more) for more in range(first, _MAX_END_DIGITS + 1))
+    return next((size for size in sizes if float(size)), "0")
+
+
+def _format_percentage(ratio: float, digits: int) -> str:
+    """``+12.3``, and ``0.0`` without a sign where rounding leaves nothing."""
+    return add_sign(ratio, f"{abs(ratio) * 100:.{digits}f}")
 
 
 def _is_multiple(change: Change) -> bool:

@@ -12,6 +12,7 @@ from ci_gate.judge.verdict import ScenarioVerdict
 from ci_gate.report.cells import format_ms
 from ci_gate.report.document import Piece, Rank, make_table
 from ci_gate.report.escape import MAX_NAME_LENGTH, MAX_TEXT_LENGTH, clean, code_span, escape_markdown
+from ci_gate.wording import add_sign
 
 HEADERS: Final = ("function", "file", "time of", "base", "head", "more", "with all below", "its file")
 _FOLD: Final = "Which code takes longer"
@@ -60,8 +61,8 @@ def _pick(time: CodeTime, function: FunctionChange) -> TimeChange:
 
 
 def _format_more(change: TimeChange) -> str:
-    sign = "-" if change.more_ms < 0 else "+"
-    return f"{sign}{format_ms(abs(change.more_ms))} ± {format_ms(3 * change.error_ms)}"
+    more = add_sign(change.more_ms, format_ms(abs(change.more_ms)))
+    return f"{more} ± {format_ms(3 * change.error_ms)}"
 
 
 def describe_code(code: CodeChange) -> str:

@@ -13,7 +13,7 @@ from ci_gate.judge.history.trends import MIN_RUNS, Shift, Trend, is_judged
 from ci_gate.judge.history.worse import Trends, Worsening
 from ci_gate.report.escape import MAX_NAME_LENGTH, clean, code_span
 from ci_gate.thresholds import Metric
-from ci_gate.wording import NOTHING, count, format_number
+from ci_gate.wording import NOTHING, add_sign, count, format_number
 
 SHORT: Final = 10
 """Characters of a commit."""
@@ -71,7 +71,7 @@ def format_between(low: float, high: float) -> str:
 
 
 def _format(change: float) -> str:
-    return f"{'-' if change < 0 else '+'}{format_number(abs(change) * 100, 2)}"
+    return add_sign(change, format_number(abs(change) * 100, 2))
 
 
 def shift_rows(history: History, trends: Trends) -> Iterator[tuple[str, ...]]:

@@ -2,19 +2,24 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from ci_gate.judge.code.difference import CodeChange, TimeChange
 from ci_gate.report.against_base import format_change, format_interval
 from ci_gate.report.annotations import render_annotations
 from ci_gate.report.cells import format_measured, format_share
+from ci_gate.report.code import describe_code
 from ci_gate.report.comment import render_report
+from ci_gate.report.history import format_between, format_size
 from ci_gate.report.html.report import render_html
 from ci_gate.report.junit import render_junit
 from ci_gate.report.report import Report
 from ci_gate.report.terminal import render_terminal
+from ci_gate.thresholds import metric_of
 from ci_gate.wording import format_number
 from tests.report.verdicts import change, endpoint, limit, scenario, verdict
 
@@ -117,10 +122,43 @@ def test_change__has_the_digits_that_tell_it_from_its_tolerance(metric, size, ou
         (0.004, 0.47, "+0.4 to +47"),
         (-0.021, 0.045, "-2.1 to +4.5"),
         (-0.3, -0.004, "-30 to -0.4"),
+        (-0.0004, 0.0301, "-0.04 to +3.0"),
+        (0.00000001, 0.05, "0 to +5.0"),
+        (0.0, 0.05, "0 to +5.0"),
     ],
 )
 def test_interval__never_rounds_an_end_to_nothing(low, high, shown):
     assert format_interval(change(size=(low + high) / 2, low=low, high=high)) == shown
+
+
+CHANGES = st.floats(-0.9999, 3)
+SIGNED_NOTHING = re.compile(r"[+-]0(?![.,]?\d)|[+-]0\.0+(?!\d)|[+-]<")
+
+
+@given(CHANGES, CHANGES, st.sampled_from(["p95", "failures", "memory"]), st.sampled_from(["PASS", "FAIL"]))
+@example(-0.0003, 0.0002, "p95", "PASS")
+@example(-0.0, 0.0, "failures", "PASS")
+@example(-0.0, 0.0, "failures", "FAIL")
+def test_change__that_rounds_to_nothing_has_no_sign(size, other, metric, outcome):
+    shown = change(
+        metric=metric, size=size, outcome=outcome, low=min(size, other), high=max(size, other), head=200.0
+    )
+    texts = (format_change(shown), format_interval(shown))
+    texts += (format_size(metric_of(metric), size), format_between(size, other))
+    for text in texts:
+        assert not SIGNED_NOTHING.search(text)
+
+
+@pytest.mark.parametrize("more_ms", [-0.0, 0.0, -0.00002, 0.00002])
+def test_time_of_code__that_rounds_to_nothing_has_no_sign(more_ms):
+    code = CodeChange(cpu=TimeChange(base_ms=0.0, head_ms=more_ms, error_ms=0.1))
+    assert not SIGNED_NOTHING.search(describe_code(code))
+
+
+def test_signs__are_added_in_one_place():
+    sources = {path: path.read_text(encoding="utf-8") for path in Path("ci_gate").rglob("*.py")}
+    assert sources
+    assert [str(path) for path, text in sources.items() if re.search(r"\{[^{}]*:\+[^{}]*", text)] == []
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from ci_gate.judge.stages import find_stages
 from ci_gate.judge.texts import describe_errors
 from ci_gate.judge.validity.findings import Rule, RuleInput, Stage, Violation
 from ci_gate.judge.validity.lost_limit import NO_SUCCESS_S, LostLimit, find_lost_limit
-from ci_gate.wording import count, format_exact
+from ci_gate.wording import add_sign, count, format_exact
 
 SERVICE_ENDED: Final = "service-ended"
 _MIN_SHARE_OF_PHASE: Final = 0.95
@@ -175,7 +175,8 @@ def _find_clock_jump(rule_input: RuleInput) -> Iterator[Violation]:
         jump_s = (after.wall_s - before.wall_s) - (after.monotonic_s - before.monotonic_s)
         if abs(jump_s) > _CLOCK_JUMP_S:
             at_s = before.monotonic_s - points[0].monotonic_s
-            yield "clock", f"{at_s:.0f} s after the start the wall clock jumped by {jump_s:+.1f} s"
+            jump = add_sign(jump_s, f"{abs(jump_s):.1f} s")
+            yield "clock", f"{at_s:.0f} s after the start the wall clock jumped by {jump}"
 
 
 RUN_RULES: Final = (
