@@ -17,7 +17,7 @@ def format_number(value: float, digits: int = DIGITS) -> str:
         return f"{value:,.0f}"
     if value and abs(value) < _MIN_SHOWN and digits == DIGITS:
         return "< 0.0001" if value > 0 else "> -0.0001"
-    return format(Decimal(f"{value:.{digits}g}"), ",f")
+    return format(Decimal(f"{value or 0.0:.{digits}g}"), ",f")  # -0.0 is written as 0
 
 
 def add_sign(value: float, size: str) -> str:
