@@ -1,0 +1,142 @@
+"""What the cases run on: servers, databases, tools and images."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import docker
+import psutil
+import psycopg
+
+from benchmarks.diagnoses.documents import REPOSITORY, SERVED, SERVICE, Place
+from tests.images import build, has_image, python_image
+from tests.servers import running_postgres, running_redis
+
+SIDES = ("head", "base")
+TOOLS = ("gunicorn==23.0.0", "uvicorn==0.35.0", "starlette==0.47.3", "psycopg[binary,pool]==3.2.9")
+REFERENCE_TAG = "ci-gate-benchmark-reference"
+LEAK_TAG = "ci-gate-benchmark-leak"
+ITEMS = (
+    "DROP TABLE IF EXISTS items",
+    "CREATE TABLE items (id int, name text)",
+    "INSERT INTO items SELECT number, 'name' FROM generate_series(0, 59999) AS number",
+    "CREATE INDEX items_id ON items (id)",
+    "ANALYZE items",
+    "SELECT pg_stat_statements_reset()",
+)
+
+
+@contextmanager
+def running_place(*, with_engine: bool, seconds: float) -> Iterator[Place]:
+    """Both servers, started anew, and everything that the cases use."""
+    gateway = find_gateway() if with_engine else ""
+    with (
+        tempfile.TemporaryDirectory() as name,
+        running_postgres(Path(name), gateway=gateway) as url,
+        running_redis(Path(name), gateway=gateway) as redis,
+    ):
+        make_databases(url)
+        place = Place(postgres=server_of(url), redis=redis, tools=install_tools(), seconds=seconds)
+        if with_engine:
+            place = replace(place, image=build_reference(), leak_image=build_leak())
+        yield place
+
+
+@contextmanager
+def with_few_connections(place: Place, number: int) -> Iterator[Place]:
+    """The same with a PostgreSQL of so many connections."""
+    with (
+        tempfile.TemporaryDirectory() as name,
+        running_postgres(Path(name), max_connections=number) as url,
+    ):
+        make_databases(url)
+        yield replace(place, postgres=server_of(url))
+
+
+def server_of(url: str) -> str:
+    """A URL without the name of its database."""
+    return url.rpartition("/")[0]
+
+
+def make_databases(url: str) -> None:
+    """One for each side, with the statistics of statements."""
+    for side in SIDES:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {side}")
+        with psycopg.connect(f"{server_of(url)}/{side}", autocommit=True) as connection:
+            connection.execute("CREATE EXTENSION pg_stat_statements")
+
+
+def reset_databases(place: Place, head_statement: str) -> None:
+    """The tables of both services as they are at first, and no statement counted."""
+    for side in SIDES:
+        url = f"{place.postgres}/{side}"
+        env = {**os.environ, "DATABASE_URL": url, "REDIS_URL": place.redis}
+        subprocess.run([*SERVICE, "reset"], env=env, cwd=REPOSITORY, check=True, timeout=60)
+        with psycopg.connect(url, autocommit=True) as connection:
+            for statement in (*ITEMS, *filter(None, [head_statement if side == "head" else ""])):
+                connection.execute(statement)
+
+
+def install_tools() -> Path:
+    """The folder of gunicorn and uvicorn, in an environment that is made once."""
+    digest = hashlib.sha256("\n".join(TOOLS).encode()).hexdigest()[:12]
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = cache / f"ci-gate-benchmark-{digest}"
+    if not (folder / "installed").exists():
+        python = getattr(sys, "_base_executable", sys.executable)
+        subprocess.run([python, "-m", "venv", "--clear", str(folder)], check=True)
+        pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+        subprocess.run([*pip, *TOOLS], check=True, timeout=300)
+        (folder / "installed").touch()
+    return folder / "bin"
+
+
+def has_engine() -> bool:
+    """Whether a Docker engine answers."""
+    if shutil.which("docker") is None:
+        return False
+    return subprocess.run(["docker", "info"], capture_output=True, check=False, timeout=60).returncode == 0
+
+
+def find_gateway() -> str:
+    """The address of this machine on the bridge of its containers."""
+    bridge = docker.from_env().networks.get("bridge").attrs["Options"]["com.docker.network.bridge.name"]
+    return next(each.address for each in psutil.net_if_addrs()[bridge] if each.family is socket.AF_INET)
+
+
+def build_reference() -> str:
+    """The image of the reference service, on a base that is made here."""
+    base, client = python_image(), docker.from_env()
+    if not has_image(client, REFERENCE_TAG):
+        with tempfile.TemporaryDirectory() as name:
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(REPOSITORY / "reference_service", Path(name, "reference_service"), ignore=ignored)
+            client.images.build(
+                path=name,
+                dockerfile="reference_service/Dockerfile",
+                buildargs={"BASE": base},
+                tag=REFERENCE_TAG,
+                rm=True,
+                forcerm=True,
+            )
+    return REFERENCE_TAG
+
+
+def build_leak() -> str:
+    """The image of the service that keeps something of each request."""
+    base, client = python_image(), docker.from_env()
+    if has_image(client, LEAK_TAG):
+        return LEAK_TAG
+    text = f'FROM {base}\nCOPY leak.py /leak.py\nEXPOSE 8000\nENTRYPOINT ["python3", "/leak.py"]\n'
+    return build(client, {"Dockerfile": text, "leak.py": (SERVED / "leak.py").read_text()}, LEAK_TAG)
