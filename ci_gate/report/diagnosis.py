@@ -24,7 +24,7 @@ def make_diagnoses(scenarios: Sequence[ScenarioVerdict]) -> Iterator[Piece]:
     """A folded list for each scenario: its causes, or what will run out first where it passed."""
     for scenario in scenarios:
         diagnosis = scenario.diagnosis
-        if diagnosis is None or (scenario.outcome == Outcome.PASS and not diagnosis.causes):
+        if diagnosis is None or not has_something_to_say(scenario):
             continue
         lines: tuple[Cause | str, ...] = diagnosis.causes or (_NOTHING,)
         lines += tuple(f"not observed: {each}" for each in diagnosis.unknown)
@@ -36,6 +36,11 @@ def make_diagnoses(scenarios: Sequence[ScenarioVerdict]) -> Iterator[Piece]:
             head=f"**{code_span(scenario.name)}**{summary}\n",
             fold=_FOLD,
         )
+
+
+def has_something_to_say(scenario: ScenarioVerdict) -> bool:
+    """That nothing was saturated is worth a word beside a FAIL alone: nothing else has to be explained."""
+    return bool(scenario.diagnosis and (scenario.diagnosis.causes or scenario.outcome == Outcome.FAIL))
 
 
 def make_why(scenario: ScenarioVerdict) -> Piece:
@@ -73,7 +78,7 @@ def _describe(line: Cause | str, max_numbers: int | None = None) -> str:
 def explain_in_terminal(scenario: ScenarioVerdict) -> Iterator[str]:
     """Lines for a scenario that did not pass: its first cause with numbers, the others by name."""
     diagnosis = scenario.diagnosis
-    if diagnosis is None or scenario.outcome == Outcome.PASS:
+    if diagnosis is None or scenario.outcome == Outcome.PASS or not has_something_to_say(scenario):
         return
     if not diagnosis.causes:
         yield f"  WHY     not known: {_NOTHING}"

@@ -30,6 +30,15 @@ def test_terminal__a_pass_needs_no_diagnosis():
     assert "connection-pool" not in render_terminal(verdict(one))
 
 
+@pytest.mark.parametrize(("outcome", "named"), [("FAIL", True), ("INVALID", False), ("INCONCLUSIVE", False)])
+def test_terminal__that_no_cause_is_known_is_said_where_something_is_to_be_explained(outcome, named):
+    nothing = scenario("a", outcome, diagnosis=diagnosis(unknown=("the database: no probe",)))
+    text = render_terminal(verdict(nothing, outcome=outcome))
+    assert (("not known" in text), ("not observed" in text)) == (named, named)
+    known = scenario("a", outcome, diagnosis=diagnosis(cause()))
+    assert "[connection-pool]" in render_terminal(verdict(known, outcome=outcome))
+
+
 def test_terminal__the_diagnosis_cannot_write_to_the_terminal():
     hostile = cause(title="\x1b[31mred\nFAKE: PASS", numbers=("\x07",), next_step="\r")
     text = render_terminal(verdict(scenario("a", "FAIL", diagnosis=diagnosis(hostile)), outcome="FAIL"))

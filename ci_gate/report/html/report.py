@@ -12,6 +12,7 @@ from ci_gate.judge.verdict import ScenarioVerdict
 from ci_gate.report.against_base import describe_duet
 from ci_gate.report.cells import format_bound, format_measured, format_share
 from ci_gate.report.code import describe_code
+from ci_gate.report.diagnosis import has_something_to_say
 from ci_gate.report.explain import Sentence, explain, explain_doubts, explain_finding, explain_missing
 from ci_gate.report.headline import explain_effect, summarise_in_a_sentence
 from ci_gate.report.html.advice import advise
@@ -63,6 +64,7 @@ class Section:
     comparison: str
     not_compared: tuple[Sentence, ...]
     findings: tuple[Sentence, ...]
+    has_diagnosis: bool
     statements: Table
 
 
@@ -121,6 +123,7 @@ def _make_section(scenario: ScenarioVerdict, timeline: ScenarioTimeline | None, 
         comparison=_describe_comparison(duet) if duet else "",
         not_compared=(*explain_missing(duet), *explain_doubts(duet)) if duet else (),
         findings=tuple(map(explain_finding, scenario.findings)),
+        has_diagnosis=scenario.outcome == Outcome.PASS or has_something_to_say(scenario),
         statements=make_statement_table(scenario.diagnosis.statements if scenario.diagnosis else ()),
     )
 

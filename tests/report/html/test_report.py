@@ -152,6 +152,15 @@ def test_advice__is_what_the_diagnosis_says_next():
     assert "nothing that was observed explains it" in advice.text
 
 
+@pytest.mark.parametrize(
+    ("outcome", "shown"), [("PASS", True), ("FAIL", True), ("INVALID", False), ("INCONCLUSIVE", False)]
+)
+def test_page__that_nothing_was_saturated_explains_no_run_that_was_not_judged(outcome, shown):
+    nothing = scenario("a", outcome, diagnosis=Diagnosis(causes=(), unknown=()))
+    page = render_html(Report(verdict=verdict(nothing, outcome=outcome)), None)
+    assert ("Nothing that was observed was saturated." in page) == shown
+
+
 def test_advice__on_findings_is_their_remedy_each_once():
     twice = scenario("a", "INVALID", findings=[finding(remedy="run longer")] * 2)
     (advice,) = advise(Report(verdict=verdict(twice, outcome="INVALID")))
