@@ -23,10 +23,11 @@ from ci_gate.evidence.samples import (
 )
 from ci_gate.judge.compare.comparison import Change
 from ci_gate.judge.compare.duet import DuetVerdict
-from ci_gate.judge.diagnosis.bottleneck import MIN_SHARE, Diagnosis
+from ci_gate.judge.diagnosis.bottleneck import Diagnosis
 from ci_gate.judge.diagnosis.causes import UNKNOWN
 from ci_gate.judge.diagnosis.observation import ProbeWindow, count_in_flight, observe
 from ci_gate.judge.diagnosis.occupancy import locate
+from ci_gate.judge.diagnosis.saturation import MIN_SHARE
 from ci_gate.thresholds import SUCCESSES, parse_thresholds
 from tests.judge.bottleneck_notation import (
     FULL_POOL,

@@ -8,6 +8,7 @@ import pytest
 
 from ci_gate.evidence.readings import ForeignProcess, ForeignUse, Reading
 from ci_gate.evidence.recording import DUET_BASE, DUET_HEAD
+from ci_gate.judge.diagnosis.saturation import MIN_SHARE
 from ci_gate.judge.diagnosis.stalls import find_stalls
 from ci_gate.judge.steady import classify
 from tests.judge.bottleneck_notation import (
@@ -82,6 +83,18 @@ def test_stall__while_others_had_the_machine_does_not_blame_the_service():
 
 
 @pytest.mark.parametrize(
+    ("stalls", "quick_ms"),
+    [([(3.5, 2.0)], 20.0), ([(1, 1.5), (4, 1.5), (7, 2)], 20.0), ([(3.5, 2.0)], 150.0)],
+)
+def test_stall__and_what_is_left_are_never_more_than_all_time(stalls, quick_ms):
+    first, second = diagnose_head(stall(*stalls, quick_ms=quick_ms)).causes
+    assert (first.code, second.code) == ("stall", "unknown")
+    assert first.share + (second.share or 0.0) <= 1.0
+    assert second.share is None or second.share >= MIN_SHARE
+    assert (second.share is None) == (quick_ms < 100)
+
+
+@pytest.mark.parametrize(
     ("stalls", "found"),
     [
         ([(3.5, 2.0)], [(3.5, 2.0)]),
@@ -142,6 +155,7 @@ def test_slow_endpoint__is_named_with_its_spread():
     first, second = diagnose_head(endpoints(slow, [20.0] * 900)).causes
     assert (first.code, second.code) == ("slow-endpoint", "unknown")
     assert first.share == pytest.approx(0.85, abs=0.01)
+    assert second.share is None  # 0.95 less what the endpoint has: its time is counted once
     assert first.title == "one endpoint, and not the others: GET /a"
     assert first.numbers == (
         "85% of the requests' time, 10% of the requests",

@@ -33,7 +33,7 @@ from ci_gate.judge.diagnosis.failures import (
 )
 from ci_gate.judge.diagnosis.observation import ProbeWindow, ResourceUsage, observe_steady
 from ci_gate.judge.diagnosis.occupancy import locate
-from ci_gate.judge.diagnosis.saturation import find_cpu_limit, is_listen_queue_overflowing
+from ci_gate.judge.diagnosis.saturation import MIN_SHARE, find_cpu_limit, is_listen_queue_overflowing
 from ci_gate.judge.diagnosis.statement_growth import StatementGrowth, find_grown, find_statement_growth
 from ci_gate.judge.diagnosis.statements import count_statements, make_n_plus_one, subtract_first
 from ci_gate.judge.diagnosis.unplaced import explain_unplaced
@@ -42,8 +42,6 @@ from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.steady import ClassifiedRecording
 from ci_gate.thresholds import RATE, STATEMENTS, Metric, Scenario, Thresholds, metric_of
 
-MIN_SHARE: Final = 0.2
-"""Of the requests' time: what holds less of it is not what makes them slow."""
 MAX_REPLIES: Final = 0.5
 """Where so many of them are errors, speed says nothing."""
 _OF_THE_DATABASE: Final = frozenset({"locks", "io", "database"})

@@ -9,6 +9,8 @@ from ci_gate.judge.diagnosis.observation import ResourceUsage
 from ci_gate.judge.diagnosis.occupancy import count_pool_queue
 from ci_gate.judge.foreign import MAX_FOREIGN
 
+MIN_SHARE: Final = 0.2
+"""Of the requests' time: what holds less of it is not what makes them slow."""
 FULL: Final = 0.9  # of a resource's capacity, on average
 MIN_QUEUE: Final = 1.0  # requests, on average: hardly ever none
 ONE_THREAD_CORES: Final = 1.5  # a process that uses more is not held by one thread

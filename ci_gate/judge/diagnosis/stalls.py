@@ -14,14 +14,13 @@ from ci_gate.evidence.samples import ENDED_BY_CHECK, ENDED_BY_STATUS, ENDED_UNRE
 from ci_gate.judge.diagnosis.causes import Cause
 from ci_gate.judge.diagnosis.describe_resources import describe_machine
 from ci_gate.judge.diagnosis.observation import ResourceUsage, count_in_flight, observe, select_sent
-from ci_gate.judge.diagnosis.saturation import FULL
+from ci_gate.judge.diagnosis.saturation import FULL, MIN_SHARE
 from ci_gate.judge.foreign import MAX_FOREIGN
 from ci_gate.judge.steady import ClassifiedRecording
 from ci_gate.wording import count
 
 MIN_STALL_S: Final = 1.0
 MIN_EXPECTED: Final = 10.0  # replies, at the rate of the phase: fewer may be missing by chance
-MIN_SHARE_OF_TIME: Final = 0.2
 _SLOWEST: Final = 0.01  # of all requests
 _MAX_LATE: Final = 0.5  # of a stall: where Locust itself stood still as long, the service may have answered
 _READ_AFTER_S: Final = 2.0  # a reading is of the second before it, and late where Locust was
@@ -89,7 +88,7 @@ def make_stall(classified: ClassifiedRecording, usage: ResourceUsage) -> Iterato
     stalls = find_stalls(classified)
     total = usage.in_flight * usage.duration_s
     share = min(sum(each.waiting * each.duration_s for each in stalls) / total, 1.0) if total else 0.0
-    if share < MIN_SHARE_OF_TIME:
+    if share < MIN_SHARE:
         return
     longest = max(stalls, key=lambda each: each.duration_s)
     begin_s, end_s = longest.begin_s + _READING_S, longest.end_s
