@@ -9,18 +9,14 @@ runs `ci-gate run` with what is left of the arguments. Needs Docker, PostgreSQL 
 from __future__ import annotations
 
 import os
-import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-import docker
-import psutil
 import yaml
 
-from tests.images import python_image
+from benchmarks.diagnoses.place import build_reference, find_gateway
 from tests.servers import running_postgres, running_redis
 
 REPOSITORY = Path(__file__).parents[1]
@@ -28,23 +24,11 @@ REPOSITORY = Path(__file__).parents[1]
 
 def main() -> int:
     """The exit code of ci-gate run."""
-    base = python_image()
-    client = docker.from_env()
-    bridge = client.networks.get("bridge").attrs["Options"]["com.docker.network.bridge.name"]
-    gateway = next(each.address for each in psutil.net_if_addrs()[bridge] if each.family is socket.AF_INET)
+    gateway, image = find_gateway(), build_reference()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(REPOSITORY / "reference_service", folder / "reference_service", ignore=ignored)
-        image, _ = client.images.build(
-            path=name,
-            dockerfile="reference_service/Dockerfile",
-            buildargs={"BASE": base},
-            rm=True,
-            forcerm=True,
-        )
         thresholds = yaml.safe_load((REPOSITORY / "thresholds.yaml").read_text(encoding="utf-8"))
-        thresholds["service"] |= {"image": image.id, "port": 8000}
+        thresholds["service"] |= {"image": image, "port": 8000}
         thresholds["service"]["before_each"] = "python3 -m reference_service.service reset"
         del thresholds["service"]["command"]
         (folder / "thresholds.yaml").write_text(yaml.safe_dump(thresholds, sort_keys=False), encoding="utf-8")

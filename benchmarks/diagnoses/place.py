@@ -19,7 +19,7 @@ import psutil
 import psycopg
 
 from benchmarks.diagnoses.documents import REPOSITORY, SERVED, SERVICE, Place
-from tests.images import build, has_image, python_image
+from tests.images import build, python_image
 from tests.servers import running_postgres, running_redis
 
 SIDES = ("head", "base")
@@ -116,27 +116,24 @@ def find_gateway() -> str:
 
 
 def build_reference() -> str:
-    """The image of the reference service, on a base that is made here."""
-    base, client = python_image(), docker.from_env()
-    if not has_image(client, REFERENCE_TAG):
-        with tempfile.TemporaryDirectory() as name:
-            ignored = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(REPOSITORY / "reference_service", Path(name, "reference_service"), ignore=ignored)
-            client.images.build(
-                path=name,
-                dockerfile="reference_service/Dockerfile",
-                buildargs={"BASE": base},
-                tag=REFERENCE_TAG,
-                rm=True,
-                forcerm=True,
-            )
+    """The image of the reference service, on a base that is made here, so that nothing is pulled."""
+    base = python_image()
+    with tempfile.TemporaryDirectory() as name:
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(REPOSITORY / "reference_service", Path(name, "reference_service"), ignore=ignored)
+        docker.from_env().images.build(
+            path=name,
+            dockerfile="reference_service/Dockerfile",
+            buildargs={"BASE": base},
+            tag=REFERENCE_TAG,
+            rm=True,
+            forcerm=True,
+        )
     return REFERENCE_TAG
 
 
 def build_leak() -> str:
     """The image of the service that keeps something of each request."""
-    base, client = python_image(), docker.from_env()
-    if has_image(client, LEAK_TAG):
-        return LEAK_TAG
-    text = f'FROM {base}\nCOPY leak.py /leak.py\nEXPOSE 8000\nENTRYPOINT ["python3", "/leak.py"]\n'
-    return build(client, {"Dockerfile": text, "leak.py": (SERVED / "leak.py").read_text()}, LEAK_TAG)
+    text = f'FROM {python_image()}\nCOPY leak.py /leak.py\nEXPOSE 8000\nENTRYPOINT ["python3", "/leak.py"]\n'
+    files = {"Dockerfile": text, "leak.py": (SERVED / "leak.py").read_text(encoding="utf-8")}
+    return build(docker.from_env(), files, LEAK_TAG)

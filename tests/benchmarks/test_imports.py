@@ -7,13 +7,19 @@ import sys
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
-NAMES = sorted(path.stem for path in (REPOSITORY / "benchmarks").glob("*.py") if path.stem != "__init__")
+BENCHMARKS = REPOSITORY / "benchmarks"
+SERVED = BENCHMARKS / "diagnoses" / "served"  # run by other programs: gunicorn, uvicorn, Locust
+NAMES = sorted(
+    ".".join(path.relative_to(REPOSITORY).with_suffix("").parts)
+    for path in BENCHMARKS.rglob("*.py")
+    if SERVED not in path.parents
+)
 
 IMPORTS = """
 import importlib, sys
 for name in sys.argv[1:]:
     try:
-        importlib.import_module(f"benchmarks.{name}")
+        importlib.import_module(name)
     except Exception as error:
         print(f"{name}: {error!r}")
 """
