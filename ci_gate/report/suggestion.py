@@ -8,7 +8,12 @@ from typing import Any, Final
 
 from ci_gate.errors import BadInputError, UsageError
 from ci_gate.judge.suggest.limits import KeptLimit, LimitSuggestion, LimitSuggestions, Todo
-from ci_gate.judge.suggest.suggestion import ScenarioSuggestion, Suggestion, ToleranceSuggestion
+from ci_gate.judge.suggest.suggestion import (
+    ScatterSuggestion,
+    ScenarioSuggestion,
+    Suggestion,
+    ToleranceSuggestion,
+)
 from ci_gate.judge.suggest.support import MIN_RUNS, Support
 from ci_gate.judge.suggest.tolerances import MIN_ROUNDS, ToleranceSupport
 from ci_gate.thresholds import FAILURES, Metric, Thresholds, parse_thresholds
@@ -39,6 +44,7 @@ def write_suggestion(thresholds: Thresholds, suggestion: Suggestion) -> Threshol
                 notes[(*place, "regression", name)] = [
                     Note(head=_MEASURED, text=_describe_changes(tolerance.support))
                 ]
+    _put_scatter(suggestion, after, notes)
     text = edit_yaml(thresholds.text, data, after, notes)
     try:
         if read_yaml(text, thresholds.file).data == after:
@@ -46,6 +52,20 @@ def write_suggestion(thresholds: Thresholds, suggestion: Suggestion) -> Threshol
     except BadInputError:
         pass  # the text as it was is no bad input
     raise UsageError(f"{thresholds.file} is written in a way that cannot be edited in place")
+
+
+def _put_scatter(suggestion: Suggestion, after: dict[str, Any], notes: dict[KeyPath, list[Note]]) -> None:
+    for each in suggestion.scatter:
+        if each.is_new:
+            name = each.support.metric.name
+            after.setdefault("compare", {}).setdefault("scatter", {})[name] = write_scatter(each.support.size)
+            text = f"{count(each.support.rounds, 'comparison')} of equal versions"
+            notes[("compare", "scatter", name)] = [Note(head=_MEASURED, text=text)]
+
+
+def write_scatter(size: float) -> str:
+    """As thresholds.yaml has it."""
+    return f"{size * _SHARE:.1f}%"
 
 
 def _put_limits(
@@ -111,6 +131,18 @@ def render_remarks(suggestion: Suggestion) -> Iterator[str]:
         )
     for scenario in suggestion.scenarios:
         yield from (f"{scenario.scenario.name}: {line}" for line in _remark(scenario))
+    yield from map(_remark_scatter, suggestion.scatter)
+
+
+def _remark_scatter(suggestion: ScatterSuggestion) -> str:
+    support, old = suggestion.support, suggestion.old
+    name, measured = support.metric.name, write_scatter(support.size)
+    known = "what ci-gate's own measurements say" if old is None else write_scatter(old)
+    of = f"{count(support.rounds, 'comparison')} of equal versions"
+    if not suggestion.is_new:
+        return f"kept: scatter of {name}: {known}; {of}: {measured}"
+    word = "written" if old is None else "raised" if support.size > old else "lowered"
+    return f"{word}: scatter of {name} from {known} to {measured}"
 
 
 def _remark(suggestion: ScenarioSuggestion) -> Iterator[str]:

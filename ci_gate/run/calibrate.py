@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -15,8 +15,9 @@ from ci_gate.evidence.ranges import Version
 from ci_gate.evidence.recording import DUET_BASE, DUET_HEAD, RunInfo, duet_name, read_recordings, write_json
 from ci_gate.judge.compare.duet import NOT_COMPARED, DuetVerdict
 from ci_gate.judge.outcome import Outcome
-from ci_gate.judge.suggest.tolerances import MIN_ROUNDS, list_scatter, support_tolerances
+from ci_gate.judge.suggest.tolerances import MIN_ROUNDS, list_scatter, support_scatter, support_tolerances
 from ci_gate.judge.verdict import judge
+from ci_gate.report.suggestion import write_scatter
 from ci_gate.run.base import BaseVersion
 from ci_gate.run.plan import RunOptions, end_run, plan_run
 from ci_gate.run.progress import ProgressPrinter
@@ -24,7 +25,7 @@ from ci_gate.run.scenarios import run_duet
 from ci_gate.run.session import Session, make_folder
 from ci_gate.service.guard.watchdog import Watchdog
 from ci_gate.service.needs import NeedsAround
-from ci_gate.thresholds import ALL_ENDPOINTS, Scenario
+from ci_gate.thresholds import Scenario
 from ci_gate.wording import count
 
 ITSELF = "itself"
@@ -63,13 +64,17 @@ class ToleranceAdvice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):
-    """``outcomes`` counts the comparisons by what they came to; ``planned`` is how many there should be."""
+    """``outcomes`` counts the comparisons by what they came to; ``planned`` is how many there should be.
+
+    ``scatter`` is what two starts of one version differ by, by metric, as thresholds.yaml may say it.
+    """
 
     schema: Version
     planned: int
     outcomes: dict[str, int]
     metrics: tuple[MetricNoise, ...]
     tolerances: tuple[ToleranceAdvice, ...]
+    scatter: dict[str, float]
 
 
 def calibrate(options: RunOptions, runs: int, progress: ProgressPrinter) -> Calibration:
@@ -141,16 +146,15 @@ def count_comparisons(
 
     ``planned`` is how many comparisons there should be.
     """
-    names = dict.fromkeys(name for name, _ in compared)
+    duets = {name: [duet for of, duet in compared if of == name] for name, _ in compared}
     outcomes = [duet.outcome for _, duet in compared]
     return Calibration(
         schema=CALIBRATION_SCHEMA,
         planned=planned,
         outcomes={outcome.value: outcomes.count(outcome) for outcome in Outcome},
-        metrics=tuple(
-            noise for name in names for noise in _count(name, [duet for of, duet in compared if of == name])
-        ),
+        metrics=tuple(noise for name, of_it in duets.items() for noise in _count(name, of_it)),
         tolerances=tuple(_list_tolerances(scenarios, compared)),
+        scatter={each.metric.name: each.size for each in support_scatter(duets)},
     )
 
 
@@ -178,7 +182,7 @@ def render_calibration(calibration: Calibration) -> str:
     missing = calibration.planned - compared
     unmeasured = f"; {missing} of {calibration.planned} not measured" if missing else ""
     table = tabulate(rows, headers=HEADERS, disable_numparse=True)
-    lines = [*_describe_scatter(calibration.metrics), *map(_describe_tolerance, calibration.tolerances)]
+    lines = [*_describe_scatter(calibration.scatter), *map(_describe_tolerance, calibration.tolerances)]
     return "\n".join([f"{table}\n", *lines, f"{count(compared, 'comparison')}: {counts}{unmeasured}"])
 
 
@@ -265,15 +269,9 @@ def _list_tolerances(
             )
 
 
-def _describe_scatter(metrics: Iterable[MetricNoise]) -> Iterator[str]:
-    """What thresholds.yaml may say of two starts of one version: the most of all scenarios, by metric."""
-    most: dict[str, float] = {}
-    for each in metrics:
-        is_known = each.endpoint == ALL_ENDPOINTS and each.runs >= MIN_ROUNDS
-        if is_known and each.standard_deviation is not None:
-            most[each.metric] = max(each.standard_deviation, most.get(each.metric, 0.0))
-    if most:
-        written = ", ".join(f"{name}: {100 * size:.1f}%" for name, size in most.items())
+def _describe_scatter(scatter: Mapping[str, float]) -> Iterator[str]:
+    if scatter:
+        written = ", ".join(f"{name}: {write_scatter(size)}" for name, size in scatter.items())
         yield f"what two starts differ by, for thresholds.yaml: compare: {{scatter: {{{written}}}}}"
 
 

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from ci_gate.judge.compare.worsening import judge_change
 from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.suggest.suggestion import Evidence, suggest
-from ci_gate.judge.suggest.tolerances import list_scatter, support_tolerances
+from ci_gate.judge.suggest.tolerances import list_scatter, support_scatter, support_tolerances
+from ci_gate.report.suggestion import render_remarks, write_suggestion
+from ci_gate.thresholds import parse_thresholds
 from tests.judge.test_suggest import read
 from tests.report.verdicts import change, duet
 
@@ -86,3 +88,57 @@ def test_suggestion__replaces_a_tolerance_only_if_asked(replaces):
     p95, rate = found.scenarios[0].tolerances
     assert (p95.ratio, p95.loosens) == ((0.04, False) if replaces else (None, False))
     assert (rate.ratio, rate.loosens) == ((None, False) if not replaces else (0.03, False))
+
+
+SIZES = (-0.04, -0.02, 0.0, 0.02, 0.04)
+
+
+def of_equal(factor=1.0, *more):
+    return tuple(duet(equal(factor * size), *more) for size in SIZES)
+
+
+def suggest_scatter(text="", *, replaces=True):
+    """What five comparisons of equal versions suggest where the file begins with ``text``."""
+    file = THRESHOLDS.text.replace("schema: 1\n", f"schema: 1\n{text}")
+    thresholds = parse_thresholds(file, "thresholds.yaml")
+    duets = {"visits": of_equal(1.0, equal(0.3, endpoint="GET /a"))}
+    found = suggest(thresholds, Evidence(runs={}, duets=duets, unusable=()), replaces=replaces)
+    return write_suggestion(thresholds, found), [*render_remarks(found)]
+
+
+def test_scatter__of_starts_is_the_most_of_all_scenarios_rounded_up():
+    """The standard deviation of these changes is 3.16 %."""
+    found = support_scatter({"a": of_equal(), "b": of_equal(2.0), "c": of_equal(9.0)[:4]})
+    assert [(each.metric.name, each.size, each.rounds) for each in found] == [("p95", 0.064, 5)]
+    assert support_scatter({"a": of_equal()[:4]}) == ()
+    assert support_scatter({"a": (duet(equal(0.01)),) * 5}) == ()
+    tiny = (0.0, 0.0, 0.0, 0.0, 1e-6)
+    assert support_scatter({"a": tuple(duet(equal(size)) for size in tiny)})[0].size == 0.001
+
+
+@pytest.mark.parametrize(
+    ("text", "remark"),
+    [
+        ("", "written: scatter of p95 from what ci-gate's own measurements say to 3.2%"),
+        ("compare: {max_duration: 40s}\n", "written: scatter of p95 from what"),
+        ("compare: {scatter: {p95: 9%, p50: 2%}}\n", "lowered: scatter of p95 from 9.0% to 3.2%"),
+        ("compare:\n  scatter:\n    p95: 1%  # mine\n", "raised: scatter of p95 from 1.0% to 3.2%"),
+    ],
+)
+def test_suggestion__writes_what_starts_differ_by(text, remark):
+    written, remarks = suggest_scatter(text)
+    assert {metric.name: size for metric, size in written.compare.scatter} | {"p50": 0.02} == {
+        "p95": 0.032,
+        "p50": 0.02,
+    }
+    assert "measured in 5 comparisons of equal versions" in written.text
+    assert any(line.startswith(remark) for line in remarks)
+    again, _ = suggest_scatter(text, replaces=False)
+    assert again.compare.scatter == parse_thresholds(again.text, "thresholds.yaml").compare.scatter
+    assert "3.2%" not in again.text
+
+
+def test_suggestion__says_nothing_of_starts_where_none_confirms():
+    written, remarks = suggest_scatter("compare: {confirm: false}\n")
+    assert written.compare.scatter == ()
+    assert not any("scatter" in line for line in remarks)

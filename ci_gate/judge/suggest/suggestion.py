@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 from ci_gate.judge.compare.duet import DuetVerdict
 from ci_gate.judge.suggest.limits import LimitSuggestions, Sources, suggest_limits
 from ci_gate.judge.suggest.measured import MeasuredRun, Runner, choose_runner
-from ci_gate.judge.suggest.tolerances import ToleranceSupport, support_tolerances
+from ci_gate.judge.suggest.tolerances import (
+    ScatterSupport,
+    ToleranceSupport,
+    support_scatter,
+    support_tolerances,
+)
 from ci_gate.thresholds import Scenario, Thresholds, Tolerance
 
 
@@ -49,6 +54,18 @@ class ToleranceSuggestion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScatterSuggestion:
+    """What comparisons of equal versions say of `Compare.scatter`; ``old`` is what the file says, if any.
+
+    ``is_new``: it takes that place.
+    """
+
+    old: float | None
+    support: ScatterSupport
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScenarioSuggestion:
     """What is suggested for one scenario. ``runs`` is how many of its runs were used."""
 
@@ -64,6 +81,7 @@ class Suggestion:
 
     runner: Runner | None
     scenarios: tuple[ScenarioSuggestion, ...]
+    scatter: tuple[ScatterSuggestion, ...]
     unusable: tuple[Unusable, ...]
 
     @property
@@ -95,7 +113,28 @@ def suggest(
                 tolerances=_suggest_tolerances(scenario, duets, replaces=replaces),
             )
         )
-    return Suggestion(runner=runner, scenarios=tuple(scenarios), unusable=evidence.unusable)
+    return Suggestion(
+        runner=runner,
+        scenarios=tuple(scenarios),
+        scatter=tuple(_suggest_scatter(thresholds, evidence, replaces=replaces)),
+        unusable=evidence.unusable,
+    )
+
+
+def _suggest_scatter(
+    thresholds: Thresholds, evidence: Evidence, *, replaces: bool
+) -> Iterator[ScatterSuggestion]:
+    """Of the metrics that some scenario compares; nothing where no second start confirms."""
+    if not thresholds.compare.confirm:
+        return
+    duets = {each.name: evidence.duets.get(each.name, ()) for each in thresholds.scenarios}
+    compared = {tolerance.metric for scenario in thresholds.scenarios for tolerance in scenario.regression}
+    written = dict(thresholds.compare.scatter)
+    for support in support_scatter(duets):
+        if support.metric in compared:
+            old = written.get(support.metric)
+            differs = old is None or _differs(support.size, old)
+            yield ScatterSuggestion(old=old, support=support, is_new=replaces and differs)
 
 
 def _suggest_tolerances(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +19,7 @@ MIN_ROUNDS: Final = 5
 """Comparisons, each with fresh starts of both sides, that a tolerance takes."""
 
 _STEP: Final = 0.01  # a tolerance is written in whole percent
+_FINE_STEP: Final = 0.001  # and a scatter in tenths of one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +58,15 @@ class ToleranceSupport:
     tolerance: float | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScatterSupport:
+    """The standard deviation of what two starts of one version differ by, rounded up, of ``rounds``."""
+
+    metric: Metric
+    rounds: int
+    size: float
+
+
 def list_scatter(duets: Sequence[DuetVerdict]) -> Iterator[QuestionScatter]:
     """One for each question, in the order of the first comparison that asked it."""
     for (endpoint, metric), changes in _group(duets).items():
@@ -72,6 +82,23 @@ def list_scatter(duets: Sequence[DuetVerdict]) -> Iterator[QuestionScatter]:
             deviation=statistics.stdev(change.change for change in changes) if len(changes) > 1 else None,
             detectable=statistics.median(change.mde for change in changes),
         )
+
+
+def support_scatter(duets: Mapping[str, Sequence[DuetVerdict]]) -> tuple[ScatterSupport, ...]:
+    """What two starts of one version differ by, as `Compare.scatter` has it: the most of all scenarios.
+
+    ``duets`` of equal versions are by scenario; of each only what was asked of all requests often enough, and
+    differed at all.
+    """
+    most: dict[Metric, ScatterSupport] = {}
+    for rows in map(list_scatter, duets.values()):
+        for row in rows:
+            if row.endpoint != ALL_ENDPOINTS or row.rounds < MIN_ROUNDS or not row.deviation:
+                continue
+            size = math.ceil(row.deviation / _FINE_STEP - 1e-9) * _FINE_STEP
+            found = ScatterSupport(metric=row.metric, rounds=row.rounds, size=round(size, 6))
+            most[row.metric] = max(most.get(row.metric, found), found, key=lambda each: each.size)
+    return tuple(most.values())
 
 
 def support_tolerances(scenario: Scenario, duets: Sequence[DuetVerdict]) -> tuple[ToleranceSupport, ...]:
