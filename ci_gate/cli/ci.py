@@ -15,8 +15,16 @@ from ci_gate.cli.json_output import format_option, print_outputs, print_verdict
 from ci_gate.cli.options import check_workloads, choose_profile, choose_scenarios, read_thresholds
 from ci_gate.cli.run import thresholds_option
 from ci_gate.errors import EXIT_PASS, BadInputError, GateError, UsageError
-from ci_gate.github.gate_job import demand_of_head, gather, gather_timelines, parse_needs, parse_scenarios
+from ci_gate.github.gate_job import (
+    demand_of_head,
+    gather,
+    gather_timelines,
+    parse_needs,
+    parse_scenarios,
+    plan_confirmations,
+)
 from ci_gate.github.head_environment import take_secrets
+from ci_gate.github.job_plan import SAME_RUNNER, check_confirm_on
 from ci_gate.github.key import DEFAULT_KEY, check_key
 from ci_gate.github.occasion import read_occasion
 from ci_gate.github.plan_job import (
@@ -61,8 +69,11 @@ key_option = click.option(
 )
 @click.option("--context", default=".", help="What the image is built from, as a path from thresholds.yaml.")
 @click.option("--users", default="", help="In each scenario; empty: as thresholds.yaml says.")
+@click.option(
+    "--confirm-on", default=SAME_RUNNER, help="Where what would block is confirmed: checked, nothing else."
+)
 @format_option
-def plan_command(thresholds_file: Path, key: str, *, as_json: bool, **options: str) -> int:
+def plan_command(thresholds_file: Path, key: str, confirm_on: str, *, as_json: bool, **options: str) -> int:
     """Check thresholds.yaml and its locustfiles, and print what to measure as outputs of a job.
 
     Standard output is meant for the file at GITHUB_OUTPUT: matrix and scenarios (JSON lists), profile, base
@@ -73,6 +84,7 @@ def plan_command(thresholds_file: Path, key: str, *, as_json: bool, **options: s
     """
     try:
         check_key(key)
+        check_confirm_on(confirm_on)
         add_secrets()  # a locustfile may read them when it is imported
         outputs = render_outputs(_plan(thresholds_file, **options))
     except GateError as error:
@@ -133,11 +145,30 @@ def _locate(thresholds_file: str, path: str) -> str:
     return posixpath.normpath(posixpath.join(posixpath.dirname(thresholds_file), path))
 
 
+@click.command("reds")
+@click.argument("folder", type=_FOLDER)
+@click.option("--matrix", required=True, help="The jobs that were planned, as a JSON list.")
+@format_option
+def reds_command(folder: Path, matrix: str, *, as_json: bool) -> int:
+    """Print which of the planned jobs left a comparison that a fresh runner is to confirm, as an output.
+
+    By the verdict.json files below FOLDER: matrix=<JSON list>, empty where there is none, for the file at
+    GITHUB_OUTPUT.
+    """
+    output = f"matrix={plan_confirmations(folder, matrix)}"
+    if as_json:
+        print_outputs(output)
+    else:
+        click.echo(output)
+    return EXIT_PASS
+
+
 @click.command("gate")
 @click.argument("folder", type=_FOLDER)
 @click.option("--scenarios", required=True, help="What was planned, as a JSON list.")
 @click.option("--needs", required=True, help="The needs context of this job, as JSON.")
 @click.option("--base", default="", help="The commit whose thresholds.yaml head's is compared with.")
+@click.option("--confirmed", type=_FOLDER, help="What came back from the jobs of `ci-gate confirm`.")
 @click.option(
     "--not-compared", default="", help="Why nothing was measured beside head; empty: nothing to say."
 )
@@ -153,6 +184,7 @@ def gate_command(  # noqa: PLR0913, PLR0917 - one parameter for each option
     scenarios: str,
     needs: str,
     base: str,
+    confirmed: Path | None,
     not_compared: str,
     dockerfile: str,
     context: str,
@@ -167,10 +199,11 @@ def gate_command(  # noqa: PLR0913, PLR0917 - one parameter for each option
 
     It is INVALID where thresholds.yaml has a mistake, where a planned scenario is missing, or a limit of it
     that thresholds.yaml names, or a job that this one needs ended in any other way than success, unless a
-    scenario FAILs.
+    scenario FAILs. With --confirmed, a comparison that was left to a fresh runner is as both starts show it;
+    where no second one came back, the first stands.
     """
     planned = parse_scenarios(scenarios)
-    verdict = gather(folder, planned, parse_needs(needs), not_compared)
+    verdict = gather(folder, planned, parse_needs(needs), not_compared, confirmed)
     verdict = add_mistakes(verdict, parse_problems(problems))
     if dockerfile:
         built = {"dockerfile": dockerfile, "context": context or "."}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import click
@@ -27,7 +29,7 @@ from ci_gate.cli.repeat import find_standing_verdict, find_untouched, name_run, 
 from ci_gate.cli.run import thresholds_option
 from ci_gate.errors import EXIT_PASS, GateError, UsageError
 from ci_gate.github.head_environment import hide_from_head
-from ci_gate.github.job_plan import Asked, choose_beside
+from ci_gate.github.job_plan import FRESH_RUNNER, SAME_RUNNER, Asked, choose_beside
 from ci_gate.github.occasion import read_occasion
 from ci_gate.github.plan_job import explain_lost_base, find_reviewed_base, split_names
 from ci_gate.github.problems import list_problems
@@ -51,7 +53,9 @@ from ci_gate.judge.validity.findings import Finding
 from ci_gate.judge.verdict import Verdict
 from ci_gate.report.files import TIMELINE_FILE, VERDICT_FILE, read_bounded, write_reports, write_verdict
 from ci_gate.report.terminal import render_terminal
+from ci_gate.run.confirming import confirm_red
 from ci_gate.run.judging import judge_folder
+from ci_gate.run.plan import RunOptions
 from ci_gate.run.progress import ProgressPrinter
 from ci_gate.run.scenarios import run_scenarios
 
@@ -59,7 +63,26 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 _EVIDENCE = "evidence"
 _NEVER = "pull_request_target"
 
+Run = Callable[[RunOptions, ProgressPrinter], object]
+
+_decide = click.option(
+    "--decide", is_flag=True, help="End with the verdict's exit code: no `publish` follows."
+)
 _folder = click.option("--folder", type=_FOLDER, required=True, help="What the job's commands hand on.")
+
+
+def _measured(command: Callable[..., int]) -> Callable[..., int]:
+    """With the options that say what is measured beside what."""
+    for option in (
+        click.option("--users", default="", help="In each scenario; empty: as thresholds.yaml says."),
+        click.option("--base-image", default="", help="And base's from this one."),
+        click.option("--image", default="", help="Start the service from this image."),
+        click.option(
+            "--base", default="", help="A revision or URL, or none; empty: what the event merges into."
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 @click.command("review")
@@ -123,11 +146,15 @@ def _reuse(thresholds_file: Path, names: str, profile_name: str, key: str, folde
 @thresholds_option
 @names_option
 @profile_option
-@click.option("--base", default="", help="A revision or URL, or none; empty: what the event merges into.")
-@click.option("--image", default="", help="Start the service from this image.")
-@click.option("--base-image", default="", help="And base's from this one.")
-@click.option("--users", default="", help="In each scenario; empty: as thresholds.yaml says.")
-@click.option("--decide", is_flag=True, help="End with the verdict's exit code: no `publish` follows.")
+@_measured
+@_decide
+@click.option(
+    "--confirm-on",
+    type=click.Choice([SAME_RUNNER, FRESH_RUNNER]),
+    default=SAME_RUNNER,
+    show_default=True,
+    help="Where what would block is started once more: here, or by `ci-gate confirm` in another job.",
+)
 @_folder
 def measure_command(
     thresholds_file: Path,
@@ -137,6 +164,7 @@ def measure_command(
     folder: Path,
     *,
     decide: bool,
+    confirm_on: str,
     **asked: str,
 ) -> int:
     """Measure what `ci-gate review` has read, and write the verdict of the job into --folder.
@@ -146,11 +174,54 @@ def measure_command(
     Ends with 0 whatever the verdict says: `ci-gate publish` decides. Any other exit code is of what kept it
     from measuring.
     """
+
+    def run(options: RunOptions, progress: ProgressPrinter) -> None:
+        run_scenarios(dataclasses.replace(options, confirms_later=confirm_on == FRESH_RUNNER), progress)
+
+    return _measure_in_job(thresholds_file, (names, profile_name, users), asked, folder, run, decide=decide)
+
+
+@click.command("confirm")
+@thresholds_option
+@names_option
+@profile_option
+@_measured
+@_decide
+@_folder
+def confirm_command(
+    thresholds_file: Path,
+    names: str,
+    profile_name: str,
+    users: str,
+    folder: Path,
+    *,
+    decide: bool,
+    **asked: str,
+) -> int:
+    """Start both sides of a comparison that would block once more, for a job on a fresh runner.
+
+    --folder holds what `ci-gate review` has read here, and the evidence of the first start, which `ci-gate
+    measure --confirm-on fresh-runner` has left in another job. The verdict is that of both starts together.
+    """
+    return _measure_in_job(
+        thresholds_file, (names, profile_name, users), asked, folder, confirm_red, decide=decide
+    )
+
+
+def _measure_in_job(
+    thresholds_file: Path,
+    chosen: tuple[str, str, str],
+    asked: Mapping[str, str],
+    folder: Path,
+    run: Run,
+    *,
+    decide: bool,
+) -> int:
     hide_from_head(os.environ)
     add_secrets()
     review = decode_review(read_bounded(folder / REVIEW_FILE, MAX_REVIEW_BYTES))
     try:
-        verdict = _measure(review, thresholds_file, (names, profile_name, users), Asked(**asked), folder)
+        verdict = _measure(review, thresholds_file, chosen, Asked(**asked), folder, run)
     except GateError as error:
         _write_verdict(folder, _make_mistaken(review.file, error))
         raise
@@ -159,7 +230,12 @@ def measure_command(
 
 
 def _measure(
-    review: Review, thresholds_file: Path, chosen: tuple[str, str, str], asked: Asked, folder: Path
+    review: Review,
+    thresholds_file: Path,
+    chosen: tuple[str, str, str],
+    asked: Asked,
+    folder: Path,
+    run: Run,
 ) -> Verdict:
     names, profile_name, users = chosen
     head = demand_head(review)
@@ -180,7 +256,7 @@ def _measure(
         users=read_count(users),
         own_python=False,
     )
-    run_scenarios(options, ProgressPrinter(sys.stderr))
+    run(options, ProgressPrinter(sys.stderr))
     verdict, timeline = judge_folder(options.out, options.thresholds)
     write_reports(options.out, verdict, timeline)
     shutil.copyfile(options.out / TIMELINE_FILE, folder / TIMELINE_FILE)

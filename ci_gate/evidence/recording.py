@@ -65,6 +65,8 @@ TAKEN: Final = "taken"  # behind the name of a recording that was made again, be
 DUET_BASE: Final = "duet-base"
 DUET_HEAD: Final = "duet-head"
 CONFIRM: Final = ("confirm-base", "confirm-head")  # the second start of a comparison that would block
+CONFIRMED_LATER: Final = "it is left to a fresh runner"
+"""Why a second start was not measured, in the failures of a run whose comparison another job confirms."""
 RESET_CHECKS: Final = ("reset-check-1", "reset-check-2")  # after a reset each: do they see the same?
 CODE_BASE: Final = "code-base"  # stacks are sampled under this load, and nothing is judged by it
 CODE_HEAD: Final = "code-head"

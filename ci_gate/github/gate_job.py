@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import msgspec
 from ci_gate.errors import BadInputError, EvidenceError, UsageError
 from ci_gate.github.problems import list_problems, missing_file
 from ci_gate.github.threshold_files import read_side
+from ci_gate.judge.gate.confirmed import list_unconfirmed, take_confirmations
 from ci_gate.judge.gate.lacking import demand_all
 from ci_gate.judge.gate.merging import merge_verdicts
 from ci_gate.judge.gate.mistakes import add_mistakes
@@ -42,11 +44,45 @@ def parse_scenarios(text: str) -> tuple[str, ...]:
         raise UsageError(f"this is no JSON list of scenarios: {error}") from error
 
 
-def gather(folder: Path, scenarios: Sequence[str], jobs: dict[str, str], not_compared: str = "") -> Verdict:
+def gather(
+    folder: Path,
+    scenarios: Sequence[str],
+    jobs: dict[str, str],
+    not_compared: str = "",
+    confirmed: Path | None = None,
+) -> Verdict:
     """The verdict of all verdict.json below ``folder``, which may be missing or empty.
 
-    ``not_compared`` says why head was measured without base; empty where there is nothing to say.
+    ``not_compared`` says why head was measured without base; empty where there is nothing to say. Below
+    ``confirmed``, which may be missing too, are those of the jobs that confirmed what would block; None where
+    no job was to.
     """
+    verdicts, unreadable = _read_verdicts(folder)
+    firsts: list[Verdict] = []
+    if confirmed is not None:
+        firsts, (of_both, unread) = verdicts, _read_verdicts(confirmed)
+        verdicts, unreadable = [*take_confirmations(firsts, of_both)], [*unreadable, *unread]
+    return merge_verdicts(
+        scenarios, verdicts, jobs=jobs, unreadable=unreadable, not_compared=not_compared, replaced=firsts
+    )
+
+
+def plan_confirmations(folder: Path, matrix: str) -> str:
+    """Of the matrix that was planned, as JSON, what is to be confirmed by the verdicts below ``folder``.
+
+    A JSON list; an empty text where nothing is. Raises UsageError for a matrix that is none.
+    """
+    try:
+        jobs = msgspec.json.decode(matrix, type=list[dict[str, str]])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UsageError(f"this is no matrix of jobs: {error}") from error
+    names = {*list_unconfirmed(_read_verdicts(folder)[0])}
+    unconfirmed = [job for job in jobs if job.get("scenario") in names]
+    return json.dumps(unconfirmed) if unconfirmed else ""
+
+
+def _read_verdicts(folder: Path) -> tuple[list[Verdict], list[str]]:
+    """What is below a folder, and why some of it cannot be read."""
     verdicts: list[Verdict] = []
     unreadable: list[str] = []
     for path in sorted(folder.rglob(VERDICT_FILE)):
@@ -54,7 +90,7 @@ def gather(folder: Path, scenarios: Sequence[str], jobs: dict[str, str], not_com
             verdicts.append(decode_verdict(_read(path)))
         except EvidenceError as error:
             unreadable.append(f"{path.relative_to(folder)}: {error}")
-    return merge_verdicts(scenarios, verdicts, jobs=jobs, unreadable=unreadable, not_compared=not_compared)
+    return verdicts, unreadable
 
 
 def demand_of_head(verdict: Verdict, repository: Path, file: str, scenarios: Sequence[str]) -> Verdict:

@@ -7,14 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from ci_gate.errors import UsageError
 from ci_gate.github.plan_job import explain_missing_dockerfile, find_measured_base
 from ci_gate.thresholds import Scenario, Thresholds
 
 NO_BASE: Final = "none"
+SAME_RUNNER: Final = "same-runner"
+FRESH_RUNNER: Final = "fresh-runner"
 _NOT_GIVEN: Final = {
     "image": "no base image was given (the input base-image)",
     "url": "no URL of base was given (the input base)",
 }
+
+
+def check_confirm_on(text: str) -> None:
+    """Raises UsageError for what is neither of the two."""
+    if text not in {SAME_RUNNER, FRESH_RUNNER}:
+        raise UsageError(f"confirm-on is {text!a} (allowed: {SAME_RUNNER}, {FRESH_RUNNER})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,7 +56,8 @@ class RunOptions:
 
     ``base`` is a git revision, an image or a URL to compare with; ``seed`` draws what is left to chance;
     ``options`` are those of the command line that changed ``thresholds``. ``profiles_code``: stacks are
-    sampled always or never; None: where head is worse than base.
+    sampled always or never; None: where head is worse than base. ``confirms_later``: what would block is
+    confirmed by another job (`ci_gate.run.confirming`), not by this run.
     """
 
     thresholds: Thresholds
@@ -71,6 +72,7 @@ class RunOptions:
     processes: int = 1  # of Locust that put the load on head
     options: Mapping[str, str] = dataclasses.field(default_factory=dict)
     profiles_code: bool | None = None
+    confirms_later: bool = False
 
 
 def plan_recording(scenario: Scenario, profile: Profile, workload: Workload, seed: int = 1) -> RecordingPlan:

@@ -12,6 +12,7 @@ from ci_gate.errors import BaseError, GateError, ServiceError
 from ci_gate.evidence.recording import (
     CODE_HEAD,
     CONFIRM,
+    CONFIRMED_LATER,
     DUET_BASE,
     DUET_HEAD,
     HEAD,
@@ -53,13 +54,7 @@ def run_scenarios(options: RunOptions, progress: ProgressPrinter) -> RunInfo:
     failures: dict[str, str] = {}
     ended_by: BaseException | None = None
     try:
-        with contextlib.ExitStack() as stack:
-            watchdog = stack.enter_context(Watchdog())
-            needs = stack.enter_context(NeedsAround(watchdog))
-            base = _open_base(stack, options, watchdog)
-            session = Session(
-                options=options, info=info, watchdog=watchdog, needs=needs, progress=progress, base=base
-            )
+        with open_session(options, info, progress) as session:
             for scenario in options.scenarios:
                 _run_scenario(session, scenario, failures)
     except BaseException as error:
@@ -70,6 +65,18 @@ def run_scenarios(options: RunOptions, progress: ProgressPrinter) -> RunInfo:
         info = end_run(info, failures, ended_by)
         write_json(options.out / "run.json", info)
     return info
+
+
+@contextlib.contextmanager
+def open_session(options: RunOptions, info: RunInfo, progress: ProgressPrinter) -> Iterator[Session]:
+    """What every measurement of the run ``info`` shares. Leaving it ends all that was started."""
+    with contextlib.ExitStack() as stack:
+        watchdog = stack.enter_context(Watchdog())
+        needs = stack.enter_context(NeedsAround(watchdog))
+        base = _open_base(stack, options, watchdog)
+        yield Session(
+            options=options, info=info, watchdog=watchdog, needs=needs, progress=progress, base=base
+        )
 
 
 def _open_base(
@@ -184,17 +191,19 @@ def _follow_red(
     is_confirmed, wanted = CONFIRM[0] in plans, options.profiles_code
     samples = CODE_HEAD in plans and wanted is not False
     red = find() if is_confirmed or (samples and wanted is None) else None
-    if red and is_confirmed:
-        _start_again(session, scenario, base, plans, failures, red.duration_s)
+    if red and is_confirmed and options.confirms_later:
+        failures[duet_name(scenario.name, is_second=True)] = CONFIRMED_LATER
+    elif red and is_confirmed:
+        start_again(session, scenario, base, plans, failures, red.duration_s)
         red = find() if samples and wanted is None else None
     if samples and (wanted or red):
         sample_code(session, scenario, functools.partial(_started_side, session, base), failures)
 
 
-def _start_again(
+def start_again(
     session: Session,
     scenario: Scenario,
-    base: BaseVersion,
+    base: BaseVersion | BaseError,
     plans: Mapping[str, RecordingPlan],
     failures: dict[str, str],
     lasts_s: float,
@@ -205,6 +214,7 @@ def _start_again(
     """
     session.progress.say("  head is worse than base allows: both are started and compared once more")
     try:
+        base = _require_base(base, None)
         run_duet(session, scenario, base, (plans[CONFIRM[0]], plans[CONFIRM[1]]), lasts_s)
     except (BaseError, ServiceError) as error:
         failures[duet_name(scenario.name, is_second=True)] = str(error)

@@ -8,7 +8,14 @@ from click.testing import CliRunner
 
 from ci_gate.cli.ci import gate_command
 from ci_gate.errors import Problem, UsageError
-from ci_gate.github.gate_job import gather, gather_timelines, parse_needs, parse_scenarios
+from ci_gate.evidence.recording import CONFIRMED_LATER
+from ci_gate.github.gate_job import (
+    gather,
+    gather_timelines,
+    parse_needs,
+    parse_scenarios,
+    plan_confirmations,
+)
 from ci_gate.github.problems import parse_problems, render_problems
 from ci_gate.judge.occasion import Occasion
 from ci_gate.judge.timeline.run_timeline import (
@@ -20,7 +27,7 @@ from ci_gate.judge.timeline.run_timeline import (
 )
 from ci_gate.judge.verdict import MAX_VERDICT_BYTES, decode_verdict, encode_verdict
 from tests.github.repositories import THRESHOLDS, run_verdict
-from tests.report.verdicts import scenario, verdict
+from tests.report.verdicts import change, confirm, duet, scenario, verdict
 
 WELL = {"scenario": "success"}
 NEEDS = json.dumps(
@@ -62,6 +69,57 @@ def test_gather__says_why_nothing_was_compared_and_changes_no_verdict(tmp_path):
     assert (merged.outcome, merged.blocks) == ("PASS", False)
     assert [(finding.code, finding.severity) for finding in merged.findings] == [("nothing-compared", "info")]
     assert "base c0ffee has no Dockerfile" in merged.findings[0].message
+
+
+def write_red(folder, name, compared):
+    path = folder / f"verdict-{name}" / "verdict.json"
+    path.parent.mkdir(parents=True)
+    one = scenario(name, outcome=compared.outcome, comparison=compared)
+    path.write_bytes(encode_verdict(verdict(one, outcome=compared.outcome)))
+
+
+FAILED = duet(change(size=0.3), outcome="FAIL")
+LEFT = confirm(FAILED, failure=CONFIRMED_LATER)
+UNCLEAR = confirm(
+    duet(change(size=0.1, outcome="INCONCLUSIVE"), outcome="INCONCLUSIVE"), ("all", "p95", 0.3, -0.1)
+)
+OF_REDS = {"scenario": "failure", "reds": "success", "confirm": "success"}
+
+
+def test_gather__a_red_that_a_fresh_runner_did_not_confirm_blocks_no_more(tmp_path):
+    write_red(tmp_path / "in", "a", LEFT)
+    write(tmp_path / "in", "b")
+    write_red(tmp_path / "confirmed", "a", UNCLEAR)
+    merged = gather(tmp_path / "in", ["a", "b"], OF_REDS, confirmed=tmp_path / "confirmed")
+    assert (merged.outcome, merged.blocks) == ("INCONCLUSIVE", False)
+
+
+@pytest.mark.parametrize(("content", "outcome"), [(None, "FAIL"), (b"{}", "FAIL")])
+def test_gather__a_red_whose_confirmation_is_missing_or_damaged_stands(tmp_path, content, outcome):
+    write_red(tmp_path / "in", "a", LEFT)
+    write_red(tmp_path / "confirmed", "a", UNCLEAR)
+    file = tmp_path / "confirmed" / "verdict-a" / "verdict.json"
+    file.unlink() if content is None else file.write_bytes(content)
+    merged = gather(tmp_path / "in", ["a"], OF_REDS, confirmed=tmp_path / "confirmed")
+    assert (merged.outcome, merged.exit_code) == (outcome, 1)
+
+
+def test_gather__reads_no_confirmation_where_none_was_asked_for(tmp_path):
+    """Else head's code could leave one: the input of the workflow decides."""
+    write_red(tmp_path / "in", "a", LEFT)
+    write_red(tmp_path / "confirmed", "a", UNCLEAR)
+    assert gather(tmp_path / "in", ["a"], OF_REDS).outcome == "FAIL"
+
+
+def test_confirmations__are_those_jobs_of_the_plan_that_left_one(tmp_path):
+    matrix = json.dumps([{"scenario": name, "base": "c0ffee"} for name in ("a", "b", "c")])
+    write_red(tmp_path, "a", LEFT)
+    write_red(tmp_path, "b", FAILED)
+    write_red(tmp_path, "unplanned", LEFT)
+    assert json.loads(plan_confirmations(tmp_path, matrix)) == [{"scenario": "a", "base": "c0ffee"}]
+    assert plan_confirmations(tmp_path / "missing", matrix) == ""
+    with pytest.raises(UsageError, match="no matrix of jobs"):
+        plan_confirmations(tmp_path, "{}")
 
 
 def write_timeline(folder, name):

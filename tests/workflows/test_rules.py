@@ -116,11 +116,38 @@ def test_gate__runs_for_whatever_may_change_a_verdict_without_a_commit():
 def test_measuring__is_skipped_only_where_a_verdict_is_taken_again():
     jobs = WORKFLOWS["load-gate"]["jobs"]
     assert "if" not in jobs["plan"]
-    for job in {*jobs} - {"plan", "gate"}:
+    for job in {*jobs} - {"plan", "gate", "reds", "confirm"}:
         assert jobs[job]["if"] == "needs.plan.outputs.reused == ''"
     steps = {step["name"]: step for step in jobs["gate"]["steps"]}
     assert steps["Make one verdict of all"]["if"] == "needs.plan.outputs.reused == ''"
     assert steps["Take it again"]["if"] == "needs.plan.outputs.reused != ''"
+
+
+def test_confirming__is_paid_for_by_runs_that_are_red_alone():
+    """Whether it is done is said by the caller's input, never by what head's code has printed."""
+    reds, confirm = GATE_JOBS["reds"], GATE_JOBS["confirm"]
+    asked = "inputs.confirm-on == 'fresh-runner'"
+    assert reds["if"] == f"${{{{ !cancelled() && {asked} && needs.scenario.result == 'failure' }}}}"
+    assert reds["permissions"] == {}
+    assert confirm["if"] == "${{ !cancelled() && needs.reds.outputs.matrix != '' }}"
+    assert "needs.reds.outputs.matrix" in confirm["strategy"]["matrix"]["include"]
+    steps = {step["name"]: step for step in GATE_JOBS["gate"]["steps"]}
+    assert steps["Download what was confirmed"]["if"] == asked
+    decides = steps["Make one verdict of all"]
+    assert decides["env"]["CONFIRM_ON"] == "${{ inputs.confirm-on }}"
+    assert 'if [ "$CONFIRM_ON" = fresh-runner ]; then confirmed=(--confirmed' in decides["run"]
+
+
+def test_confirming__has_the_job_that_measures_again_on_a_machine_of_its_own():
+    scenario, confirm = GATE_JOBS["scenario"], GATE_JOBS["confirm"]
+    for key in ("runs-on", "timeout-minutes", "permissions", "services", "env"):
+        assert confirm[key] == scenario[key]
+    until = [step["name"] for step in scenario["steps"]].index("Measure and judge")
+    assert confirm["steps"][:until] == scenario["steps"][:until]
+    download, measure = confirm["steps"][until : until + 2]
+    assert download["with"]["name"] == "${{ inputs.key }}~evidence~${{ matrix.scenario }}"
+    of_scenario = scenario["steps"][until]["run"].replace(' --confirm-on "$CONFIRM_ON"', "")
+    assert measure["run"] == of_scenario.replace('ci-gate" measure', 'ci-gate" confirm')
 
 
 def test_token__is_not_seen_by_heads_code():
@@ -213,6 +240,8 @@ def test_own_code__is_had_from_github_at_the_commit_of_the_workflow():
         "plan": 1,
         "image": 0,
         "scenario": 1,
+        "reds": 1,
+        "confirm": 1,
         "gate": 1,
     }
     for job in GATE_JOBS.values():
@@ -236,7 +265,11 @@ def test_secret__is_seen_by_the_steps_that_run_heads_code_alone():
         for step in content["steps"]
         if "secrets." in str(step)
     ]
-    assert seen == [("plan", "Check thresholds.yaml, and plan"), ("scenario", "Measure and judge")]
+    assert seen == [
+        ("plan", "Check thresholds.yaml, and plan"),
+        ("scenario", "Measure and judge"),
+        ("confirm", "Start both sides once more, and judge both starts"),
+    ]
     assert "secrets" not in str([{**job, "steps": ()} for job in GATE_JOBS.values()])
 
 

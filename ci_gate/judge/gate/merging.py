@@ -13,6 +13,10 @@ from ci_gate.judge.verdict import VERDICT_SCHEMA, ScenarioVerdict, Verdict
 from ci_gate.thresholds import DEFAULT_FILE
 
 _SUCCESS: Final = "success"
+_MEASURING: Final = frozenset({"scenario", "confirm"})  # jobs that end as their own verdict does
+_OF_REDS: Final = frozenset(
+    {"reds", "confirm"}
+)  # jobs that are skipped where no comparison is to be confirmed
 NOT_MEASURED: Final = "not-measured"
 NOTHING_COMPARED: Final = "nothing-compared"
 
@@ -24,16 +28,19 @@ def merge_verdicts(
     jobs: Mapping[str, str],
     unreadable: Sequence[str] = (),
     not_compared: str = "",
+    replaced: Sequence[Verdict] = (),
 ) -> Verdict:
     """The verdict on all ``scenarios``, which is PASS only if nothing at all is missing.
 
     ``jobs`` maps each job that all this needs to how it ended; only ``success`` is success, for a skipped or
-    cancelled job proves nothing. A job that failed because its own verdict blocks is explained by that.
-    ``unreadable`` says what came back and is no verdict, ``not_compared`` why head was measured alone.
+    cancelled job proves nothing. A job that failed because its own verdict blocks is explained by that, also
+    where it is one of ``replaced``, which others stand for now. That no comparison was confirmed needs no
+    excuse: without it the first start stands. ``unreadable`` says what came back and is no verdict,
+    ``not_compared`` why head was measured alone.
     """
     merged = tuple(_find_scenario(name, verdicts) for name in scenarios)
     findings = (
-        *_find_problems(scenarios, verdicts, jobs, unreadable),
+        *_find_problems(scenarios, verdicts, jobs, unreadable, explaining=(*verdicts, *replaced)),
         # What a job left out is true of it alone, not of all together.
         *(each for verdict in verdicts for each in verdict.findings if each.code != LEFT_OUT),
         *([_note_not_compared(not_compared)] if not_compared else ()),
@@ -86,13 +93,20 @@ def _find_scenario(name: str, verdicts: Sequence[Verdict]) -> ScenarioVerdict:
 
 
 def _find_problems(
-    scenarios: Sequence[str], verdicts: Sequence[Verdict], jobs: Mapping[str, str], unreadable: Sequence[str]
+    scenarios: Sequence[str],
+    verdicts: Sequence[Verdict],
+    jobs: Mapping[str, str],
+    unreadable: Sequence[str],
+    *,
+    explaining: Sequence[Verdict],
 ) -> Iterator[Finding]:
     if not scenarios:
         yield _make_invalid("nothing-measured", "no scenario was planned", "see the log of the plan job")
-    is_explained = any(verdict.blocks for verdict in verdicts)
+    is_explained = any(verdict.blocks for verdict in explaining)
     for job, result in jobs.items():
-        if result != _SUCCESS and not (is_explained and result == "failure" and job == "scenario"):
+        is_blocked = is_explained and result == "failure" and job in _MEASURING
+        is_needless = result == "skipped" and job in _OF_REDS
+        if result != _SUCCESS and not (is_blocked or is_needless):
             yield _make_invalid("job-not-successful", f"the job {job} ended as {result}", "see its log")
     for what in unreadable:
         yield _make_invalid("verdict-unreadable", what, "see the log of the scenario's job")

@@ -1,0 +1,129 @@
+"""The second start by another job: only beside the evidence of the very run that it confirms."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import shutil
+
+import msgspec
+import pytest
+
+from ci_gate.cli.options import make_options, read_thresholds
+from ci_gate.errors import EvidenceError, UsageError
+from ci_gate.evidence.recording import CONFIRM, CONFIRMED_LATER, read_run, write_json
+from ci_gate.judge.verdict import decode_verdict
+from ci_gate.run.confirming import confirm_red
+from ci_gate.run.plan import plan_run
+from ci_gate.run.progress import ProgressPrinter
+from tests.conftest import LONG
+from tests.run.duets import list_started, make_versions
+
+ASKED = {"visits/confirm": CONFIRMED_LATER}
+
+
+@pytest.fixture
+def first(repository, tmp_path):
+    """Options of a comparison, and the folder in which its first start has left run.json."""
+    make_versions(repository)
+    thresholds = read_thresholds(repository.thresholds)
+    options = make_options(thresholds, (), "pull_request", base="HEAD", out=tmp_path / "out")
+    options.out.mkdir()
+    write_json(options.out / "run.json", msgspec.structs.replace(plan_run(options), failures=ASKED))
+    return dataclasses.replace(options, seed=options.seed + 1)  # each job draws one of its own
+
+
+def change_run(run, **values):
+    info = read_run(run.out)
+    write_json(run.out / "run.json", msgspec.structs.replace(info, **values))
+
+
+def change_plans(options, **values):
+    plans = read_run(options.out).recordings
+    changed = [
+        msgspec.structs.replace(plan, **values) if plan.recording in CONFIRM else plan for plan in plans
+    ]
+    change_run(options, recordings=tuple(changed))
+
+
+@pytest.mark.parametrize(
+    ("change", "differs"),
+    [
+        (lambda options: change_run(options, git={"head": "f" * 40}), "commit"),
+        (lambda options: change_run(options, profile="full"), "profile"),
+        (lambda options: change_run(options, thresholds_text="schema: 1"), "thresholds.yaml"),
+        (lambda options: change_run(options, options={"users": "1"}), "options"),
+        (lambda options: change_plans(options, duration_s=1.0), "plan"),
+        (lambda options: change_plans(options, users={"Visitor": 1}), "plan"),
+        (lambda options: change_run(options, recordings=()), "plan"),
+    ],
+)
+def test_evidence__of_another_run_is_refused(first, change, differs):
+    """What ran head's code has written it."""
+    change(first)
+    with pytest.raises(EvidenceError, match=f"another run: it differs in .*{differs}"):
+        confirm_red(first, ProgressPrinter(io.StringIO()))
+
+
+def test_evidence__in_which_nothing_is_left_to_be_confirmed(first):
+    change_run(first, failures={})
+    with pytest.raises(UsageError, match="nothing of visits is left"):
+        confirm_red(first, ProgressPrinter(io.StringIO()))
+
+
+def test_evidence__that_does_not_block(first):
+    with pytest.raises(UsageError, match="does not block"):
+        confirm_red(first, ProgressPrinter(io.StringIO()))
+
+
+def test_evidence__that_brings_a_second_start_along_is_refused(first):
+    (first.out / "visits" / CONFIRM[1]).mkdir(parents=True)
+    with pytest.raises(EvidenceError, match="second start is there already"):
+        confirm_red(first, ProgressPrinter(io.StringIO()))
+
+
+def gate(call, folder, first, confirmed):
+    """The exit code and the verdict of the last job."""
+    needs = {"plan": "success", "scenario": "failure", "reds": "success", "confirm": "failure"}
+    for name, job in (("firsts", first), ("confirmed", confirmed)):
+        (folder / name / "visits").mkdir(parents=True)
+        shutil.copy(job / "verdict.json", folder / name / "visits")
+    code, out, _ = call(
+        *("gate", folder / "firsts", "--confirmed", folder / "confirmed", "--scenarios", '["visits"]'),
+        *("--needs", json.dumps({job: {"result": result} for job, result in needs.items()})),
+        *("--out", folder / "verdict.json"),
+    )
+    return code, decode_verdict((folder / "verdict.json").read_bytes()), out
+
+
+@LONG
+@pytest.mark.slow
+def test_red__is_confirmed_by_another_job(repository, call, tmp_path, monkeypatch):
+    """Two jobs with a folder of their own each, and the gate: as load-gate.yml runs them."""
+    write = make_versions(repository)
+    write(0.013)
+    monkeypatch.chdir(repository.folder)
+    first, fresh = tmp_path / "first", tmp_path / "fresh"
+    measured = ("--base", "HEAD", "--decide")
+    assert call("review", "--folder", first)[0] == 0
+    code, _, log = call("measure", "--folder", first, *measured, "--confirm-on", "fresh-runner")
+    assert code == 1, log
+    assert [*list_started(first / "evidence", "confirm")] == []
+    code, out, _ = call("reds", first, "--matrix", '[{"scenario": "visits", "base": "x"}]')
+    assert (code, out) == (0, 'matrix=[{"scenario": "visits", "base": "x"}]\n')
+    assert call("review", "--folder", fresh)[0] == 0
+    shutil.copytree(first / "evidence", fresh / "evidence")
+    code, table, log = call("confirm", "--folder", fresh, *measured)
+    assert code == 1, log
+    assert "confirmed on a second start" in table
+    of_first, of_second = (list_started(fresh / "evidence", kind) for kind in ("duet", "confirm"))
+    assert [name.split("-")[1] for name in of_second] == [name.split("-")[1] for name in of_first[::-1]]
+    code, verdict, out = gate(call, tmp_path, first, fresh)
+    (judged,) = verdict.scenarios
+    assert (code, verdict.outcome, judged.comparison.is_confirmed, verdict.findings) == (
+        1,
+        "FAIL",
+        True,
+        (),
+    ), out
