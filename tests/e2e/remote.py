@@ -69,6 +69,7 @@ class Remote:
             ".github/workflows/load-gate.yml",
             r"^( +)fail-fast: false$",
             r"\1fail-fast: false\n\1max-parallel: 1",
+            times=2,  # the jobs scenario and confirm
         )
         self.edit(OWN, r"^( +)postgres: .*$", rf"\1postgres: {images.postgres}")
         self.edit(OWN, r"^( +)redis: .*$", rf"\1redis: {images.redis}")
@@ -80,11 +81,11 @@ class Remote:
         self.base = self.commit("Base")
         self.actions = {f"octo-org/ci-gate@{'1' * 40}": self.checkout}
 
-    def edit(self, path: str, old: str, new: str) -> None:
-        """Replace what the regular expression ``old`` finds, which must be there once."""
+    def edit(self, path: str, old: str, new: str, *, times: int = 1) -> None:
+        """Replace what the regular expression ``old`` finds, which must be there so many times."""
         file = self.checkout / path
         text, found = re.subn(old, new, file.read_text(), flags=re.MULTILINE)
-        assert found == 1, f"{path}: {old} found {found} times"
+        assert found == times, f"{path}: {old} found {found} times"
         file.write_text(text)
 
     def commit(self, message: str) -> str:
