@@ -17,6 +17,7 @@ from pathlib import Path
 import docker
 import psutil
 import psycopg
+import redis
 
 from benchmarks.diagnoses.documents import REPOSITORY, SERVED, SERVICE, Place
 from tests.images import build, python_image
@@ -26,14 +27,15 @@ SIDES = ("head", "base")
 TOOLS = ("gunicorn==23.0.0", "uvicorn==0.35.0", "starlette==0.47.3", "psycopg[binary,pool]==3.2.9")
 REFERENCE_TAG = "ci-gate-benchmark-reference"
 LEAK_TAG = "ci-gate-benchmark-leak"
-ITEMS = (
-    "DROP TABLE IF EXISTS items",
+TEMPLATE = "seeded"
+TABLES = (
+    "CREATE EXTENSION pg_stat_statements",
     "CREATE TABLE items (id int, name text)",
     "INSERT INTO items SELECT number, 'name' FROM generate_series(0, 59999) AS number",
     "CREATE INDEX items_id ON items (id)",
-    "ANALYZE items",
-    "SELECT pg_stat_statements_reset()",
+    "ANALYZE",
 )
+RESET_TIMEOUT_S = 180
 
 
 @contextmanager
@@ -43,10 +45,10 @@ def running_place(*, with_engine: bool, seconds: float) -> Iterator[Place]:
     with (
         tempfile.TemporaryDirectory() as name,
         running_postgres(Path(name), gateway=gateway) as url,
-        running_redis(Path(name), gateway=gateway) as redis,
+        running_redis(Path(name), gateway=gateway) as redis_url,
     ):
-        make_databases(url)
-        place = Place(postgres=server_of(url), redis=redis, tools=install_tools(), seconds=seconds)
+        make_template(server_of(url), redis_url)
+        place = Place(postgres=server_of(url), redis=redis_url, tools=install_tools(), seconds=seconds)
         if with_engine:
             place = replace(place, image=build_reference(), leak_image=build_leak())
         yield place
@@ -59,7 +61,7 @@ def with_few_connections(place: Place, number: int) -> Iterator[Place]:
         tempfile.TemporaryDirectory() as name,
         running_postgres(Path(name), max_connections=number) as url,
     ):
-        make_databases(url)
+        make_template(server_of(url), place.redis)
         yield replace(place, postgres=server_of(url))
 
 
@@ -68,24 +70,30 @@ def server_of(url: str) -> str:
     return url.rpartition("/")[0]
 
 
-def make_databases(url: str) -> None:
-    """One for each side, with the statistics of statements."""
-    for side in SIDES:
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {side}")
-        with psycopg.connect(f"{server_of(url)}/{side}", autocommit=True) as connection:
-            connection.execute("CREATE EXTENSION pg_stat_statements")
+def make_template(postgres: str, redis_url: str) -> None:
+    """The database that each run's are copies of: the tables of both services as they are at first."""
+    with psycopg.connect(f"{postgres}/postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {TEMPLATE}")
+    url = f"{postgres}/{TEMPLATE}"
+    env = {**os.environ, "DATABASE_URL": url, "REDIS_URL": redis_url}
+    subprocess.run([*SERVICE, "reset"], env=env, cwd=REPOSITORY, check=True, timeout=RESET_TIMEOUT_S)
+    with psycopg.connect(url, autocommit=True) as connection:
+        for statement in TABLES:
+            connection.execute(statement)
 
 
 def reset_databases(place: Place, head_statement: str) -> None:
-    """The tables of both services as they are at first, and no statement counted."""
-    for side in SIDES:
-        url = f"{place.postgres}/{side}"
-        env = {**os.environ, "DATABASE_URL": url, "REDIS_URL": place.redis}
-        subprocess.run([*SERVICE, "reset"], env=env, cwd=REPOSITORY, check=True, timeout=60)
-        with psycopg.connect(url, autocommit=True) as connection:
-            for statement in (*ITEMS, *filter(None, [head_statement if side == "head" else ""])):
-                connection.execute(statement)
+    """A new database for each side, whoever still uses the old one; and an empty Redis."""
+    with psycopg.connect(f"{place.postgres}/postgres", autocommit=True) as connection:
+        for side in SIDES:
+            connection.execute(f"DROP DATABASE IF EXISTS {side} WITH (FORCE)")
+            connection.execute(f"CREATE DATABASE {side} TEMPLATE {TEMPLATE}")
+    with psycopg.connect(f"{place.postgres}/head", autocommit=True) as connection:
+        connection.execute("SELECT pg_stat_statements_reset()")
+        if head_statement:
+            connection.execute(head_statement)
+    with redis.Redis.from_url(place.redis) as client:
+        client.flushall()
 
 
 def install_tools() -> Path:

@@ -243,6 +243,18 @@ REPLY_AND_LOAD_PROOFS = (
         "and sent 200",
         f"{SHORT}least ShopUser 50/s\n10 GET /queue 0 29000ms never ramp\n100 GET /items 200 5ms",
     ),
+    Proof(  # nine users go on; the tenth asked before the phase, and got no reply until after it
+        "users-waiting",
+        f"{SHORT}1 GET /items 200 35000ms ramp\n500 GET /items 200 50ms",
+        "1 of 10 ShopUser waited for one reply all the steady phase, so what was measured is the load of 9",
+        f"{SHORT}1 GET /items 200 19000ms ramp\n500 GET /items 200 50ms",
+    ),
+    Proof(
+        "users-waiting",
+        f"{SHORT}4 GET /items 0 39000ms never ramp\n500 GET /items 200 50ms",
+        "4 of 10 ShopUser waited",
+        f"{SHORT}arrivals 50/s\n4 GET /items 0 29000ms never\n1000 GET /items 200 5ms",
+    ),
     Proof(
         "arrivals-unsent",
         f"{SHORT}arrivals 50/s\n999 GET /items 200 5ms\n1 (not sent) 0 90ms never",

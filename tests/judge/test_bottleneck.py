@@ -354,6 +354,46 @@ def test_failing_replies__that_are_most_come_before_what_is_slow():
     assert codes(diagnose_head(slow)) == ["failing-replies", "connection-pool"]
 
 
+def make_late(status, time_ms, **words):
+    """Of 41 requests 34 fail, each after so long."""
+    rows = [make_rows(2, [20.0] * 7), make_rows(3, [time_ms] * 34, status=status)]
+    return make_evidence(**{"pool": None, "rows": np.concatenate(rows), **words})
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "first"),
+    [
+        # a queue of two sync workers: nobody of those who came in the steady phase was served in it
+        (0, {"queue": 962.8}, "listen-queue"),
+        (503, {"database": {**IDLE_DATABASE, "waiting_lock": 20}}, "lock-contention"),
+        (503, {}, None),  # no place for the wait
+    ],
+)
+def test_failing_replies__that_came_late_stand_below_what_they_waited_for(status, words, first):
+    found = codes(diagnose_head(make_late(status, 5010.0, **words), is_slow=False))
+    assert (found[0], found[-1]) == (first or "failing-replies", "failing-replies")
+    assert "unknown" not in found
+    quick = codes(diagnose_head(make_late(status, 15.0, **words), is_slow=False))
+    assert quick[0] == "failing-replies"
+
+
+def test_n_plus_one__whose_requests_wait_until_they_are_refused_is_named_before_that():
+    """Recorded: 503 after 5 s from a pool that nothing shows, 34 of 41 requests, and a busy machine."""
+
+    def send(calls, oid):
+        database = {
+            **IDLE_DATABASE,
+            "statement_calls": 100 * calls,
+            "server_started_s": 9.0,
+            "database_oid": oid,
+        }
+        return make_evidence(database=database, pool=None)
+
+    others = {DUET_BASE: send(3, 1), DUET_HEAD: send(60, 2)}
+    diagnosis = diagnose_head(make_late(503, 5010.0), others=others, is_slow=False)
+    assert codes(diagnosis) == ["n-plus-one", "failing-replies"]
+
+
 def test_failing_replies__are_the_pools_where_it_timed_out():
     rows = make_replies(600, 503).samples
     pool = {**FULL_POOL, "pool_timeouts": 55}

@@ -24,6 +24,7 @@ from ci_gate.judge.diagnosis.causes import (
 from ci_gate.judge.diagnosis.connections import find_full_connections
 from ci_gate.judge.diagnosis.describe_resources import describe_most_called, describe_slowest
 from ci_gate.judge.diagnosis.failures import (
+    Failures,
     find_endings,
     find_failing,
     find_full_memory,
@@ -36,7 +37,7 @@ from ci_gate.judge.diagnosis.occupancy import locate
 from ci_gate.judge.diagnosis.saturation import MIN_SHARE, find_cpu_limit, is_listen_queue_overflowing
 from ci_gate.judge.diagnosis.statement_growth import StatementGrowth, find_grown, find_statement_growth
 from ci_gate.judge.diagnosis.statements import count_statements, make_n_plus_one, subtract_first
-from ci_gate.judge.diagnosis.unplaced import explain_unplaced
+from ci_gate.judge.diagnosis.unplaced import explain_unplaced, select_placed
 from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.steady import ClassifiedRecording
@@ -125,14 +126,19 @@ def diagnose(circumstances: ScenarioContext, recordings: Mapping[str, Classified
     head = classified.recording
     usage = observe_steady(classified, circumstances.host_cores, circumstances.offered_per_s)
     endings = tuple(find_endings(head)) or tuple(find_unmeasured(circumstances.failure))
-    failures = () if endings else _find_failures(circumstances.scenario, classified)
-    hindering = [cause for cause in failures if (cause.share or 0.0) >= MAX_REPLIES]
+    failed = select_failures(classified)
+    failures = () if endings else _find_failures(circumstances.scenario, failed, head)
+    hindering = tuple(cause for cause in failures if (cause.share or 0.0) >= MAX_REPLIES)
+    are_late = bool(hindering) and failed.are_late
     is_slow = circumstances.is_too_slow or usage.is_stuck
-    is_too_slow = is_slow and not hindering and not endings
+    speed_counts = not endings and (not hindering or are_late)
     grown = find_grown(recordings)
-    explains = is_too_slow or (circumstances.sends_more and not hindering and not endings)
+    explains = speed_counts and (is_slow or are_late or circumstances.sends_more)
     growths = tuple(find_statement_growth(grown, recordings[DUET_HEAD])) if grown and explains else ()
+    is_too_slow = speed_counts and (is_slow or are_late)
     waits = tuple(_find_waits(usage, head, recordings, grown, growths, is_too_slow=is_too_slow))
+    if are_late:  # a wait for nothing that was observed says less than how the replies failed
+        waits = select_placed(waits)
     explained, waits = explain_unplaced(waits, classified, usage, recordings)
     others = [cause for cause in failures if cause not in hindering]
     ranked = sorted((*waits, *others), key=lambda cause: -math.inf if cause.share is None else -cause.share)
@@ -141,18 +147,18 @@ def diagnose(circumstances: ScenarioContext, recordings: Mapping[str, Classified
             *endings,
             *find_full_memory(head, usage, circumstances.memory_bytes),
             *(find_full_connections(usage) if is_slow or failures else ()),
-            *hindering,
+            *(() if are_late and waits else hindering),
             *explained,
             *ranked,
+            *(hindering if are_late and waits else ()),
         ),
         unknown=() if endings else tuple(_name_unobserved(usage)),
         statements=grown,
     )
 
 
-def _find_failures(scenario: Scenario, head: ClassifiedRecording) -> tuple[Cause, ...]:
-    failures = select_failures(head)
-    return (*find_throttling(failures), *find_failing(scenario, failures, head.recording))
+def _find_failures(scenario: Scenario, failures: Failures, head: Recording) -> tuple[Cause, ...]:
+    return (*find_throttling(failures), *find_failing(scenario, failures, head))
 
 
 def _find_waits(

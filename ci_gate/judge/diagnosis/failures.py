@@ -21,6 +21,8 @@ from ci_gate.judge.summary import describe_statuses
 from ci_gate.thresholds import ALL_ENDPOINTS, FAILURES, SUCCESSES, Scenario
 from ci_gate.wording import count, format_number
 
+MIN_LATE_S: Final = 1.0
+"""Half of the failures took so long or longer: what they waited for may explain them."""
 _NEAR_LIMIT: Final = 0.95
 _MAX_NAMED: Final = 3
 _MAJORITY: Final = 0.5
@@ -72,6 +74,12 @@ class Failures:
     def share(self, rows: NDArray[np.bool_]) -> float:
         """Of all requests."""
         return int(rows.sum()) / max(int(self.requests.sum()), 1)
+
+    @property
+    def are_late(self) -> bool:
+        """They came after a long wait, or did not come at all."""
+        times_ms = self.samples["response_ms"]
+        return len(times_ms) > 0 and float(np.median(times_ms)) >= 1000 * MIN_LATE_S
 
 
 def select_failures(classified: ClassifiedRecording) -> Failures:

@@ -19,6 +19,11 @@ _UNPLACED: Final = frozenset({UNKNOWN, "slow-dependency"})
 Causes = tuple[Cause, ...]
 
 
+def select_placed(waits: Causes) -> Causes:
+    """Those of something that was observed."""
+    return tuple(cause for cause in waits if cause.code not in _UNPLACED)
+
+
 def explain_unplaced(
     waits: Causes,
     head: ClassifiedRecording,
@@ -30,7 +35,7 @@ def explain_unplaced(
     There are no such causes where ``waits`` has a place for the time, or is empty; then it gets what the
     endpoints show.
     """
-    if not waits or any(cause.code not in _UNPLACED for cause in waits):
+    if not waits or select_placed(waits):
         return (), waits
     if stall := tuple(make_stall(head, usage)):
         return stall, _take_off(stall[0], waits)

@@ -28,6 +28,7 @@ _BUSY_HOST_PERCENT: Final = 95.0
 _MIN_RATIO: Final = 0.9
 _MAX_RATIO: Final = 1.1
 _DEVIATIONS: Final = 4.0
+_MAX_WAITING: Final = 0.1
 
 
 def _find_busy_generator(rule_input: RuleInput) -> Iterator[Violation]:
@@ -103,6 +104,19 @@ def _time_in_flight(rule_input: RuleInput, user_class: str) -> float:
     return float(np.maximum(until_s - np.maximum(samples["start_s"], begin_s), 0.0).sum())
 
 
+def _find_waiting_users(rule_input: RuleInput) -> Iterator[Violation]:
+    """Users who wait for one reply from before the phase until after it: no figure holds that request."""
+    samples, steady = rule_input.recording.samples, rule_input.steady
+    ends_s = samples["start_s"] + samples["response_ms"] / 1000
+    is_waiting = (samples["start_s"] < steady.begin_s) & (ends_s > steady.end_s)
+    for user_class, users in rule_input.plan.users.items():
+        waiting = min(int(_of_class(rule_input, user_class, samples[is_waiting]).sum()), users)
+        is_judged = bool(_of_class(rule_input, user_class, steady.samples).any())
+        if waiting and is_judged and waiting >= _MAX_WAITING * users:
+            who = f"{waiting:,} of {users:,} {user_class} waited for one reply all the steady phase"
+            yield user_class, f"{who}, so what was measured is the load of {users - waiting:,}"
+
+
 def _find_unsent(rule_input: RuleInput) -> Iterator[Violation]:
     unsent = int(rule_input.steady.rows_of(UNSENT).sum())
     if unsent:
@@ -175,6 +189,16 @@ LOAD_RULES: Final = (
         "of the tasks tells how many requests they make",
         remedy="look for pauses and blocking calls in helpers of the scenario, and for a starved generator",
         fault="generator",
+    ),
+    Rule(
+        code="users-waiting",
+        severity="insufficient",
+        stage=Stage.LOAD,
+        find=_find_waiting_users,
+        meaning="users waited for one reply from before the steady phase until after it: no limit saw that",
+        threshold_text=f"{_MAX_WAITING:.0%} or more of a class's users",
+        remedy="find what they wait for, to connect too (`listen-queue` in the diagnosis); where replies are "
+        "meant to last so long, run longer",
     ),
     Rule(
         code="arrivals-unsent",
