@@ -279,3 +279,35 @@ def test_recorder__on_a_terminal_that_knows_ascii_alone(run_locust, monkeypatch)
         users={"Visitor": 1},
     )
     assert recording.totals.endpoints[0].endpoint == "GET /caf\u00e9"
+
+
+def test_recorder__a_reply_that_comes_while_users_are_ended_is_one_request(run_locust):
+    """Before all have their end, others get their turn: gevent looks for replies after 50 of its calls."""
+    recording = run_locust(
+        """
+        import time
+        from locust import FastHttpUser, constant, task
+
+        class Patient(FastHttpUser):
+            wait_time = constant(0)
+            is_first = True
+
+            @task
+            def visit(self):
+                self.client.get("/sleep/1.5")
+
+            def on_stop(self):
+                until_s = time.monotonic() + 2 * Patient.is_first
+                Patient.is_first = False
+                while time.monotonic() < until_s:
+                    pass
+        """,
+        users={"Patient": 100},
+        drain_s=0.2,
+        arrivals_per_s=100.0,
+        duration_s=0.7,
+    )
+    assert set(recording.samples["ending"]) == {ENDED_WELL, ENDED_NEVER}
+    intended = np.sort(recording.samples["intended_s"])
+    assert np.diff(intended) == pytest.approx(0.01, abs=1e-6)
+    assert {recording.strings[number] for number in recording.samples["user_class"]} == {"Patient"}

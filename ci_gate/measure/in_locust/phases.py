@@ -229,7 +229,7 @@ class Conductor:
         gevent.spawn_later(self._plan.drain_s, self._end_drain, environment.runner)
 
     def _end_drain(self, runner: Any) -> None:
-        self._samples.write_waiting()
+        self._samples.note_waiting()
         runner.user_greenlets.kill(block=False)
 
     def _note_spawned(self, **_more: Any) -> None:

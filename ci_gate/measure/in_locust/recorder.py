@@ -64,7 +64,7 @@ from ci_gate.measure.in_locust.traces import SlowTraces
 from ci_gate.measure.in_locust.unreported import (
     OpenReplies,
     UnreportedRequest,
-    find_waiting_requests,
+    WaitingRequests,
 )
 from ci_gate.measure.locustfile.printed import filter_output, print_whatever_comes
 from ci_gate.measure.locustfile.unused import take_own_variables
@@ -83,10 +83,11 @@ class Recorder:
         self._arrivals = arrivals
         self.traces: SlowTraces | None = None
         self._open_replies = OpenReplies()
+        self._waiting = WaitingRequests()
         self._bodies = Bodies()
         self._odd = OddEvents(clean)
         self._texts = ErrorTexts()
-        self._rows = Rows(writer, has_arrivals=arrivals is not None)
+        self._rows = Rows(writer, self._waiting.find_user, has_arrivals=arrivals is not None)
         self._write_row = self._rows.make_writer()
         self._endpoint_ids: dict[tuple[str, str], int] = {}  # none is 0: that is the empty text
 
@@ -205,14 +206,10 @@ class Recorder:
         """What was odd in the events so far."""
         return self._odd.take()
 
-    def write_waiting(self) -> None:
-        """Write the requests that users still wait for; for the moment before the users are killed."""
-        for request in find_waiting_requests():
-            intended_s = (take_intended(request.user) if self._arrivals else None) or request.start_s
-            waited_ms = (time.time() - request.start_s) * 1000
-            self._write_unreported(request, intended_s, waited_ms, ENDED_NEVER)
-            if self.traces:
-                self.traces.keep(waited_ms, request.start_s, request.context)
+    def note_waiting(self) -> None:
+        """Note the requests that users still wait for; for the moment before the users are killed."""
+        self._waiting.note(time.time())
+        events.request.add_listener(self._waiting.forget)
 
     def write_unsent(self) -> None:
         """Write the arrivals that brought no request: no user was free, or the task made none."""
@@ -235,7 +232,13 @@ class Recorder:
     def finish(self) -> None:
         """Write the replies that no scenario ever reported, and close the file."""
         for reply in self._open_replies.take():
+            self._waiting.forget(start_time=reply.start_s)
             self._write_unreported(reply, reply.start_s, reply.response_ms, ENDED_UNREPORTED)
+        for request in self._waiting.take():
+            intended_s = (take_intended(request.user) if self._arrivals else None) or request.start_s
+            self._write_unreported(request, intended_s, request.response_ms, ENDED_NEVER)
+            if self.traces:
+                self.traces.keep(request.response_ms, request.start_s, request.context)
         self._writer.close()
         if self.traces:
             self.traces.write()

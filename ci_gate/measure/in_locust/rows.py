@@ -17,8 +17,11 @@ from ci_gate.measure.in_locust.unreported import find_current_user
 class Rows:
     """The rows of events, and how many there were of each endpoint, counted before its row is written."""
 
-    def __init__(self, writer: SampleWriter, *, has_arrivals: bool) -> None:
+    def __init__(
+        self, writer: SampleWriter, find_ending_user: Callable[[], User | None], *, has_arrivals: bool
+    ) -> None:
         self._writer = writer
+        self._find_ending_user = find_ending_user
         self._has_arrivals = has_arrivals
         self._heard: Counter[int] = Counter()  # by endpoint id
         self._failed: Counter[int] = Counter()
@@ -53,7 +56,7 @@ class Rows:
 
     def _find_user(self) -> User | None:
         """The user that makes a request right now; its class has an id from then on."""
-        user = find_current_user()
+        user = find_current_user() or self._find_ending_user()
         if type(user) not in self._class_ids:
             self._class_ids[type(user)] = self._writer.string_id(type(user).__name__)
         return user

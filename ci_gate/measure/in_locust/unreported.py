@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import functools
 import gc
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from types import FrameType
 from typing import Any
@@ -26,7 +24,7 @@ _GREENLET_GENERATIONS = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnreportedRequest:
-    """A request without an event; ``response_ms`` and ``status`` are 0 where no reply came.
+    """A request without an event. Where no reply came, ``status`` is 0 and ``response_ms`` the time waited.
 
     ``error`` is the exception that left the with-block of its reply, as Python shows it.
     """
@@ -123,26 +121,51 @@ def find_current_user() -> User | None:
     return None
 
 
-def find_waiting_requests() -> Iterator[UnreportedRequest]:
-    """The requests on their way right now, read from the stacks of the greenlets that wait for them."""
-    for candidate in gc.get_objects():
-        if isinstance(candidate, gevent.Greenlet) and not candidate.dead:
-            frame: FrameType | None = candidate.gr_frame
-            while frame is not None:
-                if frame.f_code in _REQUEST_CODES:
-                    yield _read_frame(frame)
-                    break
-                frame = frame.f_back
+class WaitingRequests:
+    """The requests on which users waited when they were to be killed, until a reply comes all the same."""
+
+    def __init__(self) -> None:
+        self._requests: list[UnreportedRequest] = []
+        self._answered: set[float] = set()  # when they started: no two do within a quarter of a microsecond
+        self._users: dict[Any, User | None] = {}  # by greenlet, of which gevent forgets what it runs for
+
+    def note(self, now_s: float) -> None:
+        """Find them, in the stacks of the greenlets that wait for them."""
+        for candidate in gc.get_objects():
+            if isinstance(candidate, gevent.Greenlet) and not candidate.dead:
+                frame: FrameType | None = candidate.gr_frame
+                while frame is not None:
+                    if frame.f_code in _REQUEST_CODES:
+                        request = _read_frame(frame, now_s)
+                        self._requests.append(request)
+                        self._users[candidate] = request.user
+                        break
+                    frame = frame.f_back
+
+    def forget(self, *, start_time: Any = None, **_more: Any) -> None:
+        """Listen to Locust's event ``request``: this one has its row, for its user's turn came in time."""
+        if type(start_time) is float:
+            self._answered.add(start_time)
+
+    def find_user(self) -> User | None:
+        """The user in whose greenlet this runs, where that is about to be ended."""
+        return self._users.get(gevent.getcurrent())
+
+    def take(self) -> tuple[UnreportedRequest, ...]:
+        """Those that got no reply."""
+        requests, self._requests = self._requests, []
+        return tuple(each for each in requests if each.start_s not in self._answered)
 
 
-def _read_frame(frame: FrameType) -> UnreportedRequest:
+def _read_frame(frame: FrameType, now_s: float) -> UnreportedRequest:
     values = frame.f_locals
     session = values["self"]
+    start_s = values.get("start_time") or now_s  # None: its code has not come to that line yet
     return UnreportedRequest(
         endpoint=f"{values['method']} {values['name'] or values['url']}",
         user=session.user if isinstance(session.user, User) else None,
-        start_s=values.get("start_time") or time.time(),  # None: its code has not come to that line yet
-        response_ms=0.0,
+        start_s=start_s,
+        response_ms=(now_s - start_s) * 1000,
         status=0,
         context=dict(values.get("context") or {}),
     )
