@@ -34,7 +34,17 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("_round", range(FUZZ_ROUNDS))
 
 
+# What waits for services and Locusts comes first; what computes fills the cores while the last of those wait.
+WAITING_FOLDERS = ("run", "measure", "service", "reference", "claims", "cli")
+
+
+def find_turn(item) -> int:
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    return WAITING_FOLDERS.index(folder) if folder in WAITING_FOLDERS else len(WAITING_FOLDERS)
+
+
 def pytest_collection_modifyitems(config, items):
+    items.sort(key=find_turn)
     if FUZZ_ROUNDS:
         others = [item for item in items if not is_hypothesis_test(getattr(item, "function", None))]
         config.hook.pytest_deselected(items=others)
