@@ -197,9 +197,10 @@ def test_container__its_quota_and_how_long_it_held_back(tmp_path):
                     _, second, third = read_after(path, meter, 0, 1, 1)
         finally:
             engine.images.remove(tag, force=True)
-    assert third.service_cpu_s - second.service_cpu_s == pytest.approx(0.25, abs=0.1)  # of its group
+    # Of its group. Others on this machine leave it less, and then less is held back.
+    assert 0.05 < third.service_cpu_s - second.service_cpu_s < 0.35
     assert 1e6 < third.service_memory_bytes < 100e6
     for reading in (second, third):
         assert reading.service_cpus == 0.25
-        assert reading.service_throttled_s > 0.2
+        assert reading.service_throttled_s > 0.05
         assert reading.service_cpu_percent < 60
