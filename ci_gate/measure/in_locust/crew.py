@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Literal, Protocol
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from typing import Any, Literal, Protocol
 
 READY = "_ci_gate_ready"
 """An attribute of users whose on_start has ended well."""
@@ -75,10 +72,8 @@ class Alone:
         """Whether a process is gone before its time."""
         return False
 
-    def reporter(self, runner: Any) -> Callable[[dict[str, int], int], None]:
-        """What is to be called once a second with the users that this process runs."""
-        del runner
-        return lambda _users, _ready: None
+    def report(self, users: dict[str, int], ready: int) -> None:
+        """Let the conducting process know of the users of this one; once a second."""
 
 
 def count_users(runner: Any) -> tuple[dict[str, int], int]:

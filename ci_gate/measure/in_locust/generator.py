@@ -22,8 +22,8 @@ class GeneratorMeter:
         self,
         path: Path,
         count_users: Callable[[], tuple[dict[str, int], int]],
-        read_target: Callable[[], int | None] = lambda: None,
-        report: Callable[[dict[str, int], int], None] = lambda _users, _ready: None,
+        read_target: Callable[[], int | None],
+        report: Callable[[dict[str, int], int], None],
     ) -> None:
         """``report`` is called once a second with the users by class, and how many are ready."""
         self._path = path

@@ -135,7 +135,7 @@ class Conductor:
             gevent.signal_handler(signal.SIGTERM, self.end, runner)
         self.mark("started")
         count, readings = functools.partial(self._crew.count_users, runner), self._folder / "readings.jsonl"
-        meter = GeneratorMeter(readings, count, self._read_target, self._crew.reporter(runner))
+        meter = GeneratorMeter(readings, count, self._read_target, self._crew.report)
         gevent.spawn(meter.watch_lag)
         gevent.spawn(meter.write_readings)
         self._crew.watch(runner)

@@ -63,12 +63,9 @@ class Worker(Alone):
         environment.events.spawning_complete.add_listener(self._note_spawned)
         environment.runner.register_message(_PHASE, self._follow)
 
-    def reporter(self, runner: Any) -> Callable[[dict[str, int], int], None]:
-        def report(users: dict[str, int], ready: int) -> None:
-            known = {"pid": os.getpid(), "users": users, "ready": ready, "has_spawned": self._has_spawned}
-            runner.send_message(_USERS, known)
-
-        return report
+    def report(self, users: dict[str, int], ready: int) -> None:
+        known = {"pid": os.getpid(), "users": users, "ready": ready, "has_spawned": self._has_spawned}
+        self._runner.send_message(_USERS, known)
 
     def announce(self, phase: Phase) -> None:
         if phase == "end" and not self._is_told:
@@ -105,6 +102,15 @@ class Master(Alone):
         self._runner: Any = None
         self._is_ending = False
         self._quit: Callable[[], None] = lambda: None
+        # A port of the loopback that is this process's own: Locust may listen there too, none other.
+        self._holder = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self._holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._holder.bind((_LOOPBACK, 0))
+
+    @property
+    def port(self) -> int:
+        """Where it is to listen for its workers."""
+        return int(self._holder.getsockname()[1])
 
     def join(self, environment: Any, conductor: Conducted) -> None:
         self._runner = environment.runner
@@ -237,20 +243,8 @@ def distribute(
         return pid
 
     gevent.fork = fork_worker
-    port = str(_hold_port())
+    port = str(master.port)
     return [
         *("--master-host", _LOOPBACK, "--master-port", port),
         *("--master-bind-host", _LOOPBACK, "--master-bind-port", port),
     ]
-
-
-_held: list[socket.socket] = []
-
-
-def _hold_port() -> int:
-    """A port of the loopback that is this process's own from now on: Locust may listen there, none other."""
-    holder = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    holder.bind((_LOOPBACK, 0))
-    _held.append(holder)
-    return int(holder.getsockname()[1])
