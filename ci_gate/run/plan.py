@@ -69,7 +69,7 @@ class RunOptions:
     environ: Mapping[str, str]
     base: str | None
     seed: int
-    processes: int = 1  # of Locust that put the load on head
+    processes: int = 1  # of Locust that put the load on head, and while both are compared on each side
     options: Mapping[str, str] = dataclasses.field(default_factory=dict)
     profiles_code: bool | None = None
     confirms_later: bool = False
@@ -112,11 +112,17 @@ def _plan_shape(scenario: Scenario, workload: Workload) -> ShapePlan | None:
 
 
 def plan_duet(
-    scenario: Scenario, profile: Profile, workload: Workload, settings: Compare, seed: int = 1
+    scenario: Scenario,
+    profile: Profile,
+    workload: Workload,
+    settings: Compare,
+    seed: int = 1,
+    processes: int = 1,
 ) -> tuple[RecordingPlan, RecordingPlan]:
     """Base and head, each under `Scenario.compare_load` of the load; by half, the machine bears one run's.
 
-    ``seed`` draws whose service and whose Locust is started first.
+    ``seed`` draws whose service and whose Locust is started first. Each side has ``processes`` of Locust of
+    its own, but no more than it has users.
     """
     share = scenario.compare_load
     users = tuple(dataclasses.replace(user, count=scale_users(user.count, share)) for user in scenario.users)
@@ -131,6 +137,7 @@ def plan_duet(
     if plan.shape:
         shape = msgspec.structs.replace(plan.shape, share=plan.shape.share * share)
         plan = msgspec.structs.replace(plan, shape=shape)
+    plan = msgspec.structs.replace(plan, processes=min(processes, max(plan.user_count, 1)))
     # The service that is started first is a little slower: that must not always be the same side.
     chance = random.Random(f"{seed} {scenario.name}")  # noqa: S311 - a seed makes the same run again
     service_first, load_first = chance.choice((True, False)), chance.choice((True, False))
@@ -202,7 +209,7 @@ def plan_run(options: RunOptions) -> RunInfo:
             plans += plan_reset_checks(scenario, options.profile, workload, options.seed)
         if options.base and scenario.regression and options.thresholds.service.fixed_port is None:
             settings = options.thresholds.compare
-            duet = plan_duet(scenario, options.profile, workload, settings, options.seed)
+            duet = plan_duet(scenario, options.profile, workload, settings, options.seed, options.processes)
             plans += duet
             # What is only called has no second start, and a second load of one start confirms nothing. Nor
             # can its code be looked into.

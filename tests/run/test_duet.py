@@ -81,6 +81,16 @@ def test_second_start__is_planned_where_both_sides_are_started(
     assert planned & {*CONFIRM} == ({*CONFIRM} if is_planned else set())
 
 
+@pytest.mark.parametrize(("users", "processes"), [(100, 4), (8, 4), (7, 4), (3, 2), (2, 1), (1, 1)])
+def test_processes__are_as_many_for_both_sides_and_no_more_than_each_has_users(users, processes, repository):
+    repository.edit("thresholds.yaml", "Visitor: 5", f"Visitor: {users}")
+    thresholds = parse_thresholds(repository.thresholds.read_text(), "thresholds.yaml")
+    (scenario,) = thresholds.scenarios
+    workload = Workload(locustfile="visits.py", classes=(), error=None)
+    plans = plan_duet(scenario, thresholds.profiles[0], workload, thresholds.compare, processes=4)
+    assert [plan.processes for plan in plans] == [processes] * 2
+
+
 def draw_order(thresholds, seed):
     scenario = thresholds.scenarios[0]
     workload = Workload(locustfile=scenario.locustfile, classes=(), error=None)

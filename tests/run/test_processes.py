@@ -11,7 +11,9 @@ import pytest
 from ci_gate.evidence.recording import read_recording, read_run
 from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.verdict import decode_verdict
+from tests.conftest import LONG
 from tests.disks import mounted_disk
+from tests.run.duets import make_versions, run
 from tests.service.services import await_true
 
 
@@ -156,3 +158,31 @@ def test_disk_that_is_full_before_a_worker_begins__is_invalid_and_nothing_is_lef
     assert "Traceback" not in progress
     assert time.monotonic() - began_s < 40
     assert psutil.Process().children(recursive=True) == before
+
+
+def find_shares(out, recording):
+    """How many users of each class each worker ran at the end."""
+    return [worker.readings[-1].users for worker in read_recording(out / "visits" / recording).workers]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("delay_s", "is_worse"), [pytest.param(0.010, False, marks=LONG), (0.020, True)], ids=["equal", "worse"]
+)
+def test_comparison__with_two_processes_for_each_side(repository, call, tmp_path, delay_s, is_worse):
+    write_service = make_versions(repository)
+    repository.edit("thresholds.yaml", "{max_duration: 30s}", "{max_duration: 30s, confirm: false}")
+    repository.edit("thresholds.yaml", "Visitor: 10", "Visitor: 9")
+    repository.edit("thresholds.yaml", "profiles:", "generator: {processes: 2}\nprofiles:")
+    write_service(delay_s)
+    out = tmp_path / "out"
+    code, scenario, report = run(call, repository, out)
+    (change,) = [each for each in scenario.comparison.changes if each.endpoint == "all"]
+    assert (code, change.outcome == "FAIL") == (int(is_worse), is_worse), report
+    assert change.change > 0.3 if is_worse else abs(change.change) < 0.10
+    assert "worker-lost" not in {finding.code for finding in scenario.comparison.findings}
+    assert {plan.recording: plan.processes for plan in read_run(out).recordings} == {
+        "head": 2, "duet-base": 2, "duet-head": 2, "code-base": 2, "code-head": 2
+    }  # fmt: skip
+    # Nine users by half are five: whose worker has three is the same on both sides.
+    assert find_shares(out, "duet-base") == find_shares(out, "duet-head") == [{"Visitor": 3}, {"Visitor": 2}]

@@ -18,8 +18,10 @@ import time
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
+from uuid import UUID
 
 import gevent
+import locust.runners
 import psutil
 
 from ci_gate.evidence.processes import WORKER
@@ -240,6 +242,8 @@ def distribute(
         if arrivals:
             arrivals.take_part(number - 1, plan.processes)
         random.seed(f"{plan.seed} {number}")  # else all of them would draw alike
+        # Locust shares out users in the order of its workers' names: so base's and head's shares are alike.
+        locust.runners.uuid4 = lambda: UUID(int=number)  # type: ignore[attr-defined]
         return pid
 
     gevent.fork = fork_worker
