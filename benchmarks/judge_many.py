@@ -1,23 +1,31 @@
-"""How long judging takes and how much memory: evidence of 2.4 million requests, judged by the real command.
+"""How long judging takes and how much memory: evidence of many requests, judged by the real command.
 
-python -m benchmarks.judge_many [--samples 2400000]
+Evidence of 2.4 million requests of one process of Locust, and of ten times as many of 8 processes, judged in
+turn. Prints each, and the ratio of the medians. Goals: 2 GB, and 10 times the time.
+
+python -m benchmarks.judge_many [--samples 2400000] [--rounds 3] [--processes 8] [--times 10]
 """
 
 from __future__ import annotations
 
 import argparse
-import resource
+import os
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 
+import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.pairs import load_thresholds
+from ci_gate.evidence.processes import WORKER
 from ci_gate.evidence.readings import EndpointTotal, Mark, Reading, Totals
-from ci_gate.evidence.recording import HEAD, RUN_SCHEMA, LineWriter, RunInfo, recording_folder, write_json
+from ci_gate.evidence.recording import RUN_SCHEMA, LineWriter, RunInfo, recording_folder, write_json
 from ci_gate.evidence.sample_table import SAMPLE_DTYPE
 from ci_gate.evidence.samples import ENDED_WELL, MAGIC
 from ci_gate.evidence.workload import Workload
@@ -26,11 +34,12 @@ from ci_gate.run.plan import now, plan_recording
 ENDPOINTS = ("POST /api/v1/deployments", "GET /api/v1/deployments", "GET /api/v1/deployments/{id}")
 
 
-def write_evidence(out: Path, count: int) -> None:
-    """Evidence of concurrent-deployments with ``count`` requests, drawn at random."""
+def write_evidence(out: Path, count: int, processes: int) -> None:
+    """Evidence of concurrent-deployments with ``count`` requests of all processes, drawn at random."""
     thresholds = load_thresholds()
     scenario, profile = thresholds.scenarios[0], thresholds.profiles[-1]
     plan = plan_recording(scenario, profile, Workload(locustfile=scenario.locustfile, classes=(), error=None))
+    plan = msgspec.structs.replace(plan, processes=processes)
     info = RunInfo(
         schema=RUN_SCHEMA,
         ci_gate_version="benchmark",
@@ -50,27 +59,65 @@ def write_evidence(out: Path, count: int) -> None:
     folder.mkdir(parents=True)
     write_json(out / "run.json", info)
     draw = np.random.default_rng(1)
+    if processes == 1:
+        totals = write_process(folder, draw, count, profile.duration_s)
+    else:
+        write_samples(folder, np.zeros(0, dtype=SAMPLE_DTYPE))
+        parts = [
+            write_process(folder / WORKER.format(number), draw, count // processes, profile.duration_s)
+            for number in range(1, processes + 1)
+        ]
+        totals = Counter()
+        for part in parts:
+            totals.update(part)
+    write_marks(folder, profile.duration_s)
+    write_totals(folder, totals, does_run_users=processes == 1)
+
+
+def write_process(folder: Path, draw: np.random.Generator, count: int, duration_s: float) -> Counter[str]:
+    """All that one process writes; how many requests of each endpoint."""
+    folder.mkdir(exist_ok=True)
     rows = np.zeros(count, dtype=SAMPLE_DTYPE)
-    rows["start_s"] = rows["intended_s"] = 1e9 + np.sort(draw.uniform(0, profile.duration_s, count))
-    rows["response_ms"] = draw.lognormal(1, 0.7, count)
+    starts_s = 1e9 + draw.uniform(0, duration_s, count)
+    response_ms = draw.lognormal(1, 0.7, count)
+    order = np.argsort(starts_s + response_ms / 1000)  # a row is written when its request ends
+    rows["start_s"] = rows["intended_s"] = starts_s[order]
+    rows["response_ms"] = response_ms[order]
     rows["endpoint"] = draw.choice([2, 3, 4], count, p=[0.6, 0.2, 0.2])
     rows["user_class"], rows["status"], rows["ending"] = 1, 200, ENDED_WELL
     rows["body_crc"] = draw.integers(1, 2**32, count)
-    (folder / "samples.bin").write_bytes(MAGIC + rows.tobytes())
+    write_samples(folder, rows)
+    totals = Counter(
+        {text: int((rows["endpoint"] == 2 + place).sum()) for place, text in enumerate(ENDPOINTS)}
+    )
+    write_marks(folder, duration_s)
+    write_totals(folder, totals, does_run_users=True)
+    return totals
+
+
+def write_samples(folder: Path, rows: NDArray[np.void]) -> None:
+    """The files of one process with its requests."""
+    with (folder / "samples.bin").open("wb") as file:
+        file.write(MAGIC)
+        rows.tofile(file)
     (folder / "strings.jsonl").write_text(
         "".join(f'"{text}"\n' for text in ("", "DeploymentUser", *ENDPOINTS)), encoding="utf-8"
     )
+
+
+def write_marks(folder: Path, duration_s: float) -> None:
+    """When each phase began, and a reading each second."""
     times = {
         "started": -30.0,
         "spawned": -10.0,
         "steady": 0.0,
-        "stopping": profile.duration_s,
+        "stopping": duration_s,
         "ended": 301.0,
     }
     with LineWriter(folder / "marks.jsonl") as marks, LineWriter(folder / "readings.jsonl") as readings:
         for name, at in times.items():
             marks.write(Mark(name=name, wall_s=1e9 + at, monotonic_s=1000 + at))  # type: ignore[arg-type]
-        for second in range(-29, int(profile.duration_s) + 1):
+        for second in range(-29, int(duration_s) + 1):
             readings.write(
                 Reading(
                     wall_s=1e9 + second,
@@ -82,15 +129,24 @@ def write_evidence(out: Path, count: int) -> None:
                     memory_bytes=10**8,
                 )
             )
+
+
+def write_totals(folder: Path, requests: Counter[str], *, does_run_users: bool) -> None:
+    """As Locust counts them; a process that runs no user has heard of none itself."""
     totals = tuple(
-        EndpointTotal(endpoint=text, requests=int((rows["endpoint"] == 2 + place).sum()), failures=0)
-        for place, text in enumerate(ENDPOINTS)
+        EndpointTotal(endpoint=text, requests=number, failures=0) for text, number in requests.items()
     )
     write_json(
         folder / "totals.json",
-        Totals(endpoints=totals, start_failures=(), task_errors=(), listener_errors=0, locust_version="2"),
+        Totals(
+            endpoints=totals,
+            heard=totals if does_run_users else (),
+            start_failures=(),
+            task_errors=(),
+            listener_errors=0,
+            locust_version="2",
+        ),
     )
-    assert plan.recording == HEAD
 
 
 def main() -> None:
@@ -99,23 +155,37 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--samples", type=int, default=2_400_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--processes", type=int, default=8)
+    parser.add_argument("--times", type=int, default=10)
     options = parser.parse_args()
+    sizes = {1: options.samples, options.processes: options.samples * options.times}
+    took_s: dict[int, list[float]] = {processes: [] for processes in sizes}
     with tempfile.TemporaryDirectory() as name:
-        write_evidence(Path(name), options.samples)
-        for _ in range(3):
-            began = time.monotonic()
-            done = subprocess.run(
-                [sys.executable, "-m", "ci_gate", "judge", name],
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            took_s = time.monotonic() - began
-            memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-            if done.returncode:
-                raise SystemExit(done.stdout + done.stderr)
-            print(f"{options.samples:,} samples: {took_s:.2f} s, {memory:,.0f} MiB")
-        print(done.stdout)
+        for processes, samples in sizes.items():
+            write_evidence(Path(name) / str(processes), samples, processes)
+        for _ in range(options.rounds):
+            for processes, samples in sizes.items():
+                seconds, memory_mb = judge(Path(name) / str(processes))
+                took_s[processes].append(seconds)
+                print(f"{samples:,} samples of {processes}: {seconds:.2f} s, {memory_mb:,.0f} MB", flush=True)
+    few_s, many_s = (statistics.median(each) for each in took_s.values())
+    print(f"medians: {few_s:.2f} and {many_s:.2f} s, {many_s / few_s:.1f} times the time")
+
+
+def judge(out: Path) -> tuple[float, float]:
+    """The seconds it takes, and the most memory in MB: of this process alone, and once."""
+    began = time.monotonic()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ci_gate", "judge", str(out)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    assert process.stdout
+    printed = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(printed.decode())
+    return time.monotonic() - began, usage.ru_maxrss * 1024 / 1e6
 
 
 if __name__ == "__main__":

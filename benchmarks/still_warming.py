@@ -54,7 +54,7 @@ def read_phases(recording: Recording, scenario: Scenario) -> Iterator[tuple[bool
     times_s, latency_ms = steady.samples["intended_s"][steady.success], steady.latency_ms[steady.success]
     for begin_s in np.arange(steady.begin_s + WARM_S, steady.end_s - PHASE_S, STEP_S):
         rows = (times_s >= begin_s) & (times_s < begin_s + PHASE_S)
-        warming = measure_warming(times_s[rows] - begin_s, latency_ms[rows], PHASE_S)
+        warming = measure_warming(times_s[rows], latency_ms[rows], begin_s, PHASE_S)
         yield (
             warming is not None,
             compare_cpu(recording.machine, times_s[rows], begin_s, begin_s + PHASE_S),

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
     from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
 
 MAX_PROCESSES: Final = 64
 WORKER: Final = "worker-{}"  # the folder of one process in that of its recording, counted from 1
@@ -47,34 +45,6 @@ def find_worker_folders(folder: Path) -> tuple[tuple[int, Path], ...]:
     """The number and the folder of each process that has written there; () of a single one."""
     numbered = ((number, folder / WORKER.format(number)) for number in range(1, MAX_PROCESSES + 1))
     return tuple((number, each) for number, each in numbered if (each / "samples.bin").exists())
-
-
-def merge_samples(
-    parts: Iterable[tuple[NDArray[np.void], tuple[str, ...]]],
-) -> tuple[NDArray[np.void], tuple[str, ...]]:
-    """The rows of all files in the order in which they were written, and their texts, each once."""
-    import numpy as np
-
-    from ci_gate.evidence.sample_table import count_ids
-
-    tables = list(parts)
-    ids: dict[str, int] = {"": 0}
-    for rows, strings in tables:  # first: there is little room for these numbers in a row
-        for number in count_ids(rows["user_class"])[0].tolist():
-            ids.setdefault(strings[number], len(ids))
-    for rows, strings in tables:
-        numbers = np.array([ids.setdefault(text, len(ids)) for text in strings], dtype=np.uint32)
-        for field in ("endpoint", "error", "user_class"):
-            rows[field] = numbers[rows[field]]
-    ends_s = np.concatenate([rows["start_s"] + rows["response_ms"] / 1000 for rows, _ in tables])
-    places = np.empty(len(ends_s), dtype=np.intp)
-    places[np.argsort(ends_s, kind="stable")] = np.arange(len(ends_s))
-    samples = np.empty(len(ends_s), dtype=tables[0][0].dtype)
-    while tables:  # each is let go of as soon as its rows are copied: there may be millions
-        rows, _ = tables.pop()
-        own, places = places[len(places) - len(rows) :], places[: len(places) - len(rows)]
-        samples[own] = rows
-    return samples, tuple(ids)
 
 
 def merge_readings(readings: tuple[Reading, ...], workers: tuple[Worker, ...]) -> tuple[Reading, ...]:

@@ -34,7 +34,6 @@ from ci_gate.evidence.processes import (
     Worker,
     find_worker_folders,
     merge_readings,
-    merge_samples,
     merge_totals,
 )
 from ci_gate.evidence.ranges import Count, Quantity, Rate, Span, Version
@@ -157,6 +156,7 @@ class RunInfo(StrictValue, frozen=True):
 class Recording(msgspec.Struct, frozen=True, kw_only=True):
     """One recording read back. ``strings[i]`` is the text with id i; ``strings[0]`` is empty.
 
+    Samples stand in the order in which they ended, those that were due in the steady phase together.
     Of several processes of Locust it holds what all recorded, and ``workers`` what each says of itself.
     """
 
@@ -210,17 +210,19 @@ def read_recording(folder: Path, *, for_diagnosis: bool = True) -> Recording:
 
     Not ``for_diagnosis``: without errors of the log, stacks and trace ids, which take long beside a load.
     """
-    samples, strings = _read_requests(folder)
+    from ci_gate.evidence.requests import read_requests  # with numpy, which Locust has no use for
+
     folders = find_worker_folders(folder)
+    marks = read_lines(folder / "marks.jsonl", Mark)
+    samples, strings = read_requests([folder, *(each for _, each in folders)], marks)
     workers = tuple(_read_worker(number, each) for number, each in folders)
     readings, totals = read_lines(folder / "readings.jsonl", Reading), _read_totals(folder)
     if workers:
-        samples, strings = merge_samples([(samples, strings), *(_read_requests(each) for _, each in folders)])
         readings, totals = merge_readings(readings, workers), merge_totals(totals, workers)
     return Recording(
         samples=samples,
         strings=strings,
-        marks=read_lines(folder / "marks.jsonl", Mark),
+        marks=marks,
         readings=readings,
         machine=read_lines(folder / "machine.jsonl", MachineReading),
         totals=totals,
@@ -232,15 +234,6 @@ def read_recording(folder: Path, *, for_diagnosis: bool = True) -> Recording:
         stacks=read_stacks(folder) if for_diagnosis else {},
         traces=read_traces(folder) if for_diagnosis else {},
     )
-
-
-def _read_requests(folder: Path) -> tuple[NDArray[np.void], tuple[str, ...]]:
-    # With numpy, which Locust has no use for.
-    from ci_gate.evidence.sample_table import read_samples, set_unnamed_aside
-
-    samples = read_samples(folder / "samples.bin")
-    strings = read_lines(folder / "strings.jsonl", str) or ("",)  # after the rows that name them
-    return set_unnamed_aside(samples, len(strings)), strings
 
 
 def _read_worker(number: int, folder: Path) -> Worker:

@@ -33,6 +33,7 @@ SAMPLE_DTYPE: Final = np.dtype(
 )
 _MAX_BYTES: Final = 8 * 1024**3
 _SHORT: Final = 2**16
+_PART: Final = 2**20  # rows that are counted at a time
 
 
 def read_samples(path: Path, *, first_row: int = 0) -> NDArray[np.void]:
@@ -52,8 +53,9 @@ def read_samples(path: Path, *, first_row: int = 0) -> NDArray[np.void]:
             samples = np.fromfile(file, dtype=SAMPLE_DTYPE, count=max(rows, 0))
     except OSError as error:
         raise EvidenceError(f"{path}: {error.strerror}") from error
-    whole = np.flatnonzero(samples["ending"])
-    samples = samples[: whole[-1] + 1 if whole.size else 0]  # behind it is only reserved space
+    is_whole = samples["ending"] != 0
+    behind = int(is_whole[::-1].argmax()) if is_whole.any() else len(samples)
+    samples = samples[: len(samples) - behind]  # behind the last one is only reserved space
     set_aside(samples, _find_impossible(samples))
     return samples
 
@@ -83,7 +85,11 @@ def set_unnamed_aside(samples: NDArray[np.void], texts: int) -> NDArray[np.void]
 
 def count_ids(column: NDArray[np.unsignedinteger]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """The ids in a column, ascending, and how often each occurs; by counting, far faster than by sorting."""
-    counts = np.bincount(column)
+    counts = np.zeros(0, dtype=np.intp)
+    for first in range(0, len(column), _PART):  # it widens each number, and there may be millions
+        more = np.bincount(column[first : first + _PART], minlength=len(counts))
+        more[: len(counts)] += counts
+        counts = more
     ids = np.flatnonzero(counts)
     return ids, counts[ids]
 

@@ -9,7 +9,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ci_gate.evidence.ranges import MAX_RECORDING_S
 from ci_gate.evidence.recording import Recording
 from ci_gate.evidence.samples import (
     ENDED_BY_STATUS,
@@ -18,6 +17,7 @@ from ci_gate.evidence.samples import (
     NOT_HTTP,
     THROTTLING_STATUSES,
 )
+from ci_gate.evidence.steady_rows import find_due, find_steady_bounds, select
 from ci_gate.judge.resources import NO_RESOURCES, Resources, read_resources
 from ci_gate.thresholds import ALL_ENDPOINTS, DEFAULT_CPU_OF, Accepted
 
@@ -75,14 +75,13 @@ def classify(
 ) -> ClassifiedRecording:
     """The recording with its successes, by the statuses of ``accept``, its latencies and its steady phase.
 
-    CPU is that of all that ``cpu_of`` names. The steady phase of a run that was cut off ends with its last
-    sample.
+    CPU is that of all that ``cpu_of`` names.
     """
     samples = recording.samples
     success = find_successes(samples, recording.strings, accept)
     latency_ms = _find_latencies(samples)
-    begin_s, end_s = _find_steady_bounds(recording)
-    rows = (samples["intended_s"] >= begin_s) & (samples["intended_s"] < end_s)
+    begin_s, end_s = find_steady_bounds(recording.marks, samples)
+    rows = select(find_due(samples, (begin_s, end_s)))
     steady = SteadyPhase(
         samples=samples[rows],
         latency_ms=latency_ms[rows],
@@ -95,20 +94,14 @@ def classify(
     return ClassifiedRecording(recording=recording, success=success, latency_ms=latency_ms, steady=steady)
 
 
-def _find_steady_bounds(recording: Recording) -> tuple[float, float]:
-    """Begin and end of the steady phase in Unix seconds, both infinite where it never began."""
-    begin, end = recording.mark("steady"), recording.mark("stopping")
-    if begin is None:
-        return np.inf, np.inf
-    last_s = float(recording.samples["start_s"].max()) if recording.samples.size else 0.0
-    end_s = end.wall_s if end else max(last_s, begin.wall_s)
-    return begin.wall_s, min(end_s, begin.wall_s + MAX_RECORDING_S)
-
-
 def _find_latencies(samples: NDArray[np.void]) -> NDArray[np.float64]:
     """Latencies in ms from the intended start; none is below the response time, for nothing starts early."""
-    late_s = np.maximum(samples["start_s"] - samples["intended_s"], 0)
-    latency_ms: NDArray[np.float64] = samples["response_ms"] + late_s * 1000
+    late_s = samples["start_s"] - samples["intended_s"]
+    if not (late_s > 0).any():
+        return samples["response_ms"]
+    np.maximum(late_s, 0, out=late_s)
+    late_s *= 1000
+    latency_ms: NDArray[np.float64] = np.add(samples["response_ms"], late_s, out=late_s)
     return latency_ms
 
 

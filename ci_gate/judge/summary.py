@@ -82,14 +82,15 @@ def summarise(steady: SteadyPhase, named: Iterable[str] = ()) -> tuple[EndpointS
 
     Before them come those that are ``named``. Of the others at most MAX_ENDPOINTS have one.
     """
+    total = _summarise_endpoint(steady, ALL_ENDPOINTS, slice(None))
+    due_s = steady.samples["intended_s"][steady.success]
+    resources = summarise_resources(steady.resources, due_s, steady.begin_s, steady.end_s)
+    del due_s  # of millions of requests it is large
     rows_by_name = _group_by_name(steady)
     by_calls = sorted(rows_by_name, key=lambda name: (-len(rows_by_name[name]), name))
     wanted = {*named}
     first = [name for name in by_calls if name in wanted]
     names = (*first, *[name for name in by_calls if name not in wanted][:MAX_ENDPOINTS])
-    total = _summarise_endpoint(steady, ALL_ENDPOINTS, np.arange(len(steady.samples)))
-    due_s = steady.samples["intended_s"][steady.success]
-    resources = summarise_resources(steady.resources, due_s, steady.begin_s, steady.end_s)
     return (
         msgspec.structs.replace(total, resources=resources),
         *(_summarise_endpoint(steady, name, rows_by_name[name]) for name in names),
@@ -107,26 +108,29 @@ def _group_by_name(steady: SteadyPhase) -> dict[str, NDArray[np.intp]]:
     }
 
 
-def _summarise_endpoint(steady: SteadyPhase, endpoint: str, rows: NDArray[np.intp]) -> EndpointSummary:
+def _summarise_endpoint(
+    steady: SteadyPhase, endpoint: str, rows: NDArray[np.intp] | slice
+) -> EndpointSummary:
     success = steady.success[rows]
-    good = rows[success]
-    times_ms = np.sort(steady.latency_ms[good])
+    times_ms = steady.latency_ms[rows][success]
     return EndpointSummary(
         endpoint=endpoint,
-        requests=len(rows),
+        requests=len(success),
         successes=len(times_ms),
         rate_per_s=len(times_ms) / steady.duration_s if steady.duration_s else 0.0,
         **compute_percentiles(times_ms),
-        max_ms=float(times_ms[-1]) if times_ms.size else None,
-        sent=_summarise_sent(steady, good),
+        max_ms=float(times_ms.max()) if times_ms.size else None,
+        sent=_summarise_sent(steady.samples["response_ms"][rows][success], times_ms),
         statuses={name_status(status): count for status, count in _count(steady.samples["status"][rows])},
-        errors=_count_errors(steady.samples["error"][rows[~success]], steady.strings),
+        errors=_count_errors(steady.samples["error"][rows][~success], steady.strings),
     )
 
 
-def _summarise_sent(steady: SteadyPhase, good: NDArray[np.intp]) -> SentLatency | None:
-    times_ms = steady.samples["response_ms"][good]
-    if np.array_equal(times_ms, steady.latency_ms[good]):
+def _summarise_sent(
+    times_ms: NDArray[np.float64], since_intended_ms: NDArray[np.float64]
+) -> SentLatency | None:
+    """The times since requests were sent, where they are others than those since they should have been."""
+    if np.array_equal(times_ms, since_intended_ms):
         return None
     return SentLatency(**compute_percentiles(times_ms))
 

@@ -55,7 +55,7 @@ _CHUNK: Final = 50_000
 def export_rows(
     plan: RecordingPlan, recording: Recording, accept: Iterable[Accepted]
 ) -> Iterator[tuple[object, ...]]:
-    """The cells under COLUMNS for each request, in the order in which they ended."""
+    """The cells under COLUMNS for each request, in the order of the recording."""
     classified = classify(recording, accept)
     bounds_s = classified.steady.begin_s, classified.steady.end_s
     texts = np.array([keep_text(text) for text in recording.strings], dtype=object)

@@ -6,8 +6,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from ci_gate.evidence.processes import Worker, merge_readings, merge_samples, merge_totals
+from ci_gate.evidence.processes import Worker, merge_readings, merge_totals
 from ci_gate.evidence.readings import EarlyStop, EndpointTotal, ErrorCount, Mark
+from ci_gate.evidence.requests import bring_together, merge_samples
+from ci_gate.evidence.steady_rows import find_due, find_steady_bounds
 from ci_gate.judge.diagnosis.observation import observe_steady
 from ci_gate.judge.diagnosis.saturation import is_generator_short
 from ci_gate.judge.outcome import Outcome
@@ -45,6 +47,10 @@ def split(recording, parts=4):
         yield rows, tuple(texts)
 
 
+def merge(tables):
+    return merge_samples([lambda table=table: table for table in tables])
+
+
 def make_workers(recording, count=4):
     totals = msgspec.structs.replace(recording.totals, endpoints=(), heard=())
     return tuple(
@@ -73,7 +79,8 @@ def test_one_recording_in_four_files__is_judged_to_the_same_figures(text):
     whole = evidence.recording
     order = np.argsort(whole.samples["start_s"] + whole.samples["response_ms"] / 1000, kind="stable")
     whole = msgspec.structs.replace(whole, samples=whole.samples[order])
-    samples, strings = merge_samples(split(whole))
+    samples, strings = merge(split(whole))
+    bring_together(samples, find_due(samples, find_steady_bounds(whole.marks, samples)))
     several = msgspec.structs.replace(whole, samples=samples, strings=strings, workers=make_workers(whole))
     one, four = judge(evidence, whole, 1), judge(evidence, several, 4)
     assert four == one
@@ -82,7 +89,7 @@ def test_one_recording_in_four_files__is_judged_to_the_same_figures(text):
 
 def test_samples__have_the_order_in_which_they_were_written():
     whole = draw(HEALTHY).recording
-    samples, strings = merge_samples(split(whole))
+    samples, strings = merge(split(whole))
     assert (np.diff(samples["start_s"] + samples["response_ms"] / 1000) >= 0).all()
     assert sorted(strings) == sorted(whole.strings)
     assert len(samples) == len(whole.samples)
@@ -95,7 +102,7 @@ def test_samples__a_class_has_a_number_that_its_field_can_hold():
     for part in range(2):
         errors = (f"error {part}-{number}" for number in range(40_000))
         tables.append((rows.copy(), ("", f"Class{part}", "GET /", *errors)))
-    samples, strings = merge_samples(tables)
+    samples, strings = merge(tables)
     assert {strings[number] for number in np.unique(samples["user_class"])} == {"Class0", "Class1"}
 
 

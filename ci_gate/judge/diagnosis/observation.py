@@ -118,9 +118,12 @@ def count_in_flight(
     """
     if end_s <= begin_s or not len(starts_s):
         return 0.0
-    ends_s = starts_s + times_ms / 1000
-    overlaps_s = np.minimum(ends_s, end_s) - np.maximum(starts_s, begin_s)
-    return float(np.maximum(overlaps_s, 0).sum() / (end_s - begin_s))
+    overlaps_s = times_ms / 1000  # and from here on in place: there may be millions
+    overlaps_s += starts_s
+    np.minimum(overlaps_s, end_s, out=overlaps_s)
+    overlaps_s -= np.maximum(starts_s, begin_s)
+    np.maximum(overlaps_s, 0, out=overlaps_s)
+    return float(overlaps_s.sum() / (end_s - begin_s))
 
 
 def select_sent(recording: Recording) -> NDArray[np.void]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ci_gate.evidence.ranges import MAX_RECORDING_S
 from ci_gate.evidence.recording import Recording
+from ci_gate.evidence.sample_table import group_rows
+
+_PARTS: Final = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,28 +38,30 @@ class Seconds:
         lasted_s = max(times_s, default=begin_s) - begin_s
         return cls(begin_s=begin_s, count=int(min(np.ceil(lasted_s), MAX_RECORDING_S)))
 
-    def index(self, times_s: NDArray[np.float64]) -> NDArray[np.intp]:
+    def index(self, times_s: NDArray[np.float64]) -> NDArray[np.int32]:
         """The second of each time; -1 for none."""
-        second = np.floor(times_s - self.begin_s)
-        return np.where((second >= 0) & (second < self.count), second, -1).astype(np.intp)
+        second = times_s - self.begin_s  # and from here on in place: there may be millions
+        np.floor(second, out=second)
+        second[(second < 0) | (second >= self.count)] = -1
+        return second.astype(np.int32)
 
-    def counts(self, index: NDArray[np.intp]) -> NDArray[np.float64]:
+    def counts(self, index: NDArray[np.int32]) -> NDArray[np.float64]:
         """How many of ``index`` are each second."""
         return np.bincount(index[index >= 0], minlength=self.count).astype(np.float64)
 
     def quantiles(
-        self, index: NDArray[np.intp], values: NDArray[np.float64], quantiles: Sequence[float]
+        self, index: NDArray[np.int32], values: NDArray[np.float64], quantiles: Sequence[float]
     ) -> NDArray[np.float64]:
         """A row per quantile with its value in each second, NaN in one without values.
 
         By linear interpolation, as `compute_quantile`.
         """
-        order = np.argsort(index, kind="stable")
-        edges = np.searchsorted(index[order], np.arange(self.count + 1))
-        ordered = values[order]
         found = np.full((len(quantiles), self.count), np.nan)
-        for second in np.flatnonzero(np.diff(edges)):
-            found[:, second] = np.quantile(ordered[edges[second] : edges[second + 1]], quantiles)
+        step = -(-self.count // _PARTS) or 1
+        for first in range(0, self.count, step):  # so many at a time, for there may be millions of rows
+            rows = np.flatnonzero((index >= first) & (index < first + step))
+            for second, own in group_rows(index[rows]):
+                found[:, second] = np.quantile(values[rows[own]], quantiles)
         return found
 
     def place(self, times_s: Sequence[float], values: Sequence[float | None]) -> NDArray[np.float64] | None:

@@ -88,7 +88,7 @@ _Readings = Mapping[str, tuple[Sequence[float], Sequence[float | None]]]
 def _draw_requests(seconds: Seconds, classified: ClassifiedRecording) -> dict[str, _Lines]:
     samples, success = classified.recording.samples, classified.success
     index = seconds.index(samples["intended_s"])
-    percentiles = seconds.quantiles(index[success], classified.latency_ms[success], (0.5, 0.95, 0.99))
+    percentiles = seconds.quantiles(np.where(success, index, -1), classified.latency_ms, (0.5, 0.95, 0.99))
     failed = samples["status"][~success]
     statuses, counts = count_ids(failed)
     most = statuses[np.argsort(-counts, kind="stable")[:_MAX_LINES]]
@@ -157,15 +157,15 @@ def _draw_statements(seconds: Seconds, classified: ClassifiedRecording) -> _Line
 
     A reading is a moment off its second: there the figure would be of other requests.
     """
-    due_s = classified.recording.samples["intended_s"][classified.success]
-    successes = seconds.counts(seconds.index(due_s))
-    served = successes[successes > 0]
-    least = max(_MIN_SUCCESSES, np.median(served) / 2 if served.size else 0)
     for probe, name in (("service", "statements"), ("postgres", "statement_calls")):
         own = [each for each in classified.recording.probes if each.probe == probe]
         at = [each.wall_s for each in own]
         rate = seconds.place(at, rate_of(at, [each.values.get(name) for each in own]))
         if rate is not None:
+            due_s = classified.recording.samples["intended_s"][classified.success]
+            successes = seconds.counts(seconds.index(due_s))
+            served = successes[successes > 0]
+            least = max(_MIN_SUCCESSES, np.median(served) / 2 if served.size else 0)
             return {"per success": np.where(successes >= least, rate / np.maximum(successes, 1), np.nan)}
     return {}
 

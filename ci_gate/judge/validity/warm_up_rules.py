@@ -56,7 +56,8 @@ def _find_warming(rule_input: RuleInput) -> Iterator[Violation]:
     if rule_input.scenario.limits and not bounds_ms:
         return  # no limit speaks of latency
     times_s = steady.samples["intended_s"][steady.success]
-    warming = measure_warming(times_s - steady.begin_s, steady.latency_ms[steady.success], steady.duration_s)
+    latency_ms = steady.latency_ms[steady.success]
+    warming = measure_warming(times_s, latency_ms, steady.begin_s, steady.duration_s)
     if warming is None:
         return
     dearer = compare_cpu(rule_input.recording.machine, times_s, steady.begin_s, steady.end_s)
@@ -82,9 +83,9 @@ def _advise(rule_input: RuleInput, warming: Warming) -> str:
 
 
 def measure_warming(
-    since_s: NDArray[np.float64], latency_ms: NDArray[np.float64], duration_s: float
+    times_s: NDArray[np.float64], latency_ms: NDArray[np.float64], begin_s: float, duration_s: float
 ) -> Warming | None:
-    """The warming that successes show, ``since_s`` after the phase began; None where there is none.
+    """The warming that successes show, each due at ``times_s``; None where there is none.
 
     By the logarithms of the medians of equal blocks: the first half is reliably slower, by `_MIN_SLOWER`
     at least, and no quarter is slower than the one before it by more than noise.
@@ -92,7 +93,11 @@ def measure_warming(
     count = min(_MAX_BLOCKS, int(duration_s / _MIN_BLOCK_S)) // 4 * 4
     if count < _MIN_BLOCKS:
         return None
-    index = np.minimum((since_s / duration_s * count).astype(np.intp), count - 1)
+    place = times_s - begin_s  # and from here on in place: there may be millions
+    place /= duration_s
+    place *= count
+    index = np.minimum(place, count - 1).astype(np.uint8)
+    del place
     blocks = [latency_ms[index == number] for number in range(count)]
     if min(block.size for block in blocks) < _MIN_IN_BLOCK:
         return None

@@ -1,0 +1,94 @@
+"""The requests of one recording, by one process of Locust or several, as one table."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ci_gate.evidence.sample_table import SAMPLE_DTYPE, count_ids, read_samples, set_unnamed_aside
+from ci_gate.evidence.steady_rows import find_due, find_steady_bounds
+from ci_gate.evidence.strict_json import read_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from ci_gate.evidence.readings import Mark
+
+Requests = tuple["NDArray[np.void]", tuple[str, ...]]
+"""Rows of SAMPLE_DTYPE, and the texts that they name by number."""
+
+
+def read_requests(folders: Sequence[Path], marks: Iterable[Mark]) -> Requests:
+    """The requests in all folders, in the order in which they ended; those due in the steady phase together.
+
+    Raises EvidenceError where a file is not what we write.
+    """
+    parts = [functools.partial(_read_folder, folder) for folder in folders]
+    samples, strings = parts[0]() if len(parts) == 1 else merge_samples(parts)
+    bring_together(samples, find_due(samples, find_steady_bounds(marks, samples)))
+    return samples, strings
+
+
+def _read_folder(folder: Path) -> Requests:
+    samples = read_samples(folder / "samples.bin")
+    strings = read_lines(folder / "strings.jsonl", str) or ("",)  # after the rows that name them
+    return set_unnamed_aside(samples, len(strings)), strings
+
+
+def merge_samples(
+    parts: Sequence[Callable[[], Requests]],
+) -> Requests:
+    """The rows of all files in the order in which they were written, and their texts, each once.
+
+    Each of ``parts`` reads a file, and is called twice: of millions of rows only one file's are in memory
+    beside the rows of all. What a file has more by then is left out.
+    """
+    ids: dict[str, int] = {"": 0}
+    counts, ends_s = [], []
+    for part in parts:
+        rows, strings = part()
+        for number in count_ids(rows["user_class"])[0].tolist():
+            ids.setdefault(strings[number], len(ids))  # first: there is little room for these in a row
+        counts.append(len(rows))
+        ends_s.append(rows["start_s"] + rows["response_ms"] / 1000)
+    order = np.argsort(np.concatenate(ends_s), kind="stable")
+    places = np.empty(len(order), dtype=np.uint32)
+    places[order] = np.arange(len(order), dtype=np.uint32)
+    del order, ends_s
+    samples = np.zeros(len(places), dtype=SAMPLE_DTYPE)
+    own_places = np.split(places, np.cumsum(counts)[:-1])
+    for part, own in zip(parts, own_places, strict=True):
+        rows, strings = part()
+        rows = rows[: len(own)]
+        numbers = np.array([ids.setdefault(text, len(ids)) for text in strings], dtype=np.uint32)
+        for field in ("endpoint", "error", "user_class"):
+            rows[field] = numbers[rows[field]]
+        samples[own[: len(rows)]] = rows
+    return samples, tuple(ids)
+
+
+def bring_together(samples: NDArray[np.void], rows: NDArray[np.bool_]) -> None:
+    """Move ``rows`` to places next to each other; apart from that all stays in its order.
+
+    Of millions of samples a part that stands together takes no memory of its own. The others are few: of
+    requests that were under way when the phase began or ended.
+    """
+    places = np.flatnonzero(rows)
+    if not places.size or places[-1] - places[0] + 1 == places.size:
+        return
+    first, last = int(places[0]), int(places[-1]) + 1
+    middle = (first + last) // 2
+    others = np.flatnonzero(~rows[first:last]) + first
+    if (before := others[others < middle]).size:
+        _put_first(samples[first : before[-1] + 1], ~rows[first : before[-1] + 1])
+    if (behind := others[others >= middle]).size:
+        _put_first(samples[behind[0] : last], rows[behind[0] : last])
+
+
+def _put_first(samples: NDArray[np.void], rows: NDArray[np.bool_]) -> None:
+    samples[:] = np.concatenate([samples[rows], samples[~rows]])
