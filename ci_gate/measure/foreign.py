@@ -54,14 +54,17 @@ class ForeignMeter:
         if host_s - own_s < _MIN_CORES * passed_s:
             self._seen = None
             return ForeignUse(cores=stolen_s / passed_s, stolen_cores=stolen_s / passed_s, processes=())
-        return self._look_at_others(ours, passed_s, stolen_s)
+        return self._look_at_others(ours, passed_s, stolen_s, host_s - own_s)
 
     def _step_clock(self) -> float:
         now = time.monotonic()
         passed_s, self._at = now - self._at, now
         return passed_s
 
-    def _look_at_others(self, ours: set[int], passed_s: float, stolen_s: float) -> ForeignUse | None:
+    def _look_at_others(
+        self, ours: set[int], passed_s: float, stolen_s: float, most_s: float
+    ) -> ForeignUse | None:
+        """``most_s`` is what all but us used: who awaits a server's process is told all that it ever used."""
         names = _find_foreign(ours)
         now = read_cpu_of(names)
         before, self._seen = self._seen, now
@@ -71,12 +74,12 @@ class ForeignMeter:
             self._others_s = 0.0
             return None
         others_s = self._others.add(now)
-        used_s, self._others_s = others_s - self._others_s, others_s
+        used_s, self._others_s = min(others_s - self._others_s, most_s), others_s
         by_name: dict[str, float] = {}
         for pid, cpu in now.items():
             last = before.get(pid)
             own_s = cpu.own_s - last.own_s if last else cpu.own_s
-            by_name[names[pid]] = by_name.get(names[pid], 0.0) + max(own_s, 0.0)
+            by_name[names[pid]] = by_name.get(names[pid], 0.0) + min(max(own_s, 0.0), used_s)
         return ForeignUse(
             cores=(used_s + stolen_s) / passed_s,
             stolen_cores=stolen_s / passed_s,

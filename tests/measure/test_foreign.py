@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -72,3 +73,37 @@ def test_first_look__knows_nothing_of_a_busy_machine():
         meter = ForeignMeter()
         time.sleep(0.5)
         assert meter.read(()) is None
+
+
+AWAITS = """
+import os, sys, time
+if os.fork() == 0:
+    open("/proc/self/comm", "w").write("redis-server")
+    while time.process_time() < 0.5 * os.cpu_count():
+        pass
+    print(os.getpid(), os.getppid(), flush=True)
+    time.sleep(60)
+os.wait()
+print("awaited", flush=True)
+time.sleep(60)
+"""
+
+
+def test_foreign__is_no_more_than_the_machine_did():
+    """A server ends that somebody else awaits: all that it ever used is then counted of that one, at once."""
+    command = ["setsid", "--fork", sys.executable, "-c", AWAITS]
+    with (
+        burning("foreigner", detached=True),
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process,
+    ):
+        server, parent = map(int, process.stdout.readline().split())
+        try:
+            meter = ForeignMeter()
+            for _ in range(2):
+                meter.read(())
+                time.sleep(0.3)
+            os.kill(server, signal.SIGKILL)
+            assert process.stdout.readline() == "awaited\n"
+            assert meter.read(()).cores < os.cpu_count() + 0.5  # of clocks that tick
+        finally:
+            os.kill(parent, signal.SIGKILL)
