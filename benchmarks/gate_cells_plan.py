@@ -65,7 +65,7 @@ CELLS: Mapping[str, Cell] = {
     ),
     "memory": Cell(
         scenarios=(LOAD,),
-        questions=(Question(name="20 MiB more memory", tolerances="memory=10%"),),
-        head=f"{CHANGED} 20 0 --port {{port}}",
+        questions=(Question(name="14 MiB more memory, 68 before", tolerances="memory=10%"),),
+        head=f"{CHANGED} 14 0 --port {{port}}",
     ),
 }
