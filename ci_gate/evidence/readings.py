@@ -78,6 +78,10 @@ class ForeignUse(StrictValue, frozen=True):
     processes: tuple[ForeignProcess, ...]
 
 
+KILLED_FOR_MEMORY: Final = "killed because it needed more than its memory limit"
+"""How a container ended, where its engine says so: ``service_end`` begins with it."""
+
+
 class MachineReading(StrictValue, frozen=True):
     """Host and service in the second before ``wall_s``; None where it could not be read."""
 
@@ -97,6 +101,7 @@ class MachineReading(StrictValue, frozen=True):
     foreign: ForeignUse | None = None  # what others took
     service_listen_queue: Count | None = None  # connections to its port that it has not accepted yet
     service_accepting: Count | None = None  # processes that accept them; read only while some wait
+    service_end: str = ""  # how it ended, as `exit status 3`; empty while it runs
     service_listen_overflows: Count | None = None  # of any full queue of its network namespace, so far
 
 

@@ -6,7 +6,7 @@ import contextlib
 import os
 import time
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Final, Protocol, Self
 
 import psutil
 
@@ -17,11 +17,13 @@ from ci_gate.measure.listen_queue import read_listen_queue
 from ci_gate.measure.usage import UsageMeter, read_cpu_of
 from ci_gate.service.guard.process_group import find_below
 
+_MAX_END: Final = 300  # characters
+
 
 class Metered(Protocol):
     """What is read of a service under load."""
 
-    def alive(self) -> bool: ...
+    def ended(self) -> str | None: ...
 
     def restarts(self) -> int | None: ...
 
@@ -56,7 +58,7 @@ class MachineMeter:
 
         ``foreign`` is what others used meanwhile: it is the same for both services of a comparison.
         """
-        is_alive = self._service.alive()
+        end = self._service.ended()
         pids = self._service.process_ids()
         now = read_cpu_of(find_below(*pids))
         usage = self._usage.read(now, min(pids, default=None) if self._service.is_container else None)
@@ -75,7 +77,8 @@ class MachineMeter:
                 wall_s=time.time(),
                 host_cpu_percent=self._host.read_percent(),
                 load_average=os.getloadavg()[0],
-                service_alive=is_alive,
+                service_alive=end is None,
+                service_end=(end or "")[:_MAX_END],
                 service_cpu_percent=100 * sum(used_s) / passed_s if is_known else None,
                 service_memory_bytes=usage.memory_bytes,
                 service_restarts=self._service.restarts(),
@@ -91,7 +94,7 @@ class MachineMeter:
                 service_listen_overflows=queue.overflows if queue else None,
             )
         )
-        return is_alive
+        return end is None
 
     def _read_quota(self, pids: tuple[int, ...]) -> tuple[float | None, float | None]:
         """The quota in cores, and how long it held the service back since the last reading."""

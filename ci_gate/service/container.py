@@ -14,6 +14,7 @@ from docker.types import LogConfig
 from requests import RequestException
 
 from ci_gate.errors import OutsideError, ServiceError
+from ci_gate.evidence.readings import KILLED_FOR_MEMORY
 from ci_gate.service.guard.containers import remove_containers
 from ci_gate.service.image import explain_docker_errors
 from ci_gate.service.process import describe_status
@@ -93,7 +94,7 @@ class GuardedContainer:
     def _describe_end(self, state: dict[str, Any]) -> str:
         if state.get("OOMKilled"):
             limit = f" of {format_exact(self.memory_bytes / 2**20)} MiB" if self.memory_bytes else ""
-            return f"killed because it needed more than its memory limit{limit}"
+            return f"{KILLED_FOR_MEMORY}{limit}"
         if not state:
             return "its container was removed by something else"
         status = int(state.get("ExitCode", 0))

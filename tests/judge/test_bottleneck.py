@@ -435,6 +435,30 @@ def test_service_that_ended_or_was_restarted__comes_first():
     assert codes(diagnose_head(make_evidence(machine=same, pool=FULL_POOL))) == ["connection-pool"]
 
 
+@pytest.mark.parametrize(
+    ("end", "found"),
+    [
+        ("killed because it needed more than its memory limit of 64 MiB", ["memory", "service-ended"]),
+        ("exit status 3", ["service-ended"]),
+    ],
+)
+def test_service_that_was_killed_for_want_of_memory__had_too_little_of_it(end, found):
+    """Recorded: 55 of 64 MiB a second before, of a service that grew by 10 MiB a second."""
+    machine = tuple(
+        msgspec.structs.replace(
+            each,
+            service_alive=each.wall_s < SECONDS[4],
+            service_end="" if each.wall_s < SECONDS[4] else end,
+            service_memory_bytes=55 * 2**20,
+        )
+        for each in make_machine(10.0, None, 20.0)
+    )
+    diagnosis = diagnose_head(make_evidence(machine=machine), memory_bytes=64 * 2**20)
+    assert codes(diagnosis) == found
+    assert end in diagnosis.causes[0].numbers[0]
+    assert f": {end}" in diagnosis.causes[-1].numbers[0]
+
+
 FULL_SERVER = {"connections_total": 96.0, "max_connections": 100.0, "reserved_connections": 3.0}
 
 

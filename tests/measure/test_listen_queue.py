@@ -43,8 +43,8 @@ class Service:
     def __init__(self, pid, port):
         self.pid, self.own_port = pid, port
 
-    def alive(self):
-        return True
+    def ended(self):
+        return None
 
     def restarts(self):
         return None

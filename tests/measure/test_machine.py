@@ -40,8 +40,8 @@ class Processes:
     def __init__(self, *pids):
         self.pids = pids
 
-    def alive(self):
-        return True
+    def ended(self):
+        return None
 
     def restarts(self):
         return None

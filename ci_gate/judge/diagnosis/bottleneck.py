@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from ci_gate.evidence.readings import StatementTotal, StrictValue
+from ci_gate.evidence.readings import KILLED_FOR_MEMORY, StatementTotal, StrictValue
 from ci_gate.evidence.recording import DUET_HEAD, HEAD, Recording, RunInfo
 from ci_gate.judge.compare.duet import DuetVerdict
 from ci_gate.judge.diagnosis.causes import (
@@ -25,6 +25,7 @@ from ci_gate.judge.diagnosis.connections import find_full_connections
 from ci_gate.judge.diagnosis.describe_resources import describe_most_called, describe_slowest
 from ci_gate.judge.diagnosis.failures import (
     Failures,
+    find_end,
     find_endings,
     find_failing,
     find_full_memory,
@@ -126,6 +127,8 @@ def diagnose(circumstances: ScenarioContext, recordings: Mapping[str, Classified
     head = classified.recording
     usage = observe_steady(classified, circumstances.host_cores, circumstances.offered_per_s)
     endings = tuple(find_endings(head)) or tuple(find_unmeasured(circumstances.failure))
+    memory = tuple(find_full_memory(head, usage, circumstances.memory_bytes))
+    is_killed = find_end(head).startswith(KILLED_FOR_MEMORY)
     failed = select_failures(classified)
     failures = () if endings else _find_failures(circumstances.scenario, failed, head)
     hindering = tuple(cause for cause in failures if (cause.share or 0.0) >= MAX_REPLIES)
@@ -144,8 +147,8 @@ def diagnose(circumstances: ScenarioContext, recordings: Mapping[str, Classified
     ranked = sorted((*waits, *others), key=lambda cause: -math.inf if cause.share is None else -cause.share)
     return Diagnosis(
         causes=(
-            *endings,
-            *find_full_memory(head, usage, circumstances.memory_bytes),
+            *(memory if is_killed else endings),
+            *(endings if is_killed else memory),
             *(find_full_connections(usage) if is_slow or failures else ()),
             *(() if are_late and waits else hindering),
             *explained,

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ci_gate.evidence.readings import KILLED_FOR_MEMORY
 from ci_gate.evidence.recording import Recording
 from ci_gate.evidence.sample_table import count_ids
 from ci_gate.evidence.samples import KEPT_ALIVE_CLOSED, NOT_HTTP, UNSENT
@@ -119,7 +120,10 @@ def find_endings(recording: Recording) -> Iterator[Cause]:
     restarts = max(counts) - counts[0] if counts else 0
     if ended_s is None and not restarts:
         return
-    numbers = [f"it had ended {ended_s - began_s:.0f} s after the load began"] if ended_s is not None else []
+    how = f": {end}" if (end := find_end(recording)) else ""
+    numbers = (
+        [f"it had ended {ended_s - began_s:.0f} s after the load began{how}"] if ended_s is not None else []
+    )
     numbers += [f"it was started again {restarts} x under load"] if restarts else []
     peak = max((each.service_memory_bytes or 0 for each in machine), default=0)
     numbers += [f"its memory was {_mib(peak)} at most"] if peak else []
@@ -134,6 +138,11 @@ def find_endings(recording: Recording) -> Iterator[Cause]:
     )
 
 
+def find_end(recording: Recording) -> str:
+    """How the service ended under load; empty where it did not, or nobody knows."""
+    return next((each.service_end for each in recording.machine if each.service_end), "")
+
+
 def find_full_memory(recording: Recording, usage: ResourceUsage, limit_bytes: int | None) -> Iterator[Cause]:
     """The service's memory came near its limit, or Redis threw keys away to stay within its own."""
     machine = sorted(recording.machine, key=lambda each: each.wall_s)
@@ -142,6 +151,8 @@ def find_full_memory(recording: Recording, usage: ResourceUsage, limit_bytes: in
     numbers = []
     if limit_bytes and used and max(used) >= _NEAR_LIMIT * limit_bytes:
         numbers.append(f"the service used {_mib(max(used))} of {_mib(limit_bytes)}, {_mib(used[0])} at first")
+    if (end := find_end(recording)).startswith(KILLED_FOR_MEMORY):
+        numbers = [f"the service was {end}; it used {_mib(max(used, default=0))} when last read before"]
     if evicted > 0:
         numbers.append(f"Redis evicted {evicted:,.1f} keys a second for want of memory")
     if numbers:
