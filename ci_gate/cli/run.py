@@ -138,8 +138,8 @@ def _check_by_running(thresholds: Thresholds, names: tuple[str, ...]) -> int:
     "--profile-code/--no-profile-code",
     "profiles_code",
     default=None,
-    help="Sample the code of both sides always, or never; else where head is worse than --base "
-    "(takes ci-gate[profile]).",
+    help="Sample the code of both sides always, or never; else where head is worse than --base. "
+    "Without --base: that of head alone (takes ci-gate[profile]).",
 )
 @out_option
 @quiet_option
@@ -164,8 +164,6 @@ def run(  # noqa: PLR0913 - one parameter for each option
     everything cleanly; what was measured until then stays readable.
     """
     thresholds = read_thresholds(thresholds_file)
-    if profiles_code and not base:
-        raise UsageError("--profile-code compares the code of head with that of --base: name it")
     options = make_options(
         thresholds,
         names,

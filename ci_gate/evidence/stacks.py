@@ -50,6 +50,11 @@ class Stacks:
     threads: tuple[tuple[Stack, ...], ...]
     period_s: float
 
+    @property
+    def ticks(self) -> int:
+        """How often the sampler looked."""
+        return max(map(len, self.threads), default=0)
+
 
 class _Frame(msgspec.Struct, frozen=True):
     name: str

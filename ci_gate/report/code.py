@@ -1,4 +1,4 @@
-"""In which code head takes longer than base: the same rows for terminal, comment and page."""
+"""In which code head takes longer than base, or most time: the same rows for terminal, comment and page."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from ci_gate.judge.code.alone import CodeCost, FunctionCost, HeadCode
 from ci_gate.judge.code.difference import CodeChange, CodeTime, FunctionChange, TimeChange
 from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.verdict import ScenarioVerdict
@@ -15,12 +16,18 @@ from ci_gate.report.escape import MAX_NAME_LENGTH, MAX_TEXT_LENGTH, clean, code_
 from ci_gate.wording import add_sign
 
 HEADERS: Final = ("function", "file", "time of", "base", "head", "more", "with all below", "its file")
-_FOLD: Final = "Which code takes longer"
+ALONE_HEADERS: Final = ("function", "file", "CPU", "waiting", "CPU with all below")
+_TITLE: Final = "Which code takes longer"
+_ALONE_TITLE: Final = "Which code takes most time"
 _NOTHING: Final = "no function takes clearly longer"
 HOW_TO_READ: Final = (
     "Milliseconds of a success, with three standard errors. What a library does counts for the function that "
     "calls it. Code that was only moved or renamed takes more in one place and less in another: its file, or "
-    "the function above it, does not. A coroutine that waits is on no stack."
+    "the function above it, does not."
+)
+HOW_TO_READ_ALONE: Final = (
+    "Milliseconds of a success, with three standard errors, of head alone: nothing was compared. What "
+    "a library does counts for the function that calls it."
 )
 
 
@@ -38,6 +45,40 @@ class CodeRow:
     in_file: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AloneRow:
+    """A function of head alone as text: its cells under ALONE_HEADERS."""
+
+    function: str
+    place: str
+    cpu: str
+    waiting: str
+    subtree: str
+
+
+def list_costs_alone(code: HeadCode) -> tuple[AloneRow, ...]:
+    """A row for each function, what costs most first; nothing in it is escaped."""
+    return tuple(
+        AloneRow(
+            function=each.name,
+            place=_place(each),
+            cpu=_format_cost(each.cpu),
+            waiting=_format_cost(each.waiting),
+            subtree=_format_cost(each.subtree),
+        )
+        for each in code.functions
+    )
+
+
+def _format_cost(cost: CodeCost) -> str:
+    return f"{format_ms(cost.ms)} ± {format_ms(3 * cost.error_ms)}" if cost.ms else "-"
+
+
+def _place(function: FunctionChange | FunctionCost) -> str:
+    """Its file, and its line where that is known."""
+    return f"{function.file}:{function.line}" if function.line else function.file
+
+
 def list_functions(code: CodeChange) -> tuple[CodeRow, ...]:
     """A row for each function, what explains most first; nothing in it is escaped."""
     return tuple(map(_make_row, code.functions))
@@ -46,7 +87,7 @@ def list_functions(code: CodeChange) -> tuple[CodeRow, ...]:
 def _make_row(function: FunctionChange) -> CodeRow:
     return CodeRow(
         function=function.name,
-        place=f"{function.file}:{function.line}",
+        place=_place(function),
         kind="waiting" if function.waits else "CPU",
         base=format_ms(function.grown.base_ms),
         head=format_ms(function.grown.head_ms),
@@ -65,16 +106,25 @@ def _format_more(change: TimeChange) -> str:
     return f"{more} ± {format_ms(3 * change.error_ms)}"
 
 
+def title_code(code: CodeChange) -> str:
+    """What the functions of it are."""
+    return _ALONE_TITLE if code.alone else _TITLE
+
+
 def describe_code(code: CodeChange) -> str:
-    """One sentence: the CPU time of a success on both sides, or why nothing is known."""
+    """One sentence: the CPU time of a success, and what is not known; or why nothing is."""
     if code.why_not:
         return f"not known: {code.why_not}"
+    if code.alone:
+        samples = f"{code.alone.samples:,} samples on a CPU"
+        figures = f"head alone: CPU of a success {_format_cost(code.alone.cpu)} ({samples})"
+        return "; ".join((figures, *code.notes))
     if code.cpu is None:
         return "not known"
     sides = f"{format_ms(code.cpu.base_ms)} → {format_ms(code.cpu.head_ms)}"
     samples = f"{code.samples_base:,} and {code.samples_head:,} samples on a CPU"
-    nothing = "" if code.functions else f"; {_NOTHING}"
-    return f"CPU of a success {sides} ({_format_more(code.cpu)}; {samples}){nothing}"
+    figures = f"CPU of a success {sides} ({_format_more(code.cpu)}; {samples})"
+    return "; ".join((figures, *(() if code.functions else (_NOTHING,)), *code.notes))
 
 
 def explain_code_in_terminal(scenario: ScenarioVerdict) -> Iterator[str]:
@@ -85,8 +135,15 @@ def explain_code_in_terminal(scenario: ScenarioVerdict) -> Iterator[str]:
     yield f"  CODE    {clean(describe_code(code), MAX_TEXT_LENGTH)}"
     for row in list_functions(code):
         time = f"{row.kind} {row.base} → {row.head} ({row.more})"
-        yield f"          {clean(row.function, MAX_NAME_LENGTH)} {clean(row.place, MAX_NAME_LENGTH)}: {time}"
+        yield f"          {_name_in_terminal(row)}: {time}"
         yield f"            with all below {row.subtree}; its file {row.in_file}"
+    for alone in list_costs_alone(code.alone) if code.alone else ():
+        time = f"CPU {alone.cpu}, waiting {alone.waiting}; CPU with all below {alone.subtree}"
+        yield f"          {_name_in_terminal(alone)}: {time}"
+
+
+def _name_in_terminal(row: CodeRow | AloneRow) -> str:
+    return f"{clean(row.function, MAX_NAME_LENGTH)} {clean(row.place, MAX_NAME_LENGTH)}"
 
 
 def make_which_code(scenario: ScenarioVerdict) -> Piece:
@@ -97,8 +154,13 @@ def make_which_code(scenario: ScenarioVerdict) -> Piece:
             row = list_functions(code)[0]
             time = f"{row.base} → {row.head} of {row.kind} for each success"
             line = f"{code_span(row.function)} in {code_span(row.place)}: {time}."
+        elif code.alone and code.alone.functions:
+            alone = list_costs_alone(code.alone)[0]
+            time = f"CPU {alone.cpu}, waiting {alone.waiting} for each success, most of all functions of head"
+            line = f"{code_span(alone.function)} in {code_span(alone.place)}: {time}."
         else:
-            line = escape_markdown(f"{code.why_not and 'not known: '}{code.why_not or _NOTHING}.")
+            why_not = f"not known: {code.why_not}" if code.why_not else "; ".join((_NOTHING, *code.notes))
+            line = escape_markdown(f"{why_not}.")
     return Piece(items=(f"**Which code:** {line}",) if line else (), noun="reason", rank=Rank.REASONS)
 
 
@@ -110,9 +172,18 @@ def _escape_cells(row: CodeRow) -> tuple[str, ...]:
 def make_code_pieces(scenarios: Sequence[ScenarioVerdict]) -> Iterator[Piece]:
     """A folded table of the functions of each scenario whose code was sampled."""
     for scenario in scenarios:
-        if scenario.code is None or not scenario.code.functions:
+        code = scenario.code
+        if code and code.functions:
+            rows = tuple(map(_escape_cells, list_functions(code)))
+            table = make_table(HEADERS, rows, "lllrrrrr", noun="function", rank=Rank.LIMITS)
+        elif code and code.alone and code.alone.functions:
+            rows = tuple(
+                (code_span(row.function), code_span(row.place), row.cpu, row.waiting, row.subtree)
+                for row in list_costs_alone(code.alone)
+            )
+            table = make_table(ALONE_HEADERS, rows, "llrrr", noun="function", rank=Rank.LIMITS)
+        else:
             continue
-        rows = map(_escape_cells, list_functions(scenario.code))
-        table = make_table(HEADERS, rows, "lllrrrrr", noun="function", rank=Rank.LIMITS)
-        head = f"**{code_span(scenario.name)}**: {escape_markdown(describe_code(scenario.code))}"
-        yield replace(table, head=f"{head}\n\n{HOW_TO_READ}\n\n{table.head}", fold=_FOLD)
+        head = f"**{code_span(scenario.name)}**: {escape_markdown(describe_code(code))}"
+        how = HOW_TO_READ_ALONE if code.alone else HOW_TO_READ
+        yield replace(table, head=f"{head}\n\n{how}\n\n{table.head}", fold=title_code(code))

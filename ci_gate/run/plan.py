@@ -56,8 +56,9 @@ class RunOptions:
 
     ``base`` is a git revision, an image or a URL to compare with; ``seed`` draws what is left to chance;
     ``options`` are those of the command line that changed ``thresholds``. ``profiles_code``: stacks are
-    sampled always or never; None: where head is worse than base. ``confirms_later``: what would block is
-    confirmed by another job (`ci_gate.run.confirming`), not by this run.
+    sampled always (without base those of head alone) or never; None: where head is worse than base.
+    ``confirms_later``: what would block is confirmed by another job (`ci_gate.run.confirming`), not by this
+    run.
     """
 
     thresholds: Thresholds
@@ -166,15 +167,15 @@ def plan_confirmation(plans: tuple[RecordingPlan, RecordingPlan]) -> tuple[Recor
     return base, head
 
 
-def plan_code(duet: tuple[RecordingPlan, RecordingPlan]) -> tuple[RecordingPlan, RecordingPlan]:
-    """The load of a duet once more, as long as it takes to sample what the code of both sides does."""
-    base, head = (
-        msgspec.structs.replace(
-            plan, recording=name, duration_s=SAMPLING_S + WRITING_S, service_first=None, load_first=None
-        )
-        for plan, name in zip(duet, (CODE_BASE, CODE_HEAD), strict=True)
+def plan_sampling(plan: RecordingPlan, recording: str) -> RecordingPlan:
+    """The same load once more, as long as it takes to sample what the code does."""
+    return msgspec.structs.replace(
+        plan,
+        recording=recording,
+        duration_s=SAMPLING_S + WRITING_S,
+        service_first=None,
+        load_first=None,
     )
-    return base, head
 
 
 def plan_reset_checks(
@@ -204,18 +205,23 @@ def plan_run(options: RunOptions) -> RunInfo:
     for scenario in options.scenarios:
         workload = options.workloads[scenario.locust]
         alone = plan_recording(scenario, options.profile, workload, options.seed)
-        plans.append(msgspec.structs.replace(alone, processes=options.processes))
+        alone = msgspec.structs.replace(alone, processes=options.processes)
+        plans.append(alone)
         if options.thresholds.service.before_each:
             plans += plan_reset_checks(scenario, options.profile, workload, options.seed)
+        # What is only called has no second start, and a second load of one start confirms nothing. Nor can
+        # its code be looked into.
+        is_started = options.thresholds.service.kind != "url"
         if options.base and scenario.regression and options.thresholds.service.fixed_port is None:
             settings = options.thresholds.compare
             duet = plan_duet(scenario, options.profile, workload, settings, options.seed, options.processes)
             plans += duet
-            # What is only called has no second start, and a second load of one start confirms nothing. Nor
-            # can its code be looked into.
-            if options.thresholds.service.kind != "url":
+            if is_started:
                 is_confirmed = settings.confirm and "://" not in options.base
-                plans += [*(plan_confirmation(duet) if is_confirmed else ()), *plan_code(duet)]
+                plans += plan_confirmation(duet) if is_confirmed else ()
+                plans += map(plan_sampling, duet, (CODE_BASE, CODE_HEAD))
+        elif options.profiles_code and is_started:
+            plans.append(plan_sampling(alone, CODE_HEAD))
     return RunInfo(
         schema=RUN_SCHEMA,
         ci_gate_version=ci_gate.__version__,

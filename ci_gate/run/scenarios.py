@@ -103,6 +103,12 @@ def _run_scenario(session: Session, scenario: Scenario, failures: dict[str, str]
             base = _require_base(session.base, ended_early)
             run_duet(session, scenario, base, (plans[DUET_BASE], plans[DUET_HEAD]))
             _follow_red(session, scenario, base, plans, failures)
+        elif session.options.profiles_code:
+            options = session.options
+            start = functools.partial(
+                started, session, options.thresholds.service, options.repository, "head"
+            )
+            sample_code(session, scenario, start, failures)
     except BaseError as error:
         failures[duet_name(scenario.name)] = str(error)
         session.progress.say(str(error))
@@ -196,7 +202,7 @@ def _follow_red(
     elif red and is_confirmed:
         start_again(session, scenario, base, plans, failures, red.duration_s)
         red = find() if samples and wanted is None else None
-    if samples and (wanted or red):
+    if wanted or (samples and red):
         sample_code(session, scenario, functools.partial(_started_side, session, base), failures)
 
 

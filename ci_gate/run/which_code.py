@@ -1,4 +1,4 @@
-"""Which code: loads both sides once more, after all that is judged, and samples their stacks meanwhile."""
+"""Which code: loads head and base once more, after all that is judged, and samples their stacks meanwhile."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _NOT_INSTALLED: Final = f"py-spy is not installed: pip install '{EXTRA}'"
 
 
 class _SamplingWatch:
-    """Begins to sample once both sides are in their steady phase, and ends the load after it."""
+    """Begins to sample once all sides are in their steady phase, and ends the load after it."""
 
     def __init__(self, sampler: str, jobs: list[Job], scenario: Scenario, temporary: Path) -> None:
         self._sampler, self._jobs, self._temporary = sampler, jobs, temporary
@@ -66,15 +66,20 @@ class _SamplingWatch:
 def sample_code(
     session: Session, scenario: Scenario, start_side: StartSide, failures: dict[str, str]
 ) -> None:
-    """Sample both sides under the duet's load. What keeps it from being done is noted, and stops nothing."""
-    plans = session.plans_of(scenario)
+    """Sample what is planned: both sides under the duet's load, or head alone under all of its own.
+
+    What keeps it from being done is noted, and stops nothing.
+    """
+    plans = [plan for name, plan in session.plans_of(scenario).items() if name in {CODE_BASE, CODE_HEAD}]
     sampler = find_sampler()
     try:
+        if not plans:
+            raise OutsideError("a service that is only called by its address cannot be looked into")
         if sampler is None:
             raise OutsideError(_NOT_INSTALLED)
-        session.progress.start(f"{scenario.name}: which code", plans[CODE_HEAD].warmup_s + SAMPLING_S)
+        session.progress.start(f"{scenario.name}: which code", plans[0].warmup_s + SAMPLING_S)
         with contextlib.ExitStack() as stack:
-            loads = [stack.enter_context(start_side(plans[name])) for name in (CODE_BASE, CODE_HEAD)]
+            loads = [stack.enter_context(start_side(plan)) for plan in plans]
             temporary = stack.enter_context(session.watchdog.temporary_folder("ci-gate-stacks-"))
             watch = _SamplingWatch(sampler, [job for job, _ in loads], scenario, temporary)
             stack.callback(watch.close)

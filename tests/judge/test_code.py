@@ -10,10 +10,19 @@ import pytest
 
 from ci_gate.errors import EvidenceError
 from ci_gate.evidence.recording import CODE_BASE, CODE_HEAD
-from ci_gate.evidence.stacks import STACKS_CPU, Frame, Stacks, decode_stacks, read_stacks, tidy_stacks
+from ci_gate.evidence.stacks import (
+    STACKS_CPU,
+    STACKS_WALL,
+    Frame,
+    Stacks,
+    decode_stacks,
+    read_stacks,
+    tidy_stacks,
+)
 from ci_gate.judge.code.attribution import count_samples
 from ci_gate.judge.code.difference import compare_code
 from ci_gate.judge.code.flame import draw_flames
+from ci_gate.judge.code.on_cpu import keep_on_cpu
 from tests.judge.code_simulation import Code, compare, make_side
 
 SHOP = (
@@ -217,8 +226,82 @@ def test_flame__has_a_block_for_each_call_with_both_sides():
     assert {block.name: block.width for block in wall.blocks if block.depth == 0}["handle"] == 1.0
 
 
-def test_flame__of_one_side_alone_is_none():
-    assert draw_flames({CODE_HEAD: make_side(SHOP)}) == ()
+def test_flame__of_head_alone_has_no_base():
+    on_cpu, wall = draw_flames({CODE_HEAD: make_side(SHOP)})
+    assert on_cpu.base_ms is wall.base_ms is None
+    assert {block.base_ms for flame in (on_cpu, wall) for block in flame.blocks} == {None}
+    assert {block.name: block.head_ms for block in on_cpu.blocks}["render"] == pytest.approx(2.0, abs=0.6)
+
+
+def test_flame__of_sides_of_which_one_was_not_sampled_is_none():
+    side, other = make_side(SHOP), make_side(SHOP)
+    other.recording.stacks.clear()
+    assert draw_flames({CODE_BASE: other, CODE_HEAD: side}) == ()
+    assert draw_flames({CODE_BASE: side}) == ()
+
+
+def test_head_alone__has_the_functions_that_cost_most_by_cpu_and_waiting():
+    code = compare_code({CODE_HEAD: make_side(SHOP)}, None)
+    assert (code.functions, code.cpu) == ((), None)
+    load, render, *others = code.alone.functions
+    assert (load.name, load.file, load.line, render.name) == ("load", "shop.py", 10, "render")
+    assert load.cpu.ms == pytest.approx(1.5, abs=0.4)
+    assert load.waiting.ms == pytest.approx(6.0, abs=1.5)
+    assert render.below == "dumps (fast/json.py)"
+    assert {each.name for each in others} >= {"score", "handle"}
+    assert len(code.alone.functions) <= 5
+    assert code.alone.cpu.ms == pytest.approx(6.0, abs=0.1)
+
+
+def test_head_alone__does_not_name_a_thread_that_waits_for_work():
+    frames = (Frame(name="poll", file="jobs.py", line=3),)
+    side = make_side(SHOP)
+    always = Stacks(frames=frames, threads=(((0,),) * 500,), period_s=0.02)
+    side.recording.stacks["stacks-wall.json"] = always
+    assert "poll" not in [each.name for each in compare_code({CODE_HEAD: side}, None).alone.functions]
+
+
+def test_head_alone__says_why_it_is_not_known():
+    side = make_side(SHOP)
+    side.recording.stacks.clear()
+    assert compare_code({CODE_HEAD: side}, None).why_not == "no stacks were sampled"
+
+
+RECEIVE = Frame(name="readinto", file="/usr/lib/python3.12/socket.py", line=706)
+
+
+def with_false_samples(side, count):
+    """As many samples as on a CPU of threads that have just begun to wait for the next request."""
+    on_cpu, wall = (side.recording.stacks[name] for name in (STACKS_CPU, STACKS_WALL))
+    frames = (*on_cpu.frames, RECEIVE)
+    at = (len(frames) - 1,)
+    threads = (*on_cpu.threads, (at,) * count)
+    side.recording.stacks[STACKS_CPU] = replace(on_cpu, frames=frames, threads=threads)
+    ticks = max(map(len, wall.threads))
+    side.recording.stacks[STACKS_WALL] = replace(
+        wall,
+        frames=(*wall.frames, RECEIVE),
+        threads=(*wall.threads, *((((len(wall.frames),),) * ticks,) * 8)),
+    )
+    return side
+
+
+def test_samples__beyond_the_cpu_time_are_of_threads_that_wait():
+    """They hid a function that takes half as long again, and one that only waits seemed to take more."""
+    base = with_false_samples(make_side(SHOP), 100)
+    head = with_false_samples(make_side(change("score", cpu_ms=2.0), seed=7), 500)
+    code = compare_code({CODE_BASE: base, CODE_HEAD: head}, None)
+    assert names(code) == ["score"]
+    assert code.functions[0].own.cpu.more_ms == pytest.approx(1.0, abs=0.5)
+    on_cpu, _ = draw_flames({CODE_BASE: base, CODE_HEAD: head})
+    assert "readinto" not in {block.name for block in on_cpu.blocks}
+
+
+def test_samples__of_a_line_that_really_computes_are_kept():
+    side = make_side(SHOP)
+    stacks = side.recording.stacks
+    assert keep_on_cpu(stacks, cores=0.36) is stacks[STACKS_CPU]
+    assert keep_on_cpu(stacks, cores=0.001).threads[0]
 
 
 def test_flame__of_more_stacks_than_anybody_writes_is_bounded():
@@ -230,3 +313,9 @@ def test_flame__of_more_stacks_than_anybody_writes_is_bounded():
         side.recording.stacks[name] = Stacks(frames=frames, threads=(thread,), period_s=0.01)
     flames = draw_flames({CODE_BASE: side, CODE_HEAD: side})
     assert all(len(flame.blocks) <= 1500 for flame in flames)
+
+
+def test_flame__counts_no_sample_that_the_verdict_has_counted(monkeypatch):
+    base, head = make_side(SHOP), make_side(SHOP, seed=7)
+    monkeypatch.setattr("ci_gate.judge.code.costs.count_samples", None)
+    assert len(draw_flames({CODE_BASE: base, CODE_HEAD: head})) == 2

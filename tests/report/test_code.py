@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from ci_gate.judge.code.alone import CodeCost, FunctionCost, HeadCode
 from ci_gate.judge.code.difference import CodeChange, CodeTime, FunctionChange, TimeChange
 from ci_gate.judge.code.flame import Flame, FlameBlock
 from ci_gate.judge.timeline.run_timeline import RunTimeline, ScenarioTimeline
@@ -109,3 +110,56 @@ def block(name, depth=0, width=1.0, base_ms=8.0):
 def timeline(flame):
     shown = ScenarioTimeline(scenario="checkout", recordings={}, edges_ms=(), counts={}, flames=(flame,))
     return RunTimeline(schema=1, scenarios=(shown,))
+
+
+def cost(ms):
+    return CodeCost(ms=ms, error_ms=0.1)
+
+
+ALONE = CodeChange(
+    alone=HeadCode(
+        functions=(
+            FunctionCost(
+                name="load_rows",
+                file="shop/rows.py",
+                line=7,
+                is_library=False,
+                below="",
+                cpu=cost(1.5),
+                waiting=cost(6),
+                subtree=cost(2.0),
+            ),
+        ),
+        samples=1234,
+        cpu=cost(8.1),
+    ),
+    notes=("the service runs an event loop (asyncio)",),
+)
+
+
+def test_head_alone__has_its_most_costly_functions_in_every_report():
+    summary = "head alone: CPU of a success 8.1 ms ± 0.3 ms (1,234 samples on a CPU); the service runs"
+    passed = verdict(scenario(code=ALONE))
+    terminal = render_terminal(passed)
+    assert f"CODE    {summary} an event loop (asyncio)" in terminal
+    times = "CPU 1.5 ms ± 0.3 ms, waiting 6 ms ± 0.3 ms; CPU with all below 2 ms ± 0.3 ms"
+    assert f"load_rows shop/rows.py:7: {times}" in terminal
+    comment = render_markdown(failed(ALONE))
+    folded = comment.partition("<details><summary>Which code takes most time</summary>")[2]
+    assert "| `load_rows` | `shop/rows.py:7` | 1.5 ms ± 0.3 ms | 6 ms ± 0.3 ms |" in folded
+    flame = Flame(is_wall=False, base_ms=None, head_ms=12, blocks=(block("handle", base_ms=None),))
+    page = render_html(Report(verdict=passed), timeline(flame))
+    assert "Which code takes most time" in page
+    assert "handle (shop.py): 12 ms of a success<" in page
+    assert "more than base" not in page
+
+
+def test_head_alone__that_fails_has_the_first_function_open():
+    line = "**Which code:** `load_rows` in `shop/rows.py:7`: CPU 1.5 ms ± 0.3 ms, waiting 6 ms ± 0.3 ms"
+    assert line in render_markdown(failed(ALONE))
+
+
+def test_comment__says_what_stacks_do_not_show_where_no_function_is_named():
+    code = CodeChange(cpu=grown(8, 8), notes=("the service runs an event loop (asyncio)",))
+    line = "**Which code:** no function takes clearly longer; the service runs an event loop (asyncio)."
+    assert line in render_markdown(failed(code))

@@ -158,7 +158,7 @@ REGRESSIONS = (
     Regression(
         name="a regex that goes back",
         old='r"[a-z0-9-]+", name) is not None',
-        new='r"(?:[a-z0-9-]{1,9}){1,4}!", name) is not None',
+        new='r"(?:[a-z0-9-]{1,9}){1,6}!", name) is not None',
         function="check_name",
     ),
     Regression(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -51,7 +51,8 @@ class Samples:
     ``functions`` are columns: those of ``own`` count what is theirs, libraries below them included, those of
     ``subtree`` all samples in which they are on the stack, and those of ``files`` the sum of a file's own.
     ``ticks`` is how often the sampler looked. ``lines`` is where most samples of a function are;
-    ``below`` the library function that was at work most often for it.
+    ``below`` the library function that was at work most often for it. ``always`` are own functions in which a
+    thread was all the time: it waits there for work, and not for what a request needs.
     """
 
     functions: tuple[Function, ...]
@@ -62,6 +63,7 @@ class Samples:
     period_s: float
     lines: dict[Function, int]
     below: dict[Function, str]
+    always: frozenset[Function]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,13 +105,28 @@ class _Code:
             on_stack=frozenset(number for number, _ in at_work),
         )
 
-    def find_entries(self, thread: Sequence[Stack]) -> frozenset[int]:
+    def find_entries(self, thread: Counter[Stack]) -> frozenset[int]:
         """What started the thread: own functions before any library, and on nearly all of its stacks."""
+        return self._find_steady(thread, self._take_own)
+
+    def find_always(self, thread: Counter[Stack]) -> frozenset[int]:
+        """Own functions that are on nearly all of the thread's stacks, wherever."""
+        return self._find_steady(
+            thread,
+            lambda stack: (
+                number
+                for number in (self.of_frame[frame] for frame in stack)
+                if number is not None and not self.is_library[number]
+            ),
+        )
+
+    def _find_steady(self, thread: Counter[Stack], take: Callable[[Stack], Iterable[int]]) -> frozenset[int]:
         counts: Counter[int] = Counter()
-        for stack, times in Counter(thread).items():
-            for number in set(self._take_own(stack)):
+        for stack, times in thread.items():
+            for number in set(take(stack)):
                 counts[number] += times
-        return frozenset(each for each, times in counts.items() if times >= _MIN_ENTRY * len(thread))
+        least = _MIN_ENTRY * thread.total()
+        return frozenset(each for each, times in counts.items() if times >= least)
 
     def _take_own(self, stack: Stack) -> Iterator[int]:
         """The own functions at the beginning of a stack, before the first library that they call."""
@@ -128,8 +145,12 @@ def count_samples(stacks: Stacks) -> Samples:
     totals = np.zeros(BLOCKS)
     lines: dict[int, Counter[int]] = {}
     below: dict[int, Counter[int | None]] = {}
+    always: set[int] = set()
     for thread in stacks.threads:
-        entries = code.find_entries(thread)
+        seen = Counter(thread)
+        entries = code.find_entries(seen)
+        if len(thread) >= _MIN_ENTRY * stacks.ticks:
+            always |= code.find_always(seen)
         known: dict[Stack, _Place] = {}
         for number, stack in enumerate(thread):
             block = number * BLOCKS // len(thread)
@@ -145,10 +166,11 @@ def count_samples(stacks: Stacks) -> Samples:
         own=own,
         subtree=subtree,
         totals=totals,
-        ticks=max(map(len, stacks.threads), default=0),
+        ticks=stacks.ticks,
         period_s=stacks.period_s,
         lines={code.functions[each]: _most(counts) for each, counts in lines.items()},
         below={code.functions[each]: _describe(code, _most(counts)) for each, counts in below.items()},
+        always=frozenset(code.functions[each] for each in always),
     )
 
 

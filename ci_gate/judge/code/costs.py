@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from ci_gate.evidence.stacks import STACKS_CPU, STACKS_WALL
 from ci_gate.judge.code.attribution import BLOCKS, Function, Samples, count_samples
+from ci_gate.judge.code.on_cpu import keep_on_cpu
 from ci_gate.judge.resources import cover
 from ci_gate.judge.steady import ClassifiedRecording
 
@@ -47,19 +48,36 @@ NOTHING: Final = Estimate(value=0.0, error=0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SideCosts:
-    """What a side's code costs. ``cpu_ms`` is the CPU time of a success, ``rate_per_s`` that of successes."""
+class SuccessCost:
+    """What a success costs under the load that was sampled: its CPU time, and how many there were."""
 
-    on_cpu: Samples
-    wall: Samples | None
     cpu_ms: Estimate
     rate_per_s: float
     successes: int
 
     @property
+    def cores(self) -> float:
+        """How many the service used."""
+        return self.cpu_ms.value * self.rate_per_s / 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SideCosts:
+    """What a side's code costs."""
+
+    on_cpu: Samples
+    wall: Samples | None
+    success: SuccessCost
+
+    @property
     def functions(self) -> frozenset[Function]:
         """All that were ever seen."""
         return frozenset((*self.on_cpu.functions, *(self.wall.functions if self.wall else ())))
+
+    def line_of(self, function: Function) -> int:
+        """The line where most of a function's samples are; 0 where that is not known."""
+        waiting = self.wall.lines if self.wall else {}
+        return self.on_cpu.lines.get(function) or waiting.get(function, 0)
 
     def own(self) -> Costs:
         """Of each function what is its own, libraries below it included."""
@@ -86,7 +104,7 @@ class Costs:
         """CPU time of a success in them, in ms."""
         column = _add(self._on_cpu, functions)
         share = _estimate_share(column, self._side.on_cpu.totals)
-        return share.times(self._side.cpu_ms)
+        return share.times(self._side.success.cpu_ms)
 
     def threads(self, *functions: Function) -> Estimate:
         """How many threads are in them on average, on a CPU or not."""
@@ -100,10 +118,11 @@ class Costs:
 
     def waiting_ms(self, *functions: Function) -> Estimate:
         """Time of a success in them without a CPU, in ms."""
-        if not self._side.rate_per_s or self._side.wall is None:
+        success = self._side.success
+        if self._side.wall is None:
             return NOTHING
-        per_thread = 1000 / self._side.rate_per_s
-        time_ms = Estimate(value=per_thread, error=per_thread / np.sqrt(max(self._side.successes, 1)))
+        per_thread = 1000 / success.rate_per_s
+        time_ms = Estimate(value=per_thread, error=per_thread / np.sqrt(success.successes))
         waiting = self.threads(*functions).times(time_ms).minus(self.cpu_ms(*functions))
         return Estimate(value=max(waiting.value, 0.0), error=waiting.error)
 
@@ -135,8 +154,20 @@ def _estimate_share(column: NDArray[np.float64], totals: NDArray[np.float64]) ->
 
 def measure_costs(recording: ClassifiedRecording) -> SideCosts | str:
     """What the code of a side costs under this load; or why that is not known."""
-    stacks, steady = recording.recording.stacks, recording.steady
-    if STACKS_CPU not in stacks:
+    success, stacks = measure_success(recording), recording.recording.stacks
+    if isinstance(success, str):
+        return success
+    return SideCosts(
+        on_cpu=count_samples(keep_on_cpu(stacks, success.cores)),
+        wall=count_samples(stacks[STACKS_WALL]) if STACKS_WALL in stacks else None,
+        success=success,
+    )
+
+
+def measure_success(recording: ClassifiedRecording) -> SuccessCost | str:
+    """What a success of a sampled side costs; or why that is not known."""
+    steady = recording.steady
+    if STACKS_CPU not in recording.recording.stacks:
         return "no stacks were sampled"
     counted = steady.resources.cpu_ms
     covered = cover([counted], steady.begin_s, steady.end_s)
@@ -148,9 +179,7 @@ def measure_costs(recording: ClassifiedRecording) -> SideCosts | str:
     used = counted.between(edges_s)
     if not done.sum():
         return "no request succeeded under that load"
-    return SideCosts(
-        on_cpu=count_samples(stacks[STACKS_CPU]),
-        wall=count_samples(stacks[STACKS_WALL]) if STACKS_WALL in stacks else None,
+    return SuccessCost(
         cpu_ms=_estimate_ratio(used, done),
         rate_per_s=float(done.sum()) / (covered[1] - covered[0]),
         successes=int(done.sum()),

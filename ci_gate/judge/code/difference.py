@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+import msgspec
+
 from ci_gate.evidence.ranges import Count, Quantity
 from ci_gate.evidence.readings import StrictValue
 from ci_gate.evidence.recording import CODE_BASE, CODE_HEAD
+from ci_gate.judge.code.alone import HeadCode, list_costs
 from ci_gate.judge.code.attribution import Function
 from ci_gate.judge.code.costs import Costs, Estimate, SideCosts, measure_costs
+from ci_gate.judge.code.gaps import find_gaps
 from ci_gate.judge.steady import ClassifiedRecording
 
 MAX_FUNCTIONS: Final = 5
@@ -70,35 +74,43 @@ class FunctionChange(StrictValue, frozen=True):
 class CodeChange(StrictValue, frozen=True):
     """What the code of both sides did under the same load, after all that is judged.
 
-    ``functions`` are those that explain most first. ``why_not`` is why it is not known.
+    ``functions`` are those that explain most first. ``alone`` is what head's code costs where there is no
+    base to compare it with. ``notes`` say what of it cannot be seen, ``why_not`` why nothing is known.
     """
 
     functions: tuple[FunctionChange, ...] = ()
     samples_base: Count = 0
     samples_head: Count = 0
     cpu: TimeChange | None = None
+    alone: HeadCode | None = None
+    notes: tuple[str, ...] = ()
     why_not: str = ""
 
 
 def compare_code(recordings: Mapping[str, ClassifiedRecording], failure: str | None) -> CodeChange | None:
     """The functions of head that cost more than on base; None where their stacks were not to be sampled.
 
-    ``failure`` is why they could not be.
+    Where head alone was loaded, the functions that cost most. ``failure`` is why they could not be sampled.
     """
     if failure:
         return CodeChange(why_not=failure)
-    base, head = (recordings.get(name) for name in (CODE_BASE, CODE_HEAD))
-    if base is None or head is None:
+    if CODE_HEAD not in recordings:
         return None
-    sides = [measure_costs(side) for side in (base, head)]
+    sides = [measure_costs(recordings[name]) for name in (CODE_BASE, CODE_HEAD) if name in recordings]
     for side in sides:
         if isinstance(side, str):
             return CodeChange(why_not=side)
-    return _compare([side for side in sides if isinstance(side, SideCosts)])
+    known = [side for side in sides if isinstance(side, SideCosts)]
+    code = _compare(known) if CODE_BASE in recordings else _list_alone(known[0])
+    return msgspec.structs.replace(code, notes=tuple(find_gaps(known)))
+
+
+def _list_alone(head: SideCosts) -> CodeChange:
+    return CodeChange(alone=list_costs(head, MAX_FUNCTIONS))
 
 
 def _compare(sides: list[SideCosts]) -> CodeChange:
-    total = _change(*(side.cpu_ms for side in sides))
+    total = _change(*(side.success.cpu_ms for side in sides))
     functions = sorted(_find_grown(sides), key=lambda each: _rank(each, total), reverse=True)
     return CodeChange(
         functions=tuple(functions[:MAX_FUNCTIONS]),
@@ -136,7 +148,7 @@ def _find_grown(sides: list[SideCosts]) -> Iterator[FunctionChange]:
         yield FunctionChange(
             name=function.name,
             file=function.short_file,
-            line=_find_line(sides[1], function),
+            line=sides[1].line_of(function),
             is_library=function.is_library,
             below=sides[1].on_cpu.below.get(function, ""),
             waits=can_wait and time.waiting.more_ms > time.cpu.more_ms,
@@ -144,11 +156,6 @@ def _find_grown(sides: list[SideCosts]) -> Iterator[FunctionChange]:
             subtree=_measure(subtree, function),
             in_file=_measure(own, *files[function.file]),
         )
-
-
-def _find_line(side: SideCosts, function: Function) -> int:
-    lines = side.wall.lines if side.wall else {}
-    return side.on_cpu.lines.get(function) or lines.get(function, 0)
 
 
 def _is_more(base: Estimate, head: Estimate) -> bool:

@@ -1,9 +1,9 @@
-"""A flame graph of the difference: head's stacks merged, each block with what base spends there."""
+"""A flame graph: head's stacks merged, each block with what base spends there where base was sampled too."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from ci_gate.evidence.ranges import Count, Quantity, Share
@@ -11,7 +11,8 @@ from ci_gate.evidence.readings import StrictValue
 from ci_gate.evidence.recording import CODE_BASE, CODE_HEAD
 from ci_gate.evidence.stacks import STACKS_CPU, STACKS_WALL, Stacks
 from ci_gate.judge.code.attribution import Function, function_of
-from ci_gate.judge.code.costs import SideCosts, measure_costs
+from ci_gate.judge.code.costs import SuccessCost, measure_success
+from ci_gate.judge.code.on_cpu import keep_on_cpu
 from ci_gate.judge.steady import ClassifiedRecording
 
 _MIN_WIDTH: Final = 0.004  # of the graph: what is narrower cannot be seen
@@ -22,14 +23,17 @@ _Path = tuple[int, ...]  # places in the list of all functions: hundreds of thou
 
 
 class FlameBlock(StrictValue, frozen=True):
-    """A function in the place where it was called: ``left`` and ``width`` are shares of the whole graph."""
+    """A function in the place where it was called: ``left`` and ``width`` are shares of the whole graph.
+
+    ``base_ms`` is None where head was sampled alone.
+    """
 
     name: str
     file: str
     depth: Count
     left: Share
     width: Share
-    base_ms: Quantity
+    base_ms: Quantity | None
     head_ms: Quantity
 
 
@@ -37,50 +41,55 @@ class Flame(StrictValue, frozen=True):
     """Blocks from the outermost inwards. ``is_wall``: of all time in own code, not only that on a CPU."""
 
     is_wall: bool
-    base_ms: Quantity
+    base_ms: Quantity | None
     head_ms: Quantity
     blocks: tuple[FlameBlock, ...]
 
 
 def draw_flames(recordings: Mapping[str, ClassifiedRecording]) -> tuple[Flame, ...]:
-    """Of the time on a CPU, and of all time in own code; () where both sides were not sampled."""
-    both = [recordings[name] for name in (CODE_BASE, CODE_HEAD) if name in recordings]
-    costs = [side for side in map(measure_costs, both) if isinstance(side, SideCosts)]
-    if len(costs) < 2:  # noqa: PLR2004 - base and head
+    """Of the time on a CPU, and of all time in own code; () where a side that was loaded was not sampled."""
+    sides = [recordings[name] for name in (CODE_HEAD, CODE_BASE) if name in recordings]
+    costs = [measure_success(side) for side in sides]
+    known = [cost for cost in costs if isinstance(cost, SuccessCost)]
+    if CODE_HEAD not in recordings or len(known) < len(costs):
         return ()
-    return tuple(_draw_kinds(both, costs))
+    stacks = [
+        {**side.recording.stacks, STACKS_CPU: keep_on_cpu(side.recording.stacks, cost.cores)}
+        for side, cost in zip(sides, known, strict=True)
+    ]
+    return tuple(_draw_kinds(stacks, known))
 
 
-def _draw_kinds(both: list[ClassifiedRecording], costs: list[SideCosts]) -> Iterator[Flame]:
+def _draw_kinds(sides: Sequence[Mapping[str, Stacks]], costs: list[SuccessCost]) -> Iterator[Flame]:
+    """``sides`` are head, and base where there is one."""
     for name in (STACKS_CPU, STACKS_WALL):
-        stacks = [side.recording.stacks.get(name) for side in both]
         functions: dict[Function, int] = {}
-        base, head = (
-            _sum_paths(each, functions, _ms_per_sample(cost, name), only_own=name == STACKS_WALL)
-            if each
+        head, *others = (
+            _sum_paths(each[name], functions, _ms_per_sample(cost, name, each[name]), name == STACKS_WALL)
+            if name in each
             else {}
-            for each, cost in zip(stacks, costs, strict=True)
+            for each, cost in zip(sides, costs, strict=True)
         )
+        base = others[0] if others else None
         total_ms = head.get((), 0.0)
         if total_ms:
             yield Flame(
                 is_wall=name == STACKS_WALL,
-                base_ms=base.get((), 0.0),
+                base_ms=None if base is None else base.get((), 0.0),
                 head_ms=total_ms,
                 blocks=tuple(_lay_out(tuple(functions), base, head, total_ms))[:_MAX_BLOCKS],
             )
 
 
-def _ms_per_sample(cost: SideCosts, name: str) -> float:
+def _ms_per_sample(cost: SuccessCost, name: str, stacks: Stacks) -> float:
     """What one sample stands for, of a success."""
     if name == STACKS_CPU:
-        return cost.cpu_ms.value / max(float(cost.on_cpu.totals.sum()), 1.0)
-    ticks = cost.wall.ticks if cost.wall else 0
-    return 1000 / cost.rate_per_s / max(ticks, 1)
+        return cost.cpu_ms.value / max(sum(map(len, stacks.threads)), 1)
+    return 1000 / cost.rate_per_s / max(stacks.ticks, 1)
 
 
 def _sum_paths(
-    stacks: Stacks, places: dict[Function, int], sample_ms: float, *, only_own: bool
+    stacks: Stacks, places: dict[Function, int], sample_ms: float, only_own: bool
 ) -> dict[_Path, float]:
     """The time of each path from the outermost function on; that of the empty path is the whole.
 
@@ -116,7 +125,10 @@ def _cut_idle(path: list[Function]) -> list[Function]:
 
 
 def _lay_out(
-    functions: tuple[Function, ...], base: Mapping[_Path, float], head: Mapping[_Path, float], total_ms: float
+    functions: tuple[Function, ...],
+    base: Mapping[_Path, float] | None,
+    head: Mapping[_Path, float],
+    total_ms: float,
 ) -> Iterator[FlameBlock]:
     shown = [path for path, time_ms in head.items() if path and time_ms >= _MIN_WIDTH * total_ms]
     below: dict[_Path, list[_Path]] = {}
@@ -135,7 +147,7 @@ def _lay_out(
                     depth=len(path) - 1,
                     left=min(at_ms / total_ms, 1.0),
                     width=min(head[path] / total_ms, 1.0),
-                    base_ms=base.get(path, 0.0),
+                    base_ms=None if base is None else base.get(path, 0.0),
                     head_ms=head[path],
                 )
                 next_row.append((path, at_ms))

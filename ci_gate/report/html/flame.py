@@ -30,6 +30,7 @@ class FlameGraph:
 
     title: str
     summary: str
+    has_base: bool
     height: int
     row: int
     rects: tuple[FlameRect, ...]
@@ -41,7 +42,8 @@ def make_flame_graph(flame: Flame) -> FlameGraph:
     depth = max((block.depth for block in flame.blocks), default=-1) + 1
     return FlameGraph(
         title=what,
-        summary=f"{format_ms(flame.base_ms)} of a success on base, {format_ms(flame.head_ms)} on head",
+        summary=_compare(flame),
+        has_base=flame.base_ms is not None,
         height=depth * _ROW_PX,
         row=_ROW_PX - 1,
         rects=tuple(_make_rect(block, flame) for block in flame.blocks),
@@ -55,14 +57,19 @@ def _make_rect(block: FlameBlock, flame: Flame) -> FlameRect:
         width=f"{100 * block.width:.3f}%",
         kind=_choose_kind(block, flame),
         name=block.name,
-        title=(
-            f"{block.name} ({block.file}): {format_ms(block.base_ms)} of a success on base, "
-            f"{format_ms(block.head_ms)} on head"
-        ),
+        title=f"{block.name} ({block.file}): {_compare(block)}",
     )
 
 
+def _compare(what: Flame | FlameBlock) -> str:
+    if what.base_ms is None:
+        return f"{format_ms(what.head_ms)} of a success"
+    return f"{format_ms(what.base_ms)} of a success on base, {format_ms(what.head_ms)} on head"
+
+
 def _choose_kind(block: FlameBlock, flame: Flame) -> str:
+    if block.base_ms is None or flame.base_ms is None:
+        return "same"
     more = (block.head_ms - block.base_ms) / max(flame.head_ms, flame.base_ms)
     word = "more" if more > 0 else "less"
     return next((f"{word}-{shade}" for least, shade in _SHADES if abs(more) >= least), "same")

@@ -11,12 +11,13 @@ from ci_gate.judge.timeline.run_timeline import RunTimeline, ScenarioTimeline
 from ci_gate.judge.verdict import ScenarioVerdict
 from ci_gate.report.against_base import describe_duet
 from ci_gate.report.cells import format_bound, format_measured, format_share
-from ci_gate.report.code import describe_code
+from ci_gate.report.code import describe_code, title_code
 from ci_gate.report.diagnosis import has_something_to_say
 from ci_gate.report.explain import Sentence, explain, explain_doubts, explain_finding, explain_missing
 from ci_gate.report.headline import explain_effect, summarise_in_a_sentence
 from ci_gate.report.html.advice import advise
 from ci_gate.report.html.charts import Charts, make_charts
+from ci_gate.report.html.code import make_code_table
 from ci_gate.report.html.flame import FlameGraph, make_flame_graph
 from ci_gate.report.html.machines import make_environment_table
 from ci_gate.report.html.page import render_page
@@ -25,7 +26,6 @@ from ci_gate.report.html.table import Table
 from ci_gate.report.html.tables import (
     make_change_table,
     make_changed_table,
-    make_code_table,
     make_endpoint_table,
     make_error_table,
     make_limit_table,
@@ -59,6 +59,7 @@ class Section:
     limits: Table
     changes: Table | None
     code: Table | None
+    code_title: str
     code_summary: str
     flames: tuple[FlameGraph, ...]
     comparison: str
@@ -117,7 +118,8 @@ def _make_section(scenario: ScenarioVerdict, timeline: ScenarioTimeline | None, 
         slowest=make_slowest_table(scenario.slowest),
         limits=make_limit_table(scenario.limits),
         changes=make_change_table(duet) if duet and duet.changes else None,
-        code=make_code_table(scenario.code) if scenario.code and scenario.code.functions else None,
+        code=make_code_table(scenario.code) if scenario.code else None,
+        code_title=title_code(scenario.code) if scenario.code else "",
         code_summary=describe_code(scenario.code) if scenario.code else "",
         flames=tuple(map(make_flame_graph, timeline.flames)) if timeline else (),
         comparison=_describe_comparison(duet) if duet else "",

@@ -7,7 +7,6 @@ from typing import Final
 
 from ci_gate.judge.changes.rejudge import UnderBase
 from ci_gate.judge.changes.threshold_changes import ThresholdChange
-from ci_gate.judge.code.difference import CodeChange
 from ci_gate.judge.compare.comparison import Change
 from ci_gate.judge.compare.duet import DuetVerdict
 from ci_gate.judge.diagnosis.statement_growth import StatementGrowth
@@ -25,8 +24,6 @@ from ci_gate.report.cells import (
     format_rate,
     format_share,
 )
-from ci_gate.report.code import HEADERS as CODE_HEADERS
-from ci_gate.report.code import HOW_TO_READ, list_functions
 from ci_gate.report.explain import explain_under_base, name_subject
 from ci_gate.report.html.table import Cell, Column, Table, make_outcome_cell
 from ci_gate.report.limits import share_of_limit
@@ -117,28 +114,6 @@ def make_error_table(endpoints: Sequence[EndpointSummary]) -> Table:
         for error in row.errors
     )
     return Table(caption="Errors, the most frequent of each endpoint", columns=columns, rows=rows)
-
-
-def make_code_table(code: CodeChange) -> Table:
-    """A row for each function that takes longer on head, what explains most first."""
-    columns = (
-        *(Column(title=title) for title in CODE_HEADERS[:3]),
-        *number_columns(*CODE_HEADERS[3:]),
-    )
-    rows = tuple(
-        (
-            Cell(row.function, kind="code"),
-            Cell(row.place, kind="code"),
-            Cell(row.kind),
-            Cell(row.base, function.grown.base_ms),
-            Cell(row.head, function.grown.head_ms),
-            Cell(row.more, function.grown.more_ms),
-            Cell(row.subtree),
-            Cell(row.in_file),
-        )
-        for row, function in zip(list_functions(code), code.functions, strict=True)
-    )
-    return Table(caption=HOW_TO_READ, columns=columns, rows=rows)
 
 
 def make_limit_table(limits: Iterable[LimitResult]) -> Table:
