@@ -31,6 +31,7 @@ WALL_SAMPLES_PER_S: Final = 50
 WRITING_S: Final = 20.0  # until a sampler has read what it needs at its start, and written all at its end
 EXTRA: Final = "ci-gate[profile]"
 _YAMA: Final = Path("/proc/sys/kernel/yama/ptrace_scope")  # 1 or more: only a parent may look into a process
+_NOT_ALLOWED: Final = "py-spy is not allowed to look into the service (it takes root, or CAP_SYS_PTRACE)"
 _ERRORS: Final = ("Error:", "Permission")
 
 
@@ -53,13 +54,16 @@ class StackSampling:
         folder: Path,
         temporary: Path,
         *,
-        lasts_s: float = SAMPLING_S,
+        lasts_s: float,
     ) -> None:
         """``temporary`` is a private folder for what is not cleaned yet."""
         pid = find_first_process(service)
         self._folder, self._temporary = folder, temporary
         self._root = "" if service.is_container else os.path.realpath(service.placement.repository)
-        words = [*_as_root(is_container=service.is_container), sampler, "record", "--pid", str(pid)]
+        as_root = _as_root(is_container=service.is_container)
+        if not as_root:
+            _check_allowed(pid)
+        words = [*as_root, sampler, "record", "--pid", str(pid)]
         words += ["--subprocesses", "--nonblocking", "--format", "speedscope", "--full-filenames"]
         words += ["--duration", f"{lasts_s:.0f}"]
         self._logs = {name: temporary / f"{name}.log" for name in (STACKS_CPU, STACKS_WALL)}
@@ -115,6 +119,16 @@ def find_first_process(service: RunningService) -> int:
     return first
 
 
+def _check_allowed(pid: int) -> None:
+    """Raises OutsideError where the kernel lets this user not look into the process."""
+    try:
+        Path(f"/proc/{pid}/mem").open("rb").close()
+    except PermissionError as error:
+        raise OutsideError(_NOT_ALLOWED) from error
+    except OSError:
+        pass  # it ended, or this is no Linux: py-spy says it
+
+
 def _as_root(*, is_container: bool) -> tuple[str, ...]:
     """What comes before a command that looks into a process of ours, or of a container."""
     if os.geteuid() == 0:
@@ -141,7 +155,7 @@ def _explain(log: Path) -> str:
     )
     lower = text.lower()
     if "permission denied" in lower or "operation not permitted" in lower:
-        return "py-spy is not allowed to look into the service (it takes root, or CAP_SYS_PTRACE)"
+        return _NOT_ALLOWED
     if "no python processes" in lower or "find python version" in lower:
         which = "" if os.geteuid() == 0 else " that it may look into without root"
         return f"py-spy found no Python in the service{which}"

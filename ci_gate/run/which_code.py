@@ -47,7 +47,9 @@ class _SamplingWatch:
             for job in self._jobs:
                 temporary = self._temporary / job.plan.recording
                 temporary.mkdir()
-                self._samplings.append(StackSampling(self._sampler, job.service, job.folder, temporary))
+                self._samplings.append(
+                    StackSampling(self._sampler, job.service, job.folder, temporary, lasts_s=SAMPLING_S)
+                )
         return False
 
     def keep(self) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import sys
+import threading
 import time
+import urllib.request
 from types import SimpleNamespace
 
 import pytest
@@ -14,6 +17,8 @@ from ci_gate.errors import OutsideError
 from ci_gate.evidence.stacks import STACKS_CPU, STACKS_WALL, read_stacks
 from ci_gate.judge.code.attribution import count_samples
 from ci_gate.measure.stack_sampling import StackSampling, find_sampler
+from tests.images import connect_engine, python_image
+from tests.servers import free_port
 
 BUSY = """
 import threading, time
@@ -23,6 +28,7 @@ def wait(lock):
         pass
 
 def burn():
+    print("busy", flush=True)
     ends_s = time.monotonic() + 60
     while time.monotonic() < ends_s:
         sum(range(1000))
@@ -49,11 +55,11 @@ def running(*words, folder):
         process.wait()
 
 
-def sample(service, folder):
+def sample(service, folder, sampler=None):
     """What is in the folder after it."""
     temporary = folder / "temporary"
     temporary.mkdir()
-    sampling = StackSampling(find_sampler(), service, folder, temporary, lasts_s=2)
+    sampling = StackSampling(sampler or find_sampler(), service, folder, temporary, lasts_s=2)
     with contextlib.closing(sampling):
         while not sampling.is_over():
             time.sleep(0.1)
@@ -84,4 +90,94 @@ def test_process__that_is_no_python_is_told(tmp_path):
 def test_service__whose_processes_are_not_known_is_told(tmp_path):
     service = SimpleNamespace(process_ids=lambda: (), is_container=False, placement=None)
     with pytest.raises(OutsideError, match="processes of the service are not known"):
-        StackSampling(find_sampler(), service, tmp_path, tmp_path)
+        StackSampling(find_sampler(), service, tmp_path, tmp_path, lasts_s=2)
+
+
+APP = """
+def risk_score():
+    return sum(number * number % 7 for number in range(20_000))
+
+def app(environ, start_response):
+    body = str(risk_score()).encode()
+    start_response("200 OK", [("Content-Length", str(len(body)))])
+    return [body]
+"""
+
+
+def call_for(url, seconds):
+    """Requests one after the other, each by a connection of its own: any worker may take it."""
+    ends_s = time.monotonic() + seconds
+    while time.monotonic() < ends_s:
+        urllib.request.urlopen(url, timeout=10).close()
+
+
+def wait_until_answered(url):
+    for _ in range(200):
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen(url, timeout=10).close()
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{url} does not answer")
+
+
+def test_workers__of_a_pre_fork_server_are_sampled(tmp_path):
+    (tmp_path / "app.py").write_text(APP)
+    bind = f"127.0.0.1:{free_port()}"
+    words = ("-m", "gunicorn", "--workers", "2", "--worker-class", "sync", "--bind", bind, "app:app")
+    with running(sys.executable, *words, folder=tmp_path) as service:
+        wait_until_answered(f"http://{bind}/")
+        clients = [threading.Thread(target=call_for, args=(f"http://{bind}/", 6)) for _ in range(4)]
+        for client in clients:
+            client.start()
+        stacks = sample(service, tmp_path)
+        for client in clients:
+            client.join()
+    on_cpu = stacks[STACKS_CPU]
+    at_work = [
+        thread
+        for thread in on_cpu.threads
+        if any(on_cpu.frames[frame].name == "risk_score" for stack in thread for frame in stack)
+    ]
+    assert len(at_work) == 2  # of two processes
+    assert {frame.file for frame in on_cpu.frames if frame.name == "risk_score"} == {"app.py"}
+
+
+def test_process__that_may_not_be_looked_into_is_told(tmp_path):
+    """By another user, who is not root, the kernel refuses."""
+    if os.geteuid() != 0:
+        pytest.skip("takes root, to be somebody else")
+    with running("sleep", "60", folder=tmp_path) as service:
+        os.seteuid(65534)
+        try:
+            with pytest.raises(
+                OutsideError, match=r"is not allowed to look into the service \(it takes root"
+            ):
+                StackSampling("py-spy", service, tmp_path, tmp_path, lasts_s=2)
+        finally:
+            os.seteuid(0)
+
+
+def test_container__takes_root(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    service = SimpleNamespace(process_ids=lambda: (os.getpid(),), is_container=True, placement=None)
+    with pytest.raises(OutsideError, match=r"takes root here, or sudo without a password \(a container\)"):
+        StackSampling("py-spy", service, tmp_path, tmp_path, lasts_s=1)
+
+
+@pytest.mark.docker
+def test_container__is_sampled_by_its_process_on_the_host(tmp_path):
+    with connect_engine() as client:
+        command = ["python3", "-c", BUSY]
+        container = client.containers.run(python_image(), command, detach=True)
+        try:
+            container.reload()
+            pid = container.attrs["State"]["Pid"]
+            service = SimpleNamespace(process_ids=lambda: (pid,), is_container=True, placement=None)
+            next(container.logs(stream=True))
+            stacks = sample(service, tmp_path)
+        finally:
+            container.remove(force=True)
+    on_cpu = count_samples(stacks[STACKS_CPU])
+    most = on_cpu.functions[int(on_cpu.own.sum(axis=0).argmax())]
+    assert most.name == "burn"

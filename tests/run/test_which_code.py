@@ -7,6 +7,32 @@ import pytest
 from ci_gate.judge.verdict import decode_verdict
 from tests.conftest import LONG
 from tests.run.code_regressions import REGRESSIONS, write_versions
+from tests.site import running_site
+
+# What it computes for a request stands in one function, what it waits for in another.
+WORK = """
+def risk_score():
+    return sum(number * number % 7 for number in range(6_000))
+"""
+ASYNC_SERVICE = """
+import asyncio, sys
+from work import risk_score
+
+async def serve(reader, writer):
+    while await reader.readline():
+        while (await reader.readline()).strip():
+            pass
+        await asyncio.sleep(0.02)
+        risk_score()
+        writer.write(b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok")
+        await writer.drain()
+
+async def main():
+    server = await asyncio.start_server(serve, "127.0.0.1", int(sys.argv[1]))
+    await server.serve_forever()
+
+asyncio.run(main())
+"""
 
 
 def run(call, repository, out, *options):
@@ -39,3 +65,36 @@ def test_code__a_function_that_got_slower_is_named(repository, call, tmp_path, r
 def check_named(scenario, regression, report):
     assert regression.function in [each.name for each in scenario.code.functions[:3]], report
     assert scenario.code.functions[0].file == "shop.py"
+
+
+def run_alone(call, repository, out, monkeypatch):
+    """Of head alone, sampled for a moment."""
+    monkeypatch.setattr("ci_gate.run.which_code.SAMPLING_S", 3.0)
+    options = ("--thresholds", repository.thresholds, "--out", out, "--profile-code")
+    code, table, progress = call("run", *options)
+    return code, decode_verdict((out / "verdict.json").read_bytes()).scenarios[0], table + progress
+
+
+@pytest.mark.slow
+def test_code__of_head_alone_is_sampled_where_it_is_asked_for(repository, call, tmp_path, monkeypatch):
+    """Of an asynchronous service: what it computes has its function, what it waits for is on no stack."""
+    repository.write("work.py", WORK)
+    repository.write("service.py", ASYNC_SERVICE)
+    code, scenario, report = run_alone(call, repository, tmp_path / "out", monkeypatch)
+    assert code == 0, report
+    first = scenario.code.alone.functions[0]
+    assert (first.name, first.file) == ("risk_score", "work.py"), report
+    assert first.cpu.ms > first.waiting.ms
+    assert "the service runs an event loop (asyncio): a coroutine that waits is on no stack" in report
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert '<svg class="flame"' in page
+    assert "risk_score (work.py)" in page
+    assert "Which code takes most time" in page
+
+
+def test_code__of_a_service_that_is_only_called_is_not_known(repository, call, tmp_path):
+    options = ("--thresholds", repository.thresholds, "--out", tmp_path / "out", "--profile-code")
+    with running_site() as url:
+        repository.edit("thresholds.yaml", "command: python service.py {port}", f"url: {url}")
+        _, table, _ = call("run", *options)
+    assert "CODE    not known: a service that is only called by its address cannot be looked into" in table
