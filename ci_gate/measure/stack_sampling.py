@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 from ci_gate.errors import EvidenceError, OutsideError
 from ci_gate.evidence.log_end import read_log_end
 from ci_gate.evidence.stacks import MAX_STACKS_BYTES, STACKS_CPU, STACKS_WALL, tidy_stacks
-from ci_gate.service.guard.process_group import read_stat
+from ci_gate.measure.rights import become_root
 
 if TYPE_CHECKING:
     from ci_gate.service.running import RunningService
@@ -51,16 +51,15 @@ class StackSampling:
         self,
         sampler: str,
         service: RunningService,
+        pid: int,
         folder: Path,
         temporary: Path,
-        *,
         lasts_s: float,
     ) -> None:
-        """``temporary`` is a private folder for what is not cleaned yet."""
-        pid = find_first_process(service)
+        """``pid`` is its first process, ``temporary`` a private folder for what is not cleaned yet."""
         self._folder, self._temporary = folder, temporary
         self._root = "" if service.is_container else os.path.realpath(service.placement.repository)
-        as_root = _as_root(is_container=service.is_container)
+        as_root = become_root(_why_root(is_container=service.is_container))
         if not as_root:
             _check_allowed(pid)
         words = [*as_root, sampler, "record", "--pid", str(pid)]
@@ -109,16 +108,6 @@ class StackSampling:
                 process.wait(timeout=2)
 
 
-def find_first_process(service: RunningService) -> int:
-    """The process of which all others of the service descend. Raises OutsideError where none is known."""
-    pids = service.process_ids()
-    stats = {pid: read_stat(pid) for pid in pids}
-    first = next((pid for pid, stat in stats.items() if stat and stat.parent not in pids), None)
-    if first is None:
-        raise OutsideError("the processes of the service are not known")
-    return first
-
-
 def _check_allowed(pid: int) -> None:
     """Raises OutsideError where the kernel lets this user not look into the process."""
     try:
@@ -129,22 +118,14 @@ def _check_allowed(pid: int) -> None:
         pass  # it ended, or this is no Linux: py-spy says it
 
 
-def _as_root(*, is_container: bool) -> tuple[str, ...]:
-    """What comes before a command that looks into a process of ours, or of a container."""
-    if os.geteuid() == 0:
-        return ()
-    is_restricted = False
+def _why_root(*, is_container: bool) -> str | None:
+    """What makes py-spy need root here; None where it does not."""
+    if is_container:
+        return "a container"
     with contextlib.suppress(OSError, ValueError):
-        is_restricted = int(_YAMA.read_text()) > 0
-    if not (is_container or is_restricted):
-        return ()
-    sudo = shutil.which("sudo")
-    if sudo is None or subprocess.run([sudo, "-n", "true"], capture_output=True, check=False).returncode != 0:
-        raise OutsideError(
-            "to look into the service takes root here, or sudo without a password "
-            f"({'a container' if is_container else 'kernel.yama.ptrace_scope is not 0'})"
-        )
-    return (sudo, "-n")
+        if int(_YAMA.read_text()) > 0:
+            return "kernel.yama.ptrace_scope is not 0"
+    return None
 
 
 def _explain(log: Path) -> str:

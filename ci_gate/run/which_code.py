@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
 
 from ci_gate.errors import GateError, OutsideError
 from ci_gate.evidence.recording import (
@@ -15,27 +14,22 @@ from ci_gate.evidence.recording import (
     code_name,
 )
 from ci_gate.measure.load_run import Generator, Job, record
-from ci_gate.measure.stack_sampling import (
-    EXTRA,
-    SAMPLING_S,
-    StackSampling,
-    find_sampler,
-)
+from ci_gate.measure.samplers import Sampling, begin_sampling, check_samplers
+from ci_gate.measure.stack_sampling import SAMPLING_S
 from ci_gate.run.session import Session
 from ci_gate.run.watch import follow
 from ci_gate.thresholds import Scenario
 
 StartSide = Callable[[RecordingPlan], contextlib.AbstractContextManager[tuple[Job, Generator]]]
-_NOT_INSTALLED: Final = f"py-spy is not installed: pip install '{EXTRA}'"
 
 
 class _SamplingWatch:
     """Begins to sample once all sides are in their steady phase, and ends the load after it."""
 
-    def __init__(self, sampler: str, jobs: list[Job], scenario: Scenario, temporary: Path) -> None:
-        self._sampler, self._jobs, self._temporary = sampler, jobs, temporary
+    def __init__(self, jobs: list[Job], scenario: Scenario, temporary: Path) -> None:
+        self._jobs, self._temporary = jobs, temporary
         self._tails = [follow(scenario, job) for job in jobs]
-        self._samplings: list[StackSampling] = []
+        self._samplings: list[Sampling] = []
 
     def check(self) -> bool:
         """True once all is sampled. Raises OutsideError where a service cannot be looked into."""
@@ -47,9 +41,7 @@ class _SamplingWatch:
             for job in self._jobs:
                 temporary = self._temporary / job.plan.recording
                 temporary.mkdir()
-                self._samplings.append(
-                    StackSampling(self._sampler, job.service, job.folder, temporary, lasts_s=SAMPLING_S)
-                )
+                self._samplings.append(begin_sampling(job.service, job.folder, temporary, SAMPLING_S))
         return False
 
     def keep(self) -> None:
@@ -73,17 +65,15 @@ def sample_code(
     What keeps it from being done is noted, and stops nothing.
     """
     plans = [plan for name, plan in session.plans_of(scenario).items() if name in {CODE_BASE, CODE_HEAD}]
-    sampler = find_sampler()
     try:
         if not plans:
             raise OutsideError("a service that is only called by its address cannot be looked into")
-        if sampler is None:
-            raise OutsideError(_NOT_INSTALLED)
+        check_samplers()
         session.progress.start(f"{scenario.name}: which code", plans[0].warmup_s + SAMPLING_S)
         with contextlib.ExitStack() as stack:
             loads = [stack.enter_context(start_side(plan)) for plan in plans]
             temporary = stack.enter_context(session.watchdog.temporary_folder("ci-gate-stacks-"))
-            watch = _SamplingWatch(sampler, [job for job, _ in loads], scenario, temporary)
+            watch = _SamplingWatch([job for job, _ in loads], scenario, temporary)
             stack.callback(watch.close)
             record(tuple(loads), on_second=watch.check)
             watch.keep()

@@ -19,7 +19,7 @@ from ci_gate.evidence.stacks import (
     read_stacks,
     tidy_stacks,
 )
-from ci_gate.judge.code.attribution import count_samples
+from ci_gate.judge.code.attribution import Function, count_samples
 from ci_gate.judge.code.difference import compare_code
 from ci_gate.judge.code.flame import draw_flames
 from ci_gate.judge.code.on_cpu import keep_on_cpu
@@ -319,3 +319,46 @@ def test_flame__counts_no_sample_that_the_verdict_has_counted(monkeypatch):
     base, head = make_side(SHOP), make_side(SHOP, seed=7)
     monkeypatch.setattr("ci_gate.judge.code.costs.count_samples", None)
     assert len(draw_flames({CODE_BASE: base, CODE_HEAD: head})) == 2
+
+
+def test_gaps__of_a_service_without_waiting_or_without_own_functions_are_told():
+    side = make_side(SHOP)
+    assert compare_code({CODE_HEAD: side}, None).notes == ()
+    wall = side.recording.stacks.pop(STACKS_WALL)
+    (note,) = compare_code({CODE_HEAD: side}, None).notes
+    assert "waiting is not known" in note
+    library = tuple(
+        replace(frame, file=f"/usr/lib/lib{number}.so.6") for number, frame in enumerate(wall.frames)
+    )
+    side.recording.stacks[STACKS_CPU] = replace(side.recording.stacks[STACKS_CPU], frames=library)
+    _, note = compare_code({CODE_HEAD: side}, None).notes
+    assert "no function of the service's own code was seen" in note
+
+
+def test_gaps__of_an_event_loop_are_told():
+    side = make_side(SHOP)
+    on_cpu = side.recording.stacks[STACKS_CPU]
+    loop = Frame(name="run_forever", file="/usr/lib/python3.12/asyncio/base_events.py", line=640)
+    side.recording.stacks[STACKS_CPU] = replace(
+        on_cpu, frames=(*on_cpu.frames, loop), threads=(*on_cpu.threads, ((len(on_cpu.frames),),))
+    )
+    (note,) = compare_code({CODE_BASE: make_side(SHOP), CODE_HEAD: side}, None).notes
+    assert note.startswith("the service runs an event loop (asyncio)")
+
+
+@pytest.mark.parametrize(
+    ("file", "is_library"),
+    [
+        ("shop/risk.py", False),
+        ("/app/shop", False),
+        ("src/risk.js", False),
+        ("/app/node_modules/express/router.js", True),
+        ("node:internal/timers", True),
+        ("/usr/bin/node", True),
+        ("/usr/lib/x86_64-linux-gnu/libc.so.6", True),
+        ("[kernel.kallsyms]", True),
+        ("<frozen runpy>", True),
+    ],
+)
+def test_library__is_what_the_service_did_not_write(file, is_library):
+    assert Function(file=file, name="f").is_library == is_library

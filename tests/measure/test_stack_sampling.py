@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -16,7 +17,8 @@ import pytest
 from ci_gate.errors import OutsideError
 from ci_gate.evidence.stacks import STACKS_CPU, STACKS_WALL, read_stacks
 from ci_gate.judge.code.attribution import count_samples
-from ci_gate.measure.stack_sampling import StackSampling, find_sampler
+from ci_gate.measure.samplers import begin_sampling
+from ci_gate.measure.stack_sampling import StackSampling
 from tests.images import connect_engine, python_image
 from tests.servers import free_port
 
@@ -55,11 +57,11 @@ def running(*words, folder):
         process.wait()
 
 
-def sample(service, folder, sampler=None):
+def sample(service, folder):
     """What is in the folder after it."""
     temporary = folder / "temporary"
     temporary.mkdir()
-    sampling = StackSampling(sampler or find_sampler(), service, folder, temporary, lasts_s=2)
+    sampling = begin_sampling(service, folder, temporary, 2)
     with contextlib.closing(sampling):
         while not sampling.is_over():
             time.sleep(0.1)
@@ -79,10 +81,61 @@ def test_stacks__of_a_process_and_those_below_it_are_written(tmp_path):
     assert wall.own[:, waiting].sum() >= 0.9 * wall.ticks
 
 
-def test_process__that_is_no_python_is_told(tmp_path):
+@pytest.fixture
+def perf():
+    """Where the kernel lets perf sample, and perf is of this kernel."""
+    command = ["perf", "record", "--quiet", "-e", "cpu-clock", "-o", "/dev/null", "true"]
+    with contextlib.suppress(OSError):
+        if subprocess.run(command, check=False, capture_output=True).returncode == 0:
+            return
+    pytest.skip("perf is not installed, or may not sample here")
+
+
+JAVASCRIPT = """
+function riskScore(size) { let s = 0; for (let i = 0; i < size; i++) s = (s * 31 + i) % 1009; return s }
+function answer() { return riskScore(100000) }
+setInterval(function loop() { for (const end = Date.now() + 50; Date.now() < end; ) answer() }, 60)
+"""
+C = """
+__attribute__((noinline)) long risk_score(long size)
+{ long s = 0; for (long i = 0; i < size; i++) s = (s * 31 + i) % 1009; return s; }
+int main(void) { volatile long s = 0; for (;;) s += risk_score(100000 + s % 2); }
+"""
+
+
+TOOLS = {"node": ("node", ("node", "--perf-basic-prof", "busy.js")), "c": ("cc", ("./busy",))}
+
+
+@pytest.mark.parametrize("language", TOOLS)
+def test_service__that_is_no_python_is_sampled_by_perf(tmp_path, perf, language):
+    tool, words = TOOLS[language]
+    if shutil.which(tool) is None:
+        pytest.skip(f"{tool} is not installed")
+    (tmp_path / "busy.js").write_text(JAVASCRIPT)
+    (tmp_path / "busy.c").write_text(C)
+    if tool == "cc":
+        build = ["cc", "-O1", "-fno-omit-frame-pointer", "-o", "busy", "busy.c"]
+        subprocess.run(build, check=True, cwd=tmp_path)
+    with running(*words, folder=tmp_path) as service:
+        stacks = sample(service, tmp_path)
+    samples = count_samples(stacks[STACKS_CPU])
+    most = samples.functions[int(samples.own.sum(axis=0).argmax())]
+    expected = {"node": ("riskScore", "busy.js", 2), "c": ("risk_score", "busy", 0)}
+    assert (most.name, most.file, samples.lines[most]) == expected[language]
+    assert STACKS_WALL not in stacks
+
+
+def test_service__that_is_no_python_where_there_is_no_perf_is_told(tmp_path, monkeypatch):
+    with running("sleep", "60", folder=tmp_path) as service:
+        monkeypatch.setenv("PATH", str(tmp_path))
+        with pytest.raises(OutsideError, match="no Python, and perf, which samples others, is not installed"):
+            sample(service, tmp_path)
+
+
+def test_service__that_is_on_no_cpu_is_told(tmp_path, perf):
     with (
         running("sleep", "60", folder=tmp_path) as service,
-        pytest.raises(OutsideError, match="found no Python in the service"),
+        pytest.raises(OutsideError, match="perf saw no process of the service on a CPU"),
     ):
         sample(service, tmp_path)
 
@@ -90,7 +143,7 @@ def test_process__that_is_no_python_is_told(tmp_path):
 def test_service__whose_processes_are_not_known_is_told(tmp_path):
     service = SimpleNamespace(process_ids=lambda: (), is_container=False, placement=None)
     with pytest.raises(OutsideError, match="processes of the service are not known"):
-        StackSampling(find_sampler(), service, tmp_path, tmp_path, lasts_s=2)
+        begin_sampling(service, tmp_path, tmp_path, 2)
 
 
 APP = """
@@ -152,7 +205,7 @@ def test_process__that_may_not_be_looked_into_is_told(tmp_path):
             with pytest.raises(
                 OutsideError, match=r"is not allowed to look into the service \(it takes root"
             ):
-                StackSampling("py-spy", service, tmp_path, tmp_path, lasts_s=2)
+                StackSampling("py-spy", service, *service.process_ids(), tmp_path, tmp_path, 2)
         finally:
             os.seteuid(0)
 
@@ -162,7 +215,7 @@ def test_container__takes_root(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     service = SimpleNamespace(process_ids=lambda: (os.getpid(),), is_container=True, placement=None)
     with pytest.raises(OutsideError, match=r"takes root here, or sudo without a password \(a container\)"):
-        StackSampling("py-spy", service, tmp_path, tmp_path, lasts_s=1)
+        StackSampling("py-spy", service, os.getpid(), tmp_path, tmp_path, 1)
 
 
 @pytest.mark.docker

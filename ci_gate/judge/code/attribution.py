@@ -21,7 +21,9 @@ BLOCKS: Final = 24
 """Separate batches behind a standard error: 10 to 30 do (Schmeiser 1982, Operations Research 30:556)."""
 _MIN_ENTRY: Final = 0.98
 """Of a thread's samples: what is on so many of its stacks started it, and does not decide what they cost."""
-_LIBRARY: Final = re.compile(r"(^|/)(site-packages|dist-packages|lib(64)?/python\d[^/]*|s?bin)/|^<|^$")
+_LIBRARY: Final = re.compile(
+    r"(^|/)(site-packages|dist-packages|lib(64)?/python\d[^/]*|s?bin|node_modules)/|^[<\[]|^$|^node:|\.so[\d.]*$"
+)
 _BEFORE_LIBRARY: Final = re.compile(r"^.*/(site-packages|dist-packages|lib(64)?(?=/python\d))/")
 _INSIDE: Final = re.compile(r"(\.<locals>)?\.?<(lambda|genexpr|listcomp|dictcomp|setcomp)>.*$")
 

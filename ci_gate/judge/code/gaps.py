@@ -27,4 +27,9 @@ def find_gaps(sides: Sequence[SideCosts]) -> Iterator[str]:
             "waiting is known of blocking code only"
         )
     if any(side.wall is None for side in sides):
-        yield "only what is on a CPU was sampled: waiting is not known"
+        yield "perf samples only what is on a CPU: waiting is not known"
+    if all(each.is_library for each in functions):
+        yield (
+            "no function of the service's own code was seen: a binary needs its symbols, Node.js "
+            "--perf-basic-prof"
+        )
