@@ -55,8 +55,10 @@ def test_code__of_a_head_that_fails_is_sampled_and_named(repository, call, tmp_p
 @pytest.mark.slow
 @pytest.mark.parametrize("regression", REGRESSIONS[1:], ids=lambda each: each.name)
 def test_code__a_function_that_got_slower_is_named(repository, call, tmp_path, regression):
-    """Whatever the verdict: where others have the machine there is none, and the code is sampled even so."""
+    """Whatever the verdict: a short comparison often has none, and the code is sampled even so."""
     write_versions(repository, regression)
+    repository.edit("thresholds.yaml", "max_duration: 30s", "max_duration: 5s")
+    repository.edit("thresholds.yaml", "{duration: 10s, warmup: 1s}", "{duration: 1s, warmup: 1s}")
     _, scenario, report = run(call, repository, tmp_path / "out", "--profile-code")
     print(report)
     check_named(scenario, regression, report)
