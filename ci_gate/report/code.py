@@ -20,6 +20,7 @@ ALONE_HEADERS: Final = ("function", "file", "CPU", "waiting", "CPU with all belo
 _TITLE: Final = "Which code takes longer"
 _ALONE_TITLE: Final = "Which code takes most time"
 _NOTHING: Final = "no function takes clearly longer"
+_TOO_FEW: Final = "too few samples to name a function"
 HOW_TO_READ: Final = (
     "Milliseconds of a success, with three standard errors. What a library does counts for the function that "
     "calls it. Code that was only moved or renamed takes more in one place and less in another: its file, or "
@@ -118,7 +119,7 @@ def describe_code(code: CodeChange) -> str:
     if code.alone:
         samples = f"{code.alone.samples:,} samples on a CPU"
         figures = f"head alone: CPU of a success {_format_cost(code.alone.cpu)} ({samples})"
-        return "; ".join((figures, *code.notes))
+        return "; ".join((figures, *(() if code.alone.functions else (_TOO_FEW,)), *code.notes))
     if code.cpu is None:
         return "not known"
     sides = f"{format_ms(code.cpu.base_ms)} → {format_ms(code.cpu.head_ms)}"
@@ -159,7 +160,8 @@ def make_which_code(scenario: ScenarioVerdict) -> Piece:
             time = f"CPU {alone.cpu}, waiting {alone.waiting} for each success, most of all functions of head"
             line = f"{code_span(alone.function)} in {code_span(alone.place)}: {time}."
         else:
-            why_not = f"not known: {code.why_not}" if code.why_not else "; ".join((_NOTHING, *code.notes))
+            nothing = _TOO_FEW if code.alone else _NOTHING
+            why_not = f"not known: {code.why_not}" if code.why_not else "; ".join((nothing, *code.notes))
             line = escape_markdown(f"{why_not}.")
     return Piece(items=(f"**Which code:** {line}",) if line else (), noun="reason", rank=Rank.REASONS)
 

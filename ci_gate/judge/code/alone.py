@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from ci_gate.evidence.ranges import Count, Quantity
 from ci_gate.evidence.readings import StrictValue
 from ci_gate.judge.code.attribution import Function
-from ci_gate.judge.code.costs import NOTHING, Costs, Estimate, SideCosts
+from ci_gate.judge.code.costs import NOTHING, REAL, Costs, Estimate, SideCosts
 
-_MIN_MS = 0.01
+_MIN_MS: Final = 0.01
 
 
 class CodeCost(StrictValue, frozen=True):
@@ -37,6 +39,11 @@ class FunctionCost(StrictValue, frozen=True):
         """All of its own time."""
         return self.cpu.ms + self.waiting.ms
 
+    @property
+    def is_real(self) -> bool:
+        """Whether that is more than chance shows."""
+        return any(cost.ms > max(REAL * cost.error_ms, _MIN_MS) for cost in (self.cpu, self.waiting))
+
 
 class HeadCode(StrictValue, frozen=True):
     """The functions that cost most first, and the CPU time of a success altogether."""
@@ -50,7 +57,7 @@ def list_costs(side: SideCosts, max_functions: int) -> HeadCode:
     """The functions of one side that cost a success most, by CPU and waiting together."""
     own, subtree = side.own(), side.subtree()
     functions = [_measure(side, own, subtree, each) for each in sorted(side.functions)]
-    known = sorted((each for each in functions if each.total_ms > _MIN_MS), key=lambda each: -each.total_ms)
+    known = sorted((each for each in functions if each.is_real), key=lambda each: -each.total_ms)
     return HeadCode(
         functions=tuple(known[:max_functions]),
         samples=int(side.on_cpu.totals.sum()),

@@ -24,6 +24,8 @@ from ci_gate.judge.code.on_cpu import keep_on_cpu
 from ci_gate.judge.resources import cover
 from ci_gate.judge.steady import ClassifiedRecording
 
+REAL: Final = 3.0
+"""Standard errors beyond which a figure is named: hundreds of functions are looked at."""
 _HALF: Final = 0.5  # a sample: what was never seen is not known to be nothing
 
 

@@ -12,12 +12,11 @@ from ci_gate.evidence.readings import StrictValue
 from ci_gate.evidence.recording import CODE_BASE, CODE_HEAD
 from ci_gate.judge.code.alone import HeadCode, list_costs
 from ci_gate.judge.code.attribution import Function
-from ci_gate.judge.code.costs import Costs, Estimate, SideCosts, measure_costs
+from ci_gate.judge.code.costs import REAL, Costs, Estimate, SideCosts, measure_costs
 from ci_gate.judge.code.gaps import find_gaps
 from ci_gate.judge.steady import ClassifiedRecording
 
 MAX_FUNCTIONS: Final = 5
-_REAL: Final = 3.0  # standard errors: hundreds of functions are looked at
 _EXPLAINS: Final = 0.5  # of the CPU time that a success takes more
 _MUCH_MORE: Final = 0.1  # of the CPU time of a success
 _MIN_MS: Final = 0.01
@@ -37,8 +36,8 @@ class TimeChange(StrictValue, frozen=True):
 
     @property
     def is_real(self) -> bool:
-        """Whether head takes more, by _REAL times the error."""
-        return self.more_ms > max(_REAL * self.error_ms, _MIN_MS)
+        """Whether head takes more, by REAL times the error."""
+        return self.more_ms > max(REAL * self.error_ms, _MIN_MS)
 
 
 class CodeTime(StrictValue, frozen=True):
@@ -160,7 +159,7 @@ def _find_grown(sides: list[SideCosts]) -> Iterator[FunctionChange]:
 
 def _is_more(base: Estimate, head: Estimate) -> bool:
     difference = head.minus(base)
-    return difference.value > _REAL * difference.error
+    return difference.value > REAL * difference.error
 
 
 def _measure(sides: list[Costs], *functions: Function) -> CodeTime:

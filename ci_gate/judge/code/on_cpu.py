@@ -17,7 +17,7 @@ from typing import Final
 from ci_gate.evidence.stacks import STACKS_CPU, STACKS_WALL, Frame, Stack, Stacks
 
 _CHANCE: Final = 3.0  # standard errors by which there may be more samples than CPU time
-_MOSTLY: Final = 10.0  # as much time in a line as on a CPU in it: threads mostly wait there
+_MOSTLY: Final = 3.0  # as much time in a line as on a CPU in it: threads mostly wait there
 
 
 def keep_on_cpu(stacks: Mapping[str, Stacks], cores: float) -> Stacks:
