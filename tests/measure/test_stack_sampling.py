@@ -12,11 +12,13 @@ import time
 import urllib.request
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 
 from ci_gate.errors import OutsideError
-from ci_gate.evidence.stacks import STACKS_CPU, STACKS_WALL, read_stacks
+from ci_gate.evidence.stacks import STACKS_CPU, STACKS_WALL, Frame, decode_stacks, read_stacks
 from ci_gate.judge.code.attribution import count_samples
+from ci_gate.measure.perf_sampling import convert_script
 from ci_gate.measure.samplers import begin_sampling
 from ci_gate.measure.stack_sampling import StackSampling
 from tests.images import connect_engine, python_image
@@ -79,6 +81,39 @@ def test_stacks__of_a_process_and_those_below_it_are_written(tmp_path):
     assert [(each.name, each.file) for each in own] == [("burn", "busy.py")]
     (waiting,) = (place for place, each in enumerate(wall.functions) if each.name == "wait")
     assert wall.own[:, waiting].sum() >= 0.9 * wall.ticks
+
+
+SCRIPT = """\
+  7/8 49736.398854:
+\t    7f4e05fc6c99 JS:*get score file:///app/risk.js:3:19 (/tmp/perf-7.map)
+\t    7f4e05fc7549 JS:^ /app/risk.js:4:14 (/tmp/perf-7.map)
+\t         14ce0dc std::map<int (*)(long), int>::find(int (*)(long) const&) (/app/shop (deleted))
+\t    7f4e05fc0000 [unknown] ([unknown])
+
+7/9 49736.410998:
+\tffffffff81000000 do_syscall_64 ([kernel.kallsyms])
+"""
+
+
+def test_script__of_perf_becomes_stacks_of_each_thread():
+    stacks = decode_stacks(msgspec.json.encode(convert_script(SCRIPT)))
+    named = [[[stacks.frames[each] for each in stack] for stack in thread] for thread in stacks.threads]
+    find = "std::map<int (*)(long), int>::find(int (*)(long) const&)"
+    assert named == [
+        [
+            [
+                Frame(name=find, file="/app/shop", line=0),
+                Frame(name="(anonymous)", file="/app/risk.js", line=4),
+                Frame(name="get score", file="/app/risk.js", line=3),
+            ]
+        ],
+        [[Frame(name="do_syscall_64", file="[kernel.kallsyms]", line=0)]],
+    ]
+
+
+def test_script__of_anything_else_has_no_stacks():
+    for text in ("", "no samples\n", "\tffff f (x)\n", "7/8 1.0: \n\tffff [unknown] ([unknown])\n"):
+        assert not any(map(any, decode_stacks(msgspec.json.encode(convert_script(text))).threads))
 
 
 @pytest.fixture
