@@ -21,12 +21,12 @@ _TITLE: Final = "Which code takes longer"
 _ALONE_TITLE: Final = "Which code takes most time"
 _NOTHING: Final = "no function takes clearly longer"
 _TOO_FEW: Final = "too few samples to name a function"
-HOW_TO_READ: Final = (
+_HOW_TO_READ: Final = (
     "Milliseconds of a success, with three standard errors. What a library does counts for the function that "
     "calls it. Code that was only moved or renamed takes more in one place and less in another: its file, or "
     "the function above it, does not."
 )
-HOW_TO_READ_ALONE: Final = (
+_HOW_TO_READ_ALONE: Final = (
     "Milliseconds of a success, with three standard errors, of head alone: nothing was compared. What "
     "a library does counts for the function that calls it."
 )
@@ -105,6 +105,11 @@ def _pick(time: CodeTime, function: FunctionChange) -> TimeChange:
 def _format_more(change: TimeChange) -> str:
     more = add_sign(change.more_ms, format_ms(abs(change.more_ms)))
     return f"{more} ± {format_ms(3 * change.error_ms)}"
+
+
+def explain_columns(code: CodeChange) -> str:
+    """How its table is read."""
+    return _HOW_TO_READ_ALONE if code.alone else _HOW_TO_READ
 
 
 def title_code(code: CodeChange) -> str:
@@ -187,5 +192,4 @@ def make_code_pieces(scenarios: Sequence[ScenarioVerdict]) -> Iterator[Piece]:
         else:
             continue
         head = f"**{code_span(scenario.name)}**: {escape_markdown(describe_code(code))}"
-        how = HOW_TO_READ_ALONE if code.alone else HOW_TO_READ
-        yield replace(table, head=f"{head}\n\n{how}\n\n{table.head}", fold=title_code(code))
+        yield replace(table, head=f"{head}\n\n{explain_columns(code)}\n\n{table.head}", fold=title_code(code))

@@ -7,8 +7,6 @@ from ci_gate.judge.code.difference import CodeChange
 from ci_gate.report.code import (
     ALONE_HEADERS,
     HEADERS,
-    HOW_TO_READ,
-    HOW_TO_READ_ALONE,
     list_costs_alone,
     list_functions,
 )
@@ -35,7 +33,7 @@ def _make_alone_table(code: HeadCode) -> Table:
         )
         for row, function in zip(list_costs_alone(code), code.functions, strict=True)
     )
-    return Table(caption=HOW_TO_READ_ALONE, columns=columns, rows=rows)
+    return Table(caption="Functions of head that cost most", columns=columns, rows=rows)
 
 
 def _make_change_table(code: CodeChange) -> Table:
@@ -56,4 +54,4 @@ def _make_change_table(code: CodeChange) -> Table:
         )
         for row, function in zip(list_functions(code), code.functions, strict=True)
     )
-    return Table(caption=HOW_TO_READ, columns=columns, rows=rows)
+    return Table(caption="Functions that take longer on head", columns=columns, rows=rows)

@@ -69,7 +69,7 @@ def _compare(what: Flame | FlameBlock) -> str:
 
 def _choose_kind(block: FlameBlock, flame: Flame) -> str:
     if block.base_ms is None or flame.base_ms is None:
-        return "same"
+        return "alone"
     more = (block.head_ms - block.base_ms) / max(flame.head_ms, flame.base_ms)
     word = "more" if more > 0 else "less"
     return next((f"{word}-{shade}" for least, shade in _SHADES if abs(more) >= least), "same")

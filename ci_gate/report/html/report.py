@@ -11,7 +11,7 @@ from ci_gate.judge.timeline.run_timeline import RunTimeline, ScenarioTimeline
 from ci_gate.judge.verdict import ScenarioVerdict
 from ci_gate.report.against_base import describe_duet
 from ci_gate.report.cells import format_bound, format_measured, format_share
-from ci_gate.report.code import describe_code, title_code
+from ci_gate.report.code import describe_code, explain_columns, title_code
 from ci_gate.report.diagnosis import has_something_to_say
 from ci_gate.report.explain import Sentence, explain, explain_doubts, explain_finding, explain_missing
 from ci_gate.report.headline import explain_effect, summarise_in_a_sentence
@@ -60,6 +60,7 @@ class Section:
     changes: Table | None
     code: Table | None
     code_title: str
+    code_how_to_read: str
     code_summary: str
     flames: tuple[FlameGraph, ...]
     comparison: str
@@ -119,6 +120,7 @@ def _make_section(scenario: ScenarioVerdict, timeline: ScenarioTimeline | None, 
         limits=make_limit_table(scenario.limits),
         changes=make_change_table(duet) if duet and duet.changes else None,
         code=make_code_table(scenario.code) if scenario.code else None,
+        code_how_to_read=explain_columns(scenario.code) if scenario.code else "",
         code_title=title_code(scenario.code) if scenario.code else "",
         code_summary=describe_code(scenario.code) if scenario.code else "",
         flames=tuple(map(make_flame_graph, timeline.flames)) if timeline else (),
