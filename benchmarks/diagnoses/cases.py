@@ -56,7 +56,7 @@ CASES: Final = (
         head=reference(DEPLOYMENTS, "open_transaction"),
         max_connections=20,
         first=("database-connections",),
-        also=("open-transaction", "failing-replies"),
+        also=("open-transaction",),
     ),
     Case(
         name="listen-queue",
@@ -100,7 +100,7 @@ CASES: Final = (
         about="a container of 64 MiB that keeps 100 kB of each request, until the kernel ends it",
         head=leaking(100_000, "64MiB", 20),
         first=("memory",),
-        also=("service-ended", "failing-replies"),
+        also=("service-ended",),
         needs_engine=True,
     ),
     Case(
@@ -166,7 +166,6 @@ CASES: Final = (
         about="the pool of one connection, where nothing shows that there is a pool",
         head=reference(DEPLOYMENTS, "tiny_pool", has_metrics=False),
         first=("unknown", "open-transaction"),
-        also=("failing-replies",),
     ),
     Case(
         name="open-transaction unseen",

@@ -15,6 +15,7 @@ from ci_gate.judge.foreign import MAX_FOREIGN
 
 MIN_RIGHT: Final = 0.9
 HOST_CPU: Final = "host-cpu"
+FAILING: Final = "failing-replies"
 HEADERS: Final = ("case", "first must be", "runs", "named first", "95 %", "invented in", "else, or beside it")
 
 
@@ -61,8 +62,11 @@ def is_right(case: Case, row: Row) -> bool:
 
 
 def list_invented(case: Case, row: Row) -> list[str]:
-    """Causes that the case does not have; `host-cpu` is one where nobody took the CPU or none is named."""
-    invented = [code for code in row.codes if code not in {*case.first, *case.also}]
+    """Causes that the case does not have; `host-cpu` is one where nobody took the CPU or none is named.
+
+    That replies failed is no story: they were counted.
+    """
+    invented = [code for code in row.codes if code not in {*case.first, *case.also, FAILING}]
     return [code for code in invented if code != HOST_CPU or not has_takers(row)]
 
 

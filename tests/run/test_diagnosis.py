@@ -75,11 +75,15 @@ def write_shop(repository, work, setup=()):
     repository.write("service.py", SHOP.format(work=work, setup=repr(setup)))
 
 
-def diagnose(call, repository, out, *options):
+def judge(call, repository, out, *options):
     _code, table, _progress = call("run", "--thresholds", repository.thresholds, "--out", out, *options)
     (scenario,) = decode_verdict((out / "verdict.json").read_bytes()).scenarios
     assert scenario.diagnosis is not None, table
-    return scenario.diagnosis
+    return scenario
+
+
+def diagnose(call, repository, out, *options):
+    return judge(call, repository, out, *options).diagnosis
 
 
 def codes(diagnosis):
@@ -114,8 +118,12 @@ def test_two_sync_workers__and_many_users_wait_in_the_listen_queue(
     repository.write("service.py", TWO_SYNC_WORKERS.replace("{backlog}", str(backlog)))
     repository.edit("thresholds.yaml", "{duration: 2s", "{duration: 4s")
     repository.edit("thresholds.yaml", "Visitor: 5", f"Visitor: {users}")
-    causes = diagnose(call, repository, tmp_path / "out").causes
+    scenario = judge(call, repository, tmp_path / "out")
+    causes = scenario.diagnosis.causes
     assert [cause.code for cause in causes[:1]] == (["listen-queue"] if named else [])
+    # Who finds a short queue full tries again after 1, 3, 7... s; those who got in are quick.
+    waiting = [each.message for each in scenario.findings if each.code == "users-waiting"]
+    assert bool(waiting) == (backlog < users)
     if named:
         numbers = " ".join(causes[0].numbers)
         assert "2 processes accept them" in numbers
