@@ -16,7 +16,7 @@ import yaml
 from benchmarks.diagnoses.cases import Case
 from benchmarks.diagnoses.documents import LOAD, REPOSITORY, SCENARIOS, SERVED, Document, Place
 from benchmarks.diagnoses.place import reset_databases, with_few_connections
-from benchmarks.diagnoses.rows import Row, name_causes
+from benchmarks.diagnoses.rows import Row, has_takers, name_causes
 from ci_gate.evidence.recording import DUET_HEAD, HEAD, Recording, read_recordings, read_run
 from ci_gate.judge.foreign import find_foreign
 from ci_gate.judge.steady import classify
@@ -56,6 +56,7 @@ def measure(case: Case, place: Place, number: int, keep: Path | None) -> Row:
             causes=(),
             foreign_cores=None,
             host_cores=os.cpu_count() or 1,
+            names_takers=False,
             evidence=str(evidence),
         )
         return judge_evidence(row, out.parents[1])
@@ -77,6 +78,7 @@ def judge_evidence(row: Row, kept: Path) -> Row:
         outcome=str(verdict.outcome),
         findings=tuple(each.code for each in verdict.findings if each.severity != "info"),
         causes=name_causes(verdict.diagnosis),
+        names_takers=has_takers(verdict.diagnosis),
         foreign_cores=None if taken is None else round(taken, 2),
     )
 

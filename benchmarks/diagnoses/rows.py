@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -15,6 +16,7 @@ from ci_gate.judge.foreign import MAX_FOREIGN
 
 MIN_RIGHT: Final = 0.9
 HOST_CPU: Final = "host-cpu"
+TAKERS: Final = re.compile(r"others beside the service [\d.]+ \(\S")
 FAILING: Final = "failing-replies"
 HEADERS: Final = ("case", "first must be", "runs", "named first", "95 %", "invented in", "else, or beside it")
 
@@ -24,11 +26,13 @@ class NamedCause(StrictValue, frozen=True):
 
     code: str
     share: float | None
-    numbers: tuple[str, ...]
 
 
 class Row(StrictValue, frozen=True):
-    """One run. ``commit`` is of the code that judged it, ``foreign_cores`` what other programs used."""
+    """One run. ``commit`` is of the code that judged it, ``foreign_cores`` what other programs used.
+
+    ``names_takers``: a `host-cpu` says which.
+    """
 
     case: str
     commit: str
@@ -38,6 +42,7 @@ class Row(StrictValue, frozen=True):
     causes: tuple[NamedCause, ...]
     foreign_cores: float | None
     host_cores: int
+    names_takers: bool
     evidence: str
 
     @property
@@ -47,13 +52,16 @@ class Row(StrictValue, frozen=True):
 
 def name_causes(diagnosis: Diagnosis | None) -> tuple[NamedCause, ...]:
     """Every cause in rank order."""
-    causes = diagnosis.causes if diagnosis else ()
     return tuple(
-        NamedCause(
-            code=each.code, share=None if each.share is None else round(each.share, 3), numbers=each.numbers
-        )
-        for each in causes
+        NamedCause(code=each.code, share=None if each.share is None else round(each.share, 3))
+        for each in (diagnosis.causes if diagnosis else ())
     )
+
+
+def has_takers(diagnosis: Diagnosis | None) -> bool:
+    """Its `host-cpu`, if it has one, names a program."""
+    causes = [each for each in (diagnosis.causes if diagnosis else ()) if each.code == HOST_CPU]
+    return any(TAKERS.search(number) for cause in causes for number in cause.numbers)
 
 
 def is_right(case: Case, row: Row) -> bool:
@@ -66,16 +74,9 @@ def list_invented(case: Case, row: Row) -> list[str]:
 
     That replies failed is no story: they were counted.
     """
+    is_taken = row.names_takers and (row.foreign_cores or 0.0) >= MAX_FOREIGN * row.host_cores
     invented = [code for code in row.codes if code not in {*case.first, *case.also, FAILING}]
-    return [code for code in invented if code != HOST_CPU or not has_takers(row)]
-
-
-def has_takers(row: Row) -> bool:
-    """Other programs used so much of the machine as a finding takes, and the diagnosis says who."""
-    numbers = " ".join(number for cause in row.causes if cause.code == HOST_CPU for number in cause.numbers)
-    return (
-        row.foreign_cores or 0.0
-    ) >= MAX_FOREIGN * row.host_cores and "others beside the service" in numbers
+    return [code for code in invented if code != HOST_CPU or not is_taken]
 
 
 def describe(row: Row) -> str:

@@ -10,26 +10,30 @@ from benchmarks.diagnoses.rows import (
     Row,
     are_right,
     find_interval,
+    has_takers,
     is_right,
     list_invented,
     render,
 )
+from ci_gate.judge.diagnosis.bottleneck import Diagnosis
+from ci_gate.judge.diagnosis.causes import Cause
 
 BY_NAME = {case.name: case for case in CASES}
 LOCK, HEALTHY = BY_NAME["lock"], BY_NAME["healthy node"]
-OTHERS = "1.9 of this machine's 2 cores were busy: Locust used 0.1, others beside the service 1.2 (cc1 1.2)"
+OTHERS = "1.9 of this machine's 2 cores were busy: Locust used 0.1, others beside the service 1.2"
 
 
-def row(case, *codes, foreign_cores=0.0, numbers=()):
+def row(case, *codes, foreign_cores=0.0, names_takers=False):
     return Row(
         case=case.name,
         commit="0123456",
         load_average=1.0,
         outcome="FAIL",
         findings=(),
-        causes=tuple(NamedCause(code=code, share=0.5, numbers=numbers) for code in codes),
+        causes=tuple(NamedCause(code=code, share=0.5) for code in codes),
         foreign_cores=foreign_cores,
         host_cores=2,
+        names_takers=names_takers,
         evidence="lock/00",
     )
 
@@ -56,13 +60,19 @@ def test_row__is_right_by_its_first_cause_and_invents_what_the_case_has_not(case
 
 
 @pytest.mark.parametrize(
-    ("foreign_cores", "numbers", "invented"),
-    [(1.2, (OTHERS,), []), (0.1, (OTHERS,), ["host-cpu"]), (1.2, (), ["host-cpu"])],
+    ("foreign_cores", "names_takers", "invented"),
+    [(1.2, True, []), (0.1, True, ["host-cpu"]), (1.2, False, ["host-cpu"])],
 )
-def test_host_cpu__is_invented_where_nobody_took_it_or_none_is_named(foreign_cores, numbers, invented):
-    found = row(LOCK, "host-cpu", foreign_cores=foreign_cores, numbers=numbers)
+def test_host_cpu__is_invented_where_nobody_took_it_or_none_is_named(foreign_cores, names_takers, invented):
+    found = row(LOCK, "host-cpu", foreign_cores=foreign_cores, names_takers=names_takers)
     assert list_invented(LOCK, found) == invented
     assert not is_right(LOCK, found)
+
+
+@pytest.mark.parametrize(("numbers", "named"), [((OTHERS,), False), ((f"{OTHERS} (cc1 1.2)",), True)])
+def test_takers__are_named_where_one_is(numbers, named):
+    cause = Cause(code="host-cpu", title="", numbers=numbers, next_step="", share=1.0)
+    assert has_takers(Diagnosis(causes=(cause,), unknown=())) == named
 
 
 @pytest.mark.parametrize(("wrong", "right"), [(1, True), (2, False)])
