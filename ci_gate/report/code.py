@@ -89,13 +89,21 @@ def _make_row(function: FunctionChange) -> CodeRow:
     return CodeRow(
         function=function.name,
         place=_place(function),
-        kind="waiting" if function.waits else "CPU",
+        kind=_name_kind(function),
         base=format_ms(function.grown.base_ms),
         head=format_ms(function.grown.head_ms),
         more=_format_more(function.grown),
         subtree=_format_more(_pick(function.subtree, function)),
         in_file=_format_more(_pick(function.in_file, function)),
     )
+
+
+def _name_kind(function: FunctionChange) -> str:
+    """What waits for a core, or for the interpreter's lock, waits because of what it computes as well."""
+    if not function.waits:
+        return "CPU"
+    cpu = function.own.cpu
+    return f"waiting (and CPU {_format_more(cpu)})" if cpu.is_real else "waiting"
 
 
 def _pick(time: CodeTime, function: FunctionChange) -> TimeChange:

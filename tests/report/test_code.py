@@ -62,6 +62,16 @@ def test_comment__has_the_first_function_open_and_all_folded():
     assert "`count_visit`" in folded.partition("</details>")[0]
 
 
+def test_function__that_waits_and_computes_more_has_both():
+    both = msgspec.structs.replace(
+        function(), waits=True, own=CodeTime(cpu=grown(0.4, 4.3), waiting=grown(0, 40))
+    )
+    code = msgspec.structs.replace(CODE, functions=(both,))
+    line = "0 ms → 40 ms of waiting (and CPU +3.9 ms ± 0.3 ms) for each success."
+    assert line in render_markdown(failed(code))
+    assert "waiting (and CPU +3.9 ms ± 0.3 ms) 0 ms → 40 ms" in render_terminal(failed(code))
+
+
 def test_comment__says_why_nothing_was_sampled():
     text = render_markdown(failed(CodeChange(why_not="py-spy is not installed")))
     assert "**Which code:** not known: py-spy is not installed." in text
