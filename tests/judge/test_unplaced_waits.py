@@ -57,7 +57,7 @@ def test_stall__is_named_with_what_service_and_machine_did_then():
     assert first.share == pytest.approx(0.92, abs=0.05)
     assert first.numbers[0].startswith("no reply for 2.0 s, 3.5 s after the steady phase began, while 1")
     assert first.numbers[1] == "then the service used 0.98 cores; 0.28 over the whole phase"
-    assert "100% of the slowest hundredth of the requests waited in one" in first.numbers
+    assert "100 % of the slowest hundredth of the requests waited in such a time" in first.numbers
     assert "2.4 of this machine's 4 cores were busy" in first.numbers[3]
     assert "garbage collection" in first.next_step
 

@@ -12,14 +12,18 @@ from ci_gate.report.report import Report
 from tests.report.verdicts import (
     cause,
     change,
+    code_change,
     confirm,
     diagnosis,
     duet,
     endpoint,
     finding,
+    function_change,
+    growth,
     limit,
     not_compared,
     scenario,
+    slow_request,
     verdict,
 )
 
@@ -87,6 +91,10 @@ APPROVALS = scenario(
         unknown=("the database: thresholds.yaml has no probe postgres that shows it",),
     ),
 )
+LOG_LINE = (
+    "service.log, at least 6,988 x: QueuePool limit of size 5 overflow 0 reached, connection timed out, "
+    "timeout 10.00; 3 other kinds of errors"
+)
 BURST = scenario(
     "burst-load",
     "FAIL",
@@ -113,7 +121,29 @@ BURST = scenario(
     diagnosis=diagnosis(
         cause(numbers=("5.0 of 5 connections of the pool were in use", "912.3 requests waited for one")),
         cause("lock-contention", 0.21, title="locks in the database", numbers=("1.1 sessions waited",)),
+        cause(
+            "failing-replies",
+            0.7255,
+            title="failing replies",
+            numbers=(
+                "9,101 of 12,545 requests failed: 500 x 7,024, 403 x 1,834, no reply x 243",
+                LOG_LINE,
+                "POST /api/v1/deployments: 9,101 of 12,545",
+            ),
+            next_step="read service.log in the evidence folder",
+            share_of="requests",
+        ),
     ),
+    slowest=(
+        slow_request("POST /api/v1/deployments", 51.2, 28_100.0, "no reply"),
+        slow_request("POST /api/v1/deployments", 49.8, 27_900.0, "500"),
+    ),
+)
+PRICE = "SELECT price FROM prices WHERE item_id = $1"
+ORDERS = (
+    "SELECT orders.id, orders.customer_id, orders.created_at, orders.currency, orders.total, orders.state "
+    "FROM orders JOIN customers ON customers.id = orders.customer_id WHERE customers.email = $1 "
+    "ORDER BY orders.created_at DESC LIMIT $2"
 )
 REGRESSED = scenario(
     "checkout",
@@ -140,12 +170,17 @@ REGRESSED = scenario(
                 low=0.008,
                 high=0.014,
             ),
+            change("all", "cpu", 0.353, tolerance=0.08, base=3.4, head=4.6, low=0.29, high=0.42),
+            change("all", "memory", 0.0004, outcome="PASS", base=211.6, head=211.7, low=-0.0003, high=0.001),
+            change("all", "statements", 20.7, tolerance=0.05, base=1.0, head=21.7, low=20.1, high=21.3),
             not_compared=[not_compared("GET /api/v1/orders/{id}")],
             outcome="FAIL",
         ),
         ("all", "p95", 75.0, 68.0),
         ("POST /api/v1/orders", "p95", 0.35, 0.275),
         ("POST /api/v1/orders", "failures", 0.012, 0.01),
+        ("all", "cpu", 0.37, 0.33),
+        ("all", "statements", 20.7, 20.7),
     ),
     diagnosis=diagnosis(
         cause(
@@ -154,10 +189,19 @@ REGRESSED = scenario(
             title="head sends many more statements for a request than base",
             numbers=(
                 "21.7 statements per request on head, 1.0 on base (21.7 x)",
-                "26,040 x SELECT price FROM prices WHERE item_id = $1",
+                f"for each success 21 calls and 1.68 ms on head, 0 calls and 0 ms on base: {PRICE}",
             ),
             next_step="load the rows of a list in one statement (a join, or WHERE id = ANY), not one by one",
-        )
+        ),
+        statements=(growth(PRICE, (0.0, 21.0), (0.0, 1.68)), growth(ORDERS, (0.98, 1.0), (0.21, 0.35))),
+    ),
+    code=code_change(
+        function_change("load_prices", "shop/prices.py", base_ms=0.0, head_ms=0.9),
+        function_change("read_row", "shop/database.py", base_ms=0.2, head_ms=0.4, waits=True),
+    ),
+    slowest=(
+        slow_request("POST /api/v1/orders", 12.4, 812.0, "201", "4bf92f3577b34da6a3ce929d0e0e4736"),
+        slow_request("POST /api/v1/orders", 47.1, 644.0, "500", "00f067aa0ba902b7a3ce929d0e0e4736"),
     ),
 )
 UNCLEAR = scenario(
@@ -168,6 +212,59 @@ UNCLEAR = scenario(
         outcome="INCONCLUSIVE",
     ),
     diagnosis=diagnosis(),
+)
+TAKEN = scenario(
+    "checkout",
+    "INVALID",
+    limits=(limit(measured=1_240.0, outcome="FAIL", line=38),),
+    findings=(
+        finding(
+            "machine-taken",
+            "invalid",
+            "host",
+            "others took 1.2 of 2 cores on average (cc1 1.2), and this was broken meanwhile: all p95",
+            "run it again when the machine is free; if that program works for the service, relax this rule",
+        ),
+    ),
+    diagnosis=diagnosis(
+        cause(
+            "stall",
+            0.31,
+            title="the whole service stood still: no endpoint answered for a second or more",
+            numbers=(
+                "no reply for 4.2 s, 31 s after the steady phase began, while 96 requests waited on average",
+                "then the service used 0.04 cores; 0.61 over the whole phase",
+                "100 % of the slowest hundredth of the requests waited in such a time",
+                "then others used 1.9 of 2 cores (cc1 1.1, python3 0.8)",
+            ),
+            next_step="other programs had much of this machine then: run again where they do not",
+        ),
+        cause(
+            "listen-queue",
+            0.22,
+            title="connections wait in the queue of the service's port until it accepts them",
+            numbers=(
+                "41.3 connections waited to be accepted, 128 at most; 1 process accepts them",
+                "the service used 0.61 cores, its busiest process 58% of one",
+            ),
+            next_step="let more processes or threads accept, let each wait for less, and block no event loop",
+        ),
+    ),
+)
+LOST = scenario(
+    "burst-load",
+    "INVALID",
+    users=1000,
+    limits=(limit(line=76),),
+    findings=(
+        finding(
+            "worker-lost",
+            "invalid",
+            "Locust worker 2",
+            "Locust worker 2 of 4 was killed before it wrote its totals, 37 s after the start or later",
+            "read locust.log in the evidence folder; look for calls that block, and for a lack of memory",
+        ),
+    ),
 )
 UNCONFIRMED = scenario(
     "browse",
@@ -378,6 +475,7 @@ EXAMPLES = {
     "worse-than-base": Report(
         verdict=verdict(REGRESSED, UNCLEAR, outcome="FAIL", occasion=PULL), run_url=RUN_URL
     ),
+    "machine-taken": Report(verdict=verdict(TAKEN, LOST, outcome="INVALID", occasion=PULL), run_url=RUN_URL),
     "not-confirmed": Report(
         verdict=verdict(UNCONFIRMED, outcome="INCONCLUSIVE", occasion=PULL), run_url=RUN_URL
     ),

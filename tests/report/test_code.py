@@ -5,46 +5,21 @@ from __future__ import annotations
 import msgspec
 
 from ci_gate.judge.code.alone import CodeCost, FunctionCost, HeadCode
-from ci_gate.judge.code.difference import CodeChange, CodeTime, FunctionChange, TimeChange
+from ci_gate.judge.code.difference import CodeChange
 from ci_gate.judge.code.flame import Flame, FlameBlock
 from ci_gate.judge.timeline.run_timeline import RunTimeline, ScenarioTimeline
 from ci_gate.report.html.report import render_html
 from ci_gate.report.markdown import render_markdown
 from ci_gate.report.report import Report
 from ci_gate.report.terminal import render_terminal
-from tests.report.verdicts import scenario, verdict
-
-
-def grown(base_ms, head_ms):
-    return TimeChange(base_ms=base_ms, head_ms=head_ms, error_ms=0.1)
-
-
-def function(name="risk_score", file="shop/risk.py", *, waits=False):
-    same = grown(0.2, 0.2)
-    time = CodeTime(cpu=same, waiting=grown(0, 12)) if waits else CodeTime(cpu=grown(0.4, 4.3), waiting=same)
-    return FunctionChange(
-        name=name,
-        file=file,
-        line=41,
-        is_library=False,
-        below="",
-        waits=waits,
-        own=time,
-        subtree=time,
-        in_file=time,
-    )
+from tests.report.verdicts import code_change, function_change, scenario, verdict
 
 
 def failed(code):
     return verdict(scenario(outcome="FAIL", code=code), outcome="FAIL")
 
 
-CODE = CodeChange(
-    functions=(function(), function("count_visit", waits=True)),
-    samples_base=900,
-    samples_head=1400,
-    cpu=grown(8.1, 12.0),
-)
+CODE = code_change(function_change(), function_change("count_visit", base_ms=0, head_ms=12, waits=True))
 
 
 def test_terminal__names_function_file_line_and_both_figures():
@@ -84,7 +59,7 @@ def test_nothing__is_said_where_nothing_was_to_be_sampled():
 
 
 def test_name__of_an_adversary_is_text_everywhere():
-    code = msgspec.structs.replace(CODE, functions=(function("</td><script>@me`", "![x](//y)\u202e"),))
+    code = msgspec.structs.replace(CODE, functions=(function_change("</td><script>@me`", "![x](//y)\u202e"),))
     flame = Flame(is_wall=False, base_ms=1, head_ms=2, blocks=(block("<script>x</script>\u202e"),))
     page = render_html(Report(verdict=failed(code)), timeline(flame))
     assert "<script>x" not in page

@@ -107,7 +107,7 @@ def test_comment__is_safe_and_its_tables_whole(name):
             Report(verdict=verdict(scenario("a", "FAIL"), outcome="FAIL")),
             "FAIL: a failed, but no limit is named",
         ),
-        (EXAMPLES["worse-than-base"], "FAIL: checkout became worse than base in 3 figures, search may"),
+        (EXAMPLES["worse-than-base"], "FAIL: checkout became worse than base in 5 figures, search may"),
         (
             Report(
                 verdict=verdict(
@@ -140,9 +140,10 @@ def test_fail__is_open_but_for_what_few_need():
     opened = text.partition("<details>")[0]
     assert "| ❌ FAIL `checkout` | p95 **4.2\u00a0→ 304\u00a0ms** (72.4x) |" in opened
     assert "**Why:** **head sends many more statements for a request than base**" in opened
-    assert "26,040 x SELECT price FROM prices" in shown(opened)
+    assert "for each success 21 calls and 1.68 ms on head, 0 calls" in shown(opened)
+    assert "**Which code:** `load_prices` in `shop/prices.py:41`" in opened
     assert "*To decide it:* about 9 minutes under load" in opened
-    assert text.count("<details>") == 5
+    assert text.count("<details>") == 8
 
 
 @pytest.mark.parametrize("causes", [(), (cause("unknown", title="something that was not observed"),)])

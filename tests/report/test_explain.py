@@ -87,12 +87,16 @@ def test_reasons__name_each_breach_with_its_size_and_nothing_for_a_pass():
 
 def test_reasons__of_a_comparison():
     sentences = [each.text for each in explain(REGRESSED)]
-    assert [text.split("; ")[0] for text in sentences[:2]] == [
+    assert [text.split("; ")[0] for text in sentences[:4]] == [
         "went from 4.2 to 304 ms against base, 72.4x (61.2x to 87.1x)",
+        "went from 1 to 21.7 against base, 21.7x (21.1x to 22.3x)",
+        "went from 3.4 to 4.6 ms against base, +35 % (+29 to +42)",
         "went from 245 to 322 ms against base, +31 % (+27 to +35)",
     ]
-    assert [text.split("; ", 1)[1] for text in sentences[:2]] == [
+    assert [text.split("; ", 1)[1] for text in sentences[:4]] == [
         "the tolerance is 20 %; confirmed on a second start (76x, then 69x)",
+        "the tolerance is 5 %; confirmed on a second start (21.7x, then 21.7x)",
+        "the tolerance is 8 %; confirmed on a second start (+37 %, then +33 %)",
         "the tolerance is 20 %; confirmed on a second start (+35 %, then +28 %)",
     ]
     (unclear,) = explain(UNCLEAR)

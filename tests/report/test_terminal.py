@@ -11,7 +11,7 @@ from tests.report.examples import EXAMPLES
 from tests.report.verdicts import cause, diagnosis, scenario, verdict
 
 GOLDEN = Path(__file__).with_name("golden")
-NAMES = ("pass", "fail", "invalid", "worse-than-base")
+NAMES = ("pass", "fail", "invalid", "worse-than-base", "machine-taken")
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -6,6 +6,7 @@ import re
 
 import msgspec
 
+from ci_gate.judge.code.difference import CodeChange, CodeTime, FunctionChange, TimeChange
 from ci_gate.judge.compare.comparison import Change, NotCompared
 from ci_gate.judge.compare.duet import Confirmation, DuetVerdict, StartChange
 from ci_gate.judge.diagnosis.bottleneck import Diagnosis
@@ -13,6 +14,7 @@ from ci_gate.judge.diagnosis.causes import Cause
 from ci_gate.judge.diagnosis.statement_growth import StatementGrowth
 from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.outcome import Outcome
+from ci_gate.judge.slowest import SlowRequest
 from ci_gate.judge.summary import EndpointSummary
 from ci_gate.judge.validity.findings import Finding
 from ci_gate.judge.verdict import ScenarioVerdict, Verdict
@@ -162,6 +164,41 @@ def growth(query="SELECT price FROM prices WHERE item = $1", calls=(1.0, 42.0), 
     return StatementGrowth(
         query=query, base_calls=calls[0], head_calls=calls[1], base_ms=ms[0], head_ms=ms[1]
     )
+
+
+def slow_request(endpoint="GET /a", sent_at_s=12.4, response_ms=812.0, status="200", trace_id="", link=""):
+    return SlowRequest(
+        endpoint=endpoint,
+        sent_at_s=sent_at_s,
+        response_ms=response_ms,
+        status=status,
+        trace_id=trace_id,
+        link=link,
+    )
+
+
+def time_change(base_ms, head_ms):
+    return TimeChange(base_ms=base_ms, head_ms=head_ms, error_ms=0.1)
+
+
+def function_change(name="risk_score", file="shop/risk.py", *, base_ms=0.4, head_ms=4.3, waits=False):
+    same, changed = time_change(0.2, 0.2), time_change(base_ms, head_ms)
+    time = CodeTime(cpu=same, waiting=changed) if waits else CodeTime(cpu=changed, waiting=same)
+    return FunctionChange(
+        name=name,
+        file=file,
+        line=41,
+        is_library=False,
+        below="",
+        waits=waits,
+        own=time,
+        subtree=time,
+        in_file=time,
+    )
+
+
+def code_change(*functions):
+    return CodeChange(functions=functions, samples_base=900, samples_head=1400, cpu=time_change(8.1, 12.0))
 
 
 def verdict(*scenarios, outcome="PASS", findings=(), head=SHA, profile="pull_request", **more):

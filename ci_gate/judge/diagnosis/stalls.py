@@ -135,7 +135,8 @@ def _describe(
     if len(stalls) > 1:
         all_s = sum(each.duration_s for each in stalls)
         yield f"{count(len(stalls), 'such time')}, {all_s:.1f} of {usage.duration_s:.1f} s together"
-    yield f"{_count_slowest(classified, stalls):.0%} of the slowest hundredth of the requests waited in one"
+    slowest = f"{100 * _count_slowest(classified, stalls):.0f} % of the slowest hundredth of the requests"
+    yield f"{slowest} waited in such a time"
     if meanwhile.waited_cores:
         yield f"then {meanwhile.waited_cores:.2f} of the service's threads waited for a core"
     yield from (f"then {each}" for each in describe_machine(meanwhile))

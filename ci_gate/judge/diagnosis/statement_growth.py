@@ -199,11 +199,11 @@ def _make_cause(grown: list[StatementGrowth], *, title: str, next_step: str, sha
 
 def describe_growth(growth: StatementGrowth) -> str:
     """Calls and time for each success on both sides, then the statement."""
-    calls, ms = (
-        f"{format_number(head)} {unit} on head and {format_number(base)} on base"
-        for head, base, unit in (
-            (growth.head_calls, growth.base_calls, "calls"),
-            (growth.head_ms, growth.base_ms, "ms"),
+    head, base = (
+        f"{number} call{'' if number == '1' else 's'} and {format_number(ms)} ms"
+        for number, ms in (
+            (format_number(growth.head_calls), growth.head_ms),
+            (format_number(growth.base_calls), growth.base_ms),
         )
     )
-    return f"for each success {calls}, {ms}: {growth.query}"
+    return f"for each success {head} on head, {base} on base: {growth.query}"
