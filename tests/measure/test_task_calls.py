@@ -236,6 +236,22 @@ class ShopUser(Parent):
             self.client.get("/a")
 
     @task
+    def draws_its_path(self):
+        """most: unknown; fewest: 1"""
+        self.client.get(f"/a/{random.randint(1, 500)}")
+
+    @task
+    def reads_the_clock(self):
+        """most: unknown; fewest: 1"""
+        path = "/a/{}".format(time.time())
+        self.client.get(path)
+
+    @task
+    def formats_constants(self):
+        """most: GET /api/a; fewest: 1"""
+        self.client.get("{}/a".format(API.lower()))
+
+    @task
     def pauses(self):
         """most: GET /a; fewest: 0"""
         time.sleep(1)

@@ -21,6 +21,7 @@ _GENERIC_METHODS = frozenset({"request", "rest", "rest_"})
 _OF_CLIENT = _METHODS | _GENERIC_METHODS | {"close", "mount"}
 _LOOPS = (ast.For, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _PERHAPS = (*_LOOPS, ast.IfExp, ast.BoolOp, ast.Lambda)
+_OF_TEXTS = frozenset(dir(str))
 _PAUSES = frozenset({"sleep", "wait"})
 # Methods of plain data that a user keeps (self.known_ids.append): they make no request.
 _HARMLESS = frozenset(name for kind in (list, dict, set, deque, str, random.Random) for name in dir(kind)) - (
@@ -275,8 +276,17 @@ def _name_endpoint(call: ast.Call, names: dict[str, Any]) -> tuple[str, ...] | N
 
 def _evaluate(node: ast.expr, names: dict[str, Any]) -> str | None:
     """A text made of the file's own constants; the file has run here already, so this adds no risk."""
+    if any(isinstance(each, ast.Call) and not _is_same_each_time(each) for each in ast.walk(node)):
+        return None
     try:
         value = eval(compile(ast.Expression(node), "<locustfile>", "eval"), dict(names))  # noqa: S307 - see above
     except Exception:  # noqa: BLE001 - a name that only exists while the task runs, or anything it does
         return None
     return value if isinstance(value, str) else None
+
+
+def _is_same_each_time(call: ast.Call) -> bool:
+    """A method of texts, or ``str`` itself; what else is called may draw, count or read a clock."""
+    if isinstance(call.func, ast.Attribute):
+        return call.func.attr in _OF_TEXTS
+    return isinstance(call.func, ast.Name) and call.func.id == "str"
