@@ -28,6 +28,13 @@ PIXELS = """
   return colours.size;
 })
 """
+CAPTIONS_CUT = """
+[...document.querySelectorAll(".scroll caption")].filter(caption => {
+  const text = document.createRange();
+  text.selectNodeContents(caption);
+  return text.getBoundingClientRect().right > caption.closest(".scroll").getBoundingClientRect().right + 1;
+}).map(caption => caption.innerText)
+"""
 PAINTED = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 ENDPOINTS = "document.querySelector('#s0-endpoints table')"
 HEAD = "#s0-endpoints thead th:nth-child({}) button"
@@ -91,6 +98,7 @@ def test_page__draws_every_chart_without_a_complaint_or_a_request(chromium, page
 def test_phone__shows_the_page_without_scrolling_sideways(chromium, pages, name):
     with chromium.open(pages / f"{name}.html", width=360, height=740) as page:
         assert page.run("document.documentElement.scrollWidth") == 360
+        assert page.run(CAPTIONS_CUT) == []
         wide = page.run(
             "[...document.querySelectorAll('main *')].filter(e => e.getBoundingClientRect().right > 361"
             " && !e.closest('.scroll, pre')).map(e => e.className || e.tagName)"

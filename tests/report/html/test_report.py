@@ -359,13 +359,13 @@ def tags_of(page):
     return [re.sub(r'"[^"]*"', '""', tag) for tag in re.findall(r"<[^>]*>", page)]
 
 
-if __name__ == "__main__":
-    GOLDEN.write_text(bare(render_failed()), encoding="utf-8")
-
-
 def test_page__of_a_comparison_made_twice_says_so_and_which_start_its_charts_are_of():
     twice, once = (text_of(render_html(EXAMPLES[name], None)) for name in ("not-confirmed", "inconclusive"))
     assert "a second start did not confirm what the first one showed; the charts are of the first" in twice
     assert "what the first start showed, the second did not: run it again" in twice
     assert "second start" not in once
     assert "confirmed on a second start" in text_of(render_html(EXAMPLES["worse-than-base"], None))
+
+
+if __name__ == "__main__":
+    GOLDEN.write_text(bare(render_failed()), encoding="utf-8")
