@@ -123,7 +123,7 @@ def test_page__is_as_in_the_golden_file():
         ("worse-than-base", "POST /api/v1/orders failures broken 0.1 % 1.2 % +1.1 pp +0.8 to +1.4 0.5 %"),
         ("worse-than-base", "all rate kept 59.1/s 57.9/s -2.0 % -6.0 to +2.0 5 % 6.2 %"),
         ("worse-than-base", "GET /api/v1/orders/{id} p99 was not compared: too few samples (12 on base, 15"),
-        ("worse-than-base", "Against base 3 worse of 6 comparisons"),
+        ("worse-than-base", "Against base 5 worse of 9 comparisons"),
         ("loosened", "p50 loosened 500ms 20s burst-load all p95 loosened 1s - burst-load POST /api/v1"),
         ("loosened", "burst-load FAIL PASS all p50 was 19,400 ms, must be at most 500ms: 38.8 times"),
         ("loosened", "; POST /api/v1/deployments p95 has no figure concurrent-deployments PASS PASS -"),
