@@ -12,7 +12,7 @@ from ci_gate.report.html.report import render_html
 from ci_gate.report.markdown import render_markdown
 from ci_gate.report.report import Report
 from ci_gate.report.terminal import render_terminal
-from tests.report.verdicts import code_change, function_change, scenario, verdict
+from tests.report.verdicts import code_change, function_change, scenario, time_change, verdict
 
 
 def failed(code):
@@ -145,6 +145,6 @@ def test_head_alone__that_fails_has_the_first_function_open():
 
 
 def test_comment__says_what_stacks_do_not_show_where_no_function_is_named():
-    code = CodeChange(cpu=grown(8, 8), notes=("the service runs an event loop (asyncio)",))
+    code = CodeChange(cpu=time_change(8, 8), notes=("the service runs an event loop (asyncio)",))
     line = "**Which code:** no function takes clearly longer; the service runs an event loop (asyncio)."
     assert line in render_markdown(failed(code))
