@@ -12,7 +12,15 @@ from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.verdict import ScenarioVerdict
 from ci_gate.report.cells import format_ms
 from ci_gate.report.document import Piece, Rank, make_table
-from ci_gate.report.escape import MAX_NAME_LENGTH, MAX_TEXT_LENGTH, clean, code_span, escape_markdown
+from ci_gate.report.escape import (
+    MAX_NAME_LENGTH,
+    MAX_TEXT_LENGTH,
+    clean,
+    code_span,
+    escape_markdown,
+    keep_together,
+)
+from ci_gate.thresholds.metrics import MS
 from ci_gate.wording import add_sign
 
 HEADERS: Final = ("function", "file", "time of", "base", "head", "more", "with all below", "its file")
@@ -181,7 +189,12 @@ def make_which_code(scenario: ScenarioVerdict) -> Piece:
 
 def _escape_cells(row: CodeRow) -> tuple[str, ...]:
     names = (code_span(row.function), code_span(row.place))
-    return (*names, row.kind, row.base, row.head, row.more, row.subtree, row.in_file)
+    return (*names, row.kind, *map(_shorten, (row.base, row.head, row.more, row.subtree, row.in_file)))
+
+
+def _shorten(time: str) -> str:
+    """On one line, and without the unit, which stands above the table."""
+    return keep_together(time.replace(MS.symbol, ""))
 
 
 def make_code_pieces(scenarios: Sequence[ScenarioVerdict]) -> Iterator[Piece]:
@@ -193,7 +206,11 @@ def make_code_pieces(scenarios: Sequence[ScenarioVerdict]) -> Iterator[Piece]:
             table = make_table(HEADERS, rows, "lllrrrrr", noun="function", rank=Rank.LIMITS)
         elif code and code.alone and code.alone.functions:
             rows = tuple(
-                (code_span(row.function), code_span(row.place), row.cpu, row.waiting, row.subtree)
+                (
+                    code_span(row.function),
+                    code_span(row.place),
+                    *map(_shorten, (row.cpu, row.waiting, row.subtree)),
+                )
                 for row in list_costs_alone(code.alone)
             )
             table = make_table(ALONE_HEADERS, rows, "llrrr", noun="function", rank=Rank.LIMITS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from ci_gate.judge.code.alone import CodeCost, FunctionCost, HeadCode
-from ci_gate.judge.code.difference import CodeChange
+from ci_gate.judge.code.difference import CodeChange, CodeTime
 from ci_gate.judge.code.flame import Flame, FlameBlock
 from ci_gate.judge.timeline.run_timeline import RunTimeline, ScenarioTimeline
 from ci_gate.report.html.report import render_html
@@ -39,7 +39,9 @@ def test_comment__has_the_first_function_open_and_all_folded():
 
 def test_function__that_waits_and_computes_more_has_both():
     both = msgspec.structs.replace(
-        function(), waits=True, own=CodeTime(cpu=grown(0.4, 4.3), waiting=grown(0, 40))
+        function_change(),
+        waits=True,
+        own=CodeTime(cpu=time_change(0.4, 4.3), waiting=time_change(0, 40)),
     )
     code = msgspec.structs.replace(CODE, functions=(both,))
     line = "0 ms → 40 ms of waiting (and CPU +3.9 ms ± 0.3 ms) for each success."
@@ -131,7 +133,7 @@ def test_head_alone__has_its_most_costly_functions_in_every_report():
     assert f"load_rows shop/rows.py:7: {times}" in terminal
     comment = render_markdown(failed(ALONE))
     folded = comment.partition("<details><summary>Which code takes most time</summary>")[2]
-    assert "| `load_rows` | `shop/rows.py:7` | 1.5 ms ± 0.3 ms | 6 ms ± 0.3 ms |" in folded
+    assert "| `load_rows` | `shop/rows.py:7` | 1.5 ± 0.3 | 6 ± 0.3 |" in folded.replace("\u00a0", " ")
     flame = Flame(is_wall=False, base_ms=None, head_ms=12, blocks=(block("handle", base_ms=None),))
     page = render_html(Report(verdict=passed), timeline(flame))
     assert "Which code takes most time" in page
