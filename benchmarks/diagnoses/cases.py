@@ -81,6 +81,7 @@ CASES: Final = (
         about="every writer locks the same row for 25 ms",
         head=reference(CONNECTORS, "lock_contention"),
         first=("lock-contention",),
+        also=("connection-pool",),  # who has the lock idles in its transaction: one of five connections
     ),
     Case(
         name="dependency",
@@ -112,7 +113,7 @@ CASES: Final = (
     Case(
         name="foreign",
         about="eight programs of somebody else on the machine, beside a healthy service",
-        head=reference(CONNECTORS),
+        head=reference(CONNECTORS, limits={"all": {"p50": "20ms"}}),
         strangers=8,
         first=("host-cpu",),
         also=("generator",),

@@ -49,12 +49,14 @@ def reference(
     has_metrics: bool = True,
     env: Values | None = None,
     service: Values | None = None,
+    limits: Values | None = None,
 ) -> Write:
-    """The reference service with that fault under that scenario of this repository."""
+    """The reference service with that fault under that scenario of this repository, or other limits."""
 
     def write(place: Place) -> Document:
         document: Document = yaml.safe_load((REPOSITORY / "thresholds.yaml").read_text(encoding="utf-8"))
         load = document["scenarios"][scenario]
+        load["limits"] = limits or load["limits"]
         load["locustfile"] = f"{LOAD}/{Path(load['locustfile']).name}"
         document["service"]["command"] = " ".join((*SERVICE, "--port", "{port}"))
         # Both would start the service's program again for each run: the benchmark resets.

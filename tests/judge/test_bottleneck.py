@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ci_gate.judge
-from ci_gate.evidence.readings import ProbeReading
+from ci_gate.evidence.readings import ForeignProcess, ForeignUse, ProbeReading
 from ci_gate.evidence.recording import DUET_BASE, DUET_HEAD
 from ci_gate.evidence.samples import (
     ENDED_BY_CHECK,
@@ -177,6 +177,25 @@ def test_listen_queue__of_busy_cores_is_a_number_beside_them():
     (cause,) = diagnose({"queue": 40, "cpu": 97.0}).causes
     assert cause.code == "service-cpu"
     assert any("40.0 connections waited to be accepted" in line for line in cause.numbers)
+
+
+@pytest.mark.parametrize(
+    ("cpu", "waited", "code"),
+    [(6.3, 1.09, "host-cpu"), (95.0, 0.4, "service-cpu"), (6.3, 0.1, "listen-queue")],
+)
+def test_listen_queue__of_all_who_are_in_flight_is_the_cpus_where_that_is_short(cpu, waited, code):
+    """Recorded: 500 connections, of users that had gone too, before a process that got 6 % of a core."""
+    others = ForeignUse(cores=1.2, stolen_cores=0.0, processes=(ForeignProcess(name="cc1", cores=1.2),))
+    machine = make_machine(
+        cpu,
+        None,
+        100.0,
+        service_waited_s=waited,
+        service_listen_queue=500,
+        service_accepting=1,
+        foreign=others,
+    )
+    assert codes(diagnose_head(make_evidence(machine=machine), host_cores=2)) == [code]
 
 
 def test_quota__is_a_limit_of_its_own():

@@ -58,7 +58,9 @@ def locate(usage: ResourceUsage, short: frozenset[str] = frozenset()) -> Occupan
     )
     if queue <= 0:
         return placed
-    queued = placed.divide(queue) if placed.total else Occupancy(**{door: queue})
+    # All wait outside: whoever is to take them waits for the CPU, where that is short.
+    nobody_inside = "service" if "service" in short else door
+    queued = placed.divide(queue) if placed.total else Occupancy(**{nobody_inside: queue})
     # More workers would let them wait, or compute, side by side; but not where something else is short.
     freed = _SIDE_BY_SIDE - short
     through = getattr(queued, door) + sum(getattr(queued, name) for name in freed)
