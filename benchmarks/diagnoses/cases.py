@@ -141,6 +141,7 @@ CASES: Final = (
         base=small(GUNICORN, "ItemUser", 10),
         head_statement=DROP_INDEX,
         first=("statement-growth",),
+        also=("database-cpu",),  # it reads all rows for each
     ),
     Case(
         name="healthy gunicorn",

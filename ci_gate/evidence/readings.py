@@ -60,6 +60,7 @@ class Reading(StrictValue, frozen=True):
     cpu_percent: Percent  # of one core
     lag_ms: Milliseconds  # the longest time by which the event loop was late
     memory_bytes: Count
+    mean_lag_ms: Milliseconds | None = None  # for which who came at any moment waited for it, on average
     target_users: Count | None = None  # that a shape asked for last; None: no shape decides
 
 

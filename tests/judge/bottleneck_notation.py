@@ -89,6 +89,7 @@ def make_evidence(
     machine=None,
     generator=20.0,
     lag=2.0,
+    mean_lag=None,
     pool=IDLE_POOL,
     database=IDLE_DATABASE,
     redis=None,
@@ -123,6 +124,7 @@ def make_evidence(
             ready=5,
             cpu_percent=generator,
             lag_ms=lag,
+            mean_lag_ms=mean_lag,
             memory_bytes=1,
         )
         for at in SECONDS

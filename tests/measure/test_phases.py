@@ -125,4 +125,5 @@ def test_readings__once_a_second_with_cpu_lag_and_users(run_locust, tmp_path):
     got_percent = 100 * (end_cpu_s - begin_cpu_s) / (end_s - begin_s)  # of a core that other tests use too
     assert max(reading.cpu_percent for reading in busy) > got_percent / 2
     assert max(reading.lag_ms for reading in busy) > 20
+    assert all(0 < reading.mean_lag_ms < reading.lag_ms for reading in busy)
     assert all(reading.memory_bytes > 10_000_000 for reading in busy)

@@ -136,7 +136,7 @@ def _describe_queue(usage: ResourceUsage) -> Iterator[str]:
 
 def describe_generator(usage: ResourceUsage) -> Iterator[str]:
     """Locust's CPU and lateness; of several processes, of the worst."""
-    late = f"its event loop was late by {1000 * usage.generator_lag_s:,.0f} ms"
+    late = f"its event loop was late by {1000 * usage.generator_lag_s:,.0f} ms on average"
     yield f"Locust used {usage.busiest_generator_cores:.0%} of a core, and {late}"
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ci_gate.evidence.processes import list_generators
-from ci_gate.evidence.readings import MachineReading, ProbeReading
+from ci_gate.evidence.readings import MachineReading, ProbeReading, Reading
 from ci_gate.evidence.recording import Recording
 from ci_gate.evidence.samples import UNSENT
 from ci_gate.judge.foreign import find_foreign
@@ -70,7 +70,7 @@ class ResourceUsage:
     listen_overflows_per_s: float  # connections that came to a full queue; 0 also where that is not known
     generator_cores: float  # by all processes of Locust
     busiest_generator_cores: float  # by the busiest of them
-    generator_lag_s: float  # of the one that was late for longest
+    generator_lag_s: float  # on average, of the one that was late for longest
     postgres: ProbeWindow
     redis: ProbeWindow
     service: ProbeWindow
@@ -174,12 +174,17 @@ def observe(
         generator_cores=(_mean(each.cpu_percent for each in generator) or 0.0) / 100,
         busiest_generator_cores=max(_mean(each.cpu_percent for each in own) or 0.0 for own in processes)
         / 100,
-        generator_lag_s=max(_mean(each.lag_ms for each in own) or 0.0 for own in processes) / 1000,
+        generator_lag_s=max(_mean(map(_lag_ms, own)) or 0.0 for own in processes) / 1000,
         postgres=find_window(recording, "postgres", begin_s, end_s),
         redis=find_window(recording, "redis", begin_s, end_s),
         service=find_window(recording, "service", begin_s, end_s),
         offered_per_s=offered_per_s,
     )
+
+
+def _lag_ms(reading: Reading) -> float:
+    """The average over its second; where only the longest was written down, that."""
+    return reading.lag_ms if reading.mean_lag_ms is None else reading.mean_lag_ms
 
 
 def _count_overflows(machine: Sequence[MachineReading]) -> float:

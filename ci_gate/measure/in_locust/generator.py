@@ -30,14 +30,16 @@ class GeneratorMeter:
         self._count_users = count_users
         self._read_target = read_target
         self._report = report
-        self._worst_lag_s = 0.0
+        self._worst_lag_s = self._waited_s2 = 0.0
 
     def watch_lag(self) -> None:
         """Sleep shortly, again and again, and keep the longest oversleep. Never returns."""
         while True:
             before = time.perf_counter()
             gevent.sleep(_LAG_INTERVAL_S)
-            self._worst_lag_s = max(self._worst_lag_s, time.perf_counter() - before - _LAG_INTERVAL_S)
+            lag_s = max(time.perf_counter() - before - _LAG_INTERVAL_S, 0.0)
+            self._worst_lag_s = max(self._worst_lag_s, lag_s)
+            self._waited_s2 += lag_s**2 / 2  # who comes while it is late waits for half of that on average
 
     def write_readings(self) -> None:
         """Append a reading every second. Never returns."""
@@ -50,7 +52,8 @@ class GeneratorMeter:
                 self._report(users, ready)
                 spent_s, cpu_s = time.process_time() - cpu_s, time.process_time()
                 passed_s, at = time.monotonic() - at, time.monotonic()
-                lag_s, self._worst_lag_s = self._worst_lag_s, 0.0
+                lag_s, waited_s2 = self._worst_lag_s, self._waited_s2
+                self._worst_lag_s = self._waited_s2 = 0.0
                 lines.write(
                     Reading(
                         wall_s=time.time(),
@@ -59,6 +62,7 @@ class GeneratorMeter:
                         ready=ready,
                         cpu_percent=100 * spent_s / passed_s,
                         lag_ms=lag_s * 1000,
+                        mean_lag_ms=1000 * waited_s2 / passed_s,
                         target_users=self._read_target(),
                         memory_bytes=process.memory_info().rss,
                     )
