@@ -75,6 +75,7 @@ def test_pull_request__without_a_change_is_green(remote, images, tmp_path):
     assert deployments.comparison is not None
     assert burst.comparison is None
     assert (outcome.artifacts / "load-gate~evidence~burst-load" / "run.json").exists()
+    assert [each.name for each in (outcome.artifacts / "load-gate~images").iterdir()] == ["no-images.txt"]
     assert "burst-load" in (outcome.artifacts / "load-gate-report" / "report.html").read_text()
 
 
@@ -95,6 +96,7 @@ def test_pull_request__that_slows_an_endpoint_is_red_and_commented(images, tmp_p
     assert "all p90" in [f"{limit.endpoint} {limit.metric}" for limit in deployments.breaches]
     assert deployments.comparison is not None
     assert deployments.comparison.outcome == "FAIL"
+    assert (outcome.artifacts / "load-gate~images" / "images.tar").exists()  # the scenario may be run again
 
     comment_on(outcome, remote, images, tmp_path, head, merge)
 

@@ -251,11 +251,24 @@ def test_own_code__is_had_from_github_at_the_commit_of_the_workflow():
 def test_images__that_are_gone_are_not_built_again_by_one_scenario():
     steps = {step["name"]: step for step in GATE_JOBS["scenario"]["steps"]}
     said = steps["Say what to do where they are gone"]
-    assert said["if"] == "failure() && steps.images.outcome == 'failure'"
+    # The download fails where they are too old, and what was put in their place cannot be loaded.
+    assert [steps[name]["id"] for name in ("Download the images", "Load the images")] == ["images", "load"]
+    assert said["if"] == "failure() && (steps.images.outcome == 'failure' || steps.load.outcome == 'failure')"
     assert "Re-run all jobs" in said["run"]
     assert not any("continue-on-error" in step for step in steps.values())
     assert not any("docker build" in step.get("run", "") for step in steps.values())
     assert steps["Upload the verdict"]["if"] == "always() && steps.measure.outcome != 'skipped'"
+
+
+def test_images__fill_no_storage_once_all_is_measured_and_stay_where_a_scenario_may_be_run_again():
+    (upload,) = [step for step in GATE_JOBS["image"]["steps"] if step["name"] == "Upload the images"]
+    done, remove = GATE_JOBS["gate"]["steps"][-2:]
+    assert (remove["uses"], remove["with"]["name"]) == (upload["uses"], upload["with"]["name"])
+    assert remove["with"]["overwrite"] is True
+    assert remove["continue-on-error"] is True
+    assert remove["if"] == f"always() && steps.{done['id']}.outcome == 'success'"
+    assert done["if"].endswith("(needs.scenario.result == 'success' || needs.scenario.result == 'cancelled')")
+    assert "write" not in str(GATE_JOBS["gate"]["permissions"])
 
 
 def test_secret__is_seen_by_the_steps_that_run_heads_code_alone():
