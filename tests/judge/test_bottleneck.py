@@ -205,6 +205,23 @@ def test_listen_queue__of_all_who_are_in_flight_is_the_cpus_where_that_is_short(
     assert codes(diagnose_head(make_evidence(machine=machine), host_cores=2)) == [code]
 
 
+@pytest.mark.parametrize(
+    ("foreign", "who"),
+    [
+        (1.1, "others beside the service 1.7 (cc1 1.1, what may work for it, as its database, 0.6)"),
+        (0.0, "others beside the service 1.7 (what may work for it, as its database, 1.7)"),
+        (None, "others beside the service 1.7"),
+    ],
+)
+def test_host_cpu__says_who_took_it(foreign, who):
+    processes = (ForeignProcess(name="cc1", cores=foreign),) if foreign else ()
+    use = None if foreign is None else ForeignUse(cores=foreign, stolen_cores=0.0, processes=processes)
+    machine = make_machine(10.0, None, 100.0, service_waited_s=1.0, foreign=use)
+    (cause, *_) = diagnose_head(make_evidence(machine=machine), host_cores=2, offered_per_s=100.0).causes
+    assert cause.code == "host-cpu"
+    assert next(each for each in cause.numbers if "cores were busy" in each).endswith(who)
+
+
 def test_quota__is_a_limit_of_its_own():
     for usage, held_s in ((45.0, 0.0), (30.0, 0.2)):
         machine = make_machine(usage, None, 40.0, service_cpus=0.5, service_throttled_s=held_s)

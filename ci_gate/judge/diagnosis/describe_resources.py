@@ -12,6 +12,7 @@ from ci_gate.judge.foreign import describe_takers
 from ci_gate.wording import count, format_exact, format_number
 
 _MAX_QUERY_LENGTH: Final = 160
+_OWN_SERVERS: Final = "what may work for it, as its database,"
 _MIN_IDLE: Final = 0.5  # sessions, on average: less is no more than one that is just at it
 
 
@@ -93,8 +94,10 @@ def describe_cpu(usage: ResourceUsage) -> Iterator[str]:
 def describe_machine(usage: ResourceUsage) -> Iterator[str]:
     """How many of its cores were busy, and who used them; nothing where that could not be read."""
     if usage.host_used_cores is not None:
-        takers = f" ({names})" if (names := describe_takers(usage.takers)) else ""
         others = max(usage.host_used_cores - (usage.service_cores or 0.0) - usage.generator_cores, 0.0)
+        own = 0.0 if usage.foreign_cores is None else max(others - usage.foreign_cores, 0.0)
+        names = (describe_takers(usage.takers), describe_takers([(_OWN_SERVERS, own)]))
+        takers = f" ({named})" if (named := ", ".join(filter(None, names))) else ""
         machine = f"{usage.host_used_cores:.1f} of this machine's {usage.host_cores} cores were busy"
         locust = f"Locust used {usage.generator_cores:.1f}"
         yield f"{machine}: {locust}, others beside the service {others:.1f}{takers}"
