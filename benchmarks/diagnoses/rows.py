@@ -18,7 +18,16 @@ MIN_RIGHT: Final = 0.9
 HOST_CPU: Final = "host-cpu"
 TAKERS: Final = re.compile(r"others beside the service [\d.]+ \(\S")
 FAILING: Final = "failing-replies"
-HEADERS: Final = ("case", "first must be", "runs", "named first", "95 %", "invented in", "else, or beside it")
+HEADERS: Final = (
+    "case",
+    "what is wrong",
+    "first must be",
+    "runs",
+    "named first",
+    "95 %",
+    "invented in",
+    "else, or beside it",
+)
 
 
 class NamedCause(StrictValue, frozen=True):
@@ -107,7 +116,16 @@ def summarise(case: Case, rows: Sequence[Row]) -> tuple[str, ...]:
     )
     expected = " or ".join(f"`{code}`" for code in case.first) or "nothing"
     interval = find_interval(right, len(rows))
-    return (case.name, expected, str(len(rows)), str(right), interval, str(invented), "; ".join(others))
+    return (
+        case.name,
+        case.about,
+        expected,
+        str(len(rows)),
+        str(right),
+        interval,
+        str(invented),
+        "; ".join(others),
+    )
 
 
 def rows_of(case: Case, rows: Iterable[Row]) -> list[Row]:

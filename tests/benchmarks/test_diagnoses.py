@@ -47,8 +47,8 @@ def test_cases__have_a_name_each_and_nothing_is_both_expected_and_beside():
     ("case", "codes", "right", "invented"),
     [
         (LOCK, ("lock-contention",), True, []),
-        (LOCK, ("lock-contention", "connection-pool"), True, ["connection-pool"]),
-        (LOCK, ("connection-pool", "lock-contention"), False, ["connection-pool"]),
+        (LOCK, ("lock-contention", "service-cpu"), True, ["service-cpu"]),
+        (LOCK, ("service-cpu", "lock-contention"), False, ["service-cpu"]),
         (LOCK, (), False, []),
         (HEALTHY, (), True, []),
         (HEALTHY, ("service-cpu",), False, ["service-cpu"]),
@@ -87,5 +87,5 @@ def test_table__has_counts_and_an_interval_for_each_case_that_was_run():
     table = render(rows).splitlines()
     assert [line.split("|")[1].strip() for line in table[2:]] == ["lock", "healthy node"]
     cells = [cell.strip() for cell in table[2].split("|")]
-    assert cells[2:-1] == ["`lock-contention`", "10", "9", "55 to 100 %", "1", "service-cpu"]
+    assert cells[3:-1] == ["`lock-contention`", "10", "9", "55 to 100 %", "1", "service-cpu"]
     assert find_interval(10, 10) == "69 to 100 %"
