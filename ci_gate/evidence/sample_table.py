@@ -85,13 +85,19 @@ def set_unnamed_aside(samples: NDArray[np.void], texts: int) -> NDArray[np.void]
 
 def count_ids(column: NDArray[np.unsignedinteger]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """The ids in a column, ascending, and how often each occurs; by counting, far faster than by sorting."""
-    counts = np.zeros(0, dtype=np.intp)
+    counts = count_numbers(column)
+    ids = np.flatnonzero(counts)
+    return ids, counts[ids]
+
+
+def count_numbers(column: NDArray[np.integer], least: int = 0) -> NDArray[np.intp]:
+    """How often each number from 0 on occurs, of ``least`` numbers at least."""
+    counts = np.zeros(least, dtype=np.intp)
     for first in range(0, len(column), _PART):  # it widens each number, and there may be millions
         more = np.bincount(column[first : first + _PART], minlength=len(counts))
         more[: len(counts)] += counts
         counts = more
-    ids = np.flatnonzero(counts)
-    return ids, counts[ids]
+    return counts
 
 
 def group_rows(column: NDArray[np.integer]) -> Iterator[tuple[int, NDArray[np.intp]]]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ci_gate.evidence.ranges import MAX_RECORDING_S
 from ci_gate.evidence.recording import Recording
-from ci_gate.evidence.sample_table import group_rows
+from ci_gate.evidence.sample_table import count_numbers, group_rows
 
 _PARTS: Final = 16
 
@@ -47,7 +47,7 @@ class Seconds:
 
     def counts(self, index: NDArray[np.int32]) -> NDArray[np.float64]:
         """How many of ``index`` are each second."""
-        return np.bincount(index[index >= 0], minlength=self.count).astype(np.float64)
+        return count_numbers(index[index >= 0], self.count).astype(np.float64)
 
     def quantiles(
         self, index: NDArray[np.int32], values: NDArray[np.float64], quantiles: Sequence[float]

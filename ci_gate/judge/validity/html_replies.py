@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ci_gate.evidence.sample_table import count_numbers
 from ci_gate.evidence.samples import FLAG_HTML
 from ci_gate.judge.validity.findings import Rule, RuleInput, Stage, Violation
 from ci_gate.wording import count
@@ -81,19 +82,24 @@ def _count_replies(rule_input: RuleInput) -> _Replies:
     html, has_body = samples["flags"] & FLAG_HTML > 0, samples["body_crc"] > 0
 
     def tally(rows: NDArray[np.bool_]) -> NDArray[np.intp]:
-        return np.bincount(samples["endpoint"][rows], minlength=len(strings))
+        return count_numbers(samples["endpoint"][rows], len(strings))
 
     def first_s(rows: NDArray[np.bool_]) -> NDArray[np.float64]:
         found = np.full(len(strings), np.inf)
         np.minimum.at(found, samples["endpoint"][rows], samples["start_s"][rows])
         return found
 
+    begins_otherwise = np.zeros(len(strings), dtype=np.bool_)
+    if (
+        html.any()
+    ):  # else it is all the same: most services have no page, and there may be millions of replies
+        begins_otherwise = first_s(success & has_body & ~html) < first_s(success & html)
     counted = _Replies(
         bodies=tally(has_body),
         pages=tally(html),
         good=tally(success & has_body),
         good_pages=tally(success & html),
-        begins_otherwise=first_s(success & has_body & ~html) < first_s(success & html),
+        begins_otherwise=begins_otherwise,
         is_shared=np.zeros(len(strings), dtype=np.bool_),
     )
     # Where everything is HTML, the rule of the uniform body says as much.

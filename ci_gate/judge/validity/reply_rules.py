@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ci_gate.evidence.sample_table import count_ids, group_rows
+from ci_gate.evidence.sample_table import count_ids, count_numbers, group_rows
 from ci_gate.evidence.samples import FLAG_RETRY_AFTER, UNSENT
 from ci_gate.judge.names import describe_called
 from ci_gate.judge.outcome import Outcome
@@ -119,7 +119,7 @@ def _find_uniform_body(rule_input: RuleInput) -> Iterator[Violation]:
 
 def _tally(rule_input: RuleInput, samples: NDArray[np.void], rows: NDArray[np.bool_]) -> NDArray[np.intp]:
     """How many of ``rows`` each text has as its endpoint, by the text's number."""
-    return np.bincount(samples["endpoint"][rows], minlength=len(rule_input.recording.strings))
+    return count_numbers(samples["endpoint"][rows], len(rule_input.recording.strings))
 
 
 def _count_statuses(

@@ -96,7 +96,7 @@ def measure_warming(
     place = times_s - begin_s  # and from here on in place: there may be millions
     place /= duration_s
     place *= count
-    index = np.minimum(place, count - 1).astype(np.uint8)
+    index = np.minimum(place, count - 1, out=place).astype(np.uint8)
     del place
     blocks = [latency_ms[index == number] for number in range(count)]
     if min(block.size for block in blocks) < _MIN_IN_BLOCK:
