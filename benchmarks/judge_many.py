@@ -14,7 +14,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -27,10 +26,11 @@ from ci_gate.evidence.processes import WORKER
 from ci_gate.evidence.readings import EndpointTotal, Mark, Reading, Totals
 from ci_gate.evidence.recording import RUN_SCHEMA, LineWriter, RunInfo, recording_folder, write_json
 from ci_gate.evidence.sample_table import SAMPLE_DTYPE
-from ci_gate.evidence.samples import ENDED_WELL, MAGIC
+from ci_gate.evidence.samples import ENDED_BY_STATUS, ENDED_WELL, MAGIC
 from ci_gate.evidence.workload import Workload
 from ci_gate.run.plan import now, plan_recording
 
+FAILURES = 100  # of each process: else every request counts, and nothing is left out
 ENDPOINTS = ("POST /api/v1/deployments", "GET /api/v1/deployments", "GET /api/v1/deployments/{id}")
 
 
@@ -39,7 +39,8 @@ def write_evidence(out: Path, count: int, processes: int) -> None:
     thresholds = load_thresholds()
     scenario, profile = thresholds.scenarios[0], thresholds.profiles[-1]
     plan = plan_recording(scenario, profile, Workload(locustfile=scenario.locustfile, classes=(), error=None))
-    plan = msgspec.structs.replace(plan, processes=processes)
+    offered = {"DeploymentUser": 1.0}
+    plan = msgspec.structs.replace(plan, processes=processes, least_offered_per_s=offered)
     info = RunInfo(
         schema=RUN_SCHEMA,
         ci_gate_version="benchmark",
@@ -71,7 +72,7 @@ def write_evidence(out: Path, count: int, processes: int) -> None:
         for part in parts:
             totals.update(part)
     write_marks(folder, profile.duration_s)
-    write_totals(folder, totals, does_run_users=processes == 1)
+    write_totals(folder, totals, failures=FAILURES * processes, does_run_users=processes == 1)
 
 
 def write_process(folder: Path, draw: np.random.Generator, count: int, duration_s: float) -> Counter[str]:
@@ -85,13 +86,15 @@ def write_process(folder: Path, draw: np.random.Generator, count: int, duration_
     rows["response_ms"] = response_ms[order]
     rows["endpoint"] = draw.choice([2, 3, 4], count, p=[0.6, 0.2, 0.2])
     rows["user_class"], rows["status"], rows["ending"] = 1, 200, ENDED_WELL
+    failed = slice(0, count // FAILURES * FAILURES, count // FAILURES)
+    rows["endpoint"][failed], rows["status"][failed], rows["ending"][failed] = 2, 500, ENDED_BY_STATUS
     rows["body_crc"] = draw.integers(1, 2**32, count)
     write_samples(folder, rows)
     totals = Counter(
         {text: int((rows["endpoint"] == 2 + place).sum()) for place, text in enumerate(ENDPOINTS)}
     )
     write_marks(folder, duration_s)
-    write_totals(folder, totals, does_run_users=True)
+    write_totals(folder, totals, failures=FAILURES, does_run_users=True)
     return totals
 
 
@@ -131,10 +134,11 @@ def write_marks(folder: Path, duration_s: float) -> None:
             )
 
 
-def write_totals(folder: Path, requests: Counter[str], *, does_run_users: bool) -> None:
+def write_totals(folder: Path, requests: Counter[str], *, failures: int, does_run_users: bool) -> None:
     """As Locust counts them; a process that runs no user has heard of none itself."""
     totals = tuple(
-        EndpointTotal(endpoint=text, requests=number, failures=0) for text, number in requests.items()
+        EndpointTotal(endpoint=text, requests=number, failures=failures if text == ENDPOINTS[0] else 0)
+        for text, number in requests.items()
     )
     write_json(
         folder / "totals.json",
@@ -168,14 +172,16 @@ def main() -> None:
             for processes, samples in sizes.items():
                 seconds, memory_mb = judge(Path(name) / str(processes))
                 took_s[processes].append(seconds)
-                print(f"{samples:,} samples of {processes}: {seconds:.2f} s, {memory_mb:,.0f} MB", flush=True)
+                print(
+                    f"{samples:,} samples of {processes}: {seconds:.2f} s of CPU, {memory_mb:,.0f} MB",
+                    flush=True,
+                )
     few_s, many_s = (statistics.median(each) for each in took_s.values())
     print(f"medians: {few_s:.2f} and {many_s:.2f} s, {many_s / few_s:.1f} times the time")
 
 
 def judge(out: Path) -> tuple[float, float]:
-    """The seconds it takes, and the most memory in MB: of this process alone, and once."""
-    began = time.monotonic()
+    """The seconds of CPU it takes, and the most memory in MB: of this process alone, and once."""
     process = subprocess.Popen(
         [sys.executable, "-m", "ci_gate", "judge", str(out)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
@@ -185,7 +191,7 @@ def judge(out: Path) -> tuple[float, float]:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(printed.decode())
-    return time.monotonic() - began, usage.ru_maxrss * 1024 / 1e6
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e6
 
 
 if __name__ == "__main__":

@@ -96,10 +96,9 @@ def classify(
 
 def _find_latencies(samples: NDArray[np.void]) -> NDArray[np.float64]:
     """Latencies in ms from the intended start; none is below the response time, for nothing starts early."""
-    late_s = samples["start_s"] - samples["intended_s"]
-    if not (late_s > 0).any():
+    if not (samples["start_s"] > samples["intended_s"]).any():
         return samples["response_ms"]
-    np.maximum(late_s, 0, out=late_s)
+    late_s = np.maximum(samples["start_s"] - samples["intended_s"], 0)
     late_s *= 1000
     latency_ms: NDArray[np.float64] = np.add(samples["response_ms"], late_s, out=late_s)
     return latency_ms

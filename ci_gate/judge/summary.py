@@ -113,6 +113,7 @@ def _summarise_endpoint(
 ) -> EndpointSummary:
     success = steady.success[rows]
     times_ms = steady.latency_ms[rows][success]
+    sent = _summarise_sent(steady, rows, times_ms)
     return EndpointSummary(
         endpoint=endpoint,
         requests=len(success),
@@ -120,16 +121,20 @@ def _summarise_endpoint(
         rate_per_s=len(times_ms) / steady.duration_s if steady.duration_s else 0.0,
         **compute_percentiles(times_ms),
         max_ms=float(times_ms.max()) if times_ms.size else None,
-        sent=_summarise_sent(steady.samples["response_ms"][rows][success], times_ms),
+        sent=sent,
         statuses={name_status(status): count for status, count in _count(steady.samples["status"][rows])},
         errors=_count_errors(steady.samples["error"][rows][~success], steady.strings),
     )
 
 
 def _summarise_sent(
-    times_ms: NDArray[np.float64], since_intended_ms: NDArray[np.float64]
+    steady: SteadyPhase, rows: NDArray[np.intp] | slice, since_intended_ms: NDArray[np.float64]
 ) -> SentLatency | None:
     """The times since requests were sent, where they are others than those since they should have been."""
+    response_ms = steady.samples["response_ms"]
+    if np.may_share_memory(response_ms, steady.latency_ms):  # they are the latencies: nothing was sent late
+        return None
+    times_ms = response_ms[rows][steady.success[rows]]
     if np.array_equal(times_ms, since_intended_ms):
         return None
     return SentLatency(**compute_percentiles(times_ms))

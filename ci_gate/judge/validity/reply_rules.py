@@ -100,7 +100,7 @@ def _find_share(
 ) -> Iterator[Violation]:
     """Endpoints of the whole recording of whose requests the share ``least`` or more is bad."""
     samples = rule_input.recording.samples
-    counts, totals = _tally(rule_input, samples, bad), _tally(rule_input, samples, np.ones_like(bad))
+    counts, totals = _tally(rule_input, samples, bad), _tally(rule_input, samples, slice(None))
     for number, statuses in _count_statuses(samples, bad, (counts > 0) & (counts >= least * totals)):
         were = f"{_of(counts[number], totals[number], 'request')} {what}"
         yield rule_input.recording.strings[number], f"{were} ({_name_all(statuses)})"
@@ -117,7 +117,9 @@ def _find_uniform_body(rule_input: RuleInput) -> Iterator[Violation]:
         yield "scenario", f"{message} ({int(samples['bytes'][replies].mean()):,} bytes)"
 
 
-def _tally(rule_input: RuleInput, samples: NDArray[np.void], rows: NDArray[np.bool_]) -> NDArray[np.intp]:
+def _tally(
+    rule_input: RuleInput, samples: NDArray[np.void], rows: NDArray[np.bool_] | slice
+) -> NDArray[np.intp]:
     """How many of ``rows`` each text has as its endpoint, by the text's number."""
     return count_numbers(samples["endpoint"][rows], len(rule_input.recording.strings))
 
