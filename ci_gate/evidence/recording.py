@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Self
 import msgspec
 
 from ci_gate.errors import EvidenceError
+from ci_gate.evidence.lines import append_line
 from ci_gate.evidence.log_end import read_log_end
 from ci_gate.evidence.log_errors import NO_LOG_ERRORS, LogErrors, read_log_errors
 from ci_gate.evidence.processes import (
@@ -186,7 +187,7 @@ class LineWriter:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
 
     def write(self, value: msgspec.Struct) -> None:
-        os.write(self._file, encode_json(value) + b"\n")
+        append_line(self._file, encode_json(value))
 
     def __enter__(self) -> Self:
         return self

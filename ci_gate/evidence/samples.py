@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from ci_gate.evidence.lines import append_line
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -97,7 +99,7 @@ class SampleWriter:
         return self._ids[text]
 
     def _write_text(self, text: str) -> None:
-        os.write(self._strings, msgspec.json.encode(storable(text)) + b"\n")
+        append_line(self._strings, msgspec.json.encode(storable(text)))
 
     def texts(self) -> tuple[str, ...]:
         """Every text so far, by its id."""
