@@ -34,6 +34,11 @@ def format_exact(value: float) -> str:
     return format(Decimal(f"{value:.12g}"), "f")
 
 
+def in_percent(share: float, digits: int = 0) -> str:
+    """``58 %`` for the share 0.58, with so many digits after the point."""
+    return f"{100 * share:.{digits}f} %"
+
+
 def count(number: int, noun: str, nouns: str = "") -> str:
     """``1 limit``, ``2 limits``, ``1,234 replies`` where ``nouns`` is irregular."""
     return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"

@@ -21,7 +21,7 @@ from ci_gate.report.cells import format_ms, format_rate, format_share
 from ci_gate.report.explain import name_subject
 from ci_gate.report.limits import describe_limit
 from ci_gate.report.outcome_words import WORDS
-from ci_gate.wording import format_number
+from ci_gate.wording import format_number, in_percent
 
 _BAR_WIDTH: Final = 12
 _PARTS: Final = " ▏▎▍▌▋▊▉█"
@@ -187,7 +187,8 @@ def _explain_law(law: Scalability | str) -> str:
             ("kappa", law.kappa),
         )
     )
-    fit = f"{parameters}; measured from {low} to {high} requests in flight, {law.scatter:.0%} off the curve"
+    scatter = in_percent(law.scatter)
+    fit = f"{parameters}; measured from {low} to {high} requests in flight, {scatter} off the curve"
     calm = "; the steps contradict each other or the law: measure again on a machine that does nothing else"
     return f"{fit}; {_explain_peak(law)}{calm if law.scatter > _CONTRADICTING else ''}"
 

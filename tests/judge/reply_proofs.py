@@ -176,13 +176,13 @@ REPLY_AND_LOAD_PROOFS = (
     Proof(
         "generator-late",
         f"{SHORT}900 GET /items 200 5ms\nreading 1-10 s lag 500",
-        "late by 500 ms or more in 10 readings, 500 ms at most, 25%",
+        "late by 500 ms or more in 10 readings, 500 ms at most, 25 %",
         f"{SHORT}900 GET /items 200 5ms\nreading 1-10 s lag 499",
     ),
     Proof(
         "generator-late",
         "reading 1-8 s lag 400",
-        "late by 100 ms or more in 8 readings, 400 ms at most, 16%",
+        "late by 100 ms or more in 8 readings, 400 ms at most, 16 %",
         "reading 1-7 s lag 400",
     ),
     Proof(
@@ -228,7 +228,7 @@ REPLY_AND_LOAD_PROOFS = (
     Proof(
         "load-not-reached",
         f"{SHORT}offers 50/s\nleast ShopUser 50/s\n600 GET /items 200 50ms",
-        "10 users with 50 ms a reply had time for 800 requests, and sent 600 (75%)",
+        "10 users with 50 ms a reply had time for 800 requests, and sent 600 (75 %)",
         f"{SHORT}offers 50/s\nleast ShopUser 50/s\n620 GET /items 200 50ms",
     ),
     Proof(  # replies last longer than the phase: what was on its way when it began is time spent waiting

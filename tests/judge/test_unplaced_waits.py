@@ -158,7 +158,7 @@ def test_slow_endpoint__is_named_with_its_spread():
     assert second.share is None  # 0.95 less what the endpoint has: its time is counted once
     assert first.title == "one endpoint, and not the others: GET /a"
     assert first.numbers == (
-        "85% of the requests' time, 10% of the requests",
+        "85 % of the requests' time, 10 % of the requests",
         "half of its requests took 975 to 1,025 ms: each takes about as long; p95 1,045 ms",
         "its p50 is 1,000 ms, that of all others together 20 ms",
     )
@@ -187,7 +187,7 @@ def test_slow_endpoint__has_bases_figure_where_both_were_loaded_at_once():
         ),
         (
             ([900.0] * 200, [500.0] * 600, [100.0] * 400),
-            "in no single endpoint; most in POST /b: 58% of the requests' time, 50% of the requests",
+            "in no single endpoint; most in POST /b: 58 % of the requests' time, 50 % of the requests",
         ),
         (([900.0] * 500,), None),
     ],
@@ -204,7 +204,7 @@ def test_slow_endpoint__of_a_service_that_is_observed_is_a_number_of_its_cause()
     )
     (cause,) = diagnose_head(recording).causes
     assert cause.code == "slow-dependency"
-    assert cause.numbers[1] == "GET /a: 85% of the requests' time, 10% of the requests"
+    assert cause.numbers[1] == "GET /a: 85 % of the requests' time, 10 % of the requests"
 
 
 def test_slow_endpoint__is_not_named_where_its_resource_is():

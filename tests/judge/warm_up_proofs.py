@@ -18,8 +18,8 @@ WARM_UP_PROOFS = (
     Proof(
         "still-warming",
         f"{_HEAD}{_SLOW_FIRST}{_DEARER}",
-        "service the p50 of the first half was 37.9 ms, of the second 25 ms (51% slower), and each success "
-        "took 63% more CPU of the service; it was steady after 14 s: warmup: 15s would do",
+        "service the p50 of the first half was 37.9 ms, of the second 25 ms (51 % slower), and each success "
+        "took 63 % more CPU of the service; it was steady after 14 s: warmup: 15s would do",
         f"{_HEAD}{_SLOW_FIRST}",  # other programs: no more CPU per success
     ),
     Proof(

@@ -245,7 +245,7 @@ TAKEN = scenario(
             title="connections wait in the queue of the service's port until it accepts them",
             numbers=(
                 "41.3 connections waited to be accepted, 128 at most; 1 process accepts them",
-                "the service used 0.61 cores, its busiest process 58% of one",
+                "the service used 0.61 cores, its busiest process 58 % of one",
             ),
             next_step="let more processes or threads accept, let each wait for less, and block no event loop",
         ),

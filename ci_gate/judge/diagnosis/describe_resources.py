@@ -9,7 +9,7 @@ from ci_gate.evidence.readings import StatementTotal
 from ci_gate.judge.diagnosis.observation import ResourceUsage
 from ci_gate.judge.diagnosis.statement_texts import shorten_query
 from ci_gate.judge.foreign import describe_takers
-from ci_gate.wording import count, format_exact, format_number
+from ci_gate.wording import count, format_exact, format_number, in_percent
 
 _MAX_QUERY_LENGTH: Final = 160
 _OWN_SERVERS: Final = "what may work for it, as its database,"
@@ -62,7 +62,8 @@ def describe_io(usage: ResourceUsage) -> Iterator[str]:
     yield f"{usage.postgres.mean('waiting_io') or 0.0:.1f} database sessions waited for storage"
     read, hit = usage.postgres.rate("blocks_read") or 0.0, usage.postgres.rate("blocks_hit") or 0.0
     if read + hit:
-        yield f"{read:,.0f} blocks a second were not in its cache ({read / (read + hit):.1%} of all)"
+        share = in_percent(read / (read + hit), 1)
+        yield f"{read:,.0f} blocks a second were not in its cache ({share} of all)"
 
 
 def describe_database(usage: ResourceUsage) -> Iterator[str]:
@@ -75,7 +76,7 @@ def describe_database(usage: ResourceUsage) -> Iterator[str]:
 def describe_cpu(usage: ResourceUsage) -> Iterator[str]:
     """Who used how much of the CPU."""
     if usage.busiest_cores is not None:
-        yield f"the busiest process of the service used {usage.busiest_cores:.0%} of a core"
+        yield f"the busiest process of the service used {in_percent(usage.busiest_cores)} of a core"
     if usage.service_cores is not None:
         waited = f"; {usage.waited_cores:.2f} of its threads waited for one" if usage.waited_cores else ""
         yield f"the service used {usage.service_cores:.2f} cores{waited}"
@@ -115,9 +116,9 @@ def describe_listen_queue(usage: ResourceUsage) -> Iterator[str]:
     """How many connections waited to be accepted, by how many processes, and how busy those were."""
     yield from _describe_queue(usage)
     if usage.service_cores is not None:
-        busiest = (
-            "" if usage.busiest_cores is None else f", its busiest process {usage.busiest_cores:.0%} of one"
-        )
+        busiest = ""
+        if usage.busiest_cores is not None:
+            busiest = f", its busiest process {in_percent(usage.busiest_cores)} of one"
         yield f"the service used {usage.service_cores:.2f} cores{busiest}"
     if usage.postgres.readings:
         yield f"{usage.postgres.mean('connections_active') or 0.0:.1f} database sessions were active"
@@ -140,7 +141,7 @@ def _describe_queue(usage: ResourceUsage) -> Iterator[str]:
 def describe_generator(usage: ResourceUsage) -> Iterator[str]:
     """Locust's CPU and lateness; of several processes, of the worst."""
     late = f"its event loop was late by {1000 * usage.generator_lag_s:,.0f} ms on average"
-    yield f"Locust used {usage.busiest_generator_cores:.0%} of a core, and {late}"
+    yield f"Locust used {in_percent(usage.busiest_generator_cores)} of a core, and {late}"
 
 
 def describe_outside(usage: ResourceUsage) -> Iterator[str]:
@@ -152,7 +153,7 @@ def describe_outside(usage: ResourceUsage) -> Iterator[str]:
     if usage.postgres.readings:
         yield f"{usage.postgres.mean('connections_active') or 0.0:.1f} database sessions were active"
     if (cpu := usage.redis.rate("cpu_s")) is not None:
-        yield f"Redis used {cpu:.0%} of a core"
+        yield f"Redis used {in_percent(cpu)} of a core"
 
 
 def _describe_statements(usage: ResourceUsage) -> Iterator[str]:

@@ -15,7 +15,7 @@ from ci_gate.evidence.samples import UNSENT
 from ci_gate.judge.diagnosis.causes import Cause
 from ci_gate.judge.quantiles import compute_quantile
 from ci_gate.judge.steady import ClassifiedRecording, SteadyPhase
-from ci_gate.wording import format_number
+from ci_gate.wording import format_number, in_percent
 
 MIN_SHARE_OF_TIME: Final = 0.5
 MIN_TIMES: Final = 2.0  # as long as the others, on average: less may be what it always is
@@ -52,7 +52,7 @@ class EndpointTime:
     def describe_share(self) -> str:
         """``85% of the requests' time, 10% of the requests``."""
         requests = len(self.times_ms) / (len(self.times_ms) + len(self.others_ms))
-        return f"{self.share:.0%} of the requests' time, {requests:.0%} of the requests"
+        return f"{in_percent(self.share)} of the requests' time, {in_percent(requests)} of the requests"
 
 
 def _find_largest(times_ms: Mapping[str, NDArray[np.float64]]) -> EndpointTime | None:

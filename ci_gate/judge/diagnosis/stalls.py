@@ -17,7 +17,7 @@ from ci_gate.judge.diagnosis.observation import ResourceUsage, count_in_flight, 
 from ci_gate.judge.diagnosis.saturation import FULL, MIN_SHARE
 from ci_gate.judge.foreign import MAX_FOREIGN
 from ci_gate.judge.steady import ClassifiedRecording
-from ci_gate.wording import count
+from ci_gate.wording import count, in_percent
 
 MIN_STALL_S: Final = 1.0
 MIN_EXPECTED: Final = 10.0  # replies, at the rate of the phase: fewer may be missing by chance
@@ -135,7 +135,7 @@ def _describe(
     if len(stalls) > 1:
         all_s = sum(each.duration_s for each in stalls)
         yield f"{count(len(stalls), 'such time')}, {all_s:.1f} of {usage.duration_s:.1f} s together"
-    slowest = f"{100 * _count_slowest(classified, stalls):.0f} % of the slowest hundredth of the requests"
+    slowest = f"{in_percent(_count_slowest(classified, stalls))} of the slowest hundredth of the requests"
     yield f"{slowest} waited in such a time"
     if meanwhile.waited_cores:
         yield f"then {meanwhile.waited_cores:.2f} of the service's threads waited for a core"

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ci_gate.evidence.readings import Reading
 from ci_gate.evidence.samples import UNSENT
 from ci_gate.judge.validity.findings import Rule, RuleInput, Stage, Violation
-from ci_gate.wording import count
+from ci_gate.wording import count, in_percent
 
 HOST_BUSY: Final = "host-busy"
 _BUSY_CPU_PERCENT: Final = 90.0
@@ -54,7 +54,7 @@ def _find_late_generator(rule_input: RuleInput) -> Iterator[Violation]:
         if share > _MAX_TIME_LATE:
             often = f"{name}'s event loop was late by {least_ms:.0f} ms or more"
             message = f"{often} in {count(len(late), 'reading')}, {max(late):,.0f} ms at most"
-            yield name, f"{message}, {share:.0%} of the steady phase altogether"
+            yield name, f"{message}, {in_percent(share)} of the steady phase altogether"
 
 
 def _readings_in_reach(rule_input: RuleInput, readings: tuple[Reading, ...]) -> Iterator[Reading]:
@@ -93,7 +93,7 @@ def _find_missing_load(rule_input: RuleInput) -> Iterator[Violation]:
         if sent < _MIN_RATIO * expected - _DEVIATIONS * math.sqrt(expected):
             could = f"{count(users, 'user')} with {1000 * flight_s:,.0f} ms a reply had time for"
             most = count(round(expected), "request")
-            yield user_class, f"{could} {most}, and sent {sent:,} ({sent / expected:.0%})"
+            yield user_class, f"{could} {most}, and sent {sent:,} ({in_percent(sent / expected)})"
 
 
 def _time_in_flight(rule_input: RuleInput, user_class: str) -> float:

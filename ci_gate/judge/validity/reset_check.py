@@ -9,6 +9,7 @@ from ci_gate.evidence.sample_table import group_rows
 from ci_gate.judge.steady import ClassifiedRecording
 from ci_gate.judge.validity.findings import Finding, relax
 from ci_gate.thresholds import Scenario
+from ci_gate.wording import in_percent
 
 LEFT_OVER: Final = "state-left-over"
 _MIN_REPLIES: Final = 3  # requests of an endpoint; one or two may fail by chance
@@ -39,9 +40,8 @@ def _make_findings(
 ) -> Iterator[Finding]:
     reason = next((relaxed.reason for relaxed in scenario.relax if relaxed.code == LEFT_OVER), None)
     for endpoint in endpoints:
-        message = (
-            f"{before[endpoint]:.0%} succeeded after the first reset, {after[endpoint]:.0%} after the second"
-        )
+        first, second = in_percent(before[endpoint]), in_percent(after[endpoint])
+        message = f"{first} succeeded after the first reset, {second} after the second"
         finding = Finding(
             code=LEFT_OVER,
             severity="invalid",

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ci_gate.evidence.readings import MachineReading
 from ci_gate.judge.distributions import t_tail
 from ci_gate.judge.validity.findings import Rule, RuleInput, Stage, Violation
-from ci_gate.wording import format_number
+from ci_gate.wording import format_number, in_percent
 
 STILL_WARMING: Final = "still-warming"
 _MIN_BLOCK_S: Final = 2.0
@@ -67,8 +67,8 @@ def _find_warming(rule_input: RuleInput) -> Iterator[Violation]:
     if slower_ms < _SHARE_OF_LIMIT * min(bounds_ms, default=0.0):
         return
     first, second = (f"{format_number(ms)} ms" for ms in (warming.first_ms, warming.second_ms))
-    slower = f"{warming.first_ms / warming.second_ms - 1:.0%} slower"
-    cpu = f"each success took {dearer - 1:.0%} more CPU of the service"
+    slower = f"{in_percent(warming.first_ms / warming.second_ms - 1)} slower"
+    cpu = f"each success took {in_percent(dearer - 1)} more CPU of the service"
     message = f"the p50 of the first half was {first}, of the second {second} ({slower}), and {cpu}"
     yield "service", f"{message}; {_advise(rule_input, warming)}"
 
