@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from pathlib import Path
+from typing import Final
 
 from ci_gate.errors import OutsideError
+
+_MOUNT: Final = 'mount -t proc proc /proc && exec "$@"'
 
 
 def become_root(why: str | None) -> tuple[str, ...]:
@@ -20,3 +24,25 @@ def become_root(why: str | None) -> tuple[str, ...]:
     if sudo is None or subprocess.run([sudo, "-n", "true"], capture_output=True, check=False).returncode != 0:
         raise OutsideError(f"to look into the service takes root here, or sudo without a password ({why})")
     return (sudo, "-n")
+
+
+def enter_processes(pid: int, as_root: tuple[str, ...]) -> tuple[tuple[str, ...], int]:
+    """What comes before a command that looks into a process, and the process's number there.
+
+    A container numbers its processes and threads anew. Only where both are counted alike is it known which of
+    its threads are on a CPU. Where its numbers cannot be had, the process is looked into from here.
+    """
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return as_root, pid
+    numbers = next((line.split()[1:] for line in status.splitlines() if line.startswith("NSpid:")), [])
+    if len(numbers) < 2 or not (as_root or os.geteuid() == 0):  # noqa: PLR2004 - ours, and its own
+        return as_root, pid
+    words = (*as_root, "nsenter", "--target", str(pid), "--pid", "--", "unshare", "--mount", "--")
+    words += ("sh", "-c", _MOUNT, "sh")
+    try:
+        subprocess.run([*words, "true"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        return as_root, pid
+    return words, int(numbers[-1])

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 from ci_gate.errors import EvidenceError, OutsideError
 from ci_gate.evidence.log_end import read_log_end
 from ci_gate.evidence.stacks import MAX_STACKS_BYTES, STACKS_CPU, STACKS_WALL, tidy_stacks
-from ci_gate.measure.rights import become_root
+from ci_gate.measure.rights import become_root, enter_processes
 
 if TYPE_CHECKING:
     from ci_gate.service.running import RunningService
@@ -62,7 +62,8 @@ class StackSampling:
         as_root = become_root(_why_root(is_container=service.is_container))
         if not as_root:
             _check_allowed(pid)
-        words = [*as_root, sampler, "record", "--pid", str(pid)]
+        enter, number = enter_processes(pid, as_root)
+        words = [*enter, sampler, "record", "--pid", str(number)]
         words += ["--subprocesses", "--nonblocking", "--format", "speedscope", "--full-filenames"]
         words += ["--duration", f"{lasts_s:.0f}"]
         self._logs = {name: temporary / f"{name}.log" for name in (STACKS_CPU, STACKS_WALL)}
