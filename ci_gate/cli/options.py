@@ -22,16 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ci_gate.evidence.workload import Workload
+    from ci_gate.measure.locustfile.workloads import ImportingLocust
     from ci_gate.run.plan import RunOptions
 
 _CHECKING: Final = ("ci_gate.judge.validity.feasibility",)
-_MEASURING: Final = (
-    *_CHECKING,
-    "ci_gate.run.scenarios",
-    "ci_gate.run.judging",
-    "ci_gate.report.files",
-    "ci_gate.report.terminal",
-)
+_MEASURING: Final = (*_CHECKING, "ci_gate.run.scenarios")
 """Modules that take long to import, and are needed once the locustfiles are loaded: that takes long, too."""
 
 
@@ -69,11 +64,13 @@ def make_options(  # noqa: PLR0913 - one parameter for each option
     users: int | None = None,
     processes: int | str | None = None,
     own_python: bool = True,
+    importing: ImportingLocust | None = None,
 ) -> RunOptions:
     """Everything a run by ``thresholds`` needs, checked.
 
     The repository is the folder of their file. ``image``, ``users`` and ``processes`` are as in `overrides`,
-    ``own_python`` as in `service_environment`. Raises UsageError and BadInputError.
+    ``own_python`` as in `service_environment`, ``importing`` as in `describe_workloads`.
+    Raises UsageError and BadInputError.
     """
     thresholds_file = Path(thresholds.file)
     thresholds = thresholds if processes is None else replace_processes(thresholds, processes)
@@ -83,7 +80,9 @@ def make_options(  # noqa: PLR0913 - one parameter for each option
         raise UsageError(
             f"{thresholds.file} has no regression tolerance: there is nothing to compare with {base}"
         )
-    thresholds, workloads = check_workloads(thresholds, thresholds_file.parent, _MEASURING, users=users)
+    thresholds, workloads = check_workloads(
+        thresholds, thresholds_file.parent, _MEASURING, users=users, importing=importing
+    )
     given = {"image": image, "users": users, "processes": processes}
     from ci_gate.run.plan import RunOptions
 
@@ -114,11 +113,12 @@ def check_workloads(
     modules: Sequence[str] = _CHECKING,
     *,
     users: int | None = None,
+    importing: ImportingLocust | None = None,
 ) -> tuple[Thresholds, dict[LocustSettings, Workload]]:
     """The thresholds, with as many ``users`` as asked for, and what the locustfiles say.
 
-    ``modules`` are imported while the locustfiles are loaded. Raises BadInputError where locustfiles and
-    thresholds.yaml do not fit, UsageError as `replace_users` does.
+    ``modules`` are imported while the locustfiles are loaded; ``importing`` is as in `describe_workloads`.
+    Raises BadInputError where locustfiles and thresholds.yaml do not fit, UsageError as `replace_users` does.
     """
     from ci_gate.run.secrets import keep_secrets_of
 
@@ -129,6 +129,7 @@ def check_workloads(
         repository,
         environ,
         meanwhile=lambda: [importlib.import_module(module) for module in modules],
+        importing=importing,
     )
     from ci_gate.judge.validity.feasibility import find_problems
 

@@ -10,9 +10,16 @@ from typing import TYPE_CHECKING
 import click
 
 from ci_gate.cli.json_output import format_option, print_json, print_verdict
-from ci_gate.cli.options import check_workloads, choose_scenarios, make_options, read_thresholds
+from ci_gate.cli.options import (
+    check_workloads,
+    choose_scenarios,
+    make_options,
+    read_thresholds,
+    service_environment,
+)
 from ci_gate.errors import EXIT_INVALID, EXIT_PASS, UsageError
 from ci_gate.evidence.processes import MAX_PROCESSES
+from ci_gate.measure.locustfile.workloads import import_locust
 from ci_gate.run.progress import ProgressPrinter
 from ci_gate.thresholds import ALL_ENDPOINTS, DEFAULT_FILE, Thresholds
 from ci_gate.thresholds.locust_settings import AUTO
@@ -68,8 +75,9 @@ def check(thresholds_file: Path, names: tuple[str, ...], *, runs: bool, as_json:
     With --run a few users of each class run for some seconds against the service, and what was seen is
     printed: endpoints as Locust names them, statuses, rates, requests of each task, and what failed.
     """
-    thresholds = read_thresholds(thresholds_file)
-    thresholds, workloads = check_workloads(thresholds, thresholds_file.parent)
+    with import_locust(service_environment()) as importing:
+        thresholds = read_thresholds(thresholds_file)
+        thresholds, workloads = check_workloads(thresholds, thresholds_file.parent, importing=importing)
     if as_json:
         if runs:
             raise UsageError("--run prints what was seen as text: leave out --format json")
@@ -163,17 +171,18 @@ def run(  # noqa: PLR0913 - one parameter for each option
     Evidence, verdict.json and the reports (report.html, report.md, junit.xml) stay in --out. Ctrl-C ends
     everything cleanly; what was measured until then stays readable.
     """
-    thresholds = read_thresholds(thresholds_file)
-    options = make_options(
-        thresholds,
-        names,
-        profile_name,
-        base=base,
-        out=out,
-        image=image,
-        users=users,
-        processes=processes,
-    )
+    with import_locust(service_environment()) as importing:
+        options = make_options(
+            read_thresholds(thresholds_file),
+            names,
+            profile_name,
+            base=base,
+            out=out,
+            image=image,
+            users=users,
+            processes=processes,
+            importing=importing,
+        )
     options = dataclasses.replace(options, profiles_code=profiles_code)
     return measure_and_judge(options, quiet=quiet, as_json=as_json)
 

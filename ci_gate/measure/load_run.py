@@ -215,7 +215,7 @@ def locust_command(plan: RecordingPlan, folder: Path, host: str) -> tuple[str, .
     flat = [word for option in options.items() for word in option]
     for option, tags in (("--tags", plan.tags), ("--exclude-tags", plan.exclude_tags)):
         flat += (option, *tags) if tags else ()
-    recorder = (sys.executable, "-P", "-m", "ci_gate.measure.in_locust.recorder", str(folder))
+    recorder = (sys.executable, "-P", "-m", "ci_gate.measure.in_locust", str(folder))
     return (*recorder, *flat, "--headless", "--only-summary", *plan.users)
 
 

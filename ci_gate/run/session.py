@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from ci_gate.errors import BaseError, OutsideError, UsageError
 from ci_gate.evidence.recording import (
@@ -29,6 +32,8 @@ from ci_gate.service.needs import NeedsAround
 from ci_gate.service.reset import run_before_each
 from ci_gate.service.start import start_service
 from ci_gate.thresholds import Scenario, Service
+
+_AFTER_A_LOAD: Final = ("ci_gate.run.judging", "ci_gate.report.files", "ci_gate.report.terminal")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,11 +62,20 @@ def started(
     environ: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[Job, Generator]]:
     """As `started_service`, with a generator, which gets ready meanwhile."""
-    with (
-        started_generator(session, plan) as generator,
-        started_service(session, service, repository, side, plan, environ) as job,
-    ):
+    with started_generator(session, plan) as generator, contextlib.ExitStack() as stack:
+        importing = threading.Thread(target=_import_what_follows)
+        importing.start()
+        try:
+            job = stack.enter_context(started_service(session, service, repository, side, plan, environ))
+        finally:
+            importing.join()  # nothing is imported beside a load
         yield job, generator
+
+
+def _import_what_follows() -> None:
+    """Nothing after the first time."""
+    for module in _AFTER_A_LOAD:
+        importlib.import_module(module)
 
 
 def started_generator(session: Session, plan: RecordingPlan) -> contextlib.AbstractContextManager[Generator]:

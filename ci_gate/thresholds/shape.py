@@ -12,14 +12,14 @@ import re
 from collections.abc import Callable, Iterator
 from functools import cache
 from importlib import resources
-from typing import Any
-
-from jsonschema import Draft202012Validator, ValidationError
-from jsonschema.validators import extend
+from typing import TYPE_CHECKING, Any
 
 from ci_gate.errors import Problem
 from ci_gate.thresholds.yaml.nodes import MAX_QUOTED, quote
 from ci_gate.thresholds.yaml.source import KeyPath, YamlSource
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator, ValidationError
 
 # The path of the wrong value; None where nothing stands that is wrong.
 _Found = tuple[KeyPath | None, Problem]
@@ -63,6 +63,9 @@ def _schema() -> dict[str, Any]:
 
 @cache
 def _validator() -> Draft202012Validator:
+    from jsonschema import Draft202012Validator
+    from jsonschema.validators import extend
+
     strict: type[Draft202012Validator] = extend(Draft202012Validator, {"pattern": _check_pattern})  # type: ignore[no-untyped-call]
     return strict(_schema())
 
@@ -70,6 +73,8 @@ def _validator() -> Draft202012Validator:
 def _check_pattern(_: object, pattern: str, instance: object, __: object) -> Iterator[ValidationError]:
     # In editors $ is the very end; in Python it is also the place before a last line break.
     if isinstance(instance, str) and not re.search(pattern.removesuffix("$") + r"\Z", instance):
+        from jsonschema import ValidationError
+
         yield ValidationError("pattern")
 
 

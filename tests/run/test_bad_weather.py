@@ -47,7 +47,7 @@ def find_children():
 
 @pytest.mark.parametrize(
     ("victim", "code"),
-    [("ci_gate.measure.in_locust.recorder", "locust-ended-early"), ("service.py", "service-ended")],
+    [("ci_gate.measure.in_locust", "locust-ended-early"), ("service.py", "service-ended")],
 )
 def test_weather__kill_9_in_the_middle(repository, call, tmp_path, victim, code):
     """The load of 80 s is not put on to its end: neither of the two comes back."""

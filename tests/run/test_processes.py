@@ -66,7 +66,7 @@ def kill_a_worker(out):
     recorders = [
         child
         for child in psutil.Process().children(recursive=True)
-        if any("in_locust.recorder" in word for word in child.cmdline())
+        if any("measure.in_locust" in word for word in child.cmdline())
     ]
     workers = [child for child in recorders if child.ppid() in {each.pid for each in recorders}]
     assert len(workers) == 2

@@ -1,6 +1,6 @@
 """Runs inside Locust and records every request exactly; with any unmodified locustfile.
 
-``python -m ci_gate.measure.in_locust.recorder FOLDER locust-arguments...`` is Locust with the recorder in it;
+``python -m ci_gate.measure.in_locust FOLDER locust-arguments...`` is Locust with the recorder in it;
 FOLDER/plan.json says what to do, once the host is known (AWAITED_HOST). At its rate limit Locust spends 60
 microseconds on a request: what runs for every request is written for speed, and what Locust does not report
 is found without touching the others.
@@ -292,9 +292,6 @@ def main() -> None:
     make_summaries_harmless()
     bound_errors()
     gc.freeze()  # what the recorder has imported is not searched for garbage again and again
+    gc.enable()  # as Locust alone has it
     sys.argv = ["locust", *arguments]
     locust.main.main()
-
-
-if __name__ == "__main__":
-    main()

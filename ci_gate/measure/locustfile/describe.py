@@ -1,8 +1,8 @@
 """Loads locustfiles as Locust does and describes their user classes. Runs in a process of its own.
 
-``python -m ci_gate.measure.locustfile.describe FOLDER COUNT`` forks for each of 0.given, 1.given, ... in
-FOLDER, which are GivenSettings. Of the first fork FOLDER then has what it printed in 0.out, whose last line
-is a JSON Workload, and 0.err, and its exit status in 0.status. The working folder is the repository's.
+``python -m ci_gate.measure.locustfile`` reads an `Order` from standard input, and forks for each of 0.given,
+1.given, ... in its folder, which are GivenSettings. Of the first fork the folder then has what it printed in
+0.out, whose last line is a JSON Workload, and 0.err, and its exit status in 0.status.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 from types import CodeType
 from typing import Literal, NoReturn, TextIO
 
+import msgspec
 from locust import User
 from locust.argument_parser import parse_locustfile_paths
 from locust.main import merge_locustfiles_content
@@ -30,6 +31,7 @@ from ci_gate.evidence.ranges import MAX_NUMBER, MAX_SPAN_S
 from ci_gate.evidence.readings import encode_json
 from ci_gate.evidence.strict_json import read_json
 from ci_gate.evidence.workload import GivenSettings, Task, UserClass, Wait, Workload
+from ci_gate.measure.locustfile.order import Order
 from ci_gate.measure.locustfile.own_hosts import find_own_host, is_http
 from ci_gate.measure.locustfile.printed import print_whatever_comes
 from ci_gate.measure.locustfile.shapes import preview_shape
@@ -177,9 +179,16 @@ def _describe_wait(user_class: type[User]) -> Wait | None:
 
 
 def main() -> None:
-    """Describe the files named on the command line, side by side."""
-    folder, count = Path(sys.argv[1]), int(sys.argv[2])
+    """Describe the locustfiles that the order names, side by side; nothing where there is no order."""
+    line = sys.stdin.buffer.readline()
+    if not line:
+        return
+    order = msgspec.json.decode(line, type=Order)
+    folder, count = Path(order.folder), order.count
+    os.chdir(order.repository)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     gc.freeze()  # the forks share what is there by now: nothing shall write into it
+    gc.enable()
     forks = {}
     for index in range(count):
         fork = os.fork()
@@ -204,7 +213,3 @@ def _describe_in_fork(results: Path) -> NoReturn:
     # Not through sys.stdout, which the locustfile may have changed.
     os.write(out, b"\n" + line + b"\n")
     os._exit(0)  # taking everything apart is not worth its time, and a thread may be left
-
-
-if __name__ == "__main__":
-    main()

@@ -8,18 +8,40 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 
 from ci_gate.errors import OutsideError
 from ci_gate.evidence.workload import Workload
 from ci_gate.measure.locustfile.given import resolve_before_load
+from ci_gate.measure.locustfile.order import Order
 from ci_gate.thresholds import LocustSettings
 from ci_gate.wording import format_exact
 
 _TIMEOUT_S = 120.0
+ImportingLocust: TypeAlias = subprocess.Popen[bytes]
+
+
+@contextlib.contextmanager
+def import_locust(environ: Mapping[str, str]) -> Iterator[ImportingLocust]:
+    """A process that imports Locust and then waits for `describe_workloads`; leaving the context ends it."""
+    with subprocess.Popen(
+        [sys.executable, "-P", "-m", "ci_gate.measure.locustfile"],
+        bufsize=0,
+        env=dict(environ),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        process_group=0,
+    ) as process:
+        try:
+            yield process
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # what a locustfile has started, too
 
 
 def describe_workloads(
@@ -27,10 +49,12 @@ def describe_workloads(
     repository: Path,
     environ: Mapping[str, str],
     meanwhile: Callable[[], object] = lambda: None,
+    importing: ImportingLocust | None = None,
 ) -> dict[LocustSettings, Workload]:
     """A Workload for each, loaded in a process of its own. Raises OutsideError where one hangs.
 
     One process imports Locust, which takes longer than the rest; the others are its forks, side by side.
+    ``importing`` is that process where it was started before, with the same ``environ``; it does this once.
     ``meanwhile`` is called while they are at it.
     """
     every = tuple(dict.fromkeys(settings))
@@ -41,7 +65,11 @@ def describe_workloads(
             given = msgspec.json.encode(resolve_before_load(each, environ))  # with its secrets
             Path(folder, f"{index}.given").write_bytes(given)
         names = [each.name for each in there]
-        last_words = _describe(names, repository, environ, Path(folder), meanwhile) if there else ""
+        last_words = ""
+        if there:
+            order = Order(folder=folder, count=len(there), repository=str(repository))
+            with contextlib.nullcontext(importing) if importing else import_locust(environ) as process:
+                last_words = _describe(process, order, names, meanwhile)
         return {
             each: Workload(locustfile=each.name, classes=(), error=missing[each])
             if missing[each]
@@ -62,35 +90,18 @@ def _find_missing(settings: LocustSettings, repository: Path) -> str:
 
 
 def _describe(
-    names: list[str],
-    repository: Path,
-    environ: Mapping[str, str],
-    folder: Path,
-    meanwhile: Callable[[], object],
+    process: ImportingLocust, order: Order, names: list[str], meanwhile: Callable[[], object]
 ) -> str:
     """Let each leave ``<its index>.out``, ``.err`` and ``.status``; the last line of their common process."""
-    module = "ci_gate.measure.locustfile.describe"
-    command = [sys.executable, "-P", "-m", module, str(folder), str(len(names))]
-    with subprocess.Popen(
-        command,
-        cwd=repository,
-        env=dict(environ),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        process_group=0,
-    ) as process:
-        try:
-            meanwhile()
-            _, errors = process.communicate(timeout=_TIMEOUT_S)
-        except subprocess.TimeoutExpired as error:
-            hung = [name for i, name in enumerate(names) if not (folder / f"{i}.status").exists()]
-            raise OutsideError(
-                f"{', '.join(hung)} did not load within {format_exact(_TIMEOUT_S)} s"
-            ) from error
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)  # what a locustfile has started, too
+    assert process.stdin  # noqa: S101 - import_locust makes it
+    with contextlib.suppress(BrokenPipeError):  # it has ended, and says why
+        process.stdin.write(msgspec.json.encode(order) + b"\n")
+    meanwhile()
+    try:
+        _, errors = process.communicate(timeout=_TIMEOUT_S)
+    except subprocess.TimeoutExpired as error:
+        hung = [name for i, name in enumerate(names) if not Path(order.folder, f"{i}.status").exists()]
+        raise OutsideError(f"{', '.join(hung)} did not load within {format_exact(_TIMEOUT_S)} s") from error
     return _last_line(errors)
 
 
