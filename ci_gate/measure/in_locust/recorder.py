@@ -145,8 +145,9 @@ class Recorder:
             except Exception:  # noqa: BLE001 - a scenario's own client may put in anything, of any class
                 is_plain = False
             if is_plain:
-                texts = endpoint, error, crc
-                write_row(start_s, response_time, response_length, *texts, status, flags, ending)
+                write_row(
+                    start_s, response_time, response_length, endpoint, error, crc, status, flags, ending
+                )
             else:
                 event = request_type, name, response_time, response_length, response, exception
                 self._write_odd(now_s, start_time, url, *event)

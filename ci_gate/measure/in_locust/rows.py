@@ -49,8 +49,12 @@ class Rows:
             arguments = getattr(getcurrent(), "args", None)  # of a user's greenlet: the user
             user = arguments[0] if arguments and type(arguments[0]) in class_ids else self._find_user()
             intended_s = (take_intended(user) if has_arrivals and user is not None else None) or start_s
-            texts = endpoint, error, crc, class_ids[type(user)]
-            pack_row(*take_row(), start_s, intended_s, response_ms, length, *texts, status, flags, ending)
+            place, offset = take_row()
+            user_class = class_ids[type(user)]
+            pack_row(
+                place, offset, start_s, intended_s, response_ms, length,
+                endpoint, error, crc, user_class, status, flags, ending,
+            )  # fmt: skip
 
         return write_row
 
