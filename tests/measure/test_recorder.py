@@ -20,6 +20,7 @@ from ci_gate.evidence.samples import (
 )
 
 EVERY_ENDING = """
+    import gc
     from locust import {base}, constant, task
 
     class Visitor({base}):
@@ -28,6 +29,7 @@ EVERY_ENDING = """
 
         @task
         def visit(self):
+            assert gc.isenabled()
             self.client.get("/", name="/home")
             self.client.get("/status/404", name="/missing")
             self.client.get("/throttled")

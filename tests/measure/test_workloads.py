@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import psutil
 import pytest
 
 from ci_gate.errors import OutsideError
 from ci_gate.measure.locustfile import workloads
-from ci_gate.measure.locustfile.workloads import describe_workloads
+from ci_gate.measure.locustfile.workloads import describe_workloads, import_locust
 from ci_gate.thresholds import LocustSettings
 from tests.service.services import await_true
 
@@ -81,6 +82,33 @@ def test_workloads__one_that_hangs_is_named_and_ended(tmp_path, monkeypatch):
         describe(tmp_path, good="x = 1", hangs=hangs)
     pid = int((tmp_path / "pid").read_text())
     assert await_true(lambda: has_ended(pid))
+
+
+AS_ALONE = """
+import gc, sys
+assert gc.isenabled(), "a locustfile's garbage stays"
+assert sys.stdin.read() == "", "it would wait for what nobody types"
+from locust import User
+
+class Visitor(User):
+    pass
+"""
+
+
+def test_locust__that_was_imported_before_describes_and_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(workloads, "_TIMEOUT_S", 60.0)
+    (tmp_path / "load.py").write_text(AS_ALONE)
+    with import_locust(dict(os.environ)) as importing:
+        found = describe_workloads([settings("load.py")], tmp_path, dict(os.environ), importing=importing)
+    assert found[settings("load.py")].error is None
+    assert [each.name for each in found[settings("load.py")].classes] == ["Visitor"]
+    assert importing.returncode == 0
+
+
+def test_locust__that_was_imported_and_is_not_needed_is_ended():
+    with import_locust(dict(os.environ)) as importing:
+        assert importing.poll() is None
+    assert importing.returncode == -signal.SIGKILL
 
 
 def test_workloads__a_file_that_is_not_there(tmp_path):
