@@ -277,6 +277,15 @@ def test_users__are_shared_by_weight_and_fixed_counts(tmp_path):
     assert "users: {Shopper: 3, Admin: 1, Seller: 6}" in text
 
 
+def test_expected__has_no_path_that_differs_each_time(tmp_path):
+    drawn = LOCUSTFILE.replace('get("/items")', 'get(f"/items/{id(object())}")')
+    assert drawn != LOCUSTFILE
+    text = draft_thresholds(look(tmp_path, **{"shop.py": drawn}))
+    assert "GET /items" not in text
+    assert "`ci-gate check --run` says what they call" in text
+    assert "says what they call" not in draft_thresholds(look(tmp_path / "known", **{"shop.py": LOCUSTFILE}))
+
+
 def test_statements__are_named_only_where_a_probe_could_count_them(tmp_path):
     assert "statements" not in draft_thresholds(look(tmp_path, Dockerfile="FROM a\nEXPOSE 8000\n"))
 

@@ -174,6 +174,9 @@ def _scenario(repository: Repository, workload: Workload) -> Iterator[str]:
     yield f"    spawn_rate: {rate}"
     for user in workload.classes:
         yield f"    # {write_comment(user.name)}: {_describe_wait(user)}"
+        if unknown := ", ".join(task.name for task in user.tasks if task.endpoints is None):
+            yield f"    # {write_comment(unknown)}: `ci-gate check --run` says what they call;"
+            yield '    # a path with an id in it needs one name for all, name="/items/{id}"'
     for unused in workload.unused:
         if not unused.replaced:
             yield f"    # not used: {write_comment(unused.what)}: {write_comment(unused.why)}"
