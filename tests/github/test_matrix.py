@@ -391,6 +391,8 @@ def test_plan__of_more_scenarios_than_a_matrix_holds(merged, count, is_refused):
     [
         (["--scenario", "other"], "no scenario other"),
         (["--profile", "other"], "no profile 'other'"),
+        (["--confirm-on", "fresh"], "allowed: same-runner, fresh-runner"),
+        (["--confirm-on", ""], "allowed: same-runner, fresh-runner"),
         (["--users", "0"], "no whole number"),
         (["--users", "-1"], "no whole number"),
         (["--users", "1e3"], "no whole number"),
