@@ -25,6 +25,9 @@ from benchmarks.diagnoses.rows import Row, are_right, describe, is_right, list_i
 from ci_gate.evidence.recording import LineWriter
 from ci_gate.evidence.strict_json import read_lines
 
+RESULTS = Path(__file__).with_name("results.jsonl")
+"""What is kept of runs, for docs/diagnosis.md."""
+
 
 def read_rows(out: Path) -> list[Row]:
     """Those that are there."""

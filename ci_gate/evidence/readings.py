@@ -80,7 +80,10 @@ class ForeignUse(StrictValue, frozen=True):
 
 
 KILLED_FOR_MEMORY: Final = "killed because it needed more than its memory limit"
-"""How a container ended, where its engine says so: ``service_end`` begins with it."""
+"""How a container ended, where its engine says so: ``service_end`` begins with it. It does not always."""
+
+KILLED: Final = "killed by SIGKILL"
+"""The same for what the kernel, or anybody else, killed."""
 
 
 class MachineReading(StrictValue, frozen=True):

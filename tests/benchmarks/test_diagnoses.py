@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from benchmarks.diagnoses.__main__ import RESULTS, read_rows
 from benchmarks.diagnoses.cases import CASES
 from benchmarks.diagnoses.rows import (
     NamedCause,
@@ -73,6 +76,11 @@ def test_host_cpu__is_invented_where_nobody_took_it_or_none_is_named(foreign_cor
 def test_takers__are_named_where_one_is(numbers, named):
     cause = Cause(code="host-cpu", title="", numbers=numbers, next_step="", share=1.0)
     assert has_takers(Diagnosis(causes=(cause,), unknown=())) == named
+
+
+def test_document__has_the_table_of_the_results_that_are_kept():
+    document = Path(__file__).parents[2] / "docs" / "diagnosis.md"
+    assert render(read_rows(RESULTS)) in document.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("wrong", "right"), [(1, True), (2, False)])

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ci_gate.judge
-from ci_gate.evidence.readings import ForeignProcess, ForeignUse, ProbeReading
+from ci_gate.evidence.readings import KILLED_FOR_MEMORY, ForeignProcess, ForeignUse, ProbeReading
 from ci_gate.evidence.recording import DUET_BASE, DUET_HEAD
 from ci_gate.evidence.samples import (
     ENDED_BY_CHECK,
@@ -28,6 +28,7 @@ from ci_gate.judge.diagnosis.causes import UNKNOWN
 from ci_gate.judge.diagnosis.observation import ProbeWindow, count_in_flight, observe
 from ci_gate.judge.diagnosis.occupancy import locate
 from ci_gate.judge.diagnosis.saturation import MIN_SHARE
+from ci_gate.service.process import describe_status
 from ci_gate.thresholds import SUCCESSES, parse_thresholds
 from tests.judge.bottleneck_notation import (
     FULL_POOL,
@@ -478,23 +479,28 @@ def test_service_that_ended_or_was_restarted__comes_first():
     assert codes(diagnose_head(make_evidence(machine=same, pool=FULL_POOL))) == ["connection-pool"]
 
 
+SIGKILL = describe_status(-9)
+
+
 @pytest.mark.parametrize(
-    ("end", "found"),
+    ("end", "mib", "found"),
     [
-        ("killed because it needed more than its memory limit of 64 MiB", ["memory", "service-ended"]),
-        ("exit status 3", ["service-ended"]),
+        (f"{KILLED_FOR_MEMORY} of 64 MiB", (35, 46, 54), ["memory", "service-ended"]),
+        (SIGKILL, (35, 46, 54), ["memory", "service-ended"]),  # the engine did not say why
+        (SIGKILL, (35, 36, 37), ["service-ended"]),
+        ("exit status 3", (35, 46, 54), ["service-ended"]),
     ],
 )
-def test_service_that_was_killed_for_want_of_memory__had_too_little_of_it(end, found):
-    """Recorded: 55 of 64 MiB a second before, of a service that grew by 10 MiB a second."""
+def test_service_that_was_killed_for_want_of_memory__had_too_little_of_it(end, mib, found):
+    """Recorded: 54 of 64 MiB a second before, of a service that grew by 10 MiB a second."""
     machine = tuple(
         msgspec.structs.replace(
             each,
             service_alive=each.wall_s < SECONDS[4],
             service_end="" if each.wall_s < SECONDS[4] else end,
-            service_memory_bytes=55 * 2**20,
+            service_memory_bytes=dict(enumerate(mib)).get(number, 0) * 2**20,
         )
-        for each in make_machine(10.0, None, 20.0)
+        for number, each in enumerate(make_machine(10.0, None, 20.0))
     )
     diagnosis = diagnose_head(make_evidence(machine=machine), memory_bytes=64 * 2**20)
     assert codes(diagnosis) == found

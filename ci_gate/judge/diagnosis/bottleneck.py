@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from ci_gate.evidence.readings import KILLED_FOR_MEMORY, StatementTotal, StrictValue
+from ci_gate.evidence.readings import KILLED, KILLED_FOR_MEMORY, StatementTotal, StrictValue
 from ci_gate.evidence.recording import DUET_HEAD, HEAD, Recording, RunInfo
 from ci_gate.judge.compare.duet import DuetVerdict
 from ci_gate.judge.diagnosis.causes import (
@@ -128,7 +128,7 @@ def diagnose(circumstances: ScenarioContext, recordings: Mapping[str, Classified
     usage = observe_steady(classified, circumstances.host_cores, circumstances.offered_per_s)
     endings = tuple(find_endings(head)) or tuple(find_unmeasured(circumstances.failure))
     memory = tuple(find_full_memory(head, usage, circumstances.memory_bytes))
-    is_killed = find_end(head).startswith(KILLED_FOR_MEMORY)
+    is_killed = find_end(head).startswith((KILLED, KILLED_FOR_MEMORY))
     failed = select_failures(classified)
     failures = () if endings else _find_failures(circumstances.scenario, failed, head)
     hindering = tuple(cause for cause in failures if (cause.share or 0.0) >= MAX_REPLIES)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ci_gate.evidence.readings import KILLED_FOR_MEMORY
+from ci_gate.evidence.readings import KILLED, KILLED_FOR_MEMORY
 from ci_gate.evidence.recording import Recording
 from ci_gate.evidence.sample_table import count_ids
 from ci_gate.evidence.samples import KEPT_ALIVE_CLOSED, NOT_HTTP, UNSENT
@@ -151,8 +152,11 @@ def find_full_memory(recording: Recording, usage: ResourceUsage, limit_bytes: in
     numbers = []
     if limit_bytes and used and max(used) >= _NEAR_LIMIT * limit_bytes:
         numbers.append(f"the service used {_mib(max(used))} of {_mib(limit_bytes)}, {_mib(used[0])} at first")
-    if (end := find_end(recording)).startswith(KILLED_FOR_MEMORY):
-        numbers = [f"the service was {end}; it used {_mib(max(used, default=0))} when last read before"]
+    end = find_end(recording)
+    is_told = end.startswith(KILLED_FOR_MEMORY)
+    if is_told or (limit_bytes and end.startswith(KILLED) and _foresee(used) >= _NEAR_LIMIT * limit_bytes):
+        of = "" if is_told or not limit_bytes else f" of {_mib(limit_bytes)}, and more each second,"
+        numbers = [f"the service was {end}; it used {_mib(max(used, default=0))}{of} when last read before"]
     if evicted > 0:
         numbers.append(f"Redis evicted {evicted:,.1f} keys a second for want of memory")
     if numbers:
@@ -163,6 +167,13 @@ def find_full_memory(recording: Recording, usage: ResourceUsage, limit_bytes: in
             next_step="look for what grows with each request; then give it more memory",
             share=None,
         )
+
+
+def _foresee(used: list[int]) -> int:
+    """What a service would have used a reading after its last, had it risen as it had at most before."""
+    running = [each for each in used if each]
+    rises = [after - before for before, after in pairwise(running)]
+    return running[-1] + max(rises) if rises else 0
 
 
 def find_throttling(failures: Failures) -> Iterator[Cause]:
