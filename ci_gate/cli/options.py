@@ -84,8 +84,10 @@ def make_options(  # noqa: PLR0913 - one parameter for each option
         thresholds, thresholds_file.parent, _MEASURING, users=users, importing=importing
     )
     given = {"image": image, "users": users, "processes": processes}
+    from ci_gate.run.pinning import choose_pinning, read_cores
     from ci_gate.run.plan import RunOptions
 
+    processes = thresholds.processes or _count_processes(choose_scenarios(thresholds, names))
     return RunOptions(
         thresholds=thresholds,
         profile=profile,
@@ -95,7 +97,8 @@ def make_options(  # noqa: PLR0913 - one parameter for each option
         repository=thresholds_file.resolve().parent,
         environ=service_environment(own_python=own_python),
         base=base,
-        processes=thresholds.processes or _count_processes(choose_scenarios(thresholds, names)),
+        processes=processes,
+        pinning=choose_pinning(read_cores(), processes),
         options={name: str(value) for name, value in given.items() if value},
         seed=secrets.randbits(32),
     )

@@ -127,6 +127,8 @@ class RecordingPlan(StrictValue, frozen=True):
     trace: bool = False  # each request carries a trace id
     planned_users: Count | None = None  # of a step: the scenario's, or the most that its shape asks for
     processes: Annotated[int, msgspec.Meta(ge=1, le=MAX_PROCESSES)] = 1  # of Locust that put the load on
+    worker_cpus: tuple[Count, ...] = ()  # the CPU of each of them; () where they are not pinned
+    other_cpus: tuple[Count, ...] = ()  # those of the service and all else, where they are
 
     @property
     def user_count(self) -> int:

@@ -19,6 +19,7 @@ from ci_gate.judge.suggest.tolerances import MIN_ROUNDS, list_scatter, support_s
 from ci_gate.judge.verdict import judge
 from ci_gate.report.suggestion import write_scatter
 from ci_gate.run.base import BaseVersion
+from ci_gate.run.pinning import pinned_to
 from ci_gate.run.plan import RunOptions, end_run, plan_run
 from ci_gate.run.progress import ProgressPrinter
 from ci_gate.run.scenarios import run_duet
@@ -98,6 +99,7 @@ def calibrate(options: RunOptions, runs: int, progress: ProgressPrinter) -> Cali
     planned = runs * len(scenarios)
     compared: list[tuple[str, DuetVerdict]] = []
     with (
+        pinned_to(options.pinning.others),
         Watchdog() as watchdog,
         NeedsAround(watchdog) as needs,
         report_if_interrupted(compared, planned, progress),

@@ -74,7 +74,8 @@ def _check_same_run(options: RunOptions, info: RunInfo) -> dict[str, RecordingPl
     ours = plan_run(dataclasses.replace(options, seed=seed))
     wanted, found = (
         {
-            plan.recording: plan
+            # Where the processes of Locust run is for each machine to say.
+            plan.recording: msgspec.structs.replace(plan, worker_cpus=(), other_cpus=())
             for plan in run.recordings
             if plan.scenario == name and plan.recording in _COMPARISON
         }
@@ -96,4 +97,8 @@ def _check_same_run(options: RunOptions, info: RunInfo) -> dict[str, RecordingPl
         raise EvidenceError(
             f"the first start is of another run: it differs in {', '.join(differing) or 'all'}"
         )
-    return wanted
+    return {
+        plan.recording: plan
+        for plan in ours.recordings
+        if plan.scenario == name and plan.recording in _COMPARISON
+    }

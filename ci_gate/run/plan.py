@@ -41,6 +41,7 @@ from ci_gate.judge.validity.unused import find_unused
 from ci_gate.measure.stack_sampling import SAMPLING_S, WRITING_S
 from ci_gate.run.git import run_git
 from ci_gate.run.host import describe_host
+from ci_gate.run.pinning import NO_PINNING, Pinning
 from ci_gate.thresholds import ALL_ENDPOINTS, Compare, LocustSettings, Profile, Scenario, Thresholds
 
 DRAIN_S: Final = 30.0
@@ -74,6 +75,7 @@ class RunOptions:
     options: Mapping[str, str] = dataclasses.field(default_factory=dict)
     profiles_code: bool | None = None
     confirms_later: bool = False
+    pinning: Pinning = NO_PINNING
 
 
 def plan_recording(scenario: Scenario, profile: Profile, workload: Workload, seed: int = 1) -> RecordingPlan:
@@ -199,6 +201,13 @@ def plan_reset_checks(
     return [msgspec.structs.replace(plan, recording=name) for name in RESET_CHECKS]
 
 
+def _pin(plan: RecordingPlan, pinning: Pinning) -> RecordingPlan:
+    if plan.processes == 1:
+        return plan
+    worker_cpus = pinning.generator[: plan.processes]
+    return msgspec.structs.replace(plan, worker_cpus=worker_cpus, other_cpus=pinning.others)
+
+
 def plan_run(options: RunOptions) -> RunInfo:
     """run.json as it stands before the first scenario."""
     plans: list[RecordingPlan] = []
@@ -231,7 +240,7 @@ def plan_run(options: RunOptions) -> RunInfo:
         interrupted=False,
         thresholds_file=options.thresholds.file,
         thresholds_text=hide_credentials(options.thresholds.text),
-        recordings=tuple(plans),
+        recordings=tuple(_pin(plan, options.pinning) for plan in plans),
         failures={},
         host=describe_host(os.environ),
         versions={"python": platform.python_version(), "locust": version("locust")},

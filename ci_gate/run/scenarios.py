@@ -30,6 +30,7 @@ from ci_gate.judge.trial import find_called, find_not_called
 from ci_gate.measure.load_run import Generator, Job, record
 from ci_gate.run.base import BaseVersion, open_base
 from ci_gate.run.once_more import find_red, find_taker
+from ci_gate.run.pinning import pinned_to
 from ci_gate.run.plan import RunOptions, end_run, plan_run
 from ci_gate.run.progress import ProgressPrinter
 from ci_gate.run.session import Session, make_folder, started, started_generator
@@ -71,6 +72,7 @@ def run_scenarios(options: RunOptions, progress: ProgressPrinter) -> RunInfo:
 def open_session(options: RunOptions, info: RunInfo, progress: ProgressPrinter) -> Iterator[Session]:
     """What every measurement of the run ``info`` shares. Leaving it ends all that was started."""
     with contextlib.ExitStack() as stack:
+        stack.enter_context(pinned_to(options.pinning.others))
         watchdog = stack.enter_context(Watchdog())
         needs = stack.enter_context(NeedsAround(watchdog))
         base = _open_base(stack, options, watchdog)

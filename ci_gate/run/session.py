@@ -110,6 +110,7 @@ def started_service(
             log_path=folder / "service.log",
             environ=options.environ if environ is None else environ,
             thresholds_file=options.thresholds.file,
+            cpus=options.pinning.others,
         )
         keep_secrets_of(service, options.thresholds, placement.environ)  # base has its own
         placement = see_needs(session.needs, options, service, placement, session.progress.say)

@@ -112,7 +112,7 @@ class GuardedContainer:
 
 
 @contextlib.contextmanager
-def start_container(
+def start_container(  # noqa: PLR0913 - each by its name
     client: DockerClient,
     image: str,
     *,
@@ -121,9 +121,11 @@ def start_container(
     log: ServiceLog,
     watchdog: Watchdog,
     grace_s: float,
+    cpus: tuple[int, ...] = (),
 ) -> Iterator[GuardedContainer]:
     """Runs an image with the limits of ``service``, its port published on a free one of 127.0.0.1 only.
 
+    It runs on ``cpus``, on all of them where there are none.
     Raises ServiceError if it does not start, and OutsideError if the engine does not do as asked.
     """
     run_id = uuid.uuid4().hex
@@ -133,7 +135,7 @@ def start_container(
     running: GuardedContainer | None = None
     try:
         with explain_docker_errors("create the service's container"):
-            container = client.containers.create(image, **_options(service, env, run_id))
+            container = client.containers.create(image, **_options(service, env, run_id, cpus))
         running = _begin(client, container, service, log)
         yield running
     finally:
@@ -157,7 +159,7 @@ def published_url(running: GuardedContainer, port: int) -> str:
     return f"http://127.0.0.1:{bindings[0]['HostPort']}"
 
 
-def _options(service: Service, env: Mapping[str, str], run_id: str) -> dict[str, Any]:
+def _options(service: Service, env: Mapping[str, str], run_id: str, cpus: tuple[int, ...]) -> dict[str, Any]:
     options: dict[str, Any] = {
         "labels": {LABEL: run_id},
         "environment": dict(env),
@@ -169,6 +171,8 @@ def _options(service: Service, env: Mapping[str, str], run_id: str) -> dict[str,
         # For databases that run beside ci-gate.
         "extra_hosts": {"host.docker.internal": "host-gateway"},
     }
+    if cpus:
+        options["cpuset_cpus"] = ",".join(map(str, cpus))
     if service.cpus is not None:
         options["nano_cpus"] = round(service.cpus * 1e9)
     if service.memory_bytes is not None:

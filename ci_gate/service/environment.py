@@ -32,7 +32,7 @@ class ServiceContext:
     """Where a service is started, and as which side of a comparison.
 
     ``environ`` is ci-gate's own environment. ``log_path`` is appended to. ``thresholds_file`` is the name
-    that Problems carry.
+    that Problems carry. ``cpus`` are those that a container may use, () for all.
     """
 
     side: str
@@ -41,6 +41,7 @@ class ServiceContext:
     log_path: Path
     environ: Mapping[str, str] = field(repr=False)
     thresholds_file: str = DEFAULT_FILE
+    cpus: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -198,6 +198,7 @@ def _start_container(start: _Start, log: ServiceLog, stack: contextlib.ExitStack
             log=log,
             watchdog=start.watchdog,
             grace_s=start.grace_s,
+            cpus=placement.cpus,
         )
     )
     try:

@@ -66,6 +66,12 @@ def test_evidence__of_another_run_is_refused(first, change, differs):
         confirm_red(first, ProgressPrinter(io.StringIO()))
 
 
+def test_evidence__of_a_machine_with_other_cpus_is_of_the_same_run(first):
+    change_plans(first, worker_cpus=(5, 6), other_cpus=(0, 1))
+    with pytest.raises(UsageError, match="does not block"):
+        confirm_red(first, ProgressPrinter(io.StringIO()))
+
+
 def test_evidence__in_which_nothing_is_left_to_be_confirmed(first):
     change_run(first, failures={})
     with pytest.raises(UsageError, match="nothing of visits is left"):

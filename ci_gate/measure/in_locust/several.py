@@ -237,6 +237,8 @@ def distribute(
         if pid := int(fork()):
             master.processes.append(psutil.Process(pid))
             return pid
+        if plan.worker_cpus:
+            os.sched_setaffinity(0, plan.worker_cpus[number - 1 : number])
         samples.move_to(own)
         conductor.take_role(Worker(arrivals), own)
         if arrivals:
