@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from ci_gate.evidence.processes import Worker
 from ci_gate.evidence.samples import ENDED_NEVER, UNSENT
 from ci_gate.evidence.workload import Workload
 from ci_gate.judge.compare.duet import judge_duet, weigh
@@ -121,6 +122,43 @@ def judge(base, head):
 def test_duet__findings_on_its_sides(base, head, outcome):
     judged = judge(record("base", **base), record("head", **head))
     assert judged.outcome == outcome, [finding.message for finding in judged.findings]
+
+
+def of_two_workers(recording, *, slow=1.0, lost=None, busy=None):
+    """As two processes of Locust recorded it: the second one's requests took ``slow`` times as long."""
+    samples = recording.samples.copy()
+    samples["response_ms"][1::2] *= slow
+    cpu_percents = {number: 97.0 if number == busy else 10.0 for number in (1, 2)}
+    workers = tuple(
+        Worker(
+            number=number,
+            marks=recording.marks,
+            readings=tuple(
+                msgspec.structs.replace(each, cpu_percent=cpu_percent) for each in recording.readings
+            ),
+            totals=None if number == lost else recording.totals,
+        )
+        for number, cpu_percent in cpu_percents.items()
+    )
+    return msgspec.structs.replace(recording, samples=samples, workers=workers)
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "outcome", "findings"),
+    [
+        ({}, {}, "PASS", set()),
+        ({"slow": 2.0}, {"slow": 2.0}, "PASS", set()),  # a slow worker is slow for both
+        ({}, {"slow": 2.0}, "FAIL", set()),
+        ({"lost": 2}, {}, "INCONCLUSIVE", {("worker-lost", "base", "Locust worker 2")}),
+        ({}, {"busy": 1}, "INCONCLUSIVE", {("generator-busy", "head", "Locust worker 1")}),
+    ],
+)
+def test_workers__of_each_side_are_looked_at_for_themselves(base, head, outcome, findings):
+    plans = tuple(msgspec.structs.replace(plan, processes=2) for plan in PLANS)
+    sides = (of_two_workers(record(side), **how) for side, how in (("base", base), ("head", head)))
+    judged = judge_duet(SCENARIO, SETTINGS, plans, tuple(classify(side, ()) for side in sides))
+    found = {(each.code, each.side, each.subject) for each in judged.findings if each.severity == "invalid"}
+    assert (judged.outcome, found) == (outcome, findings)
 
 
 @pytest.mark.parametrize(
