@@ -71,6 +71,9 @@ def check_named(scenario, regression, report):
 def run_alone(call, repository, out, monkeypatch):
     """Of head alone, sampled for a moment."""
     monkeypatch.setattr("ci_gate.run.which_code.SAMPLING_S", 3.0)
+    repository.edit(
+        "thresholds.yaml", "{duration: 2s, warmup: 0s}", "{duration: 2s, warmup: 1s}"
+    )  # CPU is read
     options = ("--thresholds", repository.thresholds, "--out", out, "--profile-code")
     code, table, progress = call("run", *options)
     return code, decode_verdict((out / "verdict.json").read_bytes()).scenarios[0], table + progress
