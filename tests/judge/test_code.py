@@ -297,6 +297,18 @@ def test_samples__beyond_the_cpu_time_are_of_threads_that_wait():
     assert "readinto" not in {block.name for block in on_cpu.blocks}
 
 
+def test_function__that_waits_for_a_core_computes():
+    """On a busy machine a thread that can run counts as on a CPU, and is in its line three times as long."""
+    base, head = make_side(SHOP), make_side(change("score", cpu_ms=4.0, waiting_ms=9.0), seed=7)
+    for side in (base, head):
+        on_cpu = side.recording.stacks[STACKS_CPU]
+        side.recording.stacks[STACKS_CPU] = replace(on_cpu, threads=on_cpu.threads * 3)
+    code = compare_code({CODE_BASE: base, CODE_HEAD: head}, None)
+    (score,) = (each for each in code.functions if each.name == "score")
+    assert score.own.waiting.more_ms > score.own.cpu.more_ms
+    assert not score.waits
+
+
 def test_samples__of_a_line_that_really_computes_are_kept():
     side = make_side(SHOP)
     stacks = side.recording.stacks

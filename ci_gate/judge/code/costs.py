@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ci_gate.evidence.stacks import STACKS_CPU, STACKS_WALL
 from ci_gate.judge.code.attribution import BLOCKS, Function, Samples, count_samples
-from ci_gate.judge.code.on_cpu import keep_on_cpu
+from ci_gate.judge.code.on_cpu import MOSTLY, keep_on_cpu
 from ci_gate.judge.resources import cover
 from ci_gate.judge.steady import ClassifiedRecording
 
@@ -117,6 +117,14 @@ class Costs:
         scatter = float(np.var(column, ddof=1) * BLOCKS)
         error = np.sqrt(max(scatter, column.sum() + _HALF)) / wall.ticks
         return Estimate(value=float(column.sum()) / wall.ticks, error=float(error))
+
+    def is_ready(self, function: Function) -> bool:
+        """Whether threads in it mostly can run: they compute, or wait for a core, which others have."""
+        on_cpu, wall = self._side.on_cpu, self._side.wall
+        ready_s = float(_add(self._on_cpu, (function,)).sum()) * on_cpu.period_s
+        return (
+            wall is not None and float(_add(self._wall, (function,)).sum()) * wall.period_s < MOSTLY * ready_s
+        )
 
     def waiting_ms(self, *functions: Function) -> Estimate:
         """Time of a success in them without a CPU, in ms."""

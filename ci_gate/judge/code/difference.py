@@ -150,7 +150,7 @@ def _find_grown(sides: list[SideCosts]) -> Iterator[FunctionChange]:
             line=sides[1].line_of(function),
             is_library=function.is_library,
             below=sides[1].on_cpu.below.get(function, ""),
-            waits=can_wait and time.waiting.more_ms > time.cpu.more_ms,
+            waits=can_wait and time.waiting.more_ms > time.cpu.more_ms and not own[1].is_ready(function),
             own=time,
             subtree=_measure(subtree, function),
             in_file=_measure(own, *files[function.file]),

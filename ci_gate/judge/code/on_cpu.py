@@ -17,7 +17,8 @@ from typing import Final
 from ci_gate.evidence.stacks import STACKS_CPU, STACKS_WALL, Frame, Stack, Stacks
 
 _CHANCE: Final = 3.0  # standard errors by which there may be more samples than CPU time
-_MOSTLY: Final = 3.0  # as much time in a line as on a CPU in it: threads mostly wait there
+MOSTLY: Final = 3.0
+"""As much time in a line as ready to run in it: threads mostly wait there, and not for a core."""
 
 
 def keep_on_cpu(stacks: Mapping[str, Stacks], cores: float) -> Stacks:
@@ -35,7 +36,7 @@ def keep_on_cpu(stacks: Mapping[str, Stacks], cores: float) -> Stacks:
     }
     dropped: set[Frame] = set()
     for leaf in sorted(leaves, key=lambda leaf: (-waiting[leaf], leaf.file, leaf.name, leaf.line)):
-        if waiting[leaf] < _MOSTLY or excess <= 0:
+        if waiting[leaf] < MOSTLY or excess <= 0:
             break
         dropped.add(leaf)  # whole lines: the few that are left would be chance, and differ between two sides
         excess -= leaves[leaf]
