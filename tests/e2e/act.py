@@ -19,7 +19,7 @@ from tests.servers import skip_or_fail
 
 ACTIONS = Path(__file__).with_name("actions")
 WORKFLOWS = Path(__file__).parents[2] / ".github"
-TIMEOUT_S = 420
+TIMEOUT_S = 600
 _ACTION = re.compile(r"(?<=uses: )actions/([a-z-]+)@[0-9a-f]{40}")
 SERVICE_IMAGES = ("gate-head", "gate-base")
 KEPT = "ci-gate-test-kept"

@@ -14,7 +14,7 @@ from ci_gate.judge.verdict import encode_verdict
 from ci_gate.thresholds import parse_thresholds
 from tests.e2e.act import remove_kept_images, run_act
 from tests.e2e.images import Images
-from tests.e2e.remote import BURST, DEPLOYMENTS, Remote
+from tests.e2e.remote import BURST, DEPLOYMENTS, OWN, Remote
 from tests.github.fake_github import FakeGitHub
 from tests.github.fake_state import REPOSITORY, Artifact, Pull, Run
 from tests.report.verdicts import limit, scenario, verdict
@@ -81,6 +81,7 @@ def test_pull_request__without_a_change_is_green(remote, images, tmp_path):
 
 def test_pull_request__that_slows_an_endpoint_is_red_and_commented(images, tmp_path):
     remote = Remote(tmp_path / "repository", images, DEPLOYMENTS)
+    remote.edit(OWN, r"^( +)redis: .*$", r"\g<0>\n\1confirm-on: fresh-runner")
     remote.branch("change")
     remote.edit(
         "reference_service/deployments.py",
@@ -96,6 +97,10 @@ def test_pull_request__that_slows_an_endpoint_is_red_and_commented(images, tmp_p
     assert "all p90" in [f"{limit.endpoint} {limit.metric}" for limit in deployments.breaches]
     assert deployments.comparison is not None
     assert deployments.comparison.outcome == "FAIL"
+    assert deployments.comparison.is_confirmed, deployments.comparison.confirmation
+    assert outcome.verdict.findings == ()
+    both = outcome.artifacts / "load-gate~confirmed-evidence~concurrent-deployments"
+    assert {"duet-head", "confirm-head"} <= {each.name for each in (both / deployments.name).iterdir()}
     assert (outcome.artifacts / "load-gate~images" / "images.tar").exists()  # the scenario may be run again
 
     comment_on(outcome, remote, images, tmp_path, head, merge)
