@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
+from ci_gate.evidence.clocks import Clock, read_clock
+from ci_gate.evidence.delivery import Delivery, read_delivery
 from ci_gate.evidence.readings import EndpointTotal, ErrorCount, Mark, Reading, Totals
+from ci_gate.evidence.strict_json import read_json, read_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
@@ -27,11 +30,38 @@ class Worker(msgspec.Struct, frozen=True, kw_only=True):
     marks: tuple[Mark, ...]
     readings: tuple[Reading, ...]
     totals: Totals | None
+    clock: Clock | None = None  # of one on another machine; ``marks`` and ``readings`` have the master's time
+    delivery: Delivery | None = None  # the same
 
     @property
     def name(self) -> str:
         """As reports name it."""
         return f"Locust worker {self.number}"
+
+    @property
+    def machine(self) -> str:
+        """What the other machine is called; empty where it ran beside the master, or said nothing."""
+        return self.delivery.machine if self.delivery else ""
+
+
+def read_worker(number: int, folder: Path) -> Worker:
+    """One process of several, as far as it has written. Raises EvidenceError for a file that is not ours."""
+    clock = read_clock(folder)
+    marks, readings = read_lines(folder / "marks.jsonl", Mark), read_lines(folder / "readings.jsonl", Reading)
+    return Worker(
+        number=number,
+        marks=clock.shift(marks) if clock else marks,
+        readings=clock.shift(readings) if clock else readings,
+        totals=read_totals(folder),
+        clock=clock,
+        delivery=read_delivery(folder),
+    )
+
+
+def read_totals(folder: Path) -> Totals | None:
+    """None where they were not written. Raises EvidenceError."""
+    path = folder / "totals.json"
+    return read_json(path, Totals) if path.exists() else None
 
 
 def list_generators(

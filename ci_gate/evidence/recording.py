@@ -13,7 +13,8 @@ One recording is one Locust run against one side of one scenario::
         totals.json                    Locust's own totals, to check the samples against
         traces-<process>.jsonl         trace ids of the slowest requests, where the scenario sends them
         locust.log service.log probes.log
-        worker-1/ worker-2/ ...        of several processes of Locust, which the above is the master of
+        worker-1/ worker-2/ ...        of several processes of Locust, which the above is the master of;
+                                       clock.jsonl delivery.json locust.log of one on another machine
 
 All but run.json and totals.json only grow, so whatever happens to the writer, what it wrote stays readable.
 """
@@ -36,6 +37,8 @@ from ci_gate.evidence.processes import (
     find_worker_folders,
     merge_readings,
     merge_totals,
+    read_totals,
+    read_worker,
 )
 from ci_gate.evidence.ranges import Count, Quantity, Rate, Span, Version
 from ci_gate.evidence.readings import (
@@ -49,7 +52,7 @@ from ci_gate.evidence.readings import (
     encode_json,
 )
 from ci_gate.evidence.stacks import Stacks, read_stacks
-from ci_gate.evidence.strict_json import check_schema, decode, read_bounded, read_json, read_lines
+from ci_gate.evidence.strict_json import check_schema, decode, read_bounded, read_lines
 from ci_gate.evidence.traces import read_traces
 from ci_gate.evidence.workload import UnusedSetting
 
@@ -129,6 +132,7 @@ class RecordingPlan(StrictValue, frozen=True):
     processes: Annotated[int, msgspec.Meta(ge=1, le=MAX_PROCESSES)] = 1  # of Locust that put the load on
     worker_cpus: tuple[Count, ...] = ()  # the CPU of each of them; () where they are not pinned
     other_cpus: tuple[Count, ...] = ()  # those of the service and all else, where they are
+    remote: bool = False  # they are on other machines
 
     @property
     def user_count(self) -> int:
@@ -218,8 +222,8 @@ def read_recording(folder: Path, *, for_diagnosis: bool = True) -> Recording:
     folders = find_worker_folders(folder)
     marks = read_lines(folder / "marks.jsonl", Mark)
     samples, strings = read_requests([folder, *(each for _, each in folders)], marks)
-    workers = tuple(_read_worker(number, each) for number, each in folders)
-    readings, totals = read_lines(folder / "readings.jsonl", Reading), _read_totals(folder)
+    workers = tuple(read_worker(number, each) for number, each in folders)
+    readings, totals = read_lines(folder / "readings.jsonl", Reading), read_totals(folder)
     if workers:
         readings, totals = merge_readings(readings, workers), merge_totals(totals, workers)
     return Recording(
@@ -235,22 +239,8 @@ def read_recording(folder: Path, *, for_diagnosis: bool = True) -> Recording:
         log_ends={name: read_log_end(folder / name) for name in ("locust.log", "service.log")},
         log_errors=read_log_errors(folder / "service.log") if for_diagnosis else NO_LOG_ERRORS,
         stacks=read_stacks(folder) if for_diagnosis else {},
-        traces=read_traces(folder) if for_diagnosis else {},
+        traces=read_traces(folder, *(each for _, each in folders)) if for_diagnosis else {},
     )
-
-
-def _read_worker(number: int, folder: Path) -> Worker:
-    return Worker(
-        number=number,
-        marks=read_lines(folder / "marks.jsonl", Mark),
-        readings=read_lines(folder / "readings.jsonl", Reading),
-        totals=_read_totals(folder),
-    )
-
-
-def _read_totals(folder: Path) -> Totals | None:
-    path = folder / "totals.json"
-    return read_json(path, Totals) if path.exists() else None
 
 
 def read_run(folder: Path) -> RunInfo:

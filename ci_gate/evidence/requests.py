@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ci_gate.evidence.clocks import read_clock
 from ci_gate.evidence.sample_table import SAMPLE_DTYPE, count_ids, read_samples, set_unnamed_aside
 from ci_gate.evidence.steady_rows import find_due, find_steady_bounds
 from ci_gate.evidence.strict_json import read_lines
@@ -39,6 +40,8 @@ def read_requests(folders: Sequence[Path], marks: Iterable[Mark]) -> Requests:
 def _read_folder(folder: Path) -> Requests:
     samples = read_samples(folder / "samples.bin")
     strings = read_lines(folder / "strings.jsonl", str) or ("",)  # after the rows that name them
+    if clock := read_clock(folder):
+        clock.shift_samples(samples)
     return set_unnamed_aside(samples, len(strings)), strings
 
 

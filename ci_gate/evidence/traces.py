@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import msgspec
 
 from ci_gate.errors import EvidenceError
+from ci_gate.evidence.clocks import read_clock
 from ci_gate.evidence.ranges import Moment
 from ci_gate.evidence.readings import StrictValue
 from ci_gate.evidence.strict_json import decode
@@ -36,14 +37,17 @@ class Trace(StrictValue, frozen=True):
     trace_id: TraceId
 
 
-def read_traces(folder: Path) -> dict[float, str]:
+def read_traces(*folders: Path) -> dict[float, str]:
     """The trace ids by the moment at which their requests were sent, without moments that are of two."""
     found: dict[float, str] = {}
     twice: set[float] = set()
-    for path in sorted(folder.glob(_FILES))[:_MAX_FILES]:
+    for path in [path for folder in folders for path in sorted(folder.glob(_FILES))][:_MAX_FILES]:
+        clock = read_clock(path.parent)
+        offset_s = clock.offset_s if clock else 0.0
         with contextlib.suppress(OSError, EvidenceError), path.open("rb") as file:
             for line in file.read(_MAX_BYTES).splitlines():
                 trace = decode(line, Trace, str(path))
-                twice |= {trace.start_s} & found.keys()
-                found[trace.start_s] = trace.trace_id
+                start_s = trace.start_s + offset_s
+                twice |= {start_s} & found.keys()
+                found[start_s] = trace.trace_id
     return {start_s: trace_id for start_s, trace_id in found.items() if start_s not in twice}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from ci_gate.evidence.clocks import read_clock
 from ci_gate.evidence.processes import find_worker_folders
 from ci_gate.evidence.readings import Mark, Reading
 from ci_gate.evidence.sample_table import read_samples
@@ -139,6 +140,8 @@ class RecordingTail:
 
     def _take_samples(self, folder: Path) -> None:
         rows, texts = self._tails.setdefault(folder, _SampleTail(folder)).read()
+        if clock := read_clock(folder):
+            clock.shift_samples(rows)
         self._requests += len(rows)
         self._called |= {texts[number] for number in {*rows["endpoint"].tolist()}}
         if self._first_s is None and len(rows):

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import yaml
 
+from ci_gate.evidence.clocks import Clock
+from ci_gate.evidence.delivery import Delivery
 from ci_gate.evidence.processes import Worker
 from ci_gate.evidence.readings import (
     EarlyStop,
@@ -69,6 +71,8 @@ class Draft:
     left_users: dict[str, int] = field(default_factory=dict)
     workers: int = 0
     lost: set[int] = field(default_factory=set)
+    undelivered: set[int] = field(default_factory=set)
+    clocks: dict[int, float] = field(default_factory=dict)
 
     def text_id(self, text: str) -> int:
         if text not in self.strings:
@@ -109,10 +113,20 @@ def make_recording(draft: Draft) -> Recording:
                 marks=marks,
                 readings=readings,
                 totals=None if number in draft.lost else totals,
+                **make_remote(draft, number),
             )
             for number in range(1, draft.workers + 1)
         ),
     )
+
+
+def make_remote(draft: Draft, number: int) -> dict[str, object]:
+    if not draft.offered.get("remote"):
+        return {}
+    uncertainty_s = draft.clocks.get(number, 0.001)
+    clock = Clock(offset_s=12.0, monotonic_offset_s=-80.0, uncertainty_s=uncertainty_s)
+    is_there = number not in draft.undelivered
+    return {"clock": clock, "delivery": Delivery(machine="other", rows=9) if is_there else None}
 
 
 def clocks(draft: Draft, after_s: float) -> dict[str, float]:

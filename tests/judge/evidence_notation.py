@@ -26,6 +26,7 @@ A line each, in any order, over ten seconds of ramp, then the steady phase, and 
     stopped by books.py:14, in watch: enough 3 ShopUser left
     shape Spike; shape ended it              reading 3-9 s target=10
     unused tags in locust.conf: would have   replaced LOCUST_USERS: users
+    remote worker 2 clock 80 ms              they are on other machines; or: undelivered
     processes 2                              of Locust; worker 2 lost: it left no totals
     3 odd MQ publish: response_length 10.5   what an event brought; 2 damaged rows
 """
@@ -199,6 +200,15 @@ def read_processes(draft: Draft, processes) -> None:
     draft.workers = draft.offered["processes"] = int(processes)
 
 
+def read_remote(draft: Draft, number, kind, value) -> None:
+    """``undelivered``: delivery.json did not come; ``clock``: how far its clock may be off."""
+    draft.offered["remote"] = True
+    if kind == "undelivered":
+        draft.undelivered.add(int(number))
+    else:
+        draft.clocks[int(number)] = float(value) / 1000
+
+
 def read_odd(draft: Draft, count, endpoint, argument, value) -> None:
     odd = OddValue(endpoint=endpoint, argument=argument, value=value, read_as="a failure", count=int(count))
     draft.odd_values.append(odd)
@@ -251,6 +261,7 @@ LINES: tuple[tuple[str, Callable[..., None]], ...] = (
         lambda draft, name, *counts: draft.heard.update({name: tuple(map(int, counts))}),
     ),
     (r"processes (\d+)", read_processes),
+    (r"remote worker (\d+) (undelivered|clock)(?: ([\d.]+) ms)?", read_remote),
     (r"worker (\d+) lost", lambda draft, number: draft.lost.add(int(number))),
     (r"(\d+) odd (.+): (\w+) (.+)", read_odd),
     (

@@ -23,6 +23,18 @@ RUN_AND_RECORDING_PROOFS = (
         "processes 2",
     ),
     Proof(
+        "worker-lost",
+        "processes 2\nremote worker 2 undelivered",
+        "Locust worker 2 of 2 was cut off before all that it recorded had arrived",
+        "processes 2\nremote worker 2 clock 1 ms",
+    ),
+    Proof(
+        "clock-uncertain",
+        "processes 2\nremote worker 2 clock 101 ms",
+        "Locust worker 2: its clock is +12.000 s from the master's, give or take 0.101 s",
+        "processes 2\nremote worker 2 clock 99 ms",
+    ),
+    Proof(
         "phase-cut-short",
         "stopping at 18 s",
         "the steady phase lasted 18.0 s of the planned 20 s",

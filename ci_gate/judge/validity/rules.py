@@ -18,7 +18,7 @@ from ci_gate.judge.validity.reply_rules import REPLY_RULES
 from ci_gate.judge.validity.reset_check import LEFT_OVER
 from ci_gate.judge.validity.run_rules import RUN_RULES
 from ci_gate.judge.validity.warm_up_rules import WARM_UP_RULES
-from ci_gate.judge.validity.worker_rules import WORKER_LOST
+from ci_gate.judge.validity.worker_rules import CLOCK_UNCERTAIN, WORKER_LOST
 
 RULES: Final = tuple(
     sorted(
@@ -32,6 +32,7 @@ RULES: Final = tuple(
             *PROBE_RULES,
             *WARM_UP_RULES,
             WORKER_LOST,
+            CLOCK_UNCERTAIN,
             MACHINE_TAKEN,
         ),
         key=lambda rule: rule.stage,
