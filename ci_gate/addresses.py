@@ -8,7 +8,7 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 HIDDEN: Final = "***"
@@ -17,6 +17,33 @@ _CREDENTIALS: Final = re.compile(r"://[^/?#\s\"<>]*@")
 MIN_SECRET_LENGTH: Final = 6
 """Of a value of the environment: hiding shorter ones, such as a port, would only make texts unreadable."""
 _MIN_LETTERS: Final = 3  # hiding a shorter one would only make the text unreadable
+
+
+class HostPort(NamedTuple):
+    """Where something listens; ``host`` is a name or an address, without brackets."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        """As in a URL."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    def is_loopback(self) -> bool:
+        """Whether only programs on this machine reach it."""
+        if self.host == "localhost":
+            return True
+        with contextlib.suppress(ValueError):
+            return ipaddress.ip_address(self.host).is_loopback
+        return False
+
+
+def parse_host_port(text: str) -> HostPort:
+    """``10.0.0.1:5557`` or ``[::1]:5557``. Raises ValueError."""
+    parts = urlsplit(f"//{text}")
+    if not parts.hostname or parts.port is None or not parts.port or parts.netloc != text or "@" in text:
+        raise ValueError(text)
+    return HostPort(parts.hostname, parts.port)
 
 
 def server_of(url: str) -> str:

@@ -57,6 +57,7 @@ _COMMANDS: Final = {
     "schema": ("schema:schema_command", "Print the JSON Schema of verdict.json and other documents."),
     "suggest": ("suggest:suggest_command", "Suggest limits that measured runs support, as a diff."),
     "try": ("attempt:try_command", "Try a locustfile on a URL and judge it, without a thresholds.yaml."),
+    "worker": ("workers:worker_command", "Put load on for a `ci-gate run` on another machine."),
 }
 
 

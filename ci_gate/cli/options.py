@@ -63,16 +63,19 @@ def make_options(  # noqa: PLR0913 - one parameter for each option
     image: str | None = None,
     users: int | None = None,
     processes: int | str | None = None,
+    workers: int | None = None,
     own_python: bool = True,
     importing: ImportingLocust | None = None,
 ) -> RunOptions:
     """Everything a run by ``thresholds`` needs, checked.
 
-    The repository is the folder of their file. ``image``, ``users`` and ``processes`` are as in `overrides`,
-    ``own_python`` as in `service_environment`, ``importing`` as in `describe_workloads`.
-    Raises UsageError and BadInputError.
+    The repository is the folder of their file. ``image``, ``users`` and ``processes`` are as in `overrides`;
+    ``workers`` are processes on other machines; ``own_python`` is as in `service_environment`, ``importing``
+    as in `describe_workloads`. Raises UsageError and BadInputError.
     """
     thresholds_file = Path(thresholds.file)
+    given = {"image": image, "users": users, "processes": processes, "workers": workers}
+    processes = workers or processes
     thresholds = thresholds if processes is None else replace_processes(thresholds, processes)
     thresholds = thresholds if image is None else replace_image(thresholds, image)
     profile = choose_profile(thresholds, profile_name)
@@ -83,7 +86,6 @@ def make_options(  # noqa: PLR0913 - one parameter for each option
     thresholds, workloads = check_workloads(
         thresholds, thresholds_file.parent, _MEASURING, users=users, importing=importing
     )
-    given = {"image": image, "users": users, "processes": processes}
     from ci_gate.run.pinning import choose_pinning, read_cores
     from ci_gate.run.plan import RunOptions
 
@@ -98,7 +100,7 @@ def make_options(  # noqa: PLR0913 - one parameter for each option
         environ=service_environment(own_python=own_python),
         base=base,
         processes=processes,
-        pinning=choose_pinning(read_cores(), processes),
+        pinning=choose_pinning(read_cores(), 1 if workers else processes),
         options={name: str(value) for name, value in given.items() if value},
         seed=secrets.randbits(32),
     )

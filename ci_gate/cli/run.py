@@ -17,6 +17,7 @@ from ci_gate.cli.options import (
     read_thresholds,
     service_environment,
 )
+from ci_gate.cli.workers import read_remote_workers, workers_options
 from ci_gate.errors import EXIT_INVALID, EXIT_PASS, UsageError
 from ci_gate.evidence.processes import MAX_PROCESSES
 from ci_gate.measure.locustfile.workloads import import_locust
@@ -26,6 +27,7 @@ from ci_gate.thresholds.locust_settings import AUTO
 from ci_gate.wording import count
 
 if TYPE_CHECKING:
+    from ci_gate.addresses import HostPort
     from ci_gate.judge.capacity.verdict import CapacityVerdict
     from ci_gate.run.plan import RunOptions
 
@@ -142,6 +144,7 @@ def _check_by_running(thresholds: Thresholds, names: tuple[str, ...]) -> int:
     callback=read_processes,
     help="Of Locust, which share the users: 1 to 64, or auto, instead of what thresholds.yaml says.",
 )
+@workers_options
 @click.option(
     "--profile-code/--no-profile-code",
     "profiles_code",
@@ -161,6 +164,9 @@ def run(  # noqa: PLR0913 - one parameter for each option
     users: int | None,
     processes: int | str | None,
     *,
+    workers: int | None,
+    bind: HostPort,
+    secret_file: Path | None,
     profiles_code: bool | None,
     out: Path | None,
     quiet: bool,
@@ -171,6 +177,14 @@ def run(  # noqa: PLR0913 - one parameter for each option
     Evidence, verdict.json and the reports (report.html, report.md, junit.xml) stay in --out. Ctrl-C ends
     everything cleanly; what was measured until then stays readable.
     """
+    remote = read_remote_workers(
+        thresholds_file,
+        workers=workers,
+        bind=bind,
+        secret_file=secret_file,
+        base=base,
+        processes=processes,
+    )
     with import_locust(service_environment()) as importing:
         options = make_options(
             read_thresholds(thresholds_file),
@@ -181,9 +195,10 @@ def run(  # noqa: PLR0913 - one parameter for each option
             image=image,
             users=users,
             processes=processes,
+            workers=workers,
             importing=importing,
         )
-    options = dataclasses.replace(options, profiles_code=profiles_code)
+    options = dataclasses.replace(options, profiles_code=profiles_code, remote=remote)
     return measure_and_judge(options, quiet=quiet, as_json=as_json)
 
 

@@ -22,7 +22,7 @@ from ci_gate.measure import AWAITED_HOST
 from ci_gate.measure.foreign import ForeignMeter
 from ci_gate.measure.machine import MachineMeter
 from ci_gate.measure.probes import NO_PROBES, ProbeTargets, run_probes
-from ci_gate.measure.target import Target
+from ci_gate.measure.target import Crew, Target
 from ci_gate.service.environment import find_ca
 from ci_gate.service.guard.watchdog import Watchdog
 from ci_gate.service.log import open_log
@@ -46,14 +46,15 @@ class Generator:
         self.process = process
         self._closing = closing
 
-    def begin(self, service: RunningService, settings: GivenSettings) -> None:
-        """Put the load on this service."""
+    def begin(self, service: RunningService, settings: GivenSettings, crew: Crew | None = None) -> None:
+        """Put the load on this service, by workers on other machines where there is a ``crew``."""
         ca = find_ca(service.service, service.placement)
         target = Target(
             url=service.url,
             ca=str(ca.resolve()) if ca else "",
             secrets=kept_secrets(),
             settings=settings,
+            crew=crew,
         )
         self.process.write_input(msgspec.json.encode(target))
 
@@ -92,7 +93,7 @@ class Job:
     """What a generator is to do, where to write, against which service, and what is probed beside it.
 
     ``settings`` are those of its scenario, resolved. ``needs_service``: once the service has ended, no load
-    on it can end well.
+    on it can end well. ``crew`` is of a plan whose load workers on other machines put on.
     """
 
     plan: RecordingPlan
@@ -101,6 +102,7 @@ class Job:
     settings: GivenSettings = NO_SETTINGS
     probes: ProbeTargets = NO_PROBES
     needs_service: bool = True
+    crew: Crew | None = None
 
 
 def record(
@@ -126,7 +128,7 @@ def record(
         generators = []
         for job, generator in loads:
             stack.callback(generator.close)
-            generator.begin(job.service, job.settings)
+            generator.begin(job.service, job.settings, job.crew)
             generators.append(generator.process)
         deadline = time.monotonic() + max(_longest_s(job.plan) for job in jobs)
         next_second = time.monotonic() + 1
@@ -228,15 +230,17 @@ def _load_options(plan: RecordingPlan) -> dict[str, str]:
 
 def _process_options(plan: RecordingPlan) -> dict[str, str]:
     """The recorder adds where the processes find each other."""
-    if plan.processes == 1:
+    if plan.processes == 1 or plan.remote:
         return {}
     longest_s = str(math.ceil(plan.spawn_timeout_s))
     return {"--processes": str(plan.processes), "--expect-workers-max-wait": longest_s}
 
 
 def _longest_s(plan: RecordingPlan) -> float:
+    to_come_s = plan.spawn_timeout_s if plan.remote else 0.0  # for the workers
     return (
-        plan.spawn_timeout_s
+        to_come_s
+        + plan.spawn_timeout_s
         + plan.ramp_s
         + plan.warmup_s
         + plan.duration_s

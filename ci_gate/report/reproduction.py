@@ -32,7 +32,7 @@ def list_commands(verdict: Verdict, scenarios: Sequence[ScenarioVerdict]) -> tup
             command += ["--scenario", scenario.name]
     if verdict.thresholds_file != DEFAULT_FILE:
         command += ["--thresholds", verdict.thresholds_file]
-    for name in ("image", "users", "processes"):
+    for name in ("image", "users", "processes", "workers"):
         if name in verdict.options:
             command += [f"--{name}", verdict.options[name]]
     base = verdict.git.get("base", "")

@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 
 import ci_gate
-from ci_gate.addresses import hide_credentials
+from ci_gate.addresses import HostPort, hide_credentials
 from ci_gate.errors import GateError
 from ci_gate.evidence.ranges import MAX_SPAN_S
 from ci_gate.evidence.recording import (
@@ -52,6 +52,14 @@ DUET_MARGIN_S: Final = 15.0  # both sides rarely get ready in the same second
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteWorkers:
+    """Where they find the master, and the secret that both prove."""
+
+    address: HostPort
+    secret: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
     """What to run and where. ``environ`` is what services and scenarios may see of ours.
 
@@ -72,6 +80,7 @@ class RunOptions:
     base: str | None
     seed: int
     processes: int = 1  # of Locust that put the load on head, and while both are compared on each side
+    remote: RemoteWorkers | None = None  # they are on other machines
     options: Mapping[str, str] = dataclasses.field(default_factory=dict)
     profiles_code: bool | None = None
     confirms_later: bool = False
@@ -214,7 +223,8 @@ def plan_run(options: RunOptions) -> RunInfo:
     for scenario in options.scenarios:
         workload = options.workloads[scenario.locust]
         alone = plan_recording(scenario, options.profile, workload, options.seed)
-        alone = msgspec.structs.replace(alone, processes=options.processes)
+        is_remote = options.remote is not None
+        alone = msgspec.structs.replace(alone, processes=options.processes, remote=is_remote)
         plans.append(alone)
         if options.thresholds.service.before_each:
             plans += plan_reset_checks(scenario, options.profile, workload, options.seed)

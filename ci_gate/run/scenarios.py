@@ -33,7 +33,7 @@ from ci_gate.run.once_more import find_red, find_taker
 from ci_gate.run.pinning import pinned_to
 from ci_gate.run.plan import RunOptions, end_run, plan_run
 from ci_gate.run.progress import ProgressPrinter
-from ci_gate.run.session import Session, make_folder, started, started_generator
+from ci_gate.run.session import Session, dismiss_workers, make_folder, started, started_generator
 from ci_gate.run.watch import AloneWatch, DuetWatch, ResetCheckWatch, Watch
 from ci_gate.run.which_code import sample_code
 from ci_gate.service.guard.watchdog import Watchdog
@@ -76,9 +76,11 @@ def open_session(options: RunOptions, info: RunInfo, progress: ProgressPrinter) 
         watchdog = stack.enter_context(Watchdog())
         needs = stack.enter_context(NeedsAround(watchdog))
         base = _open_base(stack, options, watchdog)
-        yield Session(
+        session = Session(
             options=options, info=info, watchdog=watchdog, needs=needs, progress=progress, base=base
         )
+        stack.callback(dismiss_workers, session)
+        yield session
 
 
 def _open_base(

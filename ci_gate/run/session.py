@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import importlib
 import threading
+import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,8 @@ from ci_gate.judge.validity.run_rules import SERVICE_ENDED
 from ci_gate.measure.load_run import Generator, Job, start_generator
 from ci_gate.measure.locustfile.given import resolve_settings
 from ci_gate.measure.probes import NO_PROBES, resolve_targets
+from ci_gate.measure.remote.files import hash_files
+from ci_gate.measure.target import Crew
 from ci_gate.run.base import BaseVersion
 from ci_gate.run.needs import see_needs
 from ci_gate.run.plan import RunOptions
@@ -32,6 +35,7 @@ from ci_gate.service.needs import NeedsAround
 from ci_gate.service.reset import run_before_each
 from ci_gate.service.start import start_service
 from ci_gate.thresholds import Scenario, Service
+from ci_gate.wording import count
 
 _AFTER_A_LOAD: Final = ("ci_gate.run.judging", "ci_gate.report.files", "ci_gate.report.terminal")
 
@@ -46,6 +50,7 @@ class Session:
     needs: NeedsAround
     progress: ProgressPrinter
     base: BaseVersion | BaseError | None  # the error: what kept it from being made
+    remote_recordings: dict[str, Path] = field(default_factory=dict)  # by their id, for remote workers
 
     def plans_of(self, scenario: Scenario) -> dict[str, RecordingPlan]:
         """What is to be recorded of a scenario, by the recording's name."""
@@ -129,7 +134,36 @@ def started_service(
                 settings=resolve_settings(_scenario_of(session, plan), running, options.environ),
                 probes=probes,
                 needs_service=not _may_service_end(session, plan),
+                crew=_make_crew(session, plan, folder),
             )
+
+
+def _make_crew(session: Session, plan: RecordingPlan, folder: Path) -> Crew | None:
+    """What workers on other machines need. Raises as `hash_files` does."""
+    remote = session.options.remote
+    if remote is None or not plan.remote:
+        return None
+    recording = uuid.uuid4().hex
+    session.remote_recordings[recording] = folder
+    workers = count(plan.processes, "worker")
+    session.progress.say(f"{plan.scenario}: waiting for {workers} at {remote.address}")
+    return Crew(
+        host=remote.address.host,
+        port=remote.address.port,
+        secret=remote.secret,
+        recording=recording,
+        files=hash_files(session.options.repository, plan.locustfile.split(",")),
+    )
+
+
+def dismiss_workers(session: Session) -> None:
+    """Tell workers on other machines that the run is over, and take in what they have not sent yet."""
+    if remote := session.options.remote:
+        from ci_gate.measure.remote.farewell import dismiss
+
+        folders, workers = session.remote_recordings, session.options.processes
+        for line in dismiss(remote.address, remote.secret, workers, folders):
+            session.progress.say(line)
 
 
 def _may_service_end(session: Session, plan: RecordingPlan) -> bool:

@@ -57,9 +57,9 @@ from ci_gate.measure.in_locust.kept_alive import name_closed_connections
 from ci_gate.measure.in_locust.locust_log import bound_errors, make_summaries_harmless
 from ci_gate.measure.in_locust.odd_events import CLOCK_SLACK_S, MAX_BYTES, OddEvents, is_failure, show_error
 from ci_gate.measure.in_locust.phases import Conductor
+from ci_gate.measure.in_locust.roles import take_role
 from ci_gate.measure.in_locust.rows import Rows
 from ci_gate.measure.in_locust.schedule import Schedule
-from ci_gate.measure.in_locust.several import distribute
 from ci_gate.measure.in_locust.traces import SlowTraces
 from ci_gate.measure.in_locust.unreported import (
     OpenReplies,
@@ -259,7 +259,7 @@ def main() -> None:
     argument_parser.get_parser.__defaults__ = ((),)
     argument_parser.get_empty_argument_parser.__defaults__ = (True, ())
     host_at = arguments.index("--host") + 1
-    host, settings = arguments[host_at], GivenSettings(locustfiles=())
+    host, target, settings = arguments[host_at], Target(url=""), GivenSettings(locustfiles=())
     if host == AWAITED_HOST:
         message = sys.stdin.buffer.read()
         if not message:
@@ -288,8 +288,7 @@ def main() -> None:
     conductor.listen(events)
     random.seed(plan.seed)
     name_closed_connections()
-    if plan.processes > 1:
-        arguments += distribute(plan, folder, recorder, arrivals, conductor)
+    arguments += take_role(plan, folder, target, recorder, arrivals, conductor)
     make_summaries_harmless()
     bound_errors()
     gc.freeze()  # what the recorder has imported is not searched for garbage again and again

@@ -1,18 +1,16 @@
-"""Several processes on this machine: Locust's own master, which conducts, and its workers, which run users.
+"""Several processes: Locust's own master, which conducts, and its workers, which run users.
 
-Locust forks the workers once it has loaded the locustfile (its option ``--processes``). Each records into a
-folder of its own, so that nothing of a request passes between processes. What does is small, and goes by
-Locust's own messages: how many users are ready, and which phase begins. Runs inside Locust.
+On one machine Locust forks the workers once it has loaded the locustfile (its option ``--processes``); for
+those on other machines see `remote`. Each records into a folder of its own. What passes between them is
+small, and goes by Locust's own messages: how many users are ready, which phase begins. Runs inside Locust.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import random
 import signal
-import socket
 import sys
 import time
 from collections import Counter
@@ -22,30 +20,39 @@ from uuid import UUID
 
 import gevent
 import locust.runners
+import msgspec
 import psutil
+from gevent.event import Event
 
 from ci_gate.evidence.processes import WORKER
+from ci_gate.evidence.ranges import Count
+from ci_gate.evidence.readings import StrictValue
 from ci_gate.measure.in_locust.crew import Alone, Conducted, Pacer, Phase
+from ci_gate.measure.in_locust.members import LOOPBACK, Forked, Members
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ci_gate.evidence.recording import RecordingPlan
 
-_LOOPBACK: Final = "127.0.0.1"
 _USERS: Final = "ci_gate_users"  # a message of a worker to the master: how many users it runs
 _STOPPED: Final = "ci_gate_stopped"  # the same: its locustfile ends the test
 _PHASE: Final = "ci_gate_phase"  # a message of the master to its workers
 _POLL_S: Final = 0.1
 _TO_ARRIVE_S: Final = 0.5  # for a message, so that all workers begin the schedule at the same moment
+_AGAIN_AFTER_S: Final = 1.0
 _END_ALLOWANCE_S: Final = 15.0  # beyond the drain, for a worker to write its totals
 
 
-class _Samples(Protocol):
+class Samples(Protocol):
+    """What is needed of the recorder."""
+
     def move_to(self, folder: Path) -> None: ...
 
 
-class _Conductor(Protocol):
+class Conducting(Protocol):
+    """What is needed of the conductor before Locust begins."""
+
     def take_role(self, crew: Alone, folder: Path) -> None: ...
 
 
@@ -54,8 +61,10 @@ class Worker(Alone):
 
     conducts = False
 
-    def __init__(self, arrivals: Pacer | None) -> None:
+    def __init__(self, arrivals: Pacer | None, find_offset_s: Callable[[], float] = lambda: 0.0) -> None:
+        """``find_offset_s`` says what is to be added to this machine's time to have the master's."""
         self._arrivals = arrivals
+        self._find_offset_s = find_offset_s
         self._conductor: Conducted | None = None
         self._runner: Any = None
         self._has_spawned = self._is_told = False
@@ -64,6 +73,15 @@ class Worker(Alone):
         self._conductor, self._runner = conductor, environment.runner
         environment.events.spawning_complete.add_listener(self._note_spawned)
         environment.runner.register_message(_PHASE, self._follow)
+        handle = environment.runner.handle_message
+
+        def hear(message: Any) -> None:
+            if message.type == "quit":  # also where the end of the phase was lost on the way
+                self._is_told = True
+                conductor.note_quitting()
+            handle(message)
+
+        environment.runner.handle_message = hear
 
     def report(self, users: dict[str, int], ready: int) -> None:
         known = {"pid": os.getpid(), "users": users, "ready": ready, "has_spawned": self._has_spawned}
@@ -82,7 +100,7 @@ class Worker(Alone):
         if self._conductor is None:
             return
         if phase == "begin" and self._arrivals:
-            self._arrivals.begin_at(begin_s)
+            self._arrivals.begin_at(begin_s - self._find_offset_s())
         elif phase == "steady":
             self._conductor.begin_steady()
         elif phase == "end":
@@ -90,29 +108,28 @@ class Worker(Alone):
             self._conductor.end_phase()
 
 
+class _Users(StrictValue, frozen=True):
+    """What a worker says of its users, once a second."""
+
+    pid: Count
+    users: dict[str, Count]
+    ready: Count
+    has_spawned: bool
+
+
 class Master(Alone):
-    """It runs no user. ``processes`` are the workers that Locust has forked from it."""
+    """It runs no user, and conducts those that do."""
 
     runs_users = False
 
-    def __init__(self, plan: RecordingPlan) -> None:
+    def __init__(self, plan: RecordingPlan, members: Members) -> None:
         self._plan = plan
-        self.processes: list[psutil.Process] = []
-        self._users: dict[int, tuple[dict[str, int], int]] = {}  # by process id
-        self._spawned: set[int] = set()
-        self._clients: dict[str, int] = {}  # Locust's name of a worker, and its process id
+        self._members = members
+        self._users: dict[str, _Users] = {}  # by Locust's name of a worker
         self._runner: Any = None
-        self._is_ending = False
+        self._is_ending = self._is_quitting = False
+        self._has_quit = Event()
         self._quit: Callable[[], None] = lambda: None
-        # A port of the loopback that is this process's own: Locust may listen there too, none other.
-        self._holder = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        self._holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._holder.bind((_LOOPBACK, 0))
-
-    @property
-    def port(self) -> int:
-        """Where it is to listen for its workers."""
-        return int(self._holder.getsockname()[1])
 
     def join(self, environment: Any, conductor: Conducted) -> None:
         self._runner = environment.runner
@@ -129,14 +146,15 @@ class Master(Alone):
     def _await_connections(self) -> None:
         """A worker that ends before it has connected is not awaited; why it ended is in the log."""
         while len(self._runner.clients) < self._plan.processes:
-            if len(self._living()) < self._plan.processes:
+            if self._members.has_ended():
                 logging.getLogger(__name__).error("A worker process of Locust ended before the load began")
-                self._kill_rest()
+                self._members.end_rest()
                 os.kill(os.getpid(), signal.SIGTERM)
                 return
             gevent.sleep(_POLL_S)
 
     def watch(self, runner: Any) -> None:
+        self._members.begin()
         gevent.spawn(self._watch_workers, runner)
 
     def _watch_workers(self, runner: Any) -> None:
@@ -151,18 +169,18 @@ class Master(Alone):
         if self._is_ending:
             return False
         return len(self._runner.clients) < self._plan.processes or bool(
-            self._runner.clients.missing or len(self._living()) < self._plan.processes
+            self._runner.clients.missing or self._members.has_lost()
         )
 
     def count_users(self, runner: Any) -> tuple[dict[str, int], int]:
         del runner
         running: Counter[str] = Counter()
-        for users, _ in self._users.values():
-            running.update(users)
-        return dict(running), sum(ready for _, ready in self._users.values())
+        for each in self._users.values():
+            running.update(each.users)
+        return dict(running), sum(each.ready for each in self._users.values())
 
     def knows_users(self) -> bool:
-        return len(self._spawned) >= self._plan.processes
+        return sum(each.has_spawned for each in self._users.values()) >= self._plan.processes
 
     def has_users(self, runner: Any) -> bool:
         return any(self.count_users(runner)[0].values())
@@ -182,60 +200,56 @@ class Master(Alone):
 
     def _note_users(self, *, environment: Any, msg: Any) -> None:
         del environment
-        self._clients[msg.node_id] = msg.data["pid"]
-        self._users[msg.data["pid"]] = msg.data["users"], msg.data["ready"]
-        if msg.data["has_spawned"]:
-            self._spawned.add(msg.data["pid"])
+        users = msgspec.convert(msg.data, _Users)
+        self._members.join(msg.node_id, users.pid)
+        self._users[msg.node_id] = users
 
     def _end_for_all(self, **_more: Any) -> None:
         """What one locustfile ends, ends in all processes: the rest would be another load."""
         self._conductor.end(self._runner)
 
-    def _living(self) -> list[psutil.Process]:
-        return [process for process in self.processes if _is_living(process)]
-
     def _quit_after_workers(self) -> None:
+        if gevent.getcurrent() in self._runner.greenlet:
+            gevent.spawn(self._quit_after_workers)  # else nobody would hear the workers meanwhile
+            return
+        if self._is_quitting:
+            self._has_quit.wait()
+            return
+        self._is_quitting = True
         self._runner.stop(send_stop_to_client=False)
         self._is_ending = True
         self._runner.send_message("quit")
-        deadline = time.monotonic() + self._plan.drain_s + _END_ALLOWANCE_S
-        while self._is_any_awaited() and time.monotonic() < deadline:
+        sent_s = time.monotonic()
+        deadline = sent_s + self._plan.drain_s + _END_ALLOWANCE_S
+        while self._members.is_awaited(self._find_missing()) and time.monotonic() < deadline:
             gevent.sleep(_POLL_S)
-        self._kill_rest()
+            if time.monotonic() > sent_s + _AGAIN_AFTER_S:  # one that was cut off has not heard it
+                sent_s = time.monotonic()
+                self._send("end", time.time())
+                self._runner.send_message("quit")
+        self._members.end_rest()
         self._quit()
+        self._has_quit.set()
 
-    def _is_any_awaited(self) -> bool:
-        """Whether one lives that is not lost: who says nothing any more is not waited for."""
-        missing = {self._clients.get(client.id) for client in self._runner.clients.missing}
-        return any(process.pid not in missing for process in self._living())
-
-    def _kill_rest(self) -> None:
-        for process in self._living():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-
-
-def _is_living(process: psutil.Process) -> bool:
-    with contextlib.suppress(psutil.NoSuchProcess):
-        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
-    return False
+    def _find_missing(self) -> frozenset[str]:
+        return frozenset(client.id for client in self._runner.clients.missing)
 
 
 def distribute(
-    plan: RecordingPlan, folder: Path, samples: _Samples, arrivals: Pacer | None, conductor: _Conductor
+    plan: RecordingPlan, folder: Path, samples: Samples, arrivals: Pacer | None, conductor: Conducting
 ) -> list[str]:
     """Make this process the master, and what Locust forks from it its workers; returns Locust's options."""
-    master, fork = Master(plan), gevent.fork
-    conductor.take_role(master, folder)
+    members, fork = Forked(plan.processes), gevent.fork
+    conductor.take_role(Master(plan, members), folder)
 
     def fork_worker() -> int:
         if sys._getframe(1).f_globals.get("__name__") != "locust.main":  # noqa: SLF001 - of the locustfile
             return int(fork())
-        number = len(master.processes) + 1
+        number = len(members.processes) + 1
         own = folder / WORKER.format(number)
         own.mkdir()
         if pid := int(fork()):
-            master.processes.append(psutil.Process(pid))
+            members.processes.append(psutil.Process(pid))
             return pid
         if plan.worker_cpus:
             os.sched_setaffinity(0, plan.worker_cpus[number - 1 : number])
@@ -249,8 +263,8 @@ def distribute(
         return pid
 
     gevent.fork = fork_worker
-    port = str(master.port)
+    port = str(members.port)
     return [
-        *("--master-host", _LOOPBACK, "--master-port", port),
-        *("--master-bind-host", _LOOPBACK, "--master-bind-port", port),
+        *("--master-host", LOOPBACK, "--master-port", port),
+        *("--master-bind-host", LOOPBACK, "--master-bind-port", port),
     ]

@@ -1,0 +1,95 @@
+"""The end of a run: workers are told so, and what had not come is fetched."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from ci_gate.addresses import HostPort
+from ci_gate.evidence.delivery import DELIVERY_FILE, Delivery
+from ci_gate.evidence.recording import write_json
+from ci_gate.evidence.samples import ENDED_WELL, SampleWriter
+from ci_gate.measure.remote.connection import Connection
+from ci_gate.measure.remote.farewell import dismiss
+from ci_gate.measure.remote.messages import Acknowledgement, Done, Hello, Unknown
+from ci_gate.measure.remote.outbox import Outbox
+from tests.servers import free_port
+
+SECRET = "tested by all that is here"
+RECORDING = "0" * 32
+
+
+@pytest.fixture
+def farewell(tmp_path):
+    """Starts the end of a run with so many workers; its lines are there once it is over."""
+    address = HostPort("127.0.0.1", free_port())
+    lines = []
+
+    def start(workers):
+        folders = {RECORDING: tmp_path / "head"}
+        (tmp_path / "head").mkdir()
+        thread = threading.Thread(target=lambda: lines.extend(dismiss(address, SECRET, workers, folders)))
+        thread.start()
+        threads.append(thread)
+        return address
+
+    threads = []
+    yield start, lines
+    for thread in threads:
+        thread.join(30)
+
+
+def await_answer(connection, message, kind):
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        connection.send(message)
+        if isinstance(answer := connection.receive(0.2), kind):
+            return answer
+    raise AssertionError(f"no {kind}")
+
+
+def test_recording_that_had_not_come__is_fetched(farewell, tmp_path):
+    start, lines = farewell
+    own = tmp_path / "own"
+    own.mkdir()
+    writer = SampleWriter(own)
+    for _ in range(20_000):
+        writer.write(1.0, 1.0, 5.0, 100, 0, 0, 0, 0, 200, 0, ENDED_WELL)
+    writer.close()
+    write_json(own / DELIVERY_FILE, Delivery(machine="one", rows=20_000))
+    outbox = Outbox(own, RECORDING, 1)
+    outbox.close()
+    outbox.send_last(DELIVERY_FILE)
+    with Connection(start(1), SECRET) as connection:
+        await_answer(connection, Hello(version="1", name="one"), Done)
+        copy = tmp_path / "head" / "worker-1"
+        deadline = time.monotonic() + 20
+        while not (copy / DELIVERY_FILE).exists():
+            assert time.monotonic() < deadline
+            for block in outbox.take():
+                connection.send(block)
+            if isinstance(answer := connection.receive(0.1), Acknowledgement):
+                outbox.note(answer)
+    assert (copy / "samples.bin").read_bytes() == (own / "samples.bin").read_bytes()
+    assert lines == []
+
+
+def test_worker_that_does_not_come__is_named_where_it_had_begun(farewell, tmp_path):
+    start, lines = farewell
+    address = start(2)
+    (tmp_path / "head" / "worker-2").mkdir()
+    with Connection(address, SECRET) as connection:
+        await_answer(connection, Hello(version="1", name="one"), Done)
+        other = Outbox(tmp_path / "head", "1" * 32, 1)
+        (tmp_path / "head" / "marks.jsonl").write_text("{}\n")
+        (block,) = [each for each in other.take() if each.file == "marks.jsonl"]
+        await_answer(connection, block, Unknown)
+    deadline = time.monotonic() + 30
+    while not lines:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    (line,) = lines
+    assert line.startswith("the recording of worker 2 is not whole")
+    assert str(tmp_path / "head" / "worker-2") in line
