@@ -7,6 +7,7 @@ or was set, the uncertainty is as large as what it contradicts.
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
@@ -36,11 +37,15 @@ class ClockReading(StrictValue, frozen=True):
 
 
 class Clock(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be added to a worker's time to have the master's, and how wrong that may be."""
+    """What is to be added to a worker's time to have the master's, and how wrong that may be.
+
+    ``silence_s`` is the longest time in which no round trip came about: there is one a second.
+    """
 
     offset_s: float
     monotonic_offset_s: float
     uncertainty_s: float
+    silence_s: float = 0.0
 
     def shift_samples(self, samples: NDArray[np.void]) -> None:
         """Give these rows the master's time."""
@@ -76,4 +81,8 @@ def find_clock(readings: tuple[ClockReading, ...]) -> Clock:
         offset_s=offset_s,
         monotonic_offset_s=best.master_monotonic_s - best.monotonic_s,
         uncertainty_s=max(best.round_trip_s / 2, contradicted_s),
+        silence_s=max(
+            (later.monotonic_s - each.monotonic_s for each, later in itertools.pairwise(readings)),
+            default=0.0,
+        ),
     )

@@ -48,6 +48,11 @@ def test_clock_that_runs_faster__is_uncertain_by_what_it_gains():
     assert 0.05 < find_clock(readings).uncertainty_s < 0.13
 
 
+def test_silence__is_the_longest_time_between_two_answers():
+    assert find_clock(tuple(read(second, 0.0, 0.002) for second in (1, 2, 3, 9, 10))).silence_s == 6
+    assert find_clock((read(1, 0.0, 0.002),)).silence_s == 0
+
+
 def test_times__become_the_masters():
     clock = find_clock((read(1000, 5.0, 0.0),))
     rows = np.zeros(2, dtype=SAMPLE_DTYPE)

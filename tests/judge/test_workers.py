@@ -192,6 +192,24 @@ def test_worker_lost__the_master_says_so():
     ]
 
 
+@pytest.mark.parametrize("silence_s", [1.2, 5.3])
+def test_worker_lost__the_master_says_so_and_a_worker_was_without_it(silence_s):
+    evidence = draw(f"{HEALTHY}processes 2\nremote worker 2 clock 1 ms")
+    mark = evidence.recording.mark("steady")
+    lost = Mark(name="worker_lost", wall_s=mark.wall_s, monotonic_s=mark.monotonic_s)
+    first, second = evidence.recording.workers
+    clock = msgspec.structs.replace(second.clock, silence_s=silence_s)
+    recording = msgspec.structs.replace(
+        evidence.recording,
+        marks=(*evidence.recording.marks, lost),
+        workers=(first, msgspec.structs.replace(second, clock=clock)),
+    )
+    findings = judge_scenario(evidence.scenario, evidence.plan, classify(recording, ())).findings
+    (message,) = [finding.message for finding in findings if finding.code == "worker-lost"]
+    says = "Locust lost the connection to one of its workers"
+    assert message == f"{says}{': worker 2 was without the master for 5.3 s' * (silence_s > 3)}"
+
+
 def test_worker_lost__not_where_the_locustfile_ended_the_test():
     """That has a finding of its own."""
     evidence = draw(f"{HEALTHY}stopped by books.py:14, in watch: enough")

@@ -53,22 +53,12 @@ class Field:
         own = self.folder / f"host-{number}"
         if not own.exists():
             shutil.copytree(self.repository.folder, own)
-        options = (
-            "--master",
-            f"{master}:{port}",
-            "--folder",
-            own,
-            "--name",
-            f"host-{number}",
-            "--wait",
-            "40s",
-        )
+        address, name = f"{master}:{port}", f"host-{number}"
+        options = ("--master", address, "--folder", own, "--name", name, "--wait", "40s")
         out = self.folder / f"kept-{number}-{len(self.workers)}"
         host, log = self.hosts[number - 1], f"worker-{number}-{len(self.workers)}.log"
         worker = self._start(host, log, "worker", *options, "--out", out, around=around)
-        self.workers.setdefault(number, []).append(
-            (worker, out / "visits" / "head" / f"worker-{number}", log)
-        )
+        self.workers.setdefault(number, []).append((worker, out, log))
         return worker
 
     def _start(self, host, log, *words, around=()):
@@ -140,12 +130,7 @@ class Field:
 
     def locust_of(self, number):
         """The Locust of a worker."""
-        found = [
-            each
-            for each in psutil.Process(self.workers[number][-1][0].pid).children(recursive=True)
-            if any("in_locust.recorder" in word for word in each.cmdline())
-        ]
-        return found[0]
+        return find_locust(self.workers[number][-1][0])
 
     def assert_nothing_counts_twice(self):
         """Each worker's copy begins as its own file does, and all rows are in the recording once."""
@@ -170,6 +155,12 @@ def field(request, repository, tmp_path):
         if any(str(tmp_path) in word for word in each.info["cmdline"] or ())
     ]
     assert not left
+
+
+def find_locust(process):
+    """The Locust below a process."""
+    below = psutil.Process(process.pid).children(recursive=True)
+    return next(each for each in below if any("measure.in_locust" in word for word in each.cmdline()))
 
 
 def find_codes(scenario):
@@ -298,12 +289,7 @@ def test_run_that_is_killed__workers_end_their_load_and_wait_for_another(field):
 def test_locust_of_the_master_that_is_killed__is_invalid_and_all_arrives(field):
     field.start_all("--profile", "long")
     field.await_phase("steady", 1.0)
-    (master,) = [
-        each
-        for each in psutil.Process(field.run.pid).children(recursive=True)
-        if any("in_locust.recorder" in word for word in each.cmdline())
-    ]
-    master.kill()
+    find_locust(field.run).kill()
     assert "locust-ended-early" in find_codes(field.end())
     assert field.end_workers() == {1: 0, 2: 0}, field.logs()
     assert field.recorded_by(1).delivery

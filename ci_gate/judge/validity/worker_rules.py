@@ -7,10 +7,12 @@ from itertools import pairwise
 from typing import Final
 
 from ci_gate.evidence.processes import Worker
+from ci_gate.evidence.recording import Recording
 from ci_gate.judge.validity.findings import Rule, RuleInput, Stage, Violation
 from ci_gate.wording import format_exact
 
 _MAX_UNCERTAINTY_S: Final = 0.1  # a tenth of one second, the shortest window that anything is judged in
+_MIN_CUT_S: Final = 3.0
 _MAX_SILENCE_S: Final = 4.0  # Locust gives up on a worker of which it hears nothing for as long
 
 
@@ -29,8 +31,18 @@ def _find_lost_workers(rule_input: RuleInput) -> Iterator[Violation]:
             violations.append((name, f"{name} of {processes}{machine} {why}"))
     has_stopped = recording.totals is not None and recording.totals.stopped is not None
     if not violations and recording.mark("worker_lost") and not has_stopped:
-        violations.append(("Locust", "Locust lost the connection to one of its workers"))
+        violations.append(
+            ("Locust", f"Locust lost the connection to one of its workers{_find_silent(recording)}")
+        )
     yield from violations
+
+
+def _find_silent(recording: Recording) -> str:
+    """Which one on another machine it may have been; empty where none of them was without the master."""
+    silent_s, number = max(
+        ((each.clock.silence_s, each.number) for each in recording.workers if each.clock), default=(0.0, 0)
+    )
+    return f": worker {number} was without the master for {silent_s:.1f} s" if silent_s > _MIN_CUT_S else ""
 
 
 def _find_loss(rule_input: RuleInput, worker: Worker) -> str:
