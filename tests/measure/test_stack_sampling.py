@@ -289,7 +289,7 @@ def test_container__is_sampled_by_its_process_on_the_host(tmp_path):
             container.reload()
             pid = container.attrs["State"]["Pid"]
             service = SimpleNamespace(process_ids=lambda: (pid,), is_container=True, placement=None)
-            next(container.logs(stream=True))
+            wait_for(container.logs)
             stacks = sample(service, tmp_path)
         finally:
             container.remove(force=True)
