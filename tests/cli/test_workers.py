@@ -101,6 +101,7 @@ def test_worker__whose_locustfile_is_another_says_so_on_both_sides(repository, c
 
 def test_worker__with_another_secret(repository, call, master, monkeypatch, tmp_path):
     monkeypatch.setenv(SECRET_VARIABLE, f"not {SECRET}")
+    monkeypatch.setattr("ci_gate.measure.remote.connection.MAX_REFUSED_S", 0.5)
     code, _, message = call(
         *("worker", "--master", f"127.0.0.1:{master.port}", "--folder", repository.folder),
         *("--out", tmp_path / "kept"),

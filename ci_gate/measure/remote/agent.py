@@ -108,7 +108,7 @@ class _Agent:
                     case Done():
                         self._leave(connection)
                         return
-                    case Wait() as wait if wait.why != why:
+                    case Wait() as wait if wait.why not in {"", why}:
                         why = wait.why
                         self._say(f"nothing to do yet: {why}")
         self._complain(f"no master at {options.master} for {options.wait_s:.0f} s")

@@ -17,7 +17,8 @@ from ci_gate.measure.remote.secret import protect_client, watch_refusals
 if TYPE_CHECKING:
     from ci_gate.addresses import HostPort
 
-_MAX_REFUSED_S: Final = 8.0
+MAX_REFUSED_S: Final = 8.0
+"""Each connection is ended at once: then the secret is another."""
 
 
 class Connection:
@@ -67,7 +68,7 @@ class Connection:
                 self._refused_s = self._refused_s or time.monotonic()
                 # The other side speaks another protocol, or ends each connection, as a proxy may for a while.
                 is_closed = event == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
-                if not is_closed or time.monotonic() > self._refused_s + _MAX_REFUSED_S:
+                if not is_closed or time.monotonic() > self._refused_s + MAX_REFUSED_S:
                     raise OutsideError(
                         f"{self._master} refuses this worker, or does not prove the secret itself: is it "
                         "`ci-gate run --workers`, with the same secret?"

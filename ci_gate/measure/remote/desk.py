@@ -140,7 +140,7 @@ class Desk:
             )
             self._log.info("Worker %d is on %s", number, hello.name)
         elif self._places[number].has_ended:
-            return Wait(why="its part of this recording is done")
+            return Wait(why="")  # its part of this recording is done
         return self._make_work(number)
 
     def _find_free(self) -> int | None:

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 _POLL_S: Final = 0.1
 _QUIET_S: Final = 1.5  # after the last worker was told, or the last block came
-_MAX_WAIT_S: Final = 6.0  # for one that says nothing: a worker asks once a second
+MAX_WAIT_S: Final = 6.0
+"""For a worker that says nothing: they ask once a second."""
 _MAX_FETCH_S: Final = 60.0
 
 
@@ -66,7 +67,7 @@ def dismiss(address: HostPort, secret: str, workers: int, folders: Mapping[str, 
 
 def _bind(socket: zmq.Socket[Any], address: HostPort) -> bool:
     """False where it is taken: the Locust before may need a moment to let it go."""
-    deadline = time.monotonic() + _MAX_WAIT_S
+    deadline = time.monotonic() + MAX_WAIT_S
     while time.monotonic() < deadline:
         with contextlib.suppress(zmq.ZMQError):
             socket.bind(f"tcp://{address}")
@@ -80,7 +81,7 @@ def _answer_all(socket: zmq.Socket[Any], workers: int, receivers: Mapping[tuple[
     dismissed: set[bytes] = set()
     while (now_s := time.monotonic()) < began_s + _MAX_FETCH_S:
         is_complete = len(dismissed) >= workers
-        if now_s > last_s + (_QUIET_S if is_complete else _MAX_WAIT_S):
+        if now_s > last_s + (_QUIET_S if is_complete else MAX_WAIT_S):
             return
         if not socket.poll(int(_POLL_S * 1000)):
             continue

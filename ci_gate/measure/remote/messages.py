@@ -92,7 +92,7 @@ class Work(StrictValue, frozen=True, tag="work"):
 
 
 class Wait(StrictValue, frozen=True, tag="wait"):
-    """There is nothing to do yet."""
+    """There is nothing to do yet; ``why`` is empty where that is as it should be."""
 
     why: Text
 

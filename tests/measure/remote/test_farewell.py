@@ -76,7 +76,8 @@ def test_recording_that_had_not_come__is_fetched(farewell, tmp_path):
     assert lines == []
 
 
-def test_worker_that_does_not_come__is_named_where_it_had_begun(farewell, tmp_path):
+def test_worker_that_does_not_come__is_named_where_it_had_begun(farewell, tmp_path, monkeypatch):
+    monkeypatch.setattr("ci_gate.measure.remote.farewell.MAX_WAIT_S", 1.0)
     start, lines = farewell
     address = start(2)
     (tmp_path / "head" / "worker-2").mkdir()

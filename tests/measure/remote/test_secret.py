@@ -19,7 +19,18 @@ import ci_gate
 from ci_gate.addresses import HostPort, parse_host_port
 from ci_gate.errors import OutsideError, UsageError
 from ci_gate.measure.remote.connection import Connection
-from ci_gate.measure.remote.messages import Block, Hello, Join, Ping, Pong, Wait, Work, pack, read_answer
+from ci_gate.measure.remote.messages import (
+    Block,
+    Hello,
+    Join,
+    Ping,
+    Pong,
+    Unknown,
+    Wait,
+    Work,
+    pack,
+    read_answer,
+)
 from ci_gate.measure.remote.secret import (
     MIN_LENGTH,
     SECRET_VARIABLE,
@@ -186,6 +197,7 @@ def test_ticket__is_of_one_worker_and_a_place_of_one_agent(master, connect, join
     assert isinstance(fourth.hear(), Wait)
     block = Block(recording=work.recording, number=work.number, file="marks.jsonl", offset=0, data=b"{}")
     fourth.say(block)  # of another's recording
+    assert isinstance(fourth.hear(), Unknown)
     fourth.say(Ping(monotonic_s=1.0))
     assert isinstance(fourth.hear(), Pong)
     assert second.hears_nothing()
@@ -199,7 +211,8 @@ def test_other_version__has_no_part(connect):
 
 
 @pytest.mark.parametrize("secret", [None, SECRET + "?"], ids=["none", "another"])
-def test_worker__refuses_a_master_that_does_not_prove_the_secret(secret):
+def test_worker__refuses_a_master_that_does_not_prove_the_secret(secret, monkeypatch):
+    monkeypatch.setattr("ci_gate.measure.remote.connection.MAX_REFUSED_S", 0.5)
     with zmq.Context() as context, context.socket(zmq.ROUTER) as server:
         if secret:
             protect_server(server, secret)
