@@ -16,6 +16,7 @@ import msgspec
 
 from ci_gate.addresses import kept_secrets
 from ci_gate.errors import OutsideError
+from ci_gate.evidence.readings import ForeignUse
 from ci_gate.evidence.recording import RecordingPlan, write_json
 from ci_gate.evidence.workload import GivenSettings
 from ci_gate.measure import AWAITED_HOST
@@ -144,7 +145,9 @@ def record(
                 foreign = (
                     others.read(pid for job in jobs for pid in job.service.process_ids()) if others else None
                 )
-                is_gone = [not meter.take_reading(foreign) for meter in meters]
+                is_gone = [
+                    not _take_reading(job, meter, foreign) for job, meter in zip(jobs, meters, strict=True)
+                ]
                 is_missed = any(gone and job.needs_service for gone, job in zip(is_gone, jobs, strict=True))
                 gone_readings = gone_readings + 1 if is_missed else 0
                 is_decided = on_second() or is_decided
@@ -153,9 +156,16 @@ def record(
                 _end_steady_phase(generators, max(job.plan.drain_s for job in jobs))
                 ended_by = why
                 break
-        for meter in meters:
-            meter.take_reading()  # what was used until now
+        for job, meter in zip(jobs, meters, strict=True):
+            _take_reading(job, meter)  # what was used until now
     return ended_by
+
+
+def _take_reading(job: Job, meter: MachineMeter, foreign: ForeignUse | None = None) -> bool:
+    try:
+        return meter.take_reading(foreign)
+    except OSError as error:
+        raise _cannot_write(job.folder, error) from error
 
 
 def _has_begun(load: tuple[Job, Generator]) -> bool:

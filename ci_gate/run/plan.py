@@ -275,7 +275,7 @@ def _describe_git(options: RunOptions) -> dict[str, str]:
 def end_run(info: RunInfo, failures: dict[str, str], ended_by: BaseException | None) -> RunInfo:
     """The run with how it ended: by itself, by an exception, or by what no Exception is, an interrupt."""
     failed = None
-    if isinstance(ended_by, GateError):
+    if isinstance(ended_by, GateError | OSError):
         failed = str(ended_by)
     elif isinstance(ended_by, Exception):
         failed = hide_credentials(f"a bug in ci-gate: {ended_by!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 
@@ -186,3 +187,42 @@ def test_comparison__with_two_processes_for_each_side(repository, call, tmp_path
     }  # fmt: skip
     # Nine users by half are five: whose worker has three is the same on both sides.
     assert find_shares(out, "duet-base") == find_shares(out, "duet-head") == [{"Visitor": 3}, {"Visitor": 2}]
+
+
+def fill_disk(out):
+    """Leave no byte once the load is steady; the file that has them."""
+    marks = out / "visits" / "head" / "marks.jsonl"
+    assert await_true(lambda: marks.exists() and b"steady" in marks.read_bytes(), 60)
+    filler = out.parent / "filler"
+    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+
+
+def test_disk_that_is_full_during_the_load__ends_it_and_the_evidence_can_be_judged(
+    repository, call, tmp_path
+):
+    repository.edit("thresholds.yaml", "{duration: 2s, warmup: 0s}", "{duration: 80s, warmup: 0s}")
+    before = psutil.Process().children(recursive=True)
+    with mounted_disk(tmp_path, "20m") as disk:
+        out = disk / "out"
+        filler = threading.Thread(target=fill_disk, args=(out,))
+        filler.start()
+        began_s = time.monotonic()
+        code, table, progress = call(
+            "run", "--quiet", "--thresholds", repository.thresholds, "--out", out, "--processes", "2"
+        )
+        took_s = time.monotonic() - began_s
+        filler.join()
+        assert code == 4, table + progress
+        assert "No space left on device" in progress
+        assert "Traceback" not in progress
+        assert took_s < 60
+        assert psutil.Process().children(recursive=True) == before
+        (disk / "filler").unlink()
+        code, table, _ = call("judge", out)
+        assert code == 3, table
+        assert "[run-failed]" in table
+        assert "No space left on device" in table
+        assert "a bug in ci-gate" not in table
+        assert len(read_recording(out / "visits" / "head").workers) == 2
