@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import re
 import time
 
@@ -31,7 +32,8 @@ def test_container__is_limited_and_published_on_loopback_only(engine, app_image,
     service = make_service(
         "image", app_image(), cpus=0.5, memory_bytes=64 << 20, env=(("KEY", "{side}:{port}"),)
     )
-    with start_service(service, placement, watchdog=watchdog) as running:
+    pinned = dataclasses.replace(placement, cpus=(0,))
+    with start_service(service, pinned, watchdog=watchdog) as running:
         found = engine.api.inspect_container(running.container_id)
         host = found["HostConfig"]
         assert {binding["HostIp"] for binding in found["NetworkSettings"]["Ports"]["8000/tcp"]} == {
@@ -41,6 +43,7 @@ def test_container__is_limited_and_published_on_loopback_only(engine, app_image,
             running.url == f"http://127.0.0.1:{found['NetworkSettings']['Ports']['8000/tcp'][0]['HostPort']}"
         )
         assert host["NanoCpus"] == 500_000_000
+        assert host["CpusetCpus"] == "0"
         assert host["Memory"] == host["MemorySwap"] == 64 << 20
         assert host["Init"] is True
         assert host["AutoRemove"] is False
