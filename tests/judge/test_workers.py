@@ -145,7 +145,7 @@ def test_worker_lost__left_nothing():
     evidence = draw(HEALTHY)
     workers = make_workers(evidence.recording)
     assert find_lost(evidence, [workers[0], *workers[2:]]) == [
-        ("Locust worker 2", "Locust worker 2 of 4 left no recording")
+        ("Locust worker 2", "it is one of 4, and left no recording")
     ]
 
 
@@ -154,7 +154,7 @@ def test_worker_lost__ended_before_its_time():
     workers = list(make_workers(evidence.recording))
     workers[3] = msgspec.structs.replace(workers[3], totals=None, readings=workers[3].readings[:12])
     ((_, message),) = find_lost(evidence, workers)
-    assert message.startswith("Locust worker 4 of 4 was killed before it wrote its totals, 12 s after")
+    assert message.startswith("it is one of 4, and was killed before it wrote its totals, 12 s after")
 
 
 def test_worker_lost__never_heard_of_a_phase():

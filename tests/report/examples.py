@@ -261,7 +261,7 @@ LOST = scenario(
             "worker-lost",
             "invalid",
             "Locust worker 2",
-            "Locust worker 2 of 4 was killed before it wrote its totals, 37 s after the start or later",
+            "it is one of 4, and was killed before it wrote its totals, 37 s after the start or later",
             "read locust.log in the evidence folder; look for calls that block, and for a lack of memory",
         ),
     ),

@@ -9,7 +9,7 @@ from typing import Final
 from ci_gate.evidence.processes import Worker
 from ci_gate.evidence.recording import Recording
 from ci_gate.judge.validity.findings import Rule, RuleInput, Stage, Violation
-from ci_gate.wording import format_exact
+from ci_gate.wording import add_sign, format_exact
 
 _MAX_UNCERTAINTY_S: Final = 0.1  # a tenth of one second, the shortest window that anything is judged in
 _MIN_CUT_S: Final = 3.0
@@ -28,7 +28,7 @@ def _find_lost_workers(rule_input: RuleInput) -> Iterator[Violation]:
         if why:
             name = f"Locust worker {number}"
             machine = f" ({worker.machine})" if worker and worker.machine else ""
-            violations.append((name, f"{name} of {processes}{machine} {why}"))
+            violations.append((name, f"it is one of {processes}{machine}, and {why}"))
     has_stopped = recording.totals is not None and recording.totals.stopped is not None
     if not violations and recording.mark("worker_lost") and not has_stopped:
         violations.append(
@@ -77,10 +77,11 @@ def _find_uncertain_clocks(rule_input: RuleInput) -> Iterator[Violation]:
     for worker in rule_input.recording.workers if rule_input.plan.remote else ():
         name = f"Locust worker {worker.number}"
         if worker.clock is None:
-            yield name, f"{name}: nothing says how far its clock is from the master's"
+            yield name, "nothing says how far its clock is from the master's"
         elif worker.clock.uncertainty_s > _MAX_UNCERTAINTY_S:
-            away = f"{worker.clock.offset_s:+.3f} s from the master's"
-            yield name, f"{name}: its clock is {away}, give or take {worker.clock.uncertainty_s:.3f} s"
+            away = add_sign(worker.clock.offset_s, f"{abs(worker.clock.offset_s):.3f} s")
+            uncertain = f"give or take {worker.clock.uncertainty_s:.3f} s"
+            yield name, f"its clock is {away} from the master's, {uncertain}"
 
 
 CLOCK_UNCERTAIN: Final = Rule(
