@@ -150,7 +150,7 @@ def plan_duet(
         shape = msgspec.structs.replace(plan.shape, share=plan.shape.share * share)
         plan = msgspec.structs.replace(plan, shape=shape)
     plan = msgspec.structs.replace(plan, processes=min(processes, max(plan.user_count, 1)))
-    # The service that is started first is a little slower: that must not always be the same side.
+    # The service that is started first may be a little slower: that must not always be the same side.
     chance = random.Random(f"{seed} {scenario.name}")  # noqa: S311 - a seed makes the same run again
     service_first, load_first = chance.choice((True, False)), chance.choice((True, False))
     return (
