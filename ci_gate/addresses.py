@@ -12,6 +12,8 @@ from typing import Final, NamedTuple
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 HIDDEN: Final = "***"
+WORKER_SECRET: Final = "CI_GATE_WORKER_SECRET"  # noqa: S105 - the name of a variable
+"""The variable that holds what a master and its workers share (docs/workers.md)."""
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _CREDENTIALS: Final = re.compile(r"://[^/?#\s\"<>]*@")
 MIN_SECRET_LENGTH: Final = 6

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import sys
 import traceback
@@ -12,7 +13,7 @@ from typing import Final
 import click
 
 from ci_gate import __version__
-from ci_gate.addresses import forget_secrets
+from ci_gate.addresses import WORKER_SECRET, forget_secrets, keep_secret
 from ci_gate.errors import EXIT_INVALID, EXIT_OUR_BUG, EXIT_OUTSIDE_WORLD, GateError, UsageError
 from ci_gate.report.output import clean_streams
 
@@ -104,16 +105,18 @@ def run_cli(arguments: list[str] | None = None) -> None:
         signal.signal(number, _interrupt)
     try:
         with clean_streams():
-            code = _run(arguments)
+            # No service and no locustfile is to have it, whatever the command.
+            keep_secret(secret := os.environ.pop(WORKER_SECRET, ""))
+            code = _run(arguments, secret)
     finally:
         forget_secrets()
     sys.exit(code)
 
 
-def _run(arguments: list[str] | None) -> int:
+def _run(arguments: list[str] | None, worker_secret: str) -> int:
     code: int
     try:
-        code = cli.main(arguments, prog_name="ci-gate", standalone_mode=False)
+        code = cli.main(arguments, prog_name="ci-gate", standalone_mode=False, obj=worker_secret)
     except click.exceptions.Exit as error:
         code = error.exit_code
     except click.ClickException as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
-import os
 import socket
 import sys
 from pathlib import Path
@@ -114,10 +113,9 @@ def read_remote_workers(
 
 
 def _take_secret(secret_file: Path | None) -> str:
-    from ci_gate.measure.remote.secret import SECRET_VARIABLE, read_secret
+    from ci_gate.measure.remote.secret import read_secret
 
-    secret = read_secret(secret_file, os.environ)
-    os.environ.pop(SECRET_VARIABLE, None)  # neither service nor locustfile are to have it
+    secret = read_secret(secret_file, click.get_current_context().obj)
     keep_secret(secret)
     return secret
 

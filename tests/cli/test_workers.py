@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from ci_gate.measure.remote.secret import SECRET_VARIABLE
+from ci_gate.addresses import WORKER_SECRET
 from tests.measure.remote.test_secret import SECRET, master
 from tests.servers import free_port
 
@@ -16,7 +16,7 @@ URL = ("command: python service.py {port}", 'url: "http://10.0.0.1:9"')
 
 @pytest.fixture(autouse=True)
 def _secret(monkeypatch):
-    monkeypatch.setenv(SECRET_VARIABLE, SECRET)
+    monkeypatch.setenv(WORKER_SECRET, SECRET)
 
 
 @pytest.mark.parametrize(
@@ -46,14 +46,15 @@ def test_run__refuses_to_compare_by_a_problem(repository, call):
     assert "thresholds.yaml:9:3: 'visits' cannot be compared with base by workers on other" in message
 
 
-def test_run__takes_the_secret_out_of_the_environment(repository, call):
-    """Whatever comes of it: no service and no locustfile is to inherit it."""
-    call("run", "--thresholds", repository.thresholds, "--workers", "6")
-    assert SECRET_VARIABLE not in os.environ
+@pytest.mark.parametrize("command", [("run", "--workers", "6"), ("run", "--profile", "none"), ("check",)])
+def test_command__takes_the_secret_out_of_the_environment(repository, call, command):
+    """Whatever comes of it, and whether it is of use there: no service and no locustfile is to inherit it."""
+    call(*command, "--thresholds", repository.thresholds)
+    assert WORKER_SECRET not in os.environ
 
 
 def test_run__without_a_secret(repository, call, monkeypatch):
-    monkeypatch.delenv(SECRET_VARIABLE)
+    monkeypatch.delenv(WORKER_SECRET)
     code, _, message = call("run", "--thresholds", repository.thresholds, "--workers", "2")
     assert code == 2
     assert (
@@ -100,7 +101,7 @@ def test_worker__whose_locustfile_is_another_says_so_on_both_sides(repository, c
 
 
 def test_worker__with_another_secret(repository, call, master, monkeypatch, tmp_path):
-    monkeypatch.setenv(SECRET_VARIABLE, f"not {SECRET}")
+    monkeypatch.setenv(WORKER_SECRET, f"not {SECRET}")
     monkeypatch.setattr("ci_gate.measure.remote.connection.MAX_REFUSED_S", 0.5)
     code, _, message = call(
         *("worker", "--master", f"127.0.0.1:{master.port}", "--folder", repository.folder),

@@ -14,12 +14,12 @@ import numpy as np
 import psutil
 import pytest
 
+from ci_gate.addresses import WORKER_SECRET
 from ci_gate.evidence.recording import read_recording, read_run
 from ci_gate.evidence.sample_table import read_samples
 from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.verdict import decode_verdict
 from ci_gate.measure.in_locust.schedule import Schedule
-from ci_gate.measure.remote.secret import SECRET_VARIABLE
 from tests.conftest import LONG, SERVICE
 from tests.hosts import MASTER_ADDRESS, running_hosts
 
@@ -35,7 +35,7 @@ class Field:
         self.repository, self.folder = repository, folder
         self.out = folder / "out"
         self.head = self.out / "visits" / "head"
-        self.environ = {**os.environ, SECRET_VARIABLE: "of the tests of many hosts"}
+        self.environ = {**os.environ, WORKER_SECRET: "of the tests of many hosts"}
         self.workers = {}
         repository.edit(
             "thresholds.yaml", "command: python service.py {port}", f'url: "http://{MASTER_ADDRESS}:8000"'
@@ -196,7 +196,7 @@ def test_two_hosts__a_complete_run_whose_recording_is_that_of_the_workers(field)
         assert abs(steady.monotonic_s - begin_s) < 2
     assert abs(field.recorded_by(2).clock.monotonic_offset_s + 5000) < 1
     text = "".join(path.read_text(errors="replace") for path in field.out.rglob("*") if path.is_file())
-    assert field.environ[SECRET_VARIABLE] not in text
+    assert field.environ[WORKER_SECRET] not in text
     options = json.loads((field.out / "run.json").read_text())["options"]
     assert options == {"workers": "2"}
 

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import zmq
 from zmq.utils import z85
 
+from ci_gate.addresses import WORKER_SECRET
 from ci_gate.errors import OutsideError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
-SECRET_VARIABLE: Final = "CI_GATE_WORKER_SECRET"  # noqa: S105 - the name of a variable
 MIN_LENGTH: Final = 16
 _MAX_BYTES: Final = 4096
 _MAX_MESSAGE_BYTES: Final = 32 * 1024**2  # the statistics of many endpoints are a few
@@ -38,12 +37,11 @@ class _Keys(NamedTuple):
     secret: bytes
 
 
-def read_secret(path: Path | None, environ: Mapping[str, str]) -> str:
-    """The secret in this file, or in the environment.
+def read_secret(path: Path | None, text: str) -> str:
+    """The secret in this file; without one, this text of the environment.
 
     Never on the command line, which others can read. Raises UsageError where there is none, or a short one.
     """
-    text = environ.get(SECRET_VARIABLE, "")
     if path is not None:
         try:
             with path.open("rb") as file:
@@ -55,7 +53,7 @@ def read_secret(path: Path | None, environ: Mapping[str, str]) -> str:
     if len(text) < MIN_LENGTH:
         given = "is too short" if text else "is missing"
         raise UsageError(
-            f"the secret of the workers {given}: put {MIN_LENGTH} characters or more into {SECRET_VARIABLE}, "
+            f"the secret of the workers {given}: put {MIN_LENGTH} characters or more into {WORKER_SECRET}, "
             "or into a file for --secret-file, the same on all machines (openssl rand -hex 32)"
         )
     return text

@@ -33,7 +33,6 @@ from ci_gate.measure.remote.messages import (
 )
 from ci_gate.measure.remote.secret import (
     MIN_LENGTH,
-    SECRET_VARIABLE,
     protect_client,
     protect_server,
     read_secret,
@@ -97,13 +96,14 @@ class Peer:
 
     def send(self, kind, data, name=None):
         """A message as Locust sends it."""
-        self._socket.send(msgspec.msgpack.encode((kind, data, name or self.name)))
+        self.send_raw(msgspec.msgpack.encode((kind, data, name or self.name)))
 
     def send_raw(self, frame):
-        self._socket.send(frame)
+        with contextlib.suppress(zmq.Again):  # it is refused already, and would wait for ever
+            self._socket.send(frame, zmq.NOBLOCK)
 
     def say(self, message):
-        self._socket.send(pack(message, self.name))
+        self.send_raw(pack(message, self.name))
 
     def hear(self, timeout_s=10.0):
         """The next answer of the desk, or Locust's own message as (type, data)."""
@@ -227,16 +227,16 @@ def test_worker__refuses_a_master_that_does_not_prove_the_secret(secret, monkeyp
 def test_secret__of_a_file_or_the_environment(tmp_path):
     path = tmp_path / "secret"
     path.write_text(f"  {SECRET}\n")
-    assert read_secret(path, {}) == read_secret(None, {SECRET_VARIABLE: SECRET}) == SECRET
+    assert read_secret(path, "") == read_secret(None, SECRET) == SECRET
     with pytest.raises(UsageError, match="is missing"):
-        read_secret(None, {})
+        read_secret(None, "")
     with pytest.raises(UsageError, match="is too short"):
-        read_secret(None, {SECRET_VARIABLE: "x" * (MIN_LENGTH - 1)})
+        read_secret(None, "x" * (MIN_LENGTH - 1))
     with pytest.raises(UsageError, match="No such file"):
-        read_secret(tmp_path / "nowhere", {})
+        read_secret(tmp_path / "nowhere", "")
     path.write_bytes(b"\xff" * 20)
     with pytest.raises(UsageError, match="not UTF-8"):
-        read_secret(path, {})
+        read_secret(path, "")
 
 
 @pytest.mark.parametrize(
