@@ -23,7 +23,7 @@ from ci_gate.evidence.samples import (
 )
 from ci_gate.judge.compare.comparison import Change
 from ci_gate.judge.compare.duet import DuetVerdict
-from ci_gate.judge.diagnosis.bottleneck import Diagnosis
+from ci_gate.judge.diagnosis.bottleneck import Diagnosis, gather_circumstances
 from ci_gate.judge.diagnosis.causes import UNKNOWN
 from ci_gate.judge.diagnosis.observation import ProbeWindow, count_in_flight, observe
 from ci_gate.judge.diagnosis.occupancy import locate
@@ -45,6 +45,7 @@ from tests.judge.bottleneck_notation import (
     make_probe,
     make_statements,
 )
+from tests.judge.evidence_values import make_run
 from tests.judge.recordings import BEGIN_S, DURATION_S, make_rows
 
 WORKERS = {"workers": 4, "workers_busy": 4}
@@ -250,6 +251,37 @@ def test_cpu__of_many_processes_is_judged_by_the_waiting_of_one():
     of_eight = make_machine(320.0, 40.0, 90.0, service_waited_s=0.8)
     assert codes(diagnose_head(make_evidence(machine=alone), host_cores=8)) == ["host-cpu"]
     assert codes(diagnose_head(make_evidence(machine=of_eight), host_cores=8)) == ["slow-dependency"]
+
+
+@pytest.mark.parametrize(
+    ("pinned_cores", "code"), [(4, "service-cpu"), (6, "slow-dependency"), (None, "slow-dependency")]
+)
+def test_cpu__of_a_service_is_full_where_all_cores_are_that_locust_leaves_it(pinned_cores, code):
+    machine = make_machine(390.0, 40.0, 75.0, service_waited_s=0.8)
+    found = diagnose_head(make_evidence(machine=machine), host_cores=8, pinned_cores=pinned_cores)
+    assert codes(found) == [code]
+    says = [line for cause in found.causes for line in cause.numbers if line.startswith("it may use")]
+    assert says == (
+        ["it may use 4 cores: the processes of Locust have others"] if code == "service-cpu" else []
+    )
+
+
+@pytest.mark.parametrize(("generator", "code"), [(50.0, "service-cpu"), (85.0, None)])
+def test_cpu__without_readings_of_waiting_needs_the_cores_full_that_locust_leaves(generator, code):
+    machine = make_machine(60.0, None, 55.0)  # 4.4 of 8 cores, with what Locust uses
+    recording = make_evidence(machine=machine, generator=generator)
+    found = diagnose_head(recording, is_slow=False, host_cores=8, pinned_cores=4)
+    assert codes(found) == ([code] if code else [])
+
+
+def test_circumstances__a_plan_says_how_many_cores_the_service_may_use():
+    thresholds = parse_thresholds(THRESHOLDS, "thresholds.yaml")
+    scenario, *_ = thresholds.scenarios
+    run = make_run(thresholds)
+    plans = tuple(msgspec.structs.replace(plan, other_cpus=(0, 1, 2)) for plan in run.recordings)
+    for recordings, cores in ((run.recordings, None), (plans, 3)):
+        of_run = msgspec.structs.replace(run, recordings=recordings)
+        assert gather_circumstances(thresholds, of_run, scenario, (), None).pinned_cores == cores
 
 
 def test_arrivals_that_brought_no_request__are_not_in_flight():

@@ -124,17 +124,17 @@ def test_duet__findings_on_its_sides(base, head, outcome):
     assert judged.outcome == outcome, [finding.message for finding in judged.findings]
 
 
-def of_two_workers(recording, *, slow=1.0, lost=None, busy=None):
+def of_two_workers(recording, *, slow=1.0, lost=None, busy=None, each=10.0):
     """As two processes of Locust recorded it: the second one's requests took ``slow`` times as long."""
     samples = recording.samples.copy()
     samples["response_ms"][1::2] *= slow
-    cpu_percents = {number: 97.0 if number == busy else 10.0 for number in (1, 2)}
+    cpu_percents = {number: 97.0 if number == busy else each for number in (1, 2)}
     workers = tuple(
         Worker(
             number=number,
             marks=recording.marks,
             readings=tuple(
-                msgspec.structs.replace(each, cpu_percent=cpu_percent) for each in recording.readings
+                msgspec.structs.replace(reading, cpu_percent=cpu_percent) for reading in recording.readings
             ),
             totals=None if number == lost else recording.totals,
         )
@@ -151,6 +151,7 @@ def of_two_workers(recording, *, slow=1.0, lost=None, busy=None):
         ({}, {"slow": 2.0}, "FAIL", set()),
         ({"lost": 2}, {}, "INCONCLUSIVE", {("worker-lost", "base", "Locust worker 2")}),
         ({}, {"busy": 1}, "INCONCLUSIVE", {("generator-busy", "head", "Locust worker 1")}),
+        ({"each": 50.0}, {"each": 50.0}, "PASS", set()),
     ],
 )
 def test_workers__of_each_side_are_looked_at_for_themselves(base, head, outcome, findings):
@@ -159,6 +160,18 @@ def test_workers__of_each_side_are_looked_at_for_themselves(base, head, outcome,
     judged = judge_duet(SCENARIO, SETTINGS, plans, tuple(classify(side, ()) for side in sides))
     found = {(each.code, each.side, each.subject) for each in judged.findings if each.severity == "invalid"}
     assert (judged.outcome, found) == (outcome, findings)
+
+
+@pytest.mark.parametrize(("each", "is_busy"), [(50.0, True), (40.0, False)])
+def test_workers__of_both_sides_on_one_cpu_may_have_none_left(each, is_busy):
+    """None has 90 % of a core for itself."""
+    plans = tuple(msgspec.structs.replace(plan, processes=2, worker_cpus=(6, 7)) for plan in PLANS)
+    sides = (of_two_workers(record(side), each=each) for side in ("base", "head"))
+    judged = judge_duet(SCENARIO, SETTINGS, plans, tuple(classify(side, ()) for side in sides))
+    found = {(each.side, each.subject) for each in judged.findings if each.code == "generator-busy"}
+    names = [f"Locust worker {number} and what shares its CPU" for number in (1, 2)]
+    assert found == ({(side, name) for side in ("base", "head") for name in names} if is_busy else set())
+    assert judged.outcome == ("INCONCLUSIVE" if is_busy else "PASS")
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from ci_gate.judge.compare.comparison import (
     settle,
 )
 from ci_gate.judge.compare.interim import InterimAnalysis, plan_interim
+from ci_gate.judge.compare.shared_cpu import Side, find_shared_cpus
 from ci_gate.judge.compare.windows import Phase, SideSamples
 from ci_gate.judge.log_ends import shorten_failure
 from ci_gate.judge.outcome import Outcome, decide
@@ -236,22 +237,24 @@ def check_sides(
     rules: tuple[Rule, ...] = RULES,
 ) -> tuple[Finding, ...]:
     """What keeps base's recording, then head's, from being trusted or from showing something."""
-    return tuple(
-        finding
-        for side, plan, recording in zip(_SIDES, plans, recordings, strict=True)
-        for finding in _check_side(side, scenario, plan, recording, rules)
+    base, head = zip(plans, recordings, strict=True)
+    return (
+        *_check_side("base", scenario, base, head, rules),
+        *_check_side("head", scenario, head, base, rules),
     )
 
 
 def _check_side(
     side: Literal["base", "head"],
     scenario: Scenario,
-    plan: RecordingPlan,
-    recording: ClassifiedRecording,
+    own: Side,
+    other: Side,
     rules: tuple[Rule, ...],
 ) -> tuple[Finding, ...]:
+    plan, recording = own
     limitless = dataclasses.replace(as_planned(scenario, plan), limits=())
     rule_input = make_rule_input(limitless, plan, recording)
+    rule_input = dataclasses.replace(rule_input, shared_cpus=find_shared_cpus(own, other))
     findings = check_validity(rule_input, tuple(rule for rule in rules if rule.for_comparison))
     return tuple(
         msgspec.structs.replace(finding, side=side) for finding in findings if finding.severity != "info"

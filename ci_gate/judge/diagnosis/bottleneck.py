@@ -5,6 +5,7 @@ It never changes a verdict. docs/diagnosis.md has each criterion and where its a
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -74,6 +75,7 @@ class ScenarioContext:
     host_cores: int | None
     memory_bytes: int | None  # the container's limit
     offered_per_s: float | None = None  # what the users would send if every reply came at once
+    pinned_cores: int | None = None  # what the service may use, where the processes of Locust have the others
 
     @property
     def is_too_slow(self) -> bool:
@@ -116,6 +118,7 @@ def gather_circumstances(
         host_cores=int(cores) if cores.isdecimal() and len(cores) <= _MAX_CORES_DIGITS else None,
         memory_bytes=thresholds.service.memory_bytes,
         offered_per_s=plan.offered_per_s if plan else None,
+        pinned_cores=len(plan.other_cpus) or None if plan else None,
     )
 
 
@@ -125,7 +128,10 @@ def diagnose(circumstances: ScenarioContext, recordings: Mapping[str, Classified
     if classified is None:
         return Diagnosis(causes=tuple(find_unmeasured(circumstances.failure or "no evidence")), unknown=())
     head = classified.recording
-    usage = observe_steady(classified, circumstances.host_cores, circumstances.offered_per_s)
+    usage = dataclasses.replace(
+        observe_steady(classified, circumstances.host_cores, circumstances.offered_per_s),
+        pinned_cores=circumstances.pinned_cores,
+    )
     endings = tuple(find_endings(head)) or tuple(find_unmeasured(circumstances.failure))
     memory = tuple(find_full_memory(head, usage, circumstances.memory_bytes))
     is_killed = find_end(head).startswith((KILLED, KILLED_FOR_MEMORY))

@@ -83,6 +83,8 @@ def describe_cpu(usage: ResourceUsage) -> Iterator[str]:
     if usage.quota_cores:
         held = f"; it held threads back for {usage.throttled_s:.2f} s a second" if usage.throttled_s else ""
         yield f"its quota is {format_exact(usage.quota_cores)} cores{held}"
+    if usage.pinned_cores:
+        yield f"it may use {count(usage.pinned_cores, 'core')}: the processes of Locust have others"
     yield from describe_machine(usage)
     yield from _describe_queue(usage)
     yield from _describe_idle_sessions(usage)

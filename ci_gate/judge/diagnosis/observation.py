@@ -75,6 +75,7 @@ class ResourceUsage:
     redis: ProbeWindow
     service: ProbeWindow
     offered_per_s: float | None  # what the users would send if every reply came at once
+    pinned_cores: int | None = None  # the service may use so many, because Locust has the others; None: all
 
     @property
     def is_stuck(self) -> bool:

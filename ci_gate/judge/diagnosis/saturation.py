@@ -27,7 +27,8 @@ def find_cpu_limit(usage: ResourceUsage) -> CpuLimit | None:
     service, quota = usage.service_cores or 0.0, usage.quota_cores
     if quota and (service >= FULL * quota or (usage.throttled_s or 0.0) >= MAX_THROTTLED * quota):
         return "cpu-quota"
-    if usage.host_cores and service >= FULL * usage.host_cores:
+    cores = usage.pinned_cores or usage.host_cores
+    if cores and service >= FULL * cores:
         return "service-cpu"
     return name_cpu(usage) if is_one_thread_busy(usage) else None
 
@@ -58,7 +59,9 @@ def is_one_thread_busy(usage: ResourceUsage) -> bool:
 
 
 def is_host_full(usage: ResourceUsage) -> bool:
-    """All cores of this machine are busy."""
+    """All cores of this machine are busy, or all that the processes of Locust leave to the others."""
+    if usage.pinned_cores:
+        return (usage.host_used_cores or 0.0) - usage.generator_cores >= FULL * usage.pinned_cores
     return bool(usage.host_cores) and (usage.host_used_cores or 0.0) >= FULL * (usage.host_cores or 0)
 
 

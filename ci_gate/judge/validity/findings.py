@@ -46,13 +46,14 @@ class Finding(StrictValue, frozen=True, omit_defaults=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleInput:
-    """All that a rule may look at."""
+    """All that a rule may look at. ``shared_cpus`` are as `generators`, of those on one CPU together."""
 
     scenario: Scenario
     plan: RecordingPlan
     classified: ClassifiedRecording
     summaries: tuple[EndpointSummary, ...]
     limits: tuple[LimitResult, ...]
+    shared_cpus: tuple[tuple[str, tuple[Reading, ...]], ...] = ()
 
     @property
     def recording(self) -> Recording:

@@ -32,9 +32,12 @@ _MAX_WAITING: Final = 0.1
 
 
 def _find_busy_generator(rule_input: RuleInput) -> Iterator[Violation]:
-    """Of each process for itself: one that has no CPU left is not helped by another that has."""
+    """Of each process for itself: one that has no CPU left is not helped by another that has.
+
+    And of those that are pinned to one CPU: two that have half of it each have none left.
+    """
     begin_s, end_s = rule_input.steady.begin_s, rule_input.steady.end_s
-    for name, readings in rule_input.generators:
+    for name, readings in (*rule_input.generators, *rule_input.shared_cpus):
         percents = [each.cpu_percent for each in readings if begin_s < each.wall_s < end_s]
         busy = sum(percent >= _BUSY_CPU_PERCENT for percent in percents)
         if busy > _MAX_BUSY_READINGS * len(percents):
@@ -160,7 +163,7 @@ LOAD_RULES: Final = (
         find=_find_busy_generator,
         meaning="Locust ran out of CPU: less load than planned, and its own delay in every latency",
         threshold_text=f"{_BUSY_CPU_PERCENT:.0f} % of a core in over {_MAX_BUSY_READINGS:.0%} of "
-        "the readings",
+        "the readings, of one process or of those of both sides that are pinned to one CPU",
         remedy="fewer users per process, or more processes (`generator`); FastHttpUser instead of HttpUser; "
         "less work in tasks and checks",
         fault="generator",
