@@ -60,6 +60,7 @@ class Conductor:
         self._all_spawned = False
         self._is_over = False
         self._is_quitting = False  # Locust itself ends, by a signal
+        self._is_stopping = False
         self._shape: ShapeRun | None = None
         self._host = host  # of users that are no HTTP users
         self._crew = Alone()
@@ -220,6 +221,9 @@ class Conductor:
         self._is_quitting = True
 
     def _stop(self, environment: Environment, **_more: Any) -> None:
+        if self._is_stopping:  # a master stops again, where the word of a worker came late
+            return
+        self._is_stopping = True
         where = find_caller()
         if self._shape and self._shape.is_ending() and not where:
             self._notes.shape_ended = not self._is_over
