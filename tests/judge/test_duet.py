@@ -175,6 +175,36 @@ def test_workers__of_both_sides_on_one_cpu_may_have_none_left(each, is_busy):
 
 
 @pytest.mark.parametrize(
+    ("of_base", "of_head", "busy"), [((50.0, 30.0), (50.0, 30.0), {1}), ((50.0, 50.0), (30.0, 30.0), set())]
+)
+def test_workers__are_added_up_by_cpu_though_each_reads_at_moments_of_its_own(of_base, of_head, busy):
+    def use(recording, cpu_percents, *, later_s):
+        workers = tuple(
+            msgspec.structs.replace(
+                worker,
+                readings=tuple(
+                    msgspec.structs.replace(
+                        reading,
+                        cpu_percent=cpu_percent,
+                        wall_s=reading.wall_s + later_s,
+                        monotonic_s=reading.monotonic_s + later_s,
+                    )
+                    for reading in worker.readings
+                ),
+            )
+            for worker, cpu_percent in zip(of_two_workers(recording).workers, cpu_percents, strict=True)
+        )
+        return msgspec.structs.replace(of_two_workers(recording), workers=workers)
+
+    plans = tuple(msgspec.structs.replace(plan, processes=2, worker_cpus=(6, 7)) for plan in PLANS)
+    sides = use(record("base"), of_base, later_s=0.0), use(record("head"), of_head, later_s=0.4)
+    judged = judge_duet(SCENARIO, SETTINGS, plans, tuple(classify(side, ()) for side in sides))
+    found = {(each.side, each.subject) for each in judged.findings if each.code == "generator-busy"}
+    names = {f"Locust worker {number} and what shares its CPU" for number in busy}
+    assert found == {(side, name) for side in ("base", "head") for name in names}
+
+
+@pytest.mark.parametrize(
     "rule", [rule for rule in RULES if rule.severity == "invalid"], ids=lambda rule: rule.code
 )
 def test_head__is_not_blamed_for_what_strikes_by_chance(rule):

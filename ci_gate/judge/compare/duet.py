@@ -39,8 +39,6 @@ _CHANCE: Final = codes_at_fault("generator", "machine", "recording")
 NOT_COMPARED: Final = "not-compared"
 """The code of the one finding of a comparison that was never measured."""
 
-_SIDES: Final[tuple[Literal["base", "head"], ...]] = ("base", "head")
-
 
 class StartChange(StrictValue, frozen=True):
     """What each of two starts alone reads of one question, as `Change.change`."""
