@@ -225,7 +225,7 @@ class Conductor:
             return
         self._is_stopping = True
         where = find_caller()
-        if self._shape and self._shape.is_ending() and not where:
+        if self._shape and self._shape.has_ended and not where:
             self._notes.shape_ended = not self._is_over
         elif not self._is_over and not self._is_quitting and not self._crew.has_lost():
             self._notes.note_stop(where)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import gevent
-
 from ci_gate.evidence.recording import ShapePlan, scale_users
 
 if TYPE_CHECKING:
@@ -13,12 +11,12 @@ if TYPE_CHECKING:
 
 
 class ShapeRun:
-    """One shape in use. ``target_users`` is what it asked for last."""
+    """One shape in use. ``target_users`` is what it asked for last; ``has_ended``: it has ended the load."""
 
     def __init__(self, plan: ShapePlan, environment: Environment) -> None:
         self._share = plan.share
+        self.has_ended = False
         self._asked = 0  # by the shape itself, before it was scaled
-        self._runner: Any = environment.runner
         self.target_users: int | None = None
         shape: Any = (environment.available_shape_classes or {})[plan.name]
         self._tick, self._count = shape.tick, shape.get_current_user_count
@@ -30,6 +28,7 @@ class ShapeRun:
     def _tick_scaled(self) -> Any:
         now = self._tick()
         if now is None:
+            self.has_ended = True
             return None
         users, rate, *more = now
         self._asked, self.target_users = users, scale_users(users, self._share)
@@ -39,7 +38,3 @@ class ShapeRun:
         """As many as the shape would see of all its users: it may wait for those that it asked for."""
         running: int = self._count()
         return self._asked if running == self.target_users else round(running / self._share)
-
-    def is_ending(self) -> bool:
-        """Whether it is the shape itself that ends the load right now, by its last tick."""
-        return self._runner.shape_greenlet is gevent.getcurrent()
