@@ -32,6 +32,7 @@ class Worker(msgspec.Struct, frozen=True, kw_only=True):
     totals: Totals | None
     clock: Clock | None = None  # of one on another machine; ``marks`` and ``readings`` have the master's time
     delivery: Delivery | None = None  # the same
+    rows: int | None = None  # the same: how many have arrived, where ``delivery`` has
 
     @property
     def name(self) -> str:
@@ -46,7 +47,7 @@ class Worker(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_worker(number: int, folder: Path) -> Worker:
     """One process of several, as far as it has written. Raises EvidenceError for a file that is not ours."""
-    clock = read_clock(folder)
+    clock, delivery = read_clock(folder), read_delivery(folder)
     marks, readings = read_lines(folder / "marks.jsonl", Mark), read_lines(folder / "readings.jsonl", Reading)
     return Worker(
         number=number,
@@ -54,8 +55,15 @@ def read_worker(number: int, folder: Path) -> Worker:
         readings=clock.shift(readings) if clock else readings,
         totals=read_totals(folder),
         clock=clock,
-        delivery=read_delivery(folder),
+        delivery=delivery,
+        rows=_count_rows(folder) if delivery else None,
     )
+
+
+def _count_rows(folder: Path) -> int:
+    from ci_gate.evidence.sample_table import count_rows  # with numpy, which Locust has no use for
+
+    return count_rows(folder / "samples.bin")
 
 
 def read_totals(folder: Path) -> Totals | None:

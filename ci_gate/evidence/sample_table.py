@@ -60,6 +60,22 @@ def read_samples(path: Path, *, first_row: int = 0) -> NDArray[np.void]:
     return samples
 
 
+def count_rows(path: Path) -> int:
+    """How many rows `read_samples` has of a file. Raises EvidenceError where it cannot be read."""
+    try:
+        rows = max(path.stat().st_size - len(MAGIC), 0) // SAMPLE_DTYPE.itemsize
+        with path.open("rb") as file:
+            for last in range(rows, 0, -_SHORT):  # from its end: behind the last one is only reserved space
+                first = max(last - _SHORT, 0)
+                file.seek(len(MAGIC) + first * SAMPLE_DTYPE.itemsize)
+                whole = np.flatnonzero(np.fromfile(file, dtype=SAMPLE_DTYPE, count=last - first)["ending"])
+                if whole.size:
+                    return first + int(whole[-1]) + 1
+    except OSError as error:
+        raise EvidenceError(f"{path}: {error.strerror}") from error
+    return 0
+
+
 def _find_impossible(samples: NDArray[np.void]) -> NDArray[np.bool_]:
     impossible: NDArray[np.bool_] = (samples["ending"] == 0) | (samples["ending"] > ENDED_UNREPORTED)
     for name, most in (("start_s", MAX_TIME_S), ("intended_s", MAX_TIME_S), ("response_ms", MAX_SPAN_MS)):

@@ -33,7 +33,14 @@ from ci_gate.run.once_more import find_red, find_taker
 from ci_gate.run.pinning import pinned_to
 from ci_gate.run.plan import RunOptions, end_run, plan_run
 from ci_gate.run.progress import ProgressPrinter
-from ci_gate.run.session import Session, dismiss_workers, make_folder, started, started_generator
+from ci_gate.run.session import (
+    Session,
+    dismiss_workers,
+    make_folder,
+    set_aside,
+    started,
+    started_generator,
+)
 from ci_gate.run.watch import AloneWatch, DuetWatch, ResetCheckWatch, Watch
 from ci_gate.run.which_code import sample_code
 from ci_gate.service.guard.watchdog import Watchdog
@@ -161,7 +168,7 @@ def _run_alone(session: Session, scenario: Scenario, plan: RecordingPlan) -> str
     folder = recording_folder(session.options.out, plan)
     if why := find_taker(folder, scenario, plan):
         session.progress.say(f"  {why}: head is measured once more")
-        folder.rename(folder.with_name(f"{folder.name}-{TAKEN}"))
+        set_aside(session, folder, TAKEN)
         return _record_alone(session, scenario, plan)
     return ended_early
 

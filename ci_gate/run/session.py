@@ -156,6 +156,14 @@ def _make_crew(session: Session, plan: RecordingPlan, folder: Path) -> Crew | No
     )
 
 
+def set_aside(session: Session, folder: Path, ending: str) -> None:
+    """Rename the folder of a recording, so that its name is free; what has not come yet goes with it."""
+    renamed = folder.rename(folder.with_name(f"{folder.name}-{ending}"))
+    for recording, known in session.remote_recordings.items():
+        if known == folder:
+            session.remote_recordings[recording] = renamed
+
+
 def dismiss_workers(session: Session) -> None:
     """Tell workers on other machines that the run is over, and take in what they have not sent yet."""
     if remote := session.options.remote:

@@ -210,6 +210,19 @@ def test_worker_lost__the_master_says_so_and_a_worker_was_without_it(silence_s):
     assert message == f"{says}{': worker 2 was without the master for 5.3 s' * (silence_s > 3)}"
 
 
+@pytest.mark.parametrize("rows", [8, 9, 10])
+def test_worker_lost__other_rows_are_here_than_it_recorded(rows):
+    """Fewer, or such of another worker among them."""
+    evidence = draw(f"{HEALTHY}processes 2\nremote worker 2 clock 1 ms")
+    first, second = evidence.recording.workers
+    workers = (first, msgspec.structs.replace(second, rows=rows))
+    recording = msgspec.structs.replace(evidence.recording, workers=workers)
+    findings = judge_scenario(evidence.scenario, evidence.plan, classify(recording, ())).findings
+    lost = [finding.message for finding in findings if finding.code == "worker-lost"]
+    says = f"it is one of 2 (other), and recorded 9 requests, but {rows} are in its folder here"
+    assert lost == [says] * (rows != 9)
+
+
 def test_worker_lost__not_where_the_locustfile_ended_the_test():
     """That has a finding of its own."""
     evidence = draw(f"{HEALTHY}stopped by books.py:14, in watch: enough")

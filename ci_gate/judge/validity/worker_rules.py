@@ -9,7 +9,7 @@ from typing import Final
 from ci_gate.evidence.processes import Worker
 from ci_gate.evidence.recording import Recording
 from ci_gate.judge.validity.findings import Rule, RuleInput, Stage, Violation
-from ci_gate.wording import add_sign, format_exact
+from ci_gate.wording import add_sign, count, format_exact
 
 _MAX_UNCERTAINTY_S: Final = 0.1  # a tenth of one second, the shortest window that anything is judged in
 _MIN_CUT_S: Final = 3.0
@@ -61,8 +61,8 @@ def _find_loss(rule_input: RuleInput, worker: Worker) -> str:
         if rule_input.plan.remote and worker.delivery is None:
             what = "was killed, or cut off, before its totals arrived"
         return f"{what}, {last_s - began_s:.0f} s after the start or later"
-    if rule_input.plan.remote and worker.delivery is None:
-        return "was cut off before all that it recorded had arrived"
+    if rule_input.plan.remote and (difference := _find_undelivered(worker)):
+        return difference
     names = {mark.name for mark in worker.marks}
     for name in ("steady", "stopping"):
         if recording.mark(name) and name not in names:
@@ -71,6 +71,14 @@ def _find_loss(rule_input: RuleInput, worker: Worker) -> str:
     points = sorted(moments)
     silence_s = max((after - before for before, after in pairwise(points) if before < end_s), default=0.0)
     return f"stood still for {silence_s:.1f} s" if silence_s > _MAX_SILENCE_S else ""
+
+
+def _find_undelivered(worker: Worker) -> str:
+    if worker.delivery is None:
+        return "was cut off before all that it recorded had arrived"
+    if worker.rows in {None, worker.delivery.rows}:
+        return ""
+    return f"recorded {count(worker.delivery.rows, 'request')}, but {worker.rows} are in its folder here"
 
 
 def _find_uncertain_clocks(rule_input: RuleInput) -> Iterator[Violation]:

@@ -37,6 +37,7 @@ from ci_gate.measure.remote.messages import (
     Work,
 )
 from ci_gate.measure.remote.outbox import Outbox
+from ci_gate.measure.remote.sending import Sending
 from ci_gate.measure.target import Membership
 from ci_gate.service.guard.watchdog import Watchdog
 from ci_gate.service.log import open_log
@@ -51,7 +52,6 @@ if TYPE_CHECKING:
 _ASK_EVERY_S: Final = 1.0
 _POLL_S: Final = 0.1
 _GRACE_S: Final = 5.0
-_LEAVE_S: Final = 10.0  # for what has not arrived yet, once the run is over
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,10 +85,9 @@ class _Agent:
         self._options = options
         self._watchdog = watchdog
         self._say = say
-        self._pending: dict[Path, Outbox] = {}  # what the master has not got all of
+        self._sending = Sending()
         self._last_ping_s = 0.0
         self._clock: LineWriter | None = None
-        self._without: set[str] = set()  # recordings in which the master knows of no part of ours
 
     def run(self) -> None:
         options = self._options
@@ -100,7 +99,7 @@ class _Agent:
                 if time.monotonic() - asked_s > _ASK_EVERY_S:
                     asked_s = time.monotonic()
                     connection.send(Hello(version=ci_gate.__version__, name=options.name))
-                self._send_pending(connection)
+                self._sending.send(connection.send)
                 match self._receive(connection, _POLL_S):
                     case Work() as work if work.recording not in done:
                         done.add(work.recording)
@@ -114,15 +113,15 @@ class _Agent:
         self._complain(f"no master at {options.master} for {options.wait_s:.0f} s")
 
     def _leave(self, connection: Connection) -> None:
-        deadline = time.monotonic() + _LEAVE_S
-        while self._send_pending(connection) and time.monotonic() < deadline:
+        self._sending.end_run()
+        while self._sending.send(connection.send) and self._sending.is_arriving():
             self._receive(connection, _POLL_S)
-        if self._pending:
+        if self._sending.kept():
             self._complain("the run is over")
         self._say("the run is over")
 
     def _complain(self, why: str) -> NoReturn:
-        kept = ", ".join(map(str, self._pending))
+        kept = ", ".join(map(str, self._sending.kept()))
         raise OutsideError(f"{why}; not all has arrived there of {kept}" if kept else why)
 
     def _work(self, connection: Connection, work: Work) -> None:
@@ -135,7 +134,7 @@ class _Agent:
         self._say(f"{work.plan.scenario}: worker {work.number} of {work.plan.processes}")
         outbox = Outbox(folder, work.recording, work.number)
         write_json(folder / "plan.json", work.plan)
-        self._pending[folder] = outbox
+        self._sending.add(folder, outbox)
         with LineWriter(folder / CLOCK_FILE) as self._clock:
             with start_process(self._make_command(work, folder), self._watchdog) as process:
                 target = msgspec.structs.replace(work.target, membership=self._make_membership(work))
@@ -153,7 +152,8 @@ class _Agent:
             if is_heard:
                 self._deliver(connection, outbox, work.recording)
         self._clock = None
-        if self._send_pending(connection):
+        self._sending.send(connection.send)
+        if self._sending.is_kept(folder):
             self._say(f"{work.plan.scenario}: not all has arrived at the master; it is kept in {folder}")
 
     def _check(self, work: Work) -> None:
@@ -189,8 +189,8 @@ class _Agent:
     def _follow(self, connection: Connection, process: GuardedProcess, recording: str) -> bool:
         """Until Locust has ended, or there is no master for it any more; whether one is still heard of."""
         connection.heard_s = time.monotonic()  # nobody listened while Locust was started
-        while process.exit_status() is None and recording not in self._without:
-            self._send_pending(connection)
+        while process.exit_status() is None and not self._sending.is_without(recording):
+            self._sending.send(connection.send)
             if isinstance(self._receive(connection, _POLL_S), Done):
                 break
             if connection.silence_s() > MAX_SILENCE_S:
@@ -204,20 +204,10 @@ class _Agent:
         while (
             not outbox.is_empty()
             and connection.silence_s() < MAX_SILENCE_S
-            and recording not in self._without
+            and not self._sending.is_without(recording)
         ):
-            self._send_pending(connection)
+            self._sending.send(connection.send)
             self._receive(connection, _POLL_S)
-
-    def _send_pending(self, connection: Connection) -> bool:
-        """Send what is due; True while there is something that has not arrived."""
-        for folder, outbox in tuple(self._pending.items()):
-            for block in outbox.take():
-                if not connection.send(block):
-                    break  # it comes again: it is not acknowledged
-            if (folder / DELIVERY_FILE).exists() and outbox.is_empty():
-                del self._pending[folder]
-        return bool(self._pending)
 
     def _receive(self, connection: Connection, timeout_s: float) -> Work | Wait | Done | None:
         """The next answer, with those taken note of that are about files and clocks."""
@@ -226,19 +216,12 @@ class _Agent:
             connection.send(Ping(monotonic_s=time.monotonic()))
         answer = connection.receive(timeout_s)
         while isinstance(answer, Acknowledgement | Unknown | Pong):
-            self._note(answer)
+            if isinstance(answer, Pong):
+                self._note_clock(answer)
+            else:
+                self._sending.note(answer)
             answer = connection.receive(0)
         return answer
-
-    def _note(self, answer: Acknowledgement | Unknown | Pong) -> None:
-        match answer:
-            case Pong():
-                self._note_clock(answer)
-            case Unknown():
-                self._without.add(answer.recording)
-            case _:
-                for outbox in self._pending.values():
-                    outbox.note(answer)
 
     def _note_clock(self, pong: Pong) -> None:
         now_s, wall_s = time.monotonic(), time.time()

@@ -22,15 +22,18 @@ MAX_REFUSED_S: Final = 8.0
 
 
 class Connection:
-    """A context manager. ``heard_s`` is when the master answered last, by the monotonic clock."""
+    """A context manager. ``heard_s`` is when the master answered last, by the monotonic clock.
+
+    ``name`` is by which the master knows it, also when it comes back.
+    """
 
     def __init__(self, master: HostPort, secret: str) -> None:
         self._master = master
-        self._name = f"ci-gate-{uuid.uuid4().hex}"
+        self.name = f"ci-gate-{uuid.uuid4().hex}"
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.DEALER)
         protect_client(self._socket, secret)
-        self._socket.setsockopt(zmq.IDENTITY, self._name.encode())
+        self._socket.setsockopt(zmq.IDENTITY, self.name.encode())
         self._socket.setsockopt(zmq.IMMEDIATE, 1)  # nothing is kept for a master that is not there
         self._socket.setsockopt(zmq.IPV6, ":" in master.host)
         self._monitor = watch_refusals(self._socket)
@@ -53,7 +56,7 @@ class Connection:
     def send(self, message: Question) -> bool:
         """False where the master is not there, or takes no more for now."""
         with contextlib.suppress(zmq.Again):
-            self._socket.send(pack(message, self._name), zmq.NOBLOCK)
+            self._socket.send(pack(message, self.name), zmq.NOBLOCK)
             return True
         return False
 

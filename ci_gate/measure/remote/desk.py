@@ -130,7 +130,7 @@ class Desk:
             if number is None:
                 return Wait(why="the load has begun, or all its workers are there")
             receiver = Receiver(self._folder / WORKER.format(number))
-            receiver.clear()
+            receiver.begin(sender)
             self._places[number] = _Place(
                 agent=sender,
                 name=hello.name,

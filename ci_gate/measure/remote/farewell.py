@@ -11,6 +11,7 @@ import zmq
 from ci_gate.evidence.processes import WORKER
 from ci_gate.measure.remote.messages import (
     MALFORMED,
+    Acknowledgement,
     Answer,
     Block,
     Done,
@@ -34,7 +35,8 @@ _POLL_S: Final = 0.1
 _QUIET_S: Final = 1.5  # after the last worker was told, or the last block came
 MAX_WAIT_S: Final = 6.0
 """For a worker that says nothing: they ask once a second."""
-_MAX_FETCH_S: Final = 60.0
+MAX_FETCH_S: Final = 60.0
+"""For what has not come yet."""
 
 
 def dismiss(address: HostPort, secret: str, workers: int, folders: Mapping[str, Path]) -> tuple[str, ...]:
@@ -57,11 +59,13 @@ def dismiss(address: HostPort, secret: str, workers: int, folders: Mapping[str, 
             _answer_all(socket, workers, receivers)
     finally:
         context.destroy(linger=500)
+        for receiver in receivers.values():
+            receiver.end()
     return tuple(
         f"the recording of worker {number} is not whole: its own is on its machine, and may be copied to "
         f"{folders[recording] / WORKER.format(number)}"
         for (recording, number), receiver in receivers.items()
-        if receiver.has_begun() and not receiver.is_whole()
+        if _is_missing(receiver)
     )
 
 
@@ -79,8 +83,8 @@ def _bind(socket: zmq.Socket[Any], address: HostPort) -> bool:
 def _answer_all(socket: zmq.Socket[Any], workers: int, receivers: Mapping[tuple[str, int], Receiver]) -> None:
     began_s = last_s = time.monotonic()
     dismissed: set[bytes] = set()
-    while (now_s := time.monotonic()) < began_s + _MAX_FETCH_S:
-        is_complete = len(dismissed) >= workers
+    while (now_s := time.monotonic()) < began_s + MAX_FETCH_S:
+        is_complete = len(dismissed) >= workers and not any(map(_is_missing, receivers.values()))
         if now_s > last_s + (_QUIET_S if is_complete else MAX_WAIT_S):
             return
         if not socket.poll(int(_POLL_S * 1000)):
@@ -88,19 +92,28 @@ def _answer_all(socket: zmq.Socket[Any], workers: int, receivers: Mapping[tuple[
         with contextlib.suppress(*MALFORMED, ValueError, OSError):
             sender, body = socket.recv_multipart()
             question = read_question(body)
-            if isinstance(question, Block) or sender not in dismissed:
+            answer = _find_answer(sender, question, receivers)
+            if isinstance(answer, Acknowledgement) or sender not in dismissed:
                 last_s = time.monotonic()  # one that still ends its load only asks what time it is
             if isinstance(question, Hello):
                 dismissed.add(sender)
-            if answer := _find_answer(question, receivers):
+            if answer:
                 socket.send_multipart([sender, pack(answer, "")], zmq.NOBLOCK)
 
 
-def _find_answer(question: Question | None, receivers: Mapping[tuple[str, int], Receiver]) -> Answer | None:
+def _is_missing(receiver: Receiver) -> bool:
+    return receiver.has_begun() and not receiver.is_whole()
+
+
+def _find_answer(
+    sender: bytes, question: Question | None, receivers: Mapping[tuple[str, int], Receiver]
+) -> Answer | None:
     match question:
         case Hello() | Ping():
             return Done()
         case Block():
             receiver = receivers.get((question.recording, question.number))
-            return receiver.take(question) if receiver else Unknown(recording=question.recording)
+            if receiver and receiver.is_of(sender):
+                return receiver.take(question)
+            return Unknown(recording=question.recording)
     return None

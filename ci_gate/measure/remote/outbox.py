@@ -38,7 +38,7 @@ class Outbox:
         self, folder: Path, recording: str, number: int, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._folder = folder
-        self._recording, self._number = recording, number
+        self.recording, self._number = recording, number
         self._clock = clock
         self._files: dict[str, _File] = {}
         self._is_closed = False
@@ -77,21 +77,23 @@ class Outbox:
                     file.at_s = self._clock()
                 yield self._cut(name, file, size)
 
-    def note(self, acknowledgement: Acknowledgement) -> None:
-        """The master has so much."""
-        if acknowledgement.recording != self._recording:
-            return
+    def note(self, acknowledgement: Acknowledgement) -> bool:
+        """The master has so much; whether that is more than before, and of this recording."""
+        if acknowledgement.recording != self.recording:
+            return False
         file = self._file(acknowledgement.file)
-        if acknowledgement.size > file.acknowledged:
-            file.acknowledged, file.at_s = acknowledgement.size, self._clock()
-            file.sent = max(file.sent, file.acknowledged)
+        if acknowledgement.size <= file.acknowledged:
+            return False
+        file.acknowledged, file.at_s = acknowledgement.size, self._clock()
+        file.sent = max(file.sent, file.acknowledged)
+        return True
 
     def _cut(self, name: str, file: _File, size: int) -> Block:
         with (self._folder / name).open("rb") as source:
             source.seek(file.sent)
             data = source.read(min(BLOCK_BYTES, size - file.sent))
         block = Block(
-            recording=self._recording,
+            recording=self.recording,
             number=self._number,
             file=name,
             offset=file.sent,

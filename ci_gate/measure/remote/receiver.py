@@ -22,11 +22,22 @@ class Receiver:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        # Beside the folder: the process that fetches the rest of a run is another than the one that began.
+        self._agent_file = folder.with_name(f".{folder.name}.agent")
 
-    def clear(self) -> None:
-        """Begin anew, for another worker than the one whose files these are."""
+    def begin(self, agent: bytes) -> None:
+        """Begin anew, for the files of this agent and of no other. Raises OSError."""
         for path in self._folder.glob("*"):
             path.unlink()
+        self._agent_file.write_bytes(agent)
+
+    def is_of(self, agent: bytes) -> bool:
+        """Whether these are the files of this agent."""
+        return self._agent_file.exists() and self._agent_file.read_bytes() == agent
+
+    def end(self) -> None:
+        """Nothing is taken any more."""
+        self._agent_file.unlink(missing_ok=True)
 
     def take(self, block: Block) -> Acknowledgement:
         """Append what is new of a block, and say how far the file is.

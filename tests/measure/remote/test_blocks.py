@@ -8,7 +8,9 @@ import msgspec
 import pytest
 
 from ci_gate.evidence.delivery import DELIVERY_FILE, Delivery
+from ci_gate.evidence.processes import read_worker
 from ci_gate.evidence.recording import write_json
+from ci_gate.evidence.sample_table import SAMPLE_DTYPE
 from ci_gate.evidence.samples import ENDED_WELL, SampleWriter
 from ci_gate.measure.remote.messages import BLOCK_BYTES, MALFORMED, Block, Hello, pack, read_question
 from ci_gate.measure.remote.outbox import Outbox
@@ -113,6 +115,23 @@ def test_worker_that_was_killed__has_sent_the_rows_and_no_space_behind_them(send
     rows = (sender.copy / "samples.bin").read_bytes()
     assert len(rows) < len((sender.own / "samples.bin").read_bytes())
     assert sender.outbox.rows == 5
+
+
+@pytest.mark.parametrize("is_killed", [True, False])
+def test_delivery__says_how_many_rows_are_read_of_either_copy(sender, is_killed):
+    sender.write(70_000)
+    if is_killed:
+        sender.outbox.close()  # its file was not closed: space is behind the rows
+    else:
+        sender.end()
+    sender.carry_all()
+    write_json(sender.own / DELIVERY_FILE, Delivery(machine="one", rows=sender.outbox.rows))
+    sender.outbox.send_last(DELIVERY_FILE)
+    sender.carry_all()
+    assert [read_worker(1, folder).rows for folder in (sender.own, sender.copy)] == [70_000, 70_000]
+    with (sender.copy / "samples.bin").open("ab") as file:
+        file.write(b"\1" * SAMPLE_DTYPE.itemsize)
+    assert read_worker(1, sender.copy).rows == 70_001
 
 
 def test_delivery__comes_last(sender):

@@ -15,6 +15,7 @@ from ci_gate.measure.remote.connection import Connection
 from ci_gate.measure.remote.farewell import dismiss
 from ci_gate.measure.remote.messages import Acknowledgement, Done, Hello, Unknown
 from ci_gate.measure.remote.outbox import Outbox
+from ci_gate.measure.remote.receiver import Receiver
 from tests.servers import free_port
 
 SECRET = "tested by all that is here"
@@ -65,6 +66,7 @@ def test_recording_that_had_not_come__is_fetched(farewell, tmp_path):
     with Connection(start(1), SECRET) as connection:
         await_answer(connection, Hello(version="1", name="one"), Done)
         copy = tmp_path / "head" / "worker-1"
+        Receiver(copy).begin(connection.name.encode())  # as the desk did
         deadline = time.monotonic() + 20
         while not (copy / DELIVERY_FILE).exists():
             assert time.monotonic() < deadline
@@ -94,3 +96,45 @@ def test_worker_that_does_not_come__is_named_where_it_had_begun(farewell, tmp_pa
     (line,) = lines
     assert line.startswith("the recording of worker 2 is not whole")
     assert str(tmp_path / "head" / "worker-2") in line
+
+
+def test_recording_of_another_worker__is_not_added_to(farewell, tmp_path, monkeypatch):
+    """One whose place was given to another sends what it still has: that belongs to nobody's recording."""
+    monkeypatch.setattr("ci_gate.measure.remote.farewell.MAX_WAIT_S", 2.0)
+    start, _ = farewell
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "marks.jsonl").write_text("{}\n")
+    (block,) = Outbox(own, RECORDING, 1).take()
+    address = start(2)
+    copy = tmp_path / "head" / "worker-1"
+    with Connection(address, SECRET) as displaced, Connection(address, SECRET) as admitted:
+        Receiver(copy).begin(admitted.name.encode())
+        await_answer(displaced, block, Unknown)
+        assert not copy.exists()
+        await_answer(admitted, block, Acknowledgement)
+        await_answer(displaced, block, Unknown)
+        assert (copy / "marks.jsonl").read_text() == "{}\n"
+        for connection in (displaced, admitted):
+            await_answer(connection, Hello(version="1", name="one"), Done)
+
+
+def test_worker_that_sends_slowly__is_waited_for(farewell, tmp_path, monkeypatch):
+    """A block may take longer than all is quiet after the last one, on a slow network."""
+    monkeypatch.setattr("ci_gate.measure.remote.farewell._QUIET_S", 0.2)
+    start, lines = farewell
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "marks.jsonl").write_text("{}\n")
+    outbox = Outbox(own, RECORDING, 1)
+    (block,) = outbox.take()
+    with Connection(start(1), SECRET) as connection:
+        Receiver(tmp_path / "head" / "worker-1").begin(connection.name.encode())
+        assert outbox.note(await_answer(connection, block, Acknowledgement))
+        await_answer(connection, Hello(version="1", name="one"), Done)
+        time.sleep(1)
+        write_json(own / DELIVERY_FILE, Delivery(machine="one", rows=0))
+        outbox.send_last(DELIVERY_FILE)
+        (last,) = outbox.take()
+        await_answer(connection, last, Acknowledgement)
+    assert lines == []
