@@ -10,6 +10,7 @@ import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 PER_S: Final = 99  # not in step with what the service does ten or a hundred times a second
 _READING_S: Final = 60.0  # to read what was recorded
+_TIMED_OUT: Final = (124, 128 + signal.SIGKILL, -signal.SIGKILL)  # of `timeout`: ended, or killed after that
 _MAX_SCRIPT_BYTES: Final = 256 * 1024**2
 _PARANOID: Final = Path("/proc/sys/kernel/perf_event_paranoid")
 _MAX_PARANOID: Final = 2  # up to which a user may sample what is his own, without the kernel
@@ -67,32 +69,36 @@ class PerfSampling:
         """Write down what was sampled, while the service still runs. Raises OutsideError for nothing."""
         if self._process.poll() != 0:
             raise OutsideError(self._explain())
-        fields = ("--no-inline", "-F", "pid,tid,time,ip,sym,dso")
-        words = [*self._as_root, self._perf, "script", "-i", "perf.data", *fields]
-        text = self._temporary / "perf.txt"
-        try:
-            with text.open("wb") as output:
-                subprocess.run(
-                    words,
-                    cwd=self._temporary,
-                    env={**os.environ, "DEBUGINFOD_URLS": ""},  # symbols are those that are here
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.DEVNULL,
-                    check=False,
-                    timeout=_READING_S,
-                )
-        except subprocess.TimeoutExpired as error:
-            raise OutsideError(f"perf took more than {_READING_S:.0f} s to read its samples") from error
-        if text.stat().st_size > _MAX_SCRIPT_BYTES:
-            raise OutsideError(f"perf wrote more than {_MAX_SCRIPT_BYTES} bytes of stacks")
-        document = convert_script(text.read_text(errors="replace"))
+        document = convert_script(self._read_script().decode(errors="replace"))
         if not document["profiles"]:
             raise OutsideError("perf saw no process of the service on a CPU")
         tidy = tidy_stacks(msgspec.json.encode(document), self._root)
         if len(tidy) > MAX_STACKS_BYTES:
             raise OutsideError(f"the sampled stacks are larger than {MAX_STACKS_BYTES} bytes")
         (self._folder / STACKS_CPU).write_bytes(tidy)
+
+    def _read_script(self) -> bytes:
+        """What ``perf script`` prints. Raises OutsideError where it takes too long, or prints too much.
+
+        We may not end what runs as root: `timeout` does, as root, and a pipe that nobody reads any more.
+        """
+        words = [*self._as_root, "timeout", "-k", "5", f"{_READING_S:.0f}", self._perf, "script"]
+        words += ["-i", "perf.data", "--no-inline", "-F", "pid,tid,time,ip,sym,dso"]
+        with subprocess.Popen(
+            words,
+            cwd=self._temporary,
+            env={**os.environ, "DEBUGINFOD_URLS": ""},  # symbols are those that are here
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            assert process.stdout is not None  # noqa: S101 - it is a pipe
+            text = process.stdout.read(_MAX_SCRIPT_BYTES + 1)
+        if len(text) > _MAX_SCRIPT_BYTES:
+            raise OutsideError(f"perf wrote more than {_MAX_SCRIPT_BYTES} bytes of stacks")
+        if process.returncode in _TIMED_OUT:
+            raise OutsideError(f"perf took more than {_READING_S:.0f} s to read its samples")
+        return text
 
     def _explain(self) -> str:
         lines = (self._temporary / "perf.log").read_text(errors="replace").split("\n")

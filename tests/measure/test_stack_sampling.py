@@ -19,7 +19,7 @@ import pytest
 from ci_gate.errors import OutsideError
 from ci_gate.evidence.stacks import STACKS_CPU, STACKS_WALL, Frame, decode_stacks, read_stacks
 from ci_gate.judge.code.attribution import count_samples
-from ci_gate.measure.perf_sampling import convert_script
+from ci_gate.measure.perf_sampling import PerfSampling, convert_script
 from ci_gate.measure.samplers import begin_sampling
 from ci_gate.measure.stack_sampling import StackSampling
 from tests.images import connect_engine, python_image
@@ -167,6 +167,36 @@ def test_service__that_is_no_python_where_there_is_no_perf_is_told(tmp_path, mon
         monkeypatch.setenv("PATH", str(tmp_path))
         with pytest.raises(OutsideError, match="no Python, and perf, which samples others, is not installed"):
             sample(service, tmp_path)
+
+
+FAKE_PERF = """#!/bin/sh
+[ "$1" = record ] || exec {}
+"""
+
+
+@pytest.mark.parametrize(
+    ("script", "says"), [("sleep 30", "perf took more than 1 s"), ("yes", "perf wrote more than 1000 bytes")]
+)
+def test_perf__that_runs_as_root_and_may_not_be_ended_has_bounds(tmp_path, monkeypatch, script, says):
+    """What sudo started is not ours to kill."""
+
+    def kill(_process):
+        raise PermissionError
+
+    (tmp_path / "perf").write_text(FAKE_PERF.format(script))
+    (tmp_path / "perf").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr("ci_gate.measure.perf_sampling._READING_S", 1.0)
+    monkeypatch.setattr("ci_gate.measure.perf_sampling._MAX_SCRIPT_BYTES", 1000)
+    monkeypatch.setattr(subprocess.Popen, "kill", kill)
+    service = SimpleNamespace(is_container=False, placement=SimpleNamespace(repository=tmp_path))
+    began_s = time.monotonic()
+    sampling = PerfSampling(service, (os.getpid(),), tmp_path, tmp_path, 1)
+    with contextlib.closing(sampling):
+        wait_for(sampling.is_over)
+        with pytest.raises(OutsideError, match=says):
+            sampling.keep()
+    assert time.monotonic() - began_s < 20
 
 
 def test_service__that_is_on_no_cpu_is_told(tmp_path, perf):
