@@ -200,17 +200,19 @@ def gate_command(  # noqa: PLR0913, PLR0917 - one parameter for each option
     It is INVALID where thresholds.yaml has a mistake, where a planned scenario is missing, or a limit of it
     that thresholds.yaml names, or a job that this one needs ended in any other way than success, unless a
     scenario FAILs. With --confirmed, a comparison that was left to a fresh runner is as both starts show it;
-    where no second one came back, the first stands.
+    where no second one came back, the first stands. That a job failed is excused only by a verdict that
+    blocks and is of this attempt of the run.
     """
     planned = parse_scenarios(scenarios)
-    verdict = gather(folder, planned, parse_needs(needs), not_compared, confirmed)
+    occasion = read_occasion(os.environ, read_payload(), base)
+    verdict = gather(folder, planned, parse_needs(needs), not_compared, confirmed, occasion)
     verdict = add_mistakes(verdict, parse_problems(problems))
     if dockerfile:
         built = {"dockerfile": dockerfile, "context": context or "."}
         verdict = msgspec.structs.replace(verdict, options=verdict.options | built)
     if repository is not None:
         verdict = demand_of_head(verdict, repository, thresholds_file, planned)
-    verdict = msgspec.structs.replace(verdict, occasion=read_occasion(os.environ, read_payload(), base))
+    verdict = msgspec.structs.replace(verdict, occasion=occasion)
     write_verdict(out_file, verdict)
     write_timeline(out_file.with_name(TIMELINE_FILE), gather_timelines(folder, planned))
     print_verdict(verdict, as_json=as_json)

@@ -49,6 +49,7 @@ from ci_gate.judge.gate.lacking import demand_all
 from ci_gate.judge.gate.merging import merge_verdicts
 from ci_gate.judge.gate.mistakes import add_mistakes, make_empty_verdict
 from ci_gate.judge.gate.repeated import repeat_verdict
+from ci_gate.judge.occasion import Occasion
 from ci_gate.judge.validity.findings import Finding
 from ci_gate.judge.verdict import Verdict
 from ci_gate.report.files import TIMELINE_FILE, VERDICT_FILE, read_bounded, write_reports, write_verdict
@@ -111,6 +112,7 @@ def review_command(
         event, payload = read_event()
         if event == _NEVER:
             raise UsageError(f"{_NEVER} would give head's code what is base's alone: use pull_request")
+        _write_verdict(folder, _make_unmeasured(file, read_occasion(os.environ, read_payload())))
         repository, file = find_repository(thresholds_file)
         review = review_sides(repository, file, find_reviewed_base(event, payload, repository))
         (folder / REVIEW_FILE).write_bytes(encode_review(review))
@@ -271,7 +273,7 @@ def _write_verdict(folder: Path, verdict: Verdict) -> None:
     write_verdict(folder / VERDICT_FILE, verdict)
 
 
-def _make_unmeasured(file: str) -> Verdict:
+def _make_unmeasured(file: str, occasion: Occasion | None = None) -> Verdict:
     finding = Finding(
         code="nothing-measured",
         severity="invalid",
@@ -279,7 +281,7 @@ def _make_unmeasured(file: str) -> Verdict:
         message="the job ended before anything was measured",
         remedy="see its log, and run it again",
     )
-    return make_empty_verdict(file, ci_gate.__version__, finding)
+    return msgspec.structs.replace(make_empty_verdict(file, ci_gate.__version__, finding), occasion=occasion)
 
 
 def _make_mistaken(file: str, error: GateError) -> Verdict:

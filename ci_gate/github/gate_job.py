@@ -50,12 +50,13 @@ def gather(
     jobs: dict[str, str],
     not_compared: str = "",
     confirmed: Path | None = None,
+    occasion: Occasion | None = None,
 ) -> Verdict:
     """The verdict of all verdict.json below ``folder``, which may be missing or empty.
 
     ``not_compared`` says why head was measured without base; empty where there is nothing to say. Below
     ``confirmed``, which may be missing too, are those of the jobs that confirmed what would block; None where
-    no job was to.
+    no job was to. ``occasion`` is of the job that decides.
     """
     verdicts, unreadable = _read_verdicts(folder)
     firsts: list[Verdict] = []
@@ -63,7 +64,13 @@ def gather(
         firsts, (of_both, unread) = verdicts, _read_verdicts(confirmed)
         verdicts, unreadable = [*take_confirmations(firsts, of_both)], [*unreadable, *unread]
     return merge_verdicts(
-        scenarios, verdicts, jobs=jobs, unreadable=unreadable, not_compared=not_compared, replaced=firsts
+        scenarios,
+        verdicts,
+        jobs=jobs,
+        unreadable=unreadable,
+        not_compared=not_compared,
+        replaced=firsts,
+        occasion=occasion,
     )
 
 

@@ -27,3 +27,8 @@ class Occasion(StrictValue, frozen=True):
     base_sha: _Name
     run_id: _Number
     run_attempt: _Number
+
+
+def find_attempt(occasion: Occasion | None) -> tuple[int, int] | None:
+    """The run and its attempt; None outside of a workflow. Artifacts of an earlier attempt stay in a run."""
+    return None if occasion is None else (occasion.run_id, occasion.run_attempt)

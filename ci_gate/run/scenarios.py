@@ -113,13 +113,13 @@ def _run_scenario(session: Session, scenario: Scenario, failures: dict[str, str]
         if session.base and DUET_HEAD in plans:
             base = _require_base(session.base, ended_early)
             run_duet(session, scenario, base, (plans[DUET_BASE], plans[DUET_HEAD]))
-            _follow_red(session, scenario, base, plans, failures)
+            follow_red(session, scenario, base, plans, failures)
         elif session.options.profiles_code:
             options = session.options
             start = functools.partial(
                 started, session, options.thresholds.service, options.repository, "head"
             )
-            sample_code(session, scenario, start, failures)
+            sample_code(session, scenario, plans, start, failures)
     except BaseError as error:
         failures[duet_name(scenario.name)] = str(error)
         session.progress.say(str(error))
@@ -195,7 +195,7 @@ def record_step(session: Session, scenario: Scenario, job: Job) -> None:
         record(((job, generator),), on_second=Watch(session.progress, scenario, job).check)
 
 
-def _follow_red(
+def follow_red(
     session: Session,
     scenario: Scenario,
     base: BaseVersion,
@@ -210,11 +210,12 @@ def _follow_red(
     red = find() if is_confirmed or (samples and wanted is None) else None
     if red and is_confirmed and options.confirms_later:
         failures[duet_name(scenario.name, is_second=True)] = CONFIRMED_LATER
+        red = None  # which code it is, is looked for where it is confirmed
     elif red and is_confirmed:
         start_again(session, scenario, base, plans, failures, red.duration_s)
         red = find() if samples and wanted is None else None
     if wanted or (samples and red):
-        sample_code(session, scenario, functools.partial(_started_side, session, base), failures)
+        sample_code(session, scenario, plans, functools.partial(started_side, session, base), failures)
 
 
 def start_again(
@@ -255,7 +256,7 @@ def run_duet(
     session.progress.start(f"{scenario.name}: head against {base.name}", settings.max_duration_s)
     with contextlib.ExitStack() as stack:
         in_order = sorted(plans, key=lambda plan: not plan.service_first)
-        loads = [stack.enter_context(_started_side(session, base, plan)) for plan in in_order]
+        loads = [stack.enter_context(started_side(session, base, plan)) for plan in in_order]
         base_job, head_job = sorted((job for job, _ in loads), key=lambda job: _is_of_head(job.plan))
         analyses = MAX_ANALYSES if only_s is None else 1
         watch = DuetWatch(session.progress, scenario, (base_job, head_job), settings, analyses)
@@ -264,9 +265,7 @@ def run_duet(
 
 
 @contextlib.contextmanager
-def _started_side(
-    session: Session, base: BaseVersion, plan: RecordingPlan
-) -> Iterator[tuple[Job, Generator]]:
+def started_side(session: Session, base: BaseVersion, plan: RecordingPlan) -> Iterator[tuple[Job, Generator]]:
     """One side of a duet. Raises BaseError where it is base that does not start."""
     options = session.options
     with contextlib.ExitStack() as stack:

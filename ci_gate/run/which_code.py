@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ci_gate.errors import GateError, OutsideError
@@ -58,20 +58,25 @@ class _SamplingWatch:
 
 
 def sample_code(
-    session: Session, scenario: Scenario, start_side: StartSide, failures: dict[str, str]
+    session: Session,
+    scenario: Scenario,
+    plans: Mapping[str, RecordingPlan],
+    start_side: StartSide,
+    failures: dict[str, str],
 ) -> None:
     """Sample what is planned: both sides under the duet's load, or head alone under all of its own.
 
-    What keeps it from being done is noted, and stops nothing.
+    ``plans`` are those of the scenario, by the recording's name. What keeps it from being done
+    is noted, and stops nothing.
     """
-    plans = [plan for name, plan in session.plans_of(scenario).items() if name in {CODE_BASE, CODE_HEAD}]
+    sampled = [plan for name, plan in plans.items() if name in {CODE_BASE, CODE_HEAD}]
     try:
-        if not plans:
+        if not sampled:
             raise OutsideError("a service that is only called by its address cannot be looked into")
         check_samplers()
-        session.progress.start(f"{scenario.name}: which code", plans[0].warmup_s + SAMPLING_S)
+        session.progress.start(f"{scenario.name}: which code", sampled[0].warmup_s + SAMPLING_S)
         with contextlib.ExitStack() as stack:
-            loads = [stack.enter_context(start_side(plan)) for plan in plans]
+            loads = [stack.enter_context(start_side(plan)) for plan in sampled]
             temporary = stack.enter_context(session.watchdog.temporary_folder("ci-gate-stacks-"))
             watch = _SamplingWatch([job for job, _ in loads], scenario, temporary)
             stack.callback(watch.close)

@@ -65,4 +65,6 @@ def test_duration__as_go_writes_it(text, seconds):
 def test_jobs__of_the_workflow_itself_are_read():
     jobs = [*read_jobs(WORKFLOW, TIMES, "pull_request")]
     assert sum(job.load_s > 0 for job in jobs) == 4
+    # Those that only run where something is to be confirmed are not billed to a green run.
+    assert {job.name.partition(" ")[0] for job in jobs} == {"plan", "image", "scenario", "gate"}
     assert all(job.beside_s >= 14.0 for job in jobs if job.load_s)  # it knows the step that loads

@@ -154,6 +154,11 @@ def test_gate__that_would_not_block_is_to_be_fixed(old, new, subject):
         ("  merge_group:\n", "  merge_group: {branches: [main]}\n"),
         ("  gate:\n", "  last:\n    name: gate\n"),
         ("needs: [scenario]", "needs: [scenario, plan]"),
+        # What only carries a file away decides nothing.
+        (
+            "{run: ci-gate run}",
+            "{run: ci-gate run}, {uses: actions/upload-artifact@v7, continue-on-error: true}",
+        ),
     ],
 )
 def test_gate__written_another_way_blocks_too(old, new):

@@ -104,6 +104,93 @@ def test_gather__a_red_whose_confirmation_is_missing_or_damaged_stands(tmp_path,
     assert (merged.outcome, merged.exit_code) == (outcome, 1)
 
 
+def occasion(attempt, run=42):
+    return Occasion(
+        event="pull_request",
+        pull_number=7,
+        head_sha="a" * 40,
+        base_ref="main",
+        base_sha="b" * 40,
+        run_id=run,
+        run_attempt=attempt,
+    )
+
+
+def stamp(folder, name, attempt):
+    """As the job of an attempt leaves it."""
+    path = folder / f"verdict-{name}" / "verdict.json"
+    left = decode_verdict(path.read_bytes())
+    path.write_bytes(encode_verdict(msgspec.structs.replace(left, occasion=occasion(attempt))))
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "confirmed", "confirm_job", "exit_code"),
+    [
+        pytest.param(2, 2, 2, "success", 0, id="all of this attempt"),
+        pytest.param(1, 1, 1, "failure", 3, id="scenario and confirm died in set-up"),
+        pytest.param(1, 1, 1, "success", 3, id="the gate's job alone was run again"),
+        pytest.param(1, 1, 2, "success", 3, id="A died in set-up, its old evidence was confirmed"),
+        pytest.param(2, 1, 2, "success", 3, id="B may have died in set-up"),
+        pytest.param(1, 2, 2, "success", 3, id="B was run again, A may have died"),
+        pytest.param(2, 2, 1, "success", 3, id="the confirmation is left over"),
+        pytest.param(2, 2, 2, "failure", 3, id="confirm of another scenario died, say"),
+        pytest.param(2, 2, None, "failure", 1, id="confirm died and left nothing"),
+    ],
+)
+def test_gather__failed_job_is_excused_by_this_attempt_alone(
+    tmp_path, a, b, confirmed, confirm_job, exit_code
+):
+    """The artifacts of earlier attempts are still there where a job dies before it measures."""
+    write_red(tmp_path / "in", "a", LEFT)
+    write(tmp_path / "in", "b")
+    stamp(tmp_path / "in", "a", a)
+    stamp(tmp_path / "in", "b", b)
+    if confirmed:
+        write_red(tmp_path / "confirmed", "a", UNCLEAR)
+        stamp(tmp_path / "confirmed", "a", confirmed)
+    jobs = OF_REDS | {"confirm": confirm_job}
+    merged = gather(tmp_path / "in", ["a", "b"], jobs, "", tmp_path / "confirmed", occasion(2))
+    assert merged.exit_code == exit_code
+    assert {each.code for each in merged.findings} == ({"job-not-successful"} if exit_code == 3 else set())
+
+
+def test_gather__red_of_this_attempt_explains_its_job_whatever_is_left_over(tmp_path):
+    """The usual run of failed jobs: what was green is not measured again."""
+    write(tmp_path, "a", "FAIL")
+    write(tmp_path, "b")
+    stamp(tmp_path, "a", 2)
+    stamp(tmp_path, "b", 1)
+    jobs = {"scenario": "failure"}
+    merged = gather(tmp_path, ["a", "b"], jobs, occasion=occasion(2))
+    assert (merged.outcome, merged.findings) == ("FAIL", ())
+    merged = gather(tmp_path, ["a", "b"], jobs, occasion=occasion(3))
+    assert (merged.outcome, [each.code for each in merged.findings]) == ("FAIL", ["job-not-successful"])
+    assert "no verdict of this attempt says why" in merged.findings[0].message
+
+
+def test_gather__failed_jobs_run_again_and_green_are_green(tmp_path):
+    write(tmp_path, "a")
+    write(tmp_path, "b")
+    stamp(tmp_path, "a", 2)
+    stamp(tmp_path, "b", 1)
+    assert gather(tmp_path, ["a", "b"], WELL, occasion=occasion(2)).outcome == "PASS"
+
+
+@pytest.mark.parametrize(("measured_in", "exit_code"), [("2", 0), ("1", 3)])
+def test_command__knows_of_which_attempt_it_is(tmp_path, monkeypatch, measured_in, exit_code):
+    write_red(tmp_path / "in", "a", LEFT)
+    write_red(tmp_path / "confirmed", "a", UNCLEAR)
+    for folder in ("in", "confirmed"):
+        stamp(tmp_path / folder, "a", int(measured_in))
+    monkeypatch.setenv("GITHUB_EVENT_NAME", "pull_request")
+    monkeypatch.setenv("GITHUB_RUN_ID", "42")
+    monkeypatch.setenv("GITHUB_RUN_ATTEMPT", "2")
+    needs = json.dumps({job: {"result": result} for job, result in OF_REDS.items()})
+    arguments = [str(tmp_path / "in"), "--confirmed", str(tmp_path / "confirmed"), "--needs", needs]
+    arguments += ["--scenarios", '["a"]', "--out", str(tmp_path / "out.json")]
+    assert CliRunner().invoke(gate_command, arguments, standalone_mode=False).return_value == exit_code
+
+
 def test_gather__reads_no_confirmation_where_none_was_asked_for(tmp_path):
     """Else head's code could leave one: the input of the workflow decides."""
     write_red(tmp_path / "in", "a", LEFT)

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from ci_gate.evidence.recording import CONFIRMED_LATER
+from ci_gate.judge.code.difference import CodeChange
 from ci_gate.judge.gate.confirmed import list_unconfirmed, take_confirmations
 from ci_gate.judge.gate.merging import merge_verdicts
 from ci_gate.judge.outcomes import outcome_of_scenario
@@ -38,6 +39,13 @@ def test_unconfirmed__is_what_fails_and_was_left_to_a_fresh_runner():
 
 @pytest.mark.parametrize("both", [CONFIRMED, UNCLEAR])
 def test_confirmation__that_fits_takes_the_place_of_the_first_start(both):
+    assert take_confirmations([FIRST], [both]) == (both,)
+
+
+def test_confirmation__that_says_which_code_it_is_fits():
+    (scenario_of_both,) = CONFIRMED.scenarios
+    scenario_of_both = msgspec.structs.replace(scenario_of_both, code=CodeChange(why_not="no stacks"))
+    both = msgspec.structs.replace(CONFIRMED, scenarios=(scenario_of_both,))
     assert take_confirmations([FIRST], [both]) == (both,)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
 import json
 import shutil
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -14,6 +16,7 @@ from ci_gate.cli.options import make_options, read_thresholds
 from ci_gate.errors import EvidenceError, UsageError
 from ci_gate.evidence.recording import CONFIRM, CONFIRMED_LATER, read_run, write_json
 from ci_gate.judge.verdict import decode_verdict
+from ci_gate.run import scenarios
 from ci_gate.run.confirming import confirm_red
 from ci_gate.run.plan import plan_run
 from ci_gate.run.progress import ProgressPrinter
@@ -89,6 +92,71 @@ def test_evidence__that_brings_a_second_start_along_is_refused(first):
         confirm_red(first, ProgressPrinter(io.StringIO()))
 
 
+@pytest.mark.parametrize("profiles_code", [None, True])
+@pytest.mark.parametrize(
+    ("reds", "whys", "is_sampled"),
+    [
+        (["red", "red"], {}, True),
+        (["red", None], {}, False),
+        (["red", "red"], {"visits/confirm": "base did not start"}, False),
+    ],
+)
+def test_code__is_sampled_once_a_second_start_has_confirmed(
+    first, monkeypatch, profiles_code, reds, whys, is_sampled
+):
+    answers, order = iter(reds), []
+
+    @contextlib.contextmanager
+    def open_session(options, info, progress):
+        yield SimpleNamespace(options=options, info=info, base=object())
+
+    def start_again(session, scenario, base, plans, failures, lasts_s):
+        order.append("second start")
+        failures |= whys
+
+    def sample_code(session, scenario, plans, start_side, failures):
+        assert {"code-base", "code-head"} <= {*plans}
+        order.append("code")
+
+    def find_red(*_):
+        return SimpleNamespace(duration_s=1.0) if next(answers) else None
+
+    for made in (open_session, start_again, sample_code, find_red):
+        monkeypatch.setattr(f"ci_gate.run.confirming.{made.__name__}", made)
+    confirm_red(dataclasses.replace(first, profiles_code=profiles_code), ProgressPrinter(io.StringIO()))
+    assert order == (["second start", "code"] if is_sampled else ["second start"])
+
+
+@pytest.mark.parametrize(
+    ("confirms_later", "profiles_code", "order"),
+    [
+        (False, None, ["second start", "code"]),
+        (True, None, []),
+        (True, True, ["code"]),
+        (False, False, ["second start"]),
+    ],
+)
+def test_code__of_a_red_that_another_job_confirms_is_left_to_it(
+    first, monkeypatch, confirms_later, profiles_code, order
+):
+    """Else a comparison that passes after it would say which code of head is slow."""
+    options = dataclasses.replace(first, confirms_later=confirms_later, profiles_code=profiles_code)
+    (scenario,) = options.scenarios
+    plans, done, failures = {plan.recording: plan for plan in plan_run(options).recordings}, [], {}
+    monkeypatch.setattr(scenarios, "find_red", lambda *_: SimpleNamespace(duration_s=1.0))
+    monkeypatch.setattr(scenarios, "start_again", lambda *_: done.append("second start"))
+    monkeypatch.setattr(scenarios, "sample_code", lambda *_: done.append("code"))
+    scenarios.follow_red(SimpleNamespace(options=options), scenario, object(), plans, failures)
+    assert done == order
+    assert failures == (ASKED if confirms_later else {})
+
+
+def test_evidence__that_brings_sampled_code_along_is_refused(first):
+    (first.out / "visits" / "code-head").mkdir(parents=True)
+    with pytest.raises(EvidenceError, match="second start is there already"):
+        confirm_red(first, ProgressPrinter(io.StringIO()))
+
+
 def gate(call, folder, first, confirmed):
     """The exit code and the verdict of the last job."""
     needs = {"plan": "success", "scenario": "failure", "reds": "success", "confirm": "failure"}
@@ -116,6 +184,7 @@ def test_red__is_confirmed_by_another_job(repository, call, tmp_path, monkeypatc
     code, _, log = call("measure", "--folder", first, *measured, "--confirm-on", "fresh-runner")
     assert code == 1, log
     assert [*list_started(first / "evidence", "confirm")] == []
+    assert [*list_started(first / "evidence", "code")] == []
     code, out, _ = call("reds", first, "--matrix", '[{"scenario": "visits", "base": "x"}]')
     assert (code, out) == (0, 'matrix=[{"scenario": "visits", "base": "x"}]\n')
     assert call("review", "--folder", fresh)[0] == 0

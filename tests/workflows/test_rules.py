@@ -257,7 +257,20 @@ def test_images__that_are_gone_are_not_built_again_by_one_scenario():
     assert "Re-run all jobs" in said["run"]
     assert not any("continue-on-error" in step for step in steps.values())
     assert not any("docker build" in step.get("run", "") for step in steps.values())
-    assert steps["Upload the verdict"]["if"] == "always() && steps.measure.outcome != 'skipped'"
+
+
+@pytest.mark.parametrize("job", ["scenario", "confirm"])
+def test_verdict__that_nothing_was_measured_takes_an_older_ones_place_whatever_fails_after_it(job):
+    """Artifacts of an earlier attempt stay: of a job that leaves nothing, the gate would read that one."""
+    steps = [*GATE_JOBS[job]["steps"]]
+    names = [step["name"] for step in steps]
+    review = names.index("Read what is to be measured, before any code of head's runs")
+    assert names[:review] == ["Install ci-gate", "Check out head, with its history"]
+    assert steps[review]["id"] == "review"
+    upload = steps[names.index("Upload the verdict")]
+    assert upload["if"] == "always() && steps.review.outcome != 'skipped'"
+    assert upload["with"]["overwrite"] is True
+    assert upload["with"]["path"] == "${{ runner.temp }}/gate/verdict.json"
 
 
 def test_images__fill_no_storage_once_all_is_measured_and_stay_where_a_scenario_may_be_run_again():

@@ -96,9 +96,16 @@ def _job(name: str, job: dict[str, Any]) -> Job:
         condition=str(job.get("if", "")),
         needs=(needs,) if isinstance(needs, str) else tuple(map(str, _items(needs))),
         permissions=None if "permissions" not in job else _permissions(job["permissions"]),
-        goes_on_after_errors=any(_is_on(each.get("continue-on-error")) for each in (job, *steps)),
+        goes_on_after_errors=any(
+            _is_on(each.get("continue-on-error")) for each in (job, *filter(_may_decide, steps))
+        ),
         uses=str(job.get("uses", "")),
     )
+
+
+def _may_decide(step: dict[str, Any]) -> bool:
+    """Not one that carries a file away: nothing that it does makes a job red or green but its own error."""
+    return not str(step.get("uses", "")).startswith("actions/upload-artifact@")
 
 
 def _mapping(value: object) -> dict[str, Any]:

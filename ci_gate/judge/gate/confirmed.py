@@ -46,7 +46,11 @@ def _fits(first: Verdict, both: Verdict) -> bool:
     if after.comparison is None or after.comparison.confirmation is None or _is_unconfirmed(after):
         return False
     same = msgspec.structs.replace(
-        after, outcome=before.outcome, comparison=before.comparison, diagnosis=before.diagnosis
+        after,
+        outcome=before.outcome,
+        comparison=before.comparison,
+        diagnosis=before.diagnosis,
+        code=before.code,  # sampled where both starts are red
     )
     again = msgspec.structs.replace(
         both, scenarios=(same,), outcome=first.outcome, blocks=first.blocks, occasion=first.occasion

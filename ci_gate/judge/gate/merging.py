@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from ci_gate.judge.occasion import Occasion, find_attempt
 from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.outcomes import outcome_of_run
 from ci_gate.judge.validity.findings import Finding
@@ -13,7 +14,9 @@ from ci_gate.judge.verdict import VERDICT_SCHEMA, ScenarioVerdict, Verdict
 from ci_gate.thresholds import DEFAULT_FILE
 
 _SUCCESS: Final = "success"
-_MEASURING: Final = frozenset({"scenario", "confirm"})  # jobs that end as their own verdict does
+_FAILURE: Final = "failure"
+_SCENARIO: Final = "scenario"
+_MEASURING: Final = frozenset({_SCENARIO, "confirm"})  # jobs that end as their own verdict does
 _OF_REDS: Final = frozenset(
     {"reds", "confirm"}
 )  # jobs that are skipped where no comparison is to be confirmed
@@ -29,18 +32,21 @@ def merge_verdicts(
     unreadable: Sequence[str] = (),
     not_compared: str = "",
     replaced: Sequence[Verdict] = (),
+    occasion: Occasion | None = None,
 ) -> Verdict:
     """The verdict on all ``scenarios``, which is PASS only if nothing at all is missing.
 
     ``jobs`` maps each job that all this needs to how it ended; only ``success`` is success, for a skipped or
-    cancelled job proves nothing. A job that failed because its own verdict blocks is explained by that, also
-    where it is one of ``replaced``, which others stand for now. That no comparison was confirmed needs no
-    excuse: without it the first start stands. ``unreadable`` says what came back and is no verdict,
-    ``not_compared`` why head was measured alone.
+    cancelled job proves nothing. A job that failed because its own verdict blocks is explained by that, if
+    that is of this attempt, the one of ``occasion``: what an earlier one has left explains nothing. One of
+    ``replaced``, which others stand for now, explains the job of its scenario only where all verdicts are of
+    this attempt: of a job that was run again and left nothing, the older verdict is still there. That no
+    comparison was confirmed needs no excuse: without it the first start stands. ``unreadable`` says what came
+    back and is no verdict, ``not_compared`` why head was measured alone.
     """
     merged = tuple(_find_scenario(name, verdicts) for name in scenarios)
     findings = (
-        *_find_problems(scenarios, verdicts, jobs, unreadable, explaining=(*verdicts, *replaced)),
+        *_find_problems(scenarios, verdicts, jobs, unreadable, _find_explained(verdicts, replaced, occasion)),
         # What a job left out is true of it alone, not of all together.
         *(each for verdict in verdicts for each in verdict.findings if each.code != LEFT_OUT),
         *([_note_not_compared(not_compared)] if not_compared else ()),
@@ -97,17 +103,18 @@ def _find_problems(
     verdicts: Sequence[Verdict],
     jobs: Mapping[str, str],
     unreadable: Sequence[str],
-    *,
-    explaining: Sequence[Verdict],
+    explained: frozenset[str],
 ) -> Iterator[Finding]:
     if not scenarios:
         yield _make_invalid("nothing-measured", "no scenario was planned", "see the log of the plan job")
-    is_explained = any(verdict.blocks for verdict in explaining)
     for job, result in jobs.items():
-        is_blocked = is_explained and result == "failure" and job in _MEASURING
+        is_blocked = result == _FAILURE and job in explained
         is_needless = result == "skipped" and job in _OF_REDS
         if result != _SUCCESS and not (is_blocked or is_needless):
-            yield _make_invalid("job-not-successful", f"the job {job} ended as {result}", "see its log")
+            is_of_verdict = result == _FAILURE and job in _MEASURING
+            why = ", and no verdict of this attempt says why" if is_of_verdict else ""
+            remedy = "see its log, and run all jobs again" if is_of_verdict else "see its log"
+            yield _make_invalid("job-not-successful", f"the job {job} ended as {result}{why}", remedy)
     for what in unreadable:
         yield _make_invalid("verdict-unreadable", what, "see the log of the scenario's job")
     unplanned = {each.name for verdict in verdicts for each in verdict.scenarios} - {*scenarios}
@@ -126,6 +133,19 @@ def _find_problems(
         if len(values) > 1:
             message = f"the scenarios were measured with more than one {what}"
             yield _make_invalid("mixed-run", message, "run all of them again")
+
+
+def _find_explained(
+    verdicts: Sequence[Verdict], replaced: Sequence[Verdict], occasion: Occasion | None
+) -> frozenset[str]:
+    """The jobs whose failure is what a verdict of this attempt says."""
+    attempt = find_attempt(occasion)
+    if any(verdict.blocks and find_attempt(verdict.occasion) == attempt for verdict in verdicts):
+        return _MEASURING
+    is_of_replaced = any(verdict.blocks for verdict in replaced) and all(
+        find_attempt(verdict.occasion) == attempt for verdict in (*replaced, *verdicts)
+    )
+    return frozenset({_SCENARIO}) if is_of_replaced else frozenset()
 
 
 def _make_invalid(code: str, message: str, remedy: str) -> Finding:

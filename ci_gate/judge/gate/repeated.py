@@ -45,7 +45,7 @@ def repeat_verdict(
     as_expected = {job: "success" if job == _PLAN else "skipped" for job in jobs}
     if why or dict(jobs) != as_expected or _PLAN not in jobs or verdict.occasion is None:
         unreadable = [f"the verdict of an earlier run: {why}"] if why else []
-        return merge_verdicts(scenarios, [verdict], jobs=jobs, unreadable=unreadable)
+        return merge_verdicts(scenarios, [verdict], jobs=jobs, unreadable=unreadable, occasion=occasion)
     if is_of_untouched(verdict):
         return verdict
     note = Finding(
