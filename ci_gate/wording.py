@@ -42,3 +42,8 @@ def in_percent(share: float, digits: int = 0) -> str:
 def count(number: int, noun: str, nouns: str = "") -> str:
     """``1 limit``, ``2 limits``, ``1,234 replies`` where ``nouns`` is irregular."""
     return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"
+
+
+def format_mib(size_bytes: int) -> str:
+    """``54 MiB``."""
+    return f"{size_bytes / 2**20:,.0f} MiB"

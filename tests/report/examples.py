@@ -230,7 +230,7 @@ TAKEN = scenario(
         cause(
             "stall",
             0.31,
-            title="the whole service stood still: no endpoint answered for a second or more",
+            title="no endpoint answered for a second or more, while requests waited",
             numbers=(
                 "no reply for 4.2 s, 31 s after the steady phase began, while 96 requests waited on average",
                 "then the service used 0.04 cores; 0.61 over the whole phase",

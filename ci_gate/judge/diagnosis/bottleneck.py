@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from ci_gate.evidence.readings import KILLED, KILLED_FOR_MEMORY, StatementTotal, StrictValue
+from ci_gate.evidence.readings import StatementTotal, StrictValue
 from ci_gate.evidence.recording import DUET_HEAD, HEAD, Recording, RunInfo
 from ci_gate.judge.compare.duet import DuetVerdict
 from ci_gate.judge.diagnosis.causes import (
@@ -26,14 +26,13 @@ from ci_gate.judge.diagnosis.connections import find_full_connections
 from ci_gate.judge.diagnosis.describe_resources import describe_most_called, describe_slowest
 from ci_gate.judge.diagnosis.failures import (
     Failures,
-    find_end,
     find_endings,
     find_failing,
-    find_full_memory,
     find_throttling,
     find_unmeasured,
     select_failures,
 )
+from ci_gate.judge.diagnosis.memory import find_evictions, find_full_memory, is_killed_for_memory
 from ci_gate.judge.diagnosis.observation import ProbeWindow, ResourceUsage, observe_steady
 from ci_gate.judge.diagnosis.occupancy import locate
 from ci_gate.judge.diagnosis.saturation import MIN_SHARE, find_cpu_limit, is_listen_queue_overflowing
@@ -132,14 +131,16 @@ def diagnose(circumstances: ScenarioContext, recordings: Mapping[str, Classified
         observe_steady(classified, circumstances.host_cores, circumstances.offered_per_s),
         pinned_cores=circumstances.pinned_cores,
     )
-    endings = tuple(find_endings(head)) or tuple(find_unmeasured(circumstances.failure))
-    memory = tuple(find_full_memory(head, usage, circumstances.memory_bytes))
-    is_killed = find_end(head).startswith((KILLED, KILLED_FOR_MEMORY))
+    endings = tuple(find_endings(head)) or tuple(find_unmeasured(circumstances.failure, has_recording=True))
+    memory = tuple(find_full_memory(head, circumstances.memory_bytes))
+    is_killed = is_killed_for_memory(head, circumstances.memory_bytes)
+    full = (*(() if is_killed else memory), *find_evictions(usage))
     failed = select_failures(classified)
     failures = () if endings else _find_failures(circumstances.scenario, failed, head)
     hindering = tuple(cause for cause in failures if (cause.share or 0.0) >= MAX_REPLIES)
     are_late = bool(hindering) and failed.are_late
     is_slow = circumstances.is_too_slow or usage.is_stuck
+    wants_connections = is_slow or (bool(failures) and failed.may_want_connections)
     speed_counts = not endings and (not hindering or are_late)
     grown = find_grown(recordings)
     explains = speed_counts and (is_slow or are_late or circumstances.sends_more)
@@ -149,17 +150,20 @@ def diagnose(circumstances: ScenarioContext, recordings: Mapping[str, Classified
     if are_late:  # a wait for nothing that was observed says less than how the replies failed
         waits = select_placed(waits)
     explained, waits = explain_unplaced(waits, classified, usage, recordings)
+    is_placed = bool(select_placed(waits))  # then memory that was nearly full explains nothing of it
     others = [cause for cause in failures if cause not in hindering]
     ranked = sorted((*waits, *others), key=lambda cause: -math.inf if cause.share is None else -cause.share)
     return Diagnosis(
         causes=(
-            *(memory if is_killed else endings),
-            *(endings if is_killed else memory),
-            *(find_full_connections(usage) if is_slow or failures else ()),
+            *(memory if is_killed else ()),
+            *endings,
+            *(find_full_connections(usage) if wants_connections else ()),
             *(() if are_late and waits else hindering),
+            *(() if is_placed else full),
             *explained,
             *ranked,
             *(hindering if are_late and waits else ()),
+            *(full if is_placed else ()),
         ),
         unknown=() if endings else tuple(_name_unobserved(usage)),
         statements=grown,
@@ -244,6 +248,6 @@ def _name_unobserved(usage: ResourceUsage) -> Iterator[str]:
 
 
 def _explain_silence(window: ProbeWindow, probe: str) -> str:
-    if window.failed:
-        return f"the probe {probe} failed {window.failed} x, at last: {window.error}"
+    if window.errors:
+        return f"the probe {probe} failed {len(window.errors)} x, at last: {window.error}"
     return f"thresholds.yaml has no probe {probe} that shows it"

@@ -172,7 +172,7 @@ _CPU: Final[dict[CpuLimit, Resource]] = {
     ),
     "host-cpu": Resource(
         code="host-cpu",
-        title="the CPU of this machine, most of which others than the service took",
+        title="the CPU of this machine: the service waited for a core for longer than it had one",
         next_step="measure on more cores, or end what is no part of the test",
         is_full=lambda _seen: True,
         describe=describe_cpu,
@@ -182,14 +182,14 @@ _CPU: Final[dict[CpuLimit, Resource]] = {
 _OUTSIDE: Final = (
     Resource(
         code="redis-cpu",
-        title="Redis: its one thread works all the time",
+        title="Redis: its one thread was nearly always at work",
         next_step="look for long commands (SLOWLOG), and send fewer per request",
         is_full=is_redis_full,
         describe=describe_outside,
     ),
     Resource(
         code="slow-dependency",
-        title="something outside: the service's CPU, its connections and its database had little to do",
+        title="something else than the service's CPU, its connections and its database",
         next_step="measure the service's calls to other systems, and its own sleeps and locks",
         is_full=is_inside_observed,
         describe=describe_outside,

@@ -18,8 +18,8 @@ def find_full_connections(usage: ResourceUsage) -> Iterator[Cause]:
     wanted = {"connections_total", "max_connections"}
     readings = [each.values for each in usage.postgres.readings if wanted <= each.values.keys()]
     full = [values for values in readings if _used(values) >= values["max_connections"]]
-    refused = usage.postgres.failed if any(text in usage.postgres.error for text in _REFUSALS) else 0
-    if len(full) + refused < max(_MIN_FULL * (len(readings) + refused), 1):
+    refusals = [error for error in usage.postgres.errors if any(text in error for text in _REFUSALS)]
+    if len(full) + len(refusals) < max(_MIN_FULL * (len(readings) + len(refusals)), 1):
         return
     numbers = []
     if readings:
@@ -29,8 +29,8 @@ def find_full_connections(usage: ResourceUsage) -> Iterator[Cause]:
         reserved = f", and {kept:.0f} more are reserved for administrators" if kept else ""
         numbers.append(f"{of} were in use at most, the probe's among them{reserved}")
         numbers.append(f"none was left in {len(full)} of {count(len(readings), 'reading')}")
-    if refused:
-        numbers.append(f"the probe was refused {refused} x: {usage.postgres.error}")
+    if refusals:
+        numbers.append(f"the probe was refused {len(refusals)} x: {refusals[-1]}")
     yield Cause(
         code="database-connections",
         title="the database server had no connection left",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -16,22 +15,23 @@ from ci_gate.evidence.sample_table import count_ids
 from ci_gate.evidence.samples import KEPT_ALIVE_CLOSED, NOT_HTTP, UNSENT
 from ci_gate.judge.diagnosis.causes import Cause
 from ci_gate.judge.diagnosis.log_lines import describe_log_errors
-from ci_gate.judge.diagnosis.observation import ResourceUsage, find_window
+from ci_gate.judge.diagnosis.observation import find_window
 from ci_gate.judge.log_ends import shorten_failure
 from ci_gate.judge.steady import ClassifiedRecording, find_error_statuses, find_throttled
 from ci_gate.judge.summary import describe_statuses
 from ci_gate.thresholds import ALL_ENDPOINTS, FAILURES, SUCCESSES, Scenario
-from ci_gate.wording import count, format_number
+from ci_gate.wording import count, format_mib, format_number
 
 MIN_LATE_S: Final = 1.0
 """Half of the failures took so long or longer: what they waited for may explain them."""
-_NEAR_LIMIT: Final = 0.95
 _MAX_NAMED: Final = 3
 _MAJORITY: Final = 0.5
+_READ_LOG: Final = "read the end of service.log"
+_FIND_KILLER: Final = "; look for the kernel's out-of-memory killer"
 
 _KINDS: Final[dict[str, tuple[str, str]]] = {
     "refused": (
-        "requests are refused (401, 403): signing in does not work, or its token is not taken",
+        "requests are refused (401, 403)",
         "sign in by hand as the scenario does; look for a changed secret, password, role or token format",
     ),
     "missing": (
@@ -83,6 +83,12 @@ class Failures:
         times_ms = self.samples["response_ms"]
         return len(times_ms) > 0 and float(np.median(times_ms)) >= 1000 * MIN_LATE_S
 
+    @property
+    def may_want_connections(self) -> bool:
+        """Half of them or more are server errors, or brought no reply that could be read."""
+        status = self.samples["status"]
+        return len(status) > 0 and float(((status == 0) | (status >= 500)).mean()) >= _MAJORITY  # noqa: PLR2004 - by the standard
+
 
 def select_failures(classified: ClassifiedRecording) -> Failures:
     """What the scenario does not accept."""
@@ -99,13 +105,13 @@ def select_failures(classified: ClassifiedRecording) -> Failures:
     )
 
 
-def find_unmeasured(failure: str) -> Iterator[Cause]:
-    """The service never got ready, or something else kept it from being measured; nothing for ''."""
+def find_unmeasured(failure: str, *, has_recording: bool = False) -> Iterator[Cause]:
+    """What kept the scenario from being measured, or from being measured to its end; nothing for ''."""
     if not failure:
         return
     yield Cause(
         code="not-started",
-        title="nothing could be measured: the service did not start, or what prepares it failed",
+        title="the scenario was not measured to its end" if has_recording else "nothing was measured",
         numbers=(shorten_failure(failure),),
         next_step="start it by hand as thresholds.yaml does; read service.log in the evidence folder",
         share=None,
@@ -121,20 +127,22 @@ def find_endings(recording: Recording) -> Iterator[Cause]:
     restarts = max(counts) - counts[0] if counts else 0
     if ended_s is None and not restarts:
         return
-    how = f": {end}" if (end := find_end(recording)) else ""
+    end = find_end(recording)
+    how = f": {end}" if end else ""
     numbers = (
         [f"it had ended {ended_s - began_s:.0f} s after the load began{how}"] if ended_s is not None else []
     )
     numbers += [f"it was started again {restarts} x under load"] if restarts else []
     peak = max((each.service_memory_bytes or 0 for each in machine), default=0)
-    numbers += [f"its memory was {_mib(peak)} at most"] if peak else []
+    numbers += [f"its memory was {format_mib(peak)} at most"] if peak else []
     yield Cause(
         code="service-ended",
         title="the service ended under load"
         if ended_s is not None
         else "the service was restarted under load",
         numbers=tuple(numbers),
-        next_step="read the end of service.log; look for the kernel's out-of-memory killer",
+        next_step=_READ_LOG
+        + (_FIND_KILLER if not end or end.startswith((KILLED, KILLED_FOR_MEMORY)) else ""),
         share=None,
     )
 
@@ -142,38 +150,6 @@ def find_endings(recording: Recording) -> Iterator[Cause]:
 def find_end(recording: Recording) -> str:
     """How the service ended under load; empty where it did not, or nobody knows."""
     return next((each.service_end for each in recording.machine if each.service_end), "")
-
-
-def find_full_memory(recording: Recording, usage: ResourceUsage, limit_bytes: int | None) -> Iterator[Cause]:
-    """The service's memory came near its limit, or Redis threw keys away to stay within its own."""
-    machine = sorted(recording.machine, key=lambda each: each.wall_s)
-    used = [each.service_memory_bytes for each in machine if each.service_memory_bytes is not None]
-    evicted = usage.redis.rate("evicted_keys") or 0.0
-    numbers = []
-    if limit_bytes and used and max(used) >= _NEAR_LIMIT * limit_bytes:
-        numbers.append(f"the service used {_mib(max(used))} of {_mib(limit_bytes)}, {_mib(used[0])} at first")
-    end = find_end(recording)
-    is_told = end.startswith(KILLED_FOR_MEMORY)
-    if is_told or (limit_bytes and end.startswith(KILLED) and _foresee(used) >= _NEAR_LIMIT * limit_bytes):
-        of = "" if is_told or not limit_bytes else f" of {_mib(limit_bytes)}, and more each second,"
-        numbers = [f"the service was {end}; it used {_mib(max(used, default=0))}{of} when last read before"]
-    if evicted > 0:
-        numbers.append(f"Redis evicted {evicted:,.1f} keys a second for want of memory")
-    if numbers:
-        yield Cause(
-            code="memory",
-            title="memory ran out",
-            numbers=tuple(numbers),
-            next_step="look for what grows with each request; then give it more memory",
-            share=None,
-        )
-
-
-def _foresee(used: list[int]) -> int:
-    """What a service would have used a reading after its last, had it risen as it had at most before."""
-    running = [each for each in used if each]
-    rises = [after - before for before, after in pairwise(running)]
-    return running[-1] + max(rises) if rises else 0
 
 
 def find_throttling(failures: Failures) -> Iterator[Cause]:
@@ -268,7 +244,3 @@ def _count(column: NDArray[np.unsignedinteger]) -> list[tuple[int, int]]:
     """The most frequent ids, each with how often it occurs."""
     ids, counts = count_ids(column)
     return sorted(zip(ids.tolist(), counts.tolist(), strict=True), key=lambda pair: -pair[1])[:_MAX_NAMED]
-
-
-def _mib(size: int) -> str:
-    return f"{size / 2**20:,.0f} MiB"

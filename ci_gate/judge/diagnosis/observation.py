@@ -19,11 +19,15 @@ from ci_gate.judge.steady import ClassifiedRecording
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeWindow:
-    """What one probe read in a stretch of time, oldest first; ``error`` is the last one."""
+    """What one probe read in a stretch of time, oldest first; ``errors`` of those that failed."""
 
     readings: tuple[ProbeReading, ...]
-    failed: int = 0
-    error: str = ""
+    errors: tuple[str, ...] = ()
+
+    @property
+    def error(self) -> str:
+        """The last one."""
+        return self.errors[-1] if self.errors else ""
 
     def mean(self, gauge: str) -> float | None:
         """None where it was never read."""
@@ -219,9 +223,7 @@ def find_window(
     """What a probe read between two moments, or in the whole recording."""
     own = [each for each in recording.probes if each.probe == probe and begin_s <= each.wall_s <= end_s]
     own.sort(key=lambda each: each.wall_s)
-    errors = [each.error for each in own if each.error]
     return ProbeWindow(
         readings=tuple(each for each in own if not each.error),
-        failed=len(errors),
-        error=errors[-1] if errors else "",
+        errors=tuple(each.error for each in own if each.error),
     )

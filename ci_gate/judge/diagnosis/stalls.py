@@ -98,7 +98,7 @@ def make_stall(classified: ClassifiedRecording, usage: ResourceUsage) -> Iterato
     meanwhile = observe(classified.recording, begin_s, end_s, usage.host_cores)
     yield Cause(
         code="stall",
-        title="the whole service stood still: no endpoint answered for a second or more",
+        title="no endpoint answered for a second or more, while requests waited",
         numbers=tuple(_describe(stalls, longest, classified, usage, meanwhile)),
         next_step=_find_next_step(meanwhile),
         share=share,
