@@ -124,21 +124,20 @@ def test_recorder__exact_times(run_locust):
     )
 
 
+HANGING = """
+from locust import FastHttpUser, constant, events, task
+
+class Patient(FastHttpUser):
+    wait_time = constant(0.05)
+
+    @task
+    def visit(self):
+        self.client.get("/hang", name="/hang")
+"""
+
+
 def test_recorder__requests_that_never_end_are_kept_with_the_time_waited(run_locust):
-    recording = run_locust(
-        """
-        from locust import FastHttpUser, constant, task
-
-        class Patient(FastHttpUser):
-            wait_time = constant(0.05)
-
-            @task
-            def visit(self):
-                self.client.get("/hang", name="/hang")
-        """,
-        users={"Patient": 3},
-        drain_s=1.0,
-    )
+    recording = run_locust(HANGING, users={"Patient": 3}, drain_s=1.0)
     hanging = rows_of(recording, "GET /hang")
     assert len(hanging) == 3
     assert set(hanging["ending"]) == {ENDED_NEVER}
@@ -147,26 +146,14 @@ def test_recorder__requests_that_never_end_are_kept_with_the_time_waited(run_loc
 
 
 def test_recorder__a_test_that_is_stopped_twice_has_each_request_once(run_locust):
-    recording = run_locust(
-        """
-        from locust import FastHttpUser, constant, events, task
-
-        class Patient(FastHttpUser):
-            wait_time = constant(0.05)
-
-            @task
-            def visit(self):
-                self.client.get("/hang", name="/hang")
-
-        @events.test_stopping.add_listener
-        def stop_again(environment, once=[], **_):
-            if not once:
-                once.append(True)
-                environment.events.test_stopping.fire(environment=environment)
-        """,
-        users={"Patient": 3},
-        drain_s=0.5,
-    )
+    stopping_again = """
+@events.test_stopping.add_listener
+def stop_again(environment, once=[], **_):
+    if not once:
+        once.append(True)
+        environment.events.test_stopping.fire(environment=environment)
+"""
+    recording = run_locust(HANGING + stopping_again, users={"Patient": 3}, drain_s=0.5)
     assert len(rows_of(recording, "GET /hang")) == 3
 
 

@@ -11,7 +11,6 @@ import contextlib
 import functools
 import logging
 import math
-import random
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,7 +21,7 @@ from locust.rpc import Message, zmqrpc
 
 from ci_gate.addresses import HostPort, hide_credentials
 from ci_gate.evidence.clocks import read_clock
-from ci_gate.measure.in_locust.several import Conducting, Master, Worker
+from ci_gate.measure.in_locust.several import Conducting, Master, become_worker
 from ci_gate.measure.remote.desk import MAX_SILENCE_S, Desk
 from ci_gate.measure.remote.messages import Join, pack, read_question
 from ci_gate.measure.remote.secret import protect_client, protect_server, watch_refusals
@@ -144,10 +143,7 @@ def take_part(
         clock = read_clock(folder)
         return clock.offset_s if clock else 0.0
 
-    conductor.take_role(Worker(arrivals, find_offset_s), folder)
-    if arrivals:
-        arrivals.take_part(membership.number - 1, plan.processes)
-    random.seed(f"{plan.seed} {membership.number}")  # else all of them would draw alike
+    become_worker(plan, membership.number, folder, arrivals, conductor, find_offset_s)
     _replace("Client", functools.partial(Client, membership=membership))
     return ["--worker", "--master-host", membership.host, "--master-port", str(membership.port)]
 

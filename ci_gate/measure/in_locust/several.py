@@ -61,8 +61,8 @@ class Worker(Alone):
 
     conducts = False
 
-    def __init__(self, arrivals: Pacer | None, find_offset_s: Callable[[], float] = lambda: 0.0) -> None:
-        """``find_offset_s`` says what is to be added to this machine's time to have the master's."""
+    def __init__(self, arrivals: Pacer | None, find_offset_s: Callable[[], float]) -> None:
+        """``find_offset_s`` is as in `become_worker`."""
         self._arrivals = arrivals
         self._find_offset_s = find_offset_s
         self._conductor: Conducted | None = None
@@ -235,6 +235,24 @@ class Master(Alone):
         return frozenset(client.id for client in self._runner.clients.missing)
 
 
+def become_worker(
+    plan: RecordingPlan,
+    number: int,
+    folder: Path,
+    arrivals: Pacer | None,
+    conductor: Conducting,
+    find_offset_s: Callable[[], float] = lambda: 0.0,
+) -> None:
+    """Make this process the worker of that number, which records into ``folder``.
+
+    ``find_offset_s`` says what is to be added to this machine's time to have the master's.
+    """
+    conductor.take_role(Worker(arrivals, find_offset_s), folder)
+    if arrivals:
+        arrivals.take_part(number - 1, plan.processes)
+    random.seed(f"{plan.seed} {number}")  # else all of them would draw alike
+
+
 def distribute(
     plan: RecordingPlan, folder: Path, samples: Samples, arrivals: Pacer | None, conductor: Conducting
 ) -> list[str]:
@@ -254,10 +272,7 @@ def distribute(
         if plan.worker_cpus:
             os.sched_setaffinity(0, plan.worker_cpus[number - 1 : number])
         samples.move_to(own)
-        conductor.take_role(Worker(arrivals), own)
-        if arrivals:
-            arrivals.take_part(number - 1, plan.processes)
-        random.seed(f"{plan.seed} {number}")  # else all of them would draw alike
+        become_worker(plan, number, own, arrivals, conductor)
         # Locust shares out users in the order of its workers' names: so base's and head's shares are alike.
         locust.runners.uuid4 = lambda: UUID(int=number)  # type: ignore[attr-defined]
         return pid

@@ -125,9 +125,9 @@ class WaitingRequests:
     """The requests on which users waited when they were to be killed, until a reply comes all the same."""
 
     def __init__(self) -> None:
-        self._requests: list[UnreportedRequest] = []
+        # By greenlet, of which gevent forgets what it runs for; each waits for one.
+        self._requests: dict[Any, UnreportedRequest] = {}
         self._answered: set[float] = set()  # when they started: no two do within a quarter of a microsecond
-        self._users: dict[Any, User | None] = {}  # by greenlet, of which gevent forgets what it runs for
 
     def note(self, now_s: float) -> None:
         """Find them, in the stacks of the greenlets that wait for them."""
@@ -136,9 +136,7 @@ class WaitingRequests:
                 frame: FrameType | None = candidate.gr_frame
                 while frame is not None:
                     if frame.f_code in _REQUEST_CODES:
-                        request = _read_frame(frame, now_s)
-                        self._requests.append(request)
-                        self._users[candidate] = request.user
+                        self._requests[candidate] = _read_frame(frame, now_s)
                         break
                     frame = frame.f_back
 
@@ -149,12 +147,13 @@ class WaitingRequests:
 
     def find_user(self) -> User | None:
         """The user in whose greenlet this runs, where that is about to be ended."""
-        return self._users.get(gevent.getcurrent())
+        request = self._requests.get(gevent.getcurrent())
+        return request.user if request else None
 
     def take(self) -> tuple[UnreportedRequest, ...]:
         """Those that got no reply."""
-        requests, self._requests = self._requests, []
-        return tuple(each for each in requests if each.start_s not in self._answered)
+        requests, self._requests = self._requests, {}
+        return tuple(each for each in requests.values() if each.start_s not in self._answered)
 
 
 def _read_frame(frame: FrameType, now_s: float) -> UnreportedRequest:
