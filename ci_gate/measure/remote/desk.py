@@ -79,14 +79,13 @@ class Desk:
             case Join():
                 self._admit(sender, question.ticket)
             case Block():
-                place_of = self._places.get(question.number)
-                if question.recording == self._crew.recording and place_of and place_of.agent == sender:
-                    return place_of.receiver.take(question)
-                return Unknown(recording=question.recording)
+                part = self._find_part(sender, question)
+                return part.receiver.take(question) if part else Unknown(recording=question.recording)
             case Ping():
                 return Pong(asked_s=question.monotonic_s, wall_s=time.time(), monotonic_s=time.monotonic())
             case Ended():
-                self._note_end(sender, question)
+                if part := self._find_part(sender, question):
+                    part.has_ended = True
         return None
 
     def begin(self) -> None:
@@ -183,7 +182,8 @@ class Desk:
             if secrets.compare_digest(place.ticket, ticket) and place.locust in {None, sender}:
                 place.locust = sender
 
-    def _note_end(self, sender: bytes, ended: Ended) -> None:
-        place = self._places.get(ended.number)
-        if ended.recording == self._crew.recording and place and place.agent == sender:
-            place.has_ended = True
+    def _find_part(self, sender: bytes, question: Block | Ended) -> _Place | None:
+        """The place that a message is about; None where its sender has not got that one."""
+        place = self._places.get(question.number)
+        is_theirs = question.recording == self._crew.recording and place and place.agent == sender
+        return place if is_theirs else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from ci_gate.evidence.sample_table import SAMPLE_DTYPE
+from ci_gate.evidence.sample_table import SAMPLE_DTYPE, count_rows
 from ci_gate.evidence.samples import MAGIC
 from ci_gate.measure.remote.messages import BLOCK_BYTES, Acknowledgement, Block
 
@@ -129,15 +129,15 @@ class Outbox:
         path = self._folder / SAMPLES
         if not path.exists():
             return 0
+        if self._is_closed:  # one that was never written may stand between others
+            written = min(path.stat().st_size, len(MAGIC)) + _ROW_BYTES * count_rows(path)
+            self.rows_bytes = max(self.rows_bytes, written)
+            return self.rows_bytes
         with path.open("rb") as file:
             self.rows_bytes = max(self.rows_bytes, len(file.read(len(MAGIC))))
             if self.rows_bytes < len(MAGIC):
                 return self.rows_bytes
             file.seek(self.rows_bytes)
-            if self._is_closed:  # one that was never written may stand between others
-                places = np.flatnonzero(np.fromfile(file, dtype=SAMPLE_DTYPE)["ending"])
-                self.rows_bytes += _ROW_BYTES * (int(places[-1]) + 1 if places.size else 0)
-                return self.rows_bytes
             while (rows := np.fromfile(file, dtype=SAMPLE_DTYPE, count=_LOOKED_AT)).size:
                 whole = rows["ending"] != 0
                 ready = rows.size if whole.all() else int(np.argmin(whole))
