@@ -177,17 +177,18 @@ def run(  # noqa: PLR0913 - one parameter for each option
     Evidence, verdict.json and the reports (report.html, report.md, junit.xml) stay in --out. Ctrl-C ends
     everything cleanly; what was measured until then stays readable.
     """
-    remote = read_remote_workers(
-        thresholds_file,
-        workers=workers,
-        bind=bind,
-        secret_file=secret_file,
-        base=base,
-        processes=processes,
-    )
     with import_locust(service_environment()) as importing:
+        thresholds = read_thresholds(thresholds_file)
+        remote = read_remote_workers(
+            thresholds,
+            workers=workers,
+            bind=bind,
+            secret_file=secret_file,
+            base=base,
+            processes=processes,
+        )
         options = make_options(
-            read_thresholds(thresholds_file),
+            thresholds,
             names,
             profile_name,
             base=base,

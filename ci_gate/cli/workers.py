@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from ci_gate.addresses import HostPort, keep_secret, parse_host_port
-from ci_gate.cli.options import read_thresholds, service_environment
+from ci_gate.cli.options import service_environment
 from ci_gate.errors import EXIT_PASS, BadInputError, Problem, UsageError
 from ci_gate.evidence.processes import MAX_PROCESSES
 from ci_gate.run.progress import ProgressPrinter
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ci_gate.run.plan import RemoteWorkers
+    from ci_gate.thresholds import Thresholds
 
 _DEFAULT_ADDRESS: Final = "127.0.0.1:5557"
 _FOLDER: Final = click.Path(path_type=Path, file_okay=False, exists=True)
@@ -71,7 +72,7 @@ def workers_options(command: Callable[..., int]) -> Callable[..., int]:
 
 
 def read_remote_workers(
-    thresholds_file: Path,
+    thresholds: Thresholds,
     *,
     workers: int | None,
     bind: HostPort,
@@ -82,22 +83,20 @@ def read_remote_workers(
     """What these options say; None without ``workers``. Raises UsageError and BadInputError."""
     if workers is None:
         return None
-    thresholds = read_thresholds(thresholds_file)
     service = thresholds.service
-    if base and any(each.regression for each in thresholds.scenarios):
-        raise BadInputError(
-            *(
-                Problem(
-                    file=thresholds.file,
-                    line=each.at.line,
-                    column=each.at.column,
-                    message=f"{each.name!r} cannot be compared with base by workers on other machines",
-                    allowed="--workers without --base, or --processes",
-                )
-                for each in thresholds.scenarios
-                if each.regression
-            )
+    problems = [
+        Problem(
+            file=thresholds.file,
+            line=each.at.line,
+            column=each.at.column,
+            message=f"{each.name!r} cannot be compared with base by workers on other machines",
+            allowed="--workers without --base, or --processes",
         )
+        for each in thresholds.scenarios
+        if each.regression
+    ]
+    if base and problems:
+        raise BadInputError(*problems)
     if processes is not None:
         raise UsageError("--workers and --processes say the same twice: start several workers on a machine")
     if service.ca:
