@@ -20,7 +20,7 @@ import msgspec
 
 from ci_gate.errors import OutsideError
 from ci_gate.evidence.stacks import MAX_STACKS_BYTES, STACKS_CPU, tidy_stacks
-from ci_gate.measure.rights import become_root
+from ci_gate.measure.rights import become_root, why_root
 
 if TYPE_CHECKING:
     from ci_gate.service.running import RunningService
@@ -51,7 +51,7 @@ class PerfSampling:
             raise OutsideError("the service is no Python, and perf, which samples others, is not installed")
         self._perf, self._folder, self._temporary = perf, folder, temporary
         self._root = "" if service.is_container else os.path.realpath(service.placement.repository)
-        self._as_root = become_root(_why_root(is_container=service.is_container))
+        self._as_root = become_root(why_root(_PARANOID, _MAX_PARANOID, is_container=service.is_container))
         event = "cpu-clock" if self._as_root or os.geteuid() == 0 else "cpu-clock:u"
         words = [*self._as_root, perf, "record", "--quiet", "-e", event, "-F", str(PER_S), "-g", "-N"]
         words += ["-p", ",".join(map(str, pids)), "-o", "perf.data", "--", "sleep", f"{lasts_s:.0f}"]
@@ -111,16 +111,6 @@ class PerfSampling:
             self._process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=2)
-
-
-def _why_root(*, is_container: bool) -> str | None:
-    """What makes perf need root here; None where it does not."""
-    if is_container:
-        return "a container"
-    with contextlib.suppress(OSError, ValueError):
-        if int(_PARANOID.read_text()) > _MAX_PARANOID:
-            return f"kernel.perf_event_paranoid is above {_MAX_PARANOID}"
-    return None
 
 
 def convert_script(text: str) -> dict[str, Any]:

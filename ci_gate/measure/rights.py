@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -11,6 +12,19 @@ from typing import Final
 from ci_gate.errors import OutsideError
 
 _MOUNT: Final = 'mount -t proc proc /proc && exec "$@"'
+
+
+def why_root(setting: Path, most: int, *, is_container: bool) -> str | None:
+    """Why looking into a service takes root; None where it does not.
+
+    It does for a container, and where the number in this file of /proc/sys is above ``most``.
+    """
+    if is_container:
+        return "a container"
+    with contextlib.suppress(OSError, ValueError):
+        if int(setting.read_text()) > most:
+            return f"{'.'.join(setting.parts[3:])} is above {most}"
+    return None
 
 
 def become_root(why: str | None) -> tuple[str, ...]:

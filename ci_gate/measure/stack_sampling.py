@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 from ci_gate.errors import EvidenceError, OutsideError
 from ci_gate.evidence.log_end import read_log_end
 from ci_gate.evidence.stacks import MAX_STACKS_BYTES, STACKS_CPU, STACKS_WALL, tidy_stacks
-from ci_gate.measure.rights import become_root, enter_processes
+from ci_gate.measure.rights import become_root, enter_processes, why_root
 
 if TYPE_CHECKING:
     from ci_gate.service.running import RunningService
@@ -59,7 +59,7 @@ class StackSampling:
         """``pid`` is its first process, ``temporary`` a private folder for what is not cleaned yet."""
         self._folder, self._temporary = folder, temporary
         self._root = "" if service.is_container else os.path.realpath(service.placement.repository)
-        as_root = become_root(_why_root(is_container=service.is_container))
+        as_root = become_root(why_root(_YAMA, 0, is_container=service.is_container))
         if not as_root:
             _check_allowed(pid)
         enter, number = enter_processes(pid, as_root)
@@ -117,16 +117,6 @@ def _check_allowed(pid: int) -> None:
         raise OutsideError(_NOT_ALLOWED) from error
     except OSError:
         pass  # it ended, or this is no Linux: py-spy says it
-
-
-def _why_root(*, is_container: bool) -> str | None:
-    """What makes py-spy need root here; None where it does not."""
-    if is_container:
-        return "a container"
-    with contextlib.suppress(OSError, ValueError):
-        if int(_YAMA.read_text()) > 0:
-            return "kernel.yama.ptrace_scope is not 0"
-    return None
 
 
 def _explain(log: Path) -> str:
