@@ -32,7 +32,7 @@ from ci_gate.judge.diagnosis.failures import (
     find_unmeasured,
     select_failures,
 )
-from ci_gate.judge.diagnosis.memory import find_evictions, find_full_memory, is_killed_for_memory
+from ci_gate.judge.diagnosis.memory import find_evictions, find_full_memory, find_kill
 from ci_gate.judge.diagnosis.observation import ProbeWindow, ResourceUsage, observe_steady
 from ci_gate.judge.diagnosis.occupancy import locate
 from ci_gate.judge.diagnosis.saturation import MIN_SHARE, find_cpu_limit, is_listen_queue_overflowing
@@ -132,9 +132,8 @@ def diagnose(circumstances: ScenarioContext, recordings: Mapping[str, Classified
         pinned_cores=circumstances.pinned_cores,
     )
     endings = tuple(find_endings(head)) or tuple(find_unmeasured(circumstances.failure, has_recording=True))
-    memory = tuple(find_full_memory(head, circumstances.memory_bytes))
-    is_killed = is_killed_for_memory(head, circumstances.memory_bytes)
-    full = (*(() if is_killed else memory), *find_evictions(usage))
+    kill = tuple(find_kill(head, circumstances.memory_bytes))
+    full = (*(() if kill else find_full_memory(head, circumstances.memory_bytes)), *find_evictions(usage))
     failed = select_failures(classified)
     failures = () if endings else _find_failures(circumstances.scenario, failed, head)
     hindering = tuple(cause for cause in failures if (cause.share or 0.0) >= MAX_REPLIES)
@@ -155,7 +154,7 @@ def diagnose(circumstances: ScenarioContext, recordings: Mapping[str, Classified
     ranked = sorted((*waits, *others), key=lambda cause: -math.inf if cause.share is None else -cause.share)
     return Diagnosis(
         causes=(
-            *(memory if is_killed else ()),
+            *kill,
             *endings,
             *(find_full_connections(usage) if wants_connections else ()),
             *(() if are_late and waits else hindering),

@@ -17,36 +17,44 @@ _NEAR_LIMIT: Final = 0.95
 _LAST: Final = 3  # readings: what memory did before these says nothing of the end
 
 
-def is_killed_for_memory(recording: Recording, limit_bytes: int | None) -> bool:
+def _is_killed_for_memory(recording: Recording, end: str, limit_bytes: int | None) -> bool:
     """Its engine says so; or it was killed, and a reading later would have been near its limit."""
-    end = find_end(recording)
     if end.startswith(KILLED_FOR_MEMORY):
         return True
     foreseen = _foresee(_read_held(recording))
     return bool(limit_bytes) and end.startswith(KILLED) and foreseen >= _NEAR_LIMIT * (limit_bytes or 0)
 
 
-def find_full_memory(recording: Recording, limit_bytes: int | None) -> Iterator[Cause]:
-    """The service was killed for want of memory, or held nearly all that it may have."""
-    held = _read_held(recording)
+def find_kill(recording: Recording, limit_bytes: int | None) -> Iterator[Cause]:
+    """The service was killed for want of memory."""
+    end = find_end(recording)
+    if not _is_killed_for_memory(recording, end, limit_bytes):
+        return
     of = f" of {format_mib(limit_bytes)}" if limit_bytes else ""
-    numbers: tuple[str, ...] = ()
-    if is_killed_for_memory(recording, limit_bytes):
-        end = find_end(recording)
-        is_told = end.startswith(KILLED_FOR_MEMORY)
-        title = "memory ran out" if is_told else "the service was killed near its memory limit"
-        numbers = (f"the service was {end}", *_describe_last(held[-_LAST:], of))
-    elif limit_bytes and max(held, default=0) >= _NEAR_LIMIT * limit_bytes:
-        title = "the service held nearly all the memory that it may have"
-        numbers = (f"the service used {format_mib(max(held))}{of} at most, {format_mib(held[0])} at first",)
-    if numbers:
-        yield Cause(
-            code="memory",
-            title=title,
-            numbers=numbers,
-            next_step="look for what grows with each request; then give it more memory",
-            share=None,
+    is_told = end.startswith(KILLED_FOR_MEMORY)
+    title = "memory ran out" if is_told else "the service was killed near its memory limit"
+    yield _make_cause(title, f"the service was {end}", *_describe_last(_read_held(recording)[-_LAST:], of))
+
+
+def find_full_memory(recording: Recording, limit_bytes: int | None) -> Iterator[Cause]:
+    """The service held nearly all that it may have, which need not be what ended it."""
+    held = _read_held(recording)
+    if limit_bytes and max(held, default=0) >= _NEAR_LIMIT * limit_bytes:
+        most = f"{format_mib(max(held))} of {format_mib(limit_bytes)} at most"
+        yield _make_cause(
+            "the service held nearly all the memory that it may have",
+            f"the service used {most}, {format_mib(held[0])} at first",
         )
+
+
+def _make_cause(title: str, *numbers: str) -> Cause:
+    return Cause(
+        code="memory",
+        title=title,
+        numbers=numbers,
+        next_step="look for what grows with each request; then give it more memory",
+        share=None,
+    )
 
 
 def find_evictions(usage: ResourceUsage) -> Iterator[Cause]:
