@@ -13,16 +13,15 @@ from ci_gate.evidence.recording import (
     STEP,
     RecordingPlan,
     RunInfo,
-    read_recording,
     recording_folder,
     write_json,
 )
 from ci_gate.evidence.workload import share_by_weight
 from ci_gate.judge.capacity.load_step import Step, judge_step
 from ci_gate.judge.capacity.stepping import Climb, NextStep, choose_next
-from ci_gate.judge.steady import classify
 from ci_gate.measure.load_run import Job
 from ci_gate.report.capacity import describe_load, describe_step
+from ci_gate.run.classified import read_classified
 from ci_gate.run.plan import RunOptions, end_run, plan_recording, plan_run
 from ci_gate.run.progress import ProgressPrinter
 from ci_gate.run.scenarios import record_step
@@ -165,7 +164,7 @@ class _Ladder:
         folder = recording_folder(self._options.out, plan)
         record_step(session, self._scenario, dataclasses.replace(job, plan=plan, folder=folder))
         scenario = self._scenario
-        classified = classify(read_recording(folder, for_diagnosis=False), scenario.accept, scenario.cpu_of)
+        classified = read_classified(folder, scenario)
         step = judge_step(scenario, plan, classified)
         self._progress.say(f"  {describe_step(step)}")
         self._steps.append(step)

@@ -40,8 +40,8 @@ def confirm_red(options: RunOptions, progress: ProgressPrinter) -> None:
     """Start base and head of one scenario once more, beside the evidence of their first start at ``out``.
 
     They are started in the opposite order, and loaded for as long as the first start took; where both starts
-    together still are red, once more after it, to see which code it is. The first was
-    made with ``confirms_later``, by another job, so it is data: it has to be of the same run as ``options``.
+    together still are red, once more after it, to see which code it is. The first was made with
+    ``confirms_later``, by another job, so it is data: it has to be of the same run as ``options``.
     Raises EvidenceError where it is not, UsageError where there is nothing to confirm.
     """
     info = read_run(options.out)
@@ -98,10 +98,9 @@ def _check_same_run(options: RunOptions, info: RunInfo) -> dict[str, RecordingPl
     name = options.scenarios[0].name
     seed = next((plan.seed for plan in info.recordings if plan.recording == DUET_BASE), 0)
     ours = plan_run(dataclasses.replace(options, seed=seed))
-    wanted, found = (
+    plans, others = (
         {
-            # Where the processes of Locust run is for each machine to say.
-            plan.recording: msgspec.structs.replace(plan, worker_cpus=(), other_cpus=())
+            plan.recording: plan
             for plan in run.recordings
             if plan.scenario == name and plan.recording in {*_COMPARISON, *_CODE}
         }
@@ -115,16 +114,19 @@ def _check_same_run(options: RunOptions, info: RunInfo) -> dict[str, RecordingPl
             ("version of ci-gate", ours.ci_gate_version, info.ci_gate_version),
             ("commit", ours.git, info.git),
             ("options", ours.options, info.options),
-            ("plan", wanted, found),
+            ("plan", _unpin(plans), _unpin(others)),
         )
         if of_ours != of_theirs
     ]
-    if differing or not {*_COMPARISON} <= {*wanted}:
+    if differing or not {*_COMPARISON} <= {*plans}:
         raise EvidenceError(
             f"the first start is of another run: it differs in {', '.join(differing) or 'all'}"
         )
+    return plans
+
+
+def _unpin(plans: Mapping[str, RecordingPlan]) -> dict[str, RecordingPlan]:
+    """Where the processes of Locust run is for each machine to say."""
     return {
-        plan.recording: plan
-        for plan in ours.recordings
-        if plan.scenario == name and plan.recording in {*_COMPARISON, *_CODE}
+        name: msgspec.structs.replace(plan, worker_cpus=(), other_cpus=()) for name, plan in plans.items()
     }

@@ -12,7 +12,6 @@ from ci_gate.evidence.recording import (
     DUET_HEAD,
     RecordingPlan,
     duet_name,
-    read_recording,
     recording_folder,
 )
 from ci_gate.evidence.strict_json import read_lines
@@ -20,9 +19,9 @@ from ci_gate.judge.compare.confirmation import judge_planned_duet
 from ci_gate.judge.compare.duet import DuetVerdict
 from ci_gate.judge.foreign import is_much
 from ci_gate.judge.outcome import Outcome
-from ci_gate.judge.steady import classify
 from ci_gate.judge.validity.findings import make_rule_input
 from ci_gate.judge.validity.machine_rules import MACHINE_TAKEN
+from ci_gate.run.classified import read_classified
 from ci_gate.thresholds import Compare, Scenario
 
 
@@ -36,9 +35,7 @@ def find_taker(folder: Path, scenario: Scenario, plan: RecordingPlan) -> str | N
         return None
     if not any(map(is_much, read_lines(folder / "machine.jsonl", MachineReading))):
         return None  # as mostly; all samples need not be read for it
-    rule_input = make_rule_input(
-        scenario, plan, classify(read_recording(folder, for_diagnosis=False), scenario.accept)
-    )
+    rule_input = make_rule_input(scenario, plan, read_classified(folder, scenario))
     return next((message for _, message in MACHINE_TAKEN.find(rule_input)), None)
 
 
@@ -54,7 +51,7 @@ def find_red(
         name: recording_folder(out, plans[name]) for name in (DUET_BASE, DUET_HEAD, *CONFIRM) if name in plans
     }
     recordings = {
-        name: classify(read_recording(folder, for_diagnosis=False), scenario.accept, scenario.cpu_of)
+        name: read_classified(folder, scenario)
         for name, folder in folders.items()
         if (folder / "samples.bin").exists()
     }

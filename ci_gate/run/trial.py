@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import msgspec
 
-from ci_gate.evidence.recording import RESET_CHECKS, read_recording
-from ci_gate.judge.steady import classify
+from ci_gate.evidence.recording import RESET_CHECKS
 from ci_gate.judge.trial import Trial, read_trial
 from ci_gate.measure.load_run import record
+from ci_gate.run.classified import read_classified
 from ci_gate.run.plan import RunOptions, plan_reset_checks, plan_run
 from ci_gate.run.progress import ProgressPrinter
 from ci_gate.run.session import Session, started
@@ -42,5 +42,5 @@ def try_scenarios(options: RunOptions, progress: ProgressPrinter) -> Iterator[Tr
             with started(session, service, options.repository, "head", plan) as load:
                 record((load,))
             folder = load[0].folder
-            classified = classify(read_recording(folder, for_diagnosis=False), scenario.accept)
+            classified = read_classified(folder, scenario)
             yield read_trial(scenario, options.thresholds.profiles, workload, classified)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from ci_gate.evidence.recording import read_recording
 from ci_gate.judge.compare.comparison import settle
 from ci_gate.judge.compare.duet import compare_at
 from ci_gate.judge.compare.interim import MAX_ANALYSES, InterimAnalysis, plan_interim
 from ci_gate.judge.outcome import Outcome
-from ci_gate.judge.steady import classify, find_successes
+from ci_gate.judge.steady import find_successes
 from ci_gate.judge.trial import find_not_called
 from ci_gate.judge.validity.lost_limit import NO_SUCCESS_S, LostLimit, find_lost_limit
 from ci_gate.judge.validity.reset_check import is_reset_proven
 from ci_gate.measure.live import RecordingTail
 from ci_gate.measure.load_run import Job
+from ci_gate.run.classified import read_classified
 from ci_gate.run.progress import ProgressPrinter, describe, describe_pace
 from ci_gate.thresholds import Compare, Scenario
 from ci_gate.wording import count
@@ -55,9 +55,7 @@ class ResetCheckWatch:
         folders = [folder for folder in self._folders if folder and (folder / "samples.bin").exists()]
         if len(folders) < len(self._folders):
             return False
-        first, second = (
-            classify(read_recording(folder, for_diagnosis=False), self._scenario.accept) for folder in folders
-        )
+        first, second = (read_classified(folder, self._scenario) for folder in folders)
         return is_reset_proven(first, second)
 
 
@@ -83,7 +81,7 @@ class AloneWatch(Watch):
         if self._tail.no_success_for_s < NO_SUCCESS_S or self._tail.failures == self._failures:
             return False
         self._failures = self._tail.failures
-        head = classify(read_recording(self._job.folder, for_diagnosis=False), self._scenario.accept)
+        head = read_classified(self._job.folder, self._scenario)
         self._lost = find_lost_limit(self._scenario, self._job.plan, head)
         return self._lost is not None
 
@@ -133,11 +131,7 @@ class DuetWatch:
         return self._decide(self._interim.pop(0))
 
     def _decide(self, interim: InterimAnalysis) -> bool:
-        accept, cpu_of = self._scenario.accept, self._scenario.cpu_of
-        sides = tuple(
-            classify(read_recording(job.folder, for_diagnosis=False), accept, cpu_of).steady
-            for job in self._jobs
-        )
+        sides = tuple(read_classified(job.folder, self._scenario).steady for job in self._jobs)
         begin_s = max(side.begin_s for side in sides)
         outcome = settle(compare_at(interim, begin_s, sides, self._scenario, self._settings))
         is_decided = outcome != Outcome.INCONCLUSIVE or interim.is_last
