@@ -23,7 +23,7 @@ from ci_gate.judge.code.attribution import Function, count_samples
 from ci_gate.judge.code.difference import compare_code
 from ci_gate.judge.code.flame import draw_flames
 from ci_gate.judge.code.on_cpu import keep_on_cpu
-from tests.judge.code_simulation import Code, compare, make_side
+from tests.judge.code_simulation import IDLE, Code, compare, make_side
 
 SHOP = (
     Code(name="load", cpu_ms=1.5, waiting_ms=6.0),
@@ -261,6 +261,17 @@ def test_head_alone__does_not_name_a_thread_that_waits_for_work():
     assert "poll" not in [each.name for each in compare_code({CODE_HEAD: side}, None).alone.functions]
 
 
+def test_head_alone__does_not_name_what_a_service_was_started_by_though_some_stacks_are_torn():
+    """A generator has no caller while it is entered: one stack in thirty begins elsewhere."""
+    start, rows = (Frame(name=name, file="app.py", line=3) for name in ("<module>", "rows"))
+    side = make_side(SHOP)
+    stacks = ((0, 1),) * 450 + ((0, 2),) * 35 + ((2,),) * 15
+    side.recording.stacks["stacks-wall.json"] = Stacks(
+        frames=(start, IDLE, rows), threads=(stacks,), period_s=0.02
+    )
+    assert "<module>" not in [each.name for each in compare_code({CODE_HEAD: side}, None).alone.functions]
+
+
 def test_head_alone__says_why_it_is_not_known():
     side = make_side(SHOP)
     side.recording.stacks.clear()
@@ -305,8 +316,19 @@ def test_function__that_waits_for_a_core_computes():
         side.recording.stacks[STACKS_CPU] = replace(on_cpu, threads=on_cpu.threads * 3)
     code = compare_code({CODE_BASE: base, CODE_HEAD: head}, None)
     (score,) = (each for each in code.functions if each.name == "score")
-    assert score.own.waiting.more_ms > score.own.cpu.more_ms
+    assert not score.own.waiting.is_real
     assert not score.waits
+
+
+def test_head_alone__that_waits_for_a_core_does_not_wait_for_anything_else():
+    """Its total was the time on a CPU and the wait for one: a busy machine seemed to be a slow dependency."""
+    side = make_side(change("score", cpu_ms=4.0, waiting_ms=8.0), seed=7)
+    on_cpu = side.recording.stacks[STACKS_CPU]
+    frames, stacks = on_cpu.frames, on_cpu.threads[0]
+    score = [stack for stack in stacks if frames[stack[-1]].name == "score"]
+    side.recording.stacks[STACKS_CPU] = replace(on_cpu, threads=(stacks, score, score))
+    found = {each.name: each for each in compare_code({CODE_HEAD: side}, None).alone.functions}["score"]
+    assert found.waiting.ms < max(3 * found.waiting.error_ms, 0.25 * found.cpu.ms)
 
 
 def test_samples__of_a_line_that_really_computes_are_kept():

@@ -89,7 +89,7 @@ def test_code__of_head_alone_is_sampled_where_it_is_asked_for(repository, call, 
     assert code == 0, report
     first = scenario.code.alone.functions[0]
     assert (first.name, first.file) == ("risk_score", "work.py"), report
-    assert first.cpu.ms > first.waiting.ms
+    assert first.waiting.ms < max(3 * first.waiting.error_ms, first.cpu.ms), report
     assert "the service runs an event loop (asyncio): a coroutine that waits is on no stack" in report
     page = (tmp_path / "out" / "report.html").read_text()
     assert '<svg class="flame"' in page

@@ -123,12 +123,24 @@ class _Code:
         )
 
     def _find_steady(self, thread: Counter[Stack], take: Callable[[Stack], Iterable[int]]) -> frozenset[int]:
+        whole = self._keep_whole(thread)
         counts: Counter[int] = Counter()
-        for stack, times in thread.items():
+        for stack, times in whole.items():
             for number in set(take(stack)):
                 counts[number] += times
-        least = _MIN_ENTRY * thread.total()
+        least = _MIN_ENTRY * whole.total()
         return frozenset(each for each, times in counts.items() if times >= least)
+
+    def _keep_whole(self, thread: Counter[Stack]) -> Counter[Stack]:
+        """The stacks that begin where most do: a generator has no caller while it is entered."""
+        begins: Counter[int | None] = Counter()
+        for stack, times in thread.items():
+            begins[self._first(stack)] += times
+        most = max(begins, key=lambda each: begins[each], default=None)
+        return Counter({stack: times for stack, times in thread.items() if self._first(stack) == most})
+
+    def _first(self, stack: Stack) -> int | None:
+        return next((self.of_frame[frame] for frame in stack if self.of_frame[frame] is not None), None)
 
     def _take_own(self, stack: Stack) -> Iterator[int]:
         """The own functions at the beginning of a stack, before the first library that they call."""

@@ -127,14 +127,25 @@ class Costs:
         )
 
     def waiting_ms(self, *functions: Function) -> Estimate:
-        """Time of a success in them without a CPU, in ms."""
-        success = self._side.success
-        if self._side.wall is None:
+        """Time of a success in them that waits for anything but a core, in ms."""
+        success, wall = self._side.success, self._side.wall
+        if wall is None:
             return NOTHING
         per_thread = 1000 / success.rate_per_s
         time_ms = Estimate(value=per_thread, error=per_thread / np.sqrt(success.successes))
-        waiting = self.threads(*functions).times(time_ms).minus(self.cpu_ms(*functions))
+        cpu, ready = self.cpu_ms(*functions), self._ready(*functions).times(time_ms)
+        running = ready if ready.value > cpu.value else cpu
+        waiting = self.threads(*functions).times(time_ms).minus(running)
         return Estimate(value=max(waiting.value, 0.0), error=waiting.error)
+
+    def _ready(self, *functions: Function) -> Estimate:
+        """How many threads in them are on a CPU or wait for one: both are sampled as on one."""
+        on_cpu, wall = self._side.on_cpu, self._side.wall
+        if wall is None or not wall.ticks:
+            return NOTHING
+        each = on_cpu.period_s / (wall.ticks * wall.period_s)
+        samples = float(_add(self._on_cpu, functions).sum())
+        return Estimate(value=samples * each, error=float(np.sqrt(max(samples, _HALF))) * each)
 
 
 _Counted = tuple[Samples, NDArray[np.float64], dict[Function, int]]
