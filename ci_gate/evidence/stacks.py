@@ -25,6 +25,7 @@ STACKS_WALL: Final = "stacks-wall.json"
 MAX_STACKS_BYTES: Final = 16 * 1024**2
 _MAX_DEPTH: Final = 200  # of a stack; what is deeper is cut at its deep end
 _MAX_TEXT: Final = 300
+_MAX_LINE: Final = 10**7
 _MIN_PERIOD_S: Final = 1e-4
 
 Stack = tuple[int, ...]
@@ -32,7 +33,10 @@ Stack = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """A line of code at work; ``file`` is empty for what is no code, such as the name of a process."""
+    """A line of code at work; ``file`` is empty for what is no code, such as the name of a process.
+
+    ``line`` is 0 where it is not known: py-spy does not stop a process, and may read a number half written.
+    """
 
     name: str
     file: str
@@ -59,7 +63,7 @@ class Stacks:
 class _Frame(msgspec.Struct, frozen=True):
     name: str
     file: str | None = None
-    line: Annotated[int, msgspec.Meta(ge=0, le=10**7)] | None = None
+    line: int | None = None
 
 
 class _Shared(msgspec.Struct, frozen=True):
@@ -80,7 +84,7 @@ def decode_stacks(text: bytes, where: str = "stacks") -> Stacks:
     """What py-spy wrote, its texts cleaned and cut. Raises EvidenceError for anything else."""
     document = decode(text, _Document, where)
     frames = tuple(
-        Frame(name=_clean(each.name), file=_clean(each.file or ""), line=each.line or 0)
+        Frame(name=_clean(each.name), file=_clean(each.file or ""), line=_line(each.line or 0))
         for each in document.shared.frames
     )
     known: dict[Stack, Stack] = {}  # most samples are alike: each stack is kept once
@@ -91,6 +95,10 @@ def decode_stacks(text: bytes, where: str = "stacks") -> Stacks:
         threads.append(tuple(known.setdefault(stack, stack[:_MAX_DEPTH]) for stack in thread.samples))
     weights = [weight for thread in document.profiles for weight in thread.weights[:1]]
     return Stacks(frames=frames, threads=tuple(threads), period_s=max([_MIN_PERIOD_S, *weights]))
+
+
+def _line(number: int) -> int:
+    return number if 0 <= number <= _MAX_LINE else 0
 
 
 def _clean(text: str) -> str:

@@ -206,6 +206,13 @@ def test_file__of_an_adversary_is_refused(tmp_path, text):
         read_stacks(tmp_path)
 
 
+@pytest.mark.parametrize("line", [-7, 10**7 + 1, 2**63, 10**30])
+def test_line__that_py_spy_read_half_written_is_not_known(line):
+    """The profile was lost for one such frame of thousands."""
+    text = b'{"profiles": [], "shared": {"frames": [{"name": "a", "file": "shop.py", "line": %d}]}}' % line
+    assert decode_stacks(text).frames == (Frame(name="a", file="shop.py", line=0),)
+
+
 def test_stack__of_any_depth_is_cut():
     text = b'{"profiles": [{"samples": [[%s]]}], "shared": {"frames": [{"name": "a"}]}}'
     stacks = decode_stacks(text % b",".join([b"0"] * 5000))

@@ -214,11 +214,14 @@ def test_service__whose_processes_are_not_known_is_told(tmp_path):
 
 
 APP = """
+import os
+
 def risk_score():
     return sum(number * number % 7 for number in range(20_000))
 
 def app(environ, start_response):
-    body = str(risk_score()).encode()
+    risk_score()
+    body = str(os.getpid()).encode()
     start_response("200 OK", [("Content-Length", str(len(body)))])
     return [body]
 """
@@ -240,9 +243,9 @@ def wait_for(is_true):
     raise AssertionError("waited for 30 s")
 
 
-def answers(url):
+def read(url):
     with urllib.request.urlopen(url, timeout=10) as reply:
-        return reply.status == 200
+        return reply.read()
 
 
 def test_workers__of_a_pre_fork_server_are_sampled(tmp_path):
@@ -250,7 +253,8 @@ def test_workers__of_a_pre_fork_server_are_sampled(tmp_path):
     bind = f"127.0.0.1:{free_port()}"
     words = ("-m", "gunicorn", "--workers", "2", "--worker-class", "sync", "--bind", bind, "app:app")
     with running(sys.executable, *words, folder=tmp_path) as service:
-        wait_for(lambda: answers(f"http://{bind}/"))
+        workers: set[bytes] = set()
+        wait_for(lambda: workers.add(read(f"http://{bind}/")) or len(workers) == 2)
         clients = [threading.Thread(target=call_for, args=(f"http://{bind}/", 6)) for _ in range(4)]
         for client in clients:
             client.start()
