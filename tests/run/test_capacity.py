@@ -83,9 +83,9 @@ def test_capacity__finds_the_knee_where_arithmetic_says(repository, call, tmp_pa
     assert verdict.knee.load.value == pytest.approx(11, rel=0.15)
     assert verdict.ended.by == "knee"
     kept, breached = verdict.step(verdict.fit.kept), verdict.step(verdict.fit.breached)
-    assert (
-        kept.load < 16 < breached.load * 1.1
-    )  # 100 ms are 5 in the queue: (0.2 s + 0.1 s) x 50/s = 15 users
+    # 100 ms are 5 in the queue: (0.2 s + 0.1 s) x 50/s = 15 users; other programs' work only makes it fewer.
+    assert kept.load < 16
+    assert breached.load > 11
 
 
 @pytest.mark.parametrize(
