@@ -215,8 +215,9 @@ ODD_CLIENT = """
         __str__ = __repr__
 
     class Reply:
-        def __init__(self, status):
+        def __init__(self, status, **more):
             self.status_code = status
+            self.__dict__ |= more
 
     class Publisher(User):
         wait_time = constant(0.05)
@@ -234,6 +235,7 @@ ODD_CLIENT = """
             self.fire("decimal", response_time=decimal.Decimal(5))
             self.fire("nan", response_time=float("nan"))
             self.fire("status", response=Reply("odd"))
+            self.fire("own request", response=Reply(200, request=object()))
             self.fire("error", exception=Odd())
             self.fire(["a", "list"])
             self.fire("half \\ud800")
@@ -258,7 +260,7 @@ def test_odd_events__in_a_real_run_are_rows_like_others(run_locust):
         "['a', 'list']",
         "half ?",
     ]
-    names += ["perf_counter", "milliseconds", "long ago", "bare"]
+    names += ["perf_counter", "milliseconds", "long ago", "bare", "own request"]
     rows = {name: rows_of(recording, f"MQ {name}") for name in names}
     assert {len(each) for each in rows.values()} == {len(rows["plain"])}
     failed = {name for name, each in rows.items() if set(each["ending"]) == {ENDED_BY_CHECK}}

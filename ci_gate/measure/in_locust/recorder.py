@@ -105,8 +105,8 @@ class Recorder:
     def make_listener(self) -> Callable[..., None]:
         """A listener of Locust's event `request` that writes a row for each."""
         look_at, write_row, error_id = self._bodies.look_at, self._write_row, self._error_id
-        forget, known, meet = self._open_replies.forget, self._endpoint_ids, self._meet
-        see, home, size = self.answers.see, self.answers.home, len(self.answers.home)
+        forget, open_replies = self._open_replies.forget, self._open_replies.keys
+        known, meet, see, home = self._endpoint_ids, self._meet, self.answers.see, self.answers.home
         clock, began_s = time.time, time.time()
 
         def on_request(  # noqa: PLR0913 - the arguments are Locust's
@@ -122,12 +122,13 @@ class Recorder:
             url: Any = None,
             **_more: Any,
         ) -> None:
-            forget(id(context), None)
+            if open_replies:
+                forget(id(context), None)
             now_s = clock()
             try:
                 endpoint = known.get((request_type, name)) or meet(request_type, name)
-                answered = getattr(getattr(response, "request", None), "url", None)
-                if answered is not url or str(url)[:size] != home:
+                sent = getattr(response, "request", None)
+                if sent is None or sent.url is not url or not str(url).startswith(home):
                     see(f"{request_type} {name}", url, response)
                 status = NOT_HTTP if response is None else getattr(response, "status_code", NOT_HTTP)
                 crc, flags = look_at(response, status)

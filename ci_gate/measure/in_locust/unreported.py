@@ -48,6 +48,7 @@ class OpenReplies:
     def __init__(self) -> None:
         self._open: dict[int, tuple[dict[str, Any], UnreportedRequest]] = {}
         self.forget = self._open.pop
+        self.keys = self._open.keys()  # of those that are open right now: mostly none
 
     def watch(self) -> None:
         """Hook into the two places where Locust makes a reply that the scenario is to judge."""
