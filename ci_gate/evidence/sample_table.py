@@ -36,10 +36,11 @@ _SHORT: Final = 2**16
 _PART: Final = 2**20  # rows that are counted at a time
 
 
-def read_samples(path: Path, *, first_row: int = 0) -> NDArray[np.void]:
+def read_samples(path: Path, *, first_row: int = 0, count: int | None = None) -> NDArray[np.void]:
     """The rows from ``first_row`` on, of a file that may still grow; impossible ones as ENDED_DAMAGED.
 
-    Raises EvidenceError where the file is missing or of another version.
+    All of them, or ``count`` that are known to be there. Raises EvidenceError where the file is missing or of
+    another version.
     """
     try:
         size = path.stat().st_size
@@ -50,12 +51,13 @@ def read_samples(path: Path, *, first_row: int = 0) -> NDArray[np.void]:
                 raise EvidenceError(f"{path} is no file of samples of this version")
             file.seek(len(MAGIC) + first_row * SAMPLE_DTYPE.itemsize)
             rows = max(size - len(MAGIC), 0) // SAMPLE_DTYPE.itemsize - first_row
-            samples = np.fromfile(file, dtype=SAMPLE_DTYPE, count=max(rows, 0))
+            samples = np.fromfile(file, dtype=SAMPLE_DTYPE, count=max(rows, 0) if count is None else count)
     except OSError as error:
         raise EvidenceError(f"{path}: {error.strerror}") from error
-    is_whole = samples["ending"] != 0
-    behind = int(is_whole[::-1].argmax()) if is_whole.any() else len(samples)
-    samples = samples[: len(samples) - behind]  # behind the last one is only reserved space
+    if count is None:
+        is_whole = samples["ending"] != 0
+        behind = int(is_whole[::-1].argmax()) if is_whole.any() else len(samples)
+        samples = samples[: len(samples) - behind]  # behind the last one is only reserved space
     set_aside(samples, _find_impossible(samples))
     return samples
 

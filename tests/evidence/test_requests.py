@@ -67,12 +67,12 @@ def test_merge__of_files_that_grow_has_what_they_had_when_they_were_read_first()
         reads.append(1)
         rows = make_rows([1.0, 3.0, 4.0][: 1 + len(reads)])
         rows["endpoint"] = [1, 1, 2][: len(rows)]
-        return rows, ("", "GET /a", "GET /b")[: 1 + len(reads)]
+        yield rows, ("", "GET /a", "GET /b")[: 1 + len(reads)]
 
     def read_other():
         rows = make_rows([2.0])
         rows["endpoint"] = 1
-        return rows, ("", "GET /c")
+        yield rows, ("", "GET /c")
 
     samples, strings = merge_samples([read, read_other])
     assert samples["start_s"].tolist() == [1.0, 2.0, 3.0]

@@ -48,7 +48,7 @@ def split(recording, parts=4):
 
 
 def merge(tables):
-    return merge_samples([lambda table=table: table for table in tables])
+    return merge_samples([lambda table=table: [table] for table in tables])
 
 
 def make_workers(recording, count=4):
