@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from locust.event import Events
 
 
-_POLL_S = 0.1
+_FIRST_POLL_S, _POLL_S = 0.01, 0.1  # few users have spawned at once
 _KEPT_ERRORS = 100
 _SHAPE_ALLOWANCE, _SHAPE_ALLOWANCE_S = 1.1, 10.0  # beyond what was foreseen of a shape
 
@@ -186,14 +186,16 @@ class Conductor:
         runner.quit()
 
     def _await_users(self, runner: Any) -> Literal["spawned", "spawn_timeout", "no_users"]:
-        deadline = time.monotonic() + self._plan.spawn_timeout_s
+        deadline, poll_s = time.monotonic() + self._plan.spawn_timeout_s, _FIRST_POLL_S
         while time.monotonic() < deadline:
-            gevent.sleep(_POLL_S)
+            gevent.sleep(poll_s)
+            poll_s = min(2 * poll_s, _POLL_S)
+            if not (self._all_spawned and self._crew.knows_users()):
+                continue
             users, ready = self._crew.count_users(runner)
-            has_spawned = self._all_spawned and self._crew.knows_users()
-            if has_spawned and not users:
+            if not users:
                 return "no_users"
-            if has_spawned and ready == sum(users.values()):
+            if ready == sum(users.values()):
                 return "spawned"
         return "spawn_timeout"
 
