@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import signal
@@ -110,6 +111,7 @@ def run_cli(arguments: list[str] | None = None) -> None:
             code = _run(arguments, secret)
     finally:
         forget_secrets()
+    gc.freeze()  # else all that there is would be looked at once more for garbage, as it ends
     sys.exit(code)
 
 

@@ -198,6 +198,7 @@ def main() -> None:
     for _ in range(count):
         fork, status = os.wait()
         forks[fork].write_text(str(os.waitstatus_to_exitcode(status)))
+    _end()
 
 
 def _describe_in_fork(results: Path) -> NoReturn:
@@ -212,4 +213,8 @@ def _describe_in_fork(results: Path) -> NoReturn:
     sys.stdout.flush()
     # Not through sys.stdout, which the locustfile may have changed.
     os.write(out, b"\n" + line + b"\n")
+    _end()
+
+
+def _end() -> NoReturn:
     os._exit(0)  # taking everything apart is not worth its time, and a thread may be left
