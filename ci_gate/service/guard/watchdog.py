@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import uuid
 from pathlib import Path
@@ -48,6 +49,7 @@ class Guard(NamedTuple):
 class Watchdog:
     """A context manager around the process. Leaving it ends whatever has not been released.
 
+    Raises OutsideError where it does not come up, at the first process or container at the latest.
     Guard *before* starting where a mark or a label can be given beforehand: then there is no moment at
     which a kill leaves something behind. All methods may be called from any thread.
     """
@@ -57,9 +59,10 @@ class Watchdog:
         self._keys = itertools.count(1)
         self._secrets: set[str] = set()  # those that the process knows
         self._process: subprocess.Popen[bytes] | None = None
+        self._starting, self._is_up = threading.Lock(), False
 
     def __enter__(self) -> Self:
-        """Raises OutsideError if the process does not come up."""
+        """It starts beside what comes next. What it is told meanwhile waits in the pipe."""
         root = str(Path(__file__).parents[3])
         paths = [root, *filter(None, [self._environ.get("PYTHONPATH")])]
         self._process = subprocess.Popen(
@@ -73,11 +76,16 @@ class Watchdog:
             bufsize=0,
             start_new_session=True,
         )
-        greeting = _stream(self._process.stdout).read(len(READY))
-        if greeting != READY:
-            self.close()
-            raise OutsideError(f"the watchdog process did not start: {sys.executable} -m {__name__}")
         return self
+
+    def _await_start(self) -> None:
+        """Raises OutsideError if the process does not come up."""
+        if self._is_up:
+            return
+        with self._starting:
+            self._is_up = self._is_up or _stream(self._running().stdout).read(len(READY)) == READY
+        if not self._is_up:
+            raise OutsideError(f"the watchdog process did not start: {sys.executable} -m {__name__}")
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -92,11 +100,13 @@ class Watchdog:
 
     def guard_process_group(self, pid: int) -> Guard:
         """Guards the process group that ``pid`` leads. A later process with the same number is safe."""
+        self._await_start()
         stat = read_stat(pid)
         return self._guard(pgid=pid, started=stat.started if stat else None)
 
     def guard_container(self, label: str) -> Guard:
         """Guards all containers with this ``key=value`` label, now or later."""
+        self._await_start()
         return self._guard(label=label)
 
     def guard_log(self, path: Path) -> Guard:
@@ -218,7 +228,8 @@ def main() -> None:
     """The process itself."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    os.write(1, READY)
+    with contextlib.suppress(BrokenPipeError):  # ci-gate was killed already: all the more is to be ended
+        os.write(1, READY)
     end_guarded(read_guards(sys.stdin.buffer))
 
 

@@ -96,8 +96,13 @@ def test_watchdog__outside_its_block_refuses_to_guard():
 
 def test_watchdog__that_cannot_start_says_so(tmp_path):
     (tmp_path / "sitecustomize.py").write_text("raise SystemExit(9)")
-    with pytest.raises(OutsideError, match="did not start"), Watchdog({"PYTHONPATH": str(tmp_path)}):
-        pytest.fail("started")
+    with Watchdog({"PYTHONPATH": str(tmp_path)}) as watchdog:
+        for guard in (
+            lambda: watchdog.guard_process_group(os.getpid()),
+            lambda: watchdog.guard_container("a=b"),
+        ):
+            with pytest.raises(OutsideError, match="did not start"):
+                guard()
 
 
 def test_watchdog__costs_little_to_start():
