@@ -2,7 +2,8 @@
 
 `--help` against its libraries, `check` against `import locust`, `judge` against `import numpy`, and a run of
 one scenario against a URL against plain Locust with the same locustfile and load: what each takes beyond the
-load, and the memory of all its processes together at their highest. Each pair is measured in turn; medians.
+load, and, apart from that, the memory of all its processes together at their highest. Each pair is measured
+in turn; of times the medians.
 
 python -m benchmarks.startup [--rounds 5] [--seconds 20]
 """
@@ -74,19 +75,30 @@ def serving() -> Iterator[str]:
         server.shutdown()
 
 
-def measure(command: Sequence[str], folder: Path) -> tuple[float, float]:
-    """Seconds that it took, and MiB of it and all processes below it, at their highest."""
-    began_s, most = time.monotonic(), 0
-    with subprocess.Popen(
-        command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
+def measure_time(command: Sequence[str], folder: Path) -> float:
+    """Seconds that it took."""
+    began_s = time.monotonic()
+    with start(command, folder) as process:
+        process.wait()
+    assert process.returncode == 0, f"{command}: exit status {process.returncode}"
+    return time.monotonic() - began_s
+
+
+def measure_memory(command: Sequence[str], folder: Path) -> float:
+    """MiB of it and all processes below it, at their highest. To look takes as much CPU as they do."""
+    most = 0
+    with start(command, folder) as process:
         root = psutil.Process(process.pid)
         while process.poll() is None:
             with contextlib.suppress(psutil.Error):
                 most = max(most, sum(map(memory, (root, *root.children(recursive=True)))))
             time.sleep(0.02)
-    assert process.returncode == 0, f"{command}: exit status {process.returncode}"
-    return time.monotonic() - began_s, most / 2**20
+    return most / 2**20
+
+
+def start(command: Sequence[str], folder: Path) -> subprocess.Popen[bytes]:
+    """The command, without its output."""
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def memory(process: psutil.Process) -> int:
@@ -134,13 +146,13 @@ def compare(folder: Path, url: str, options: argparse.Namespace) -> list[dict[st
     }
     rows = []
     for what, (ours, theirs, where, load_s, rounds) in pairs.items():
-        both = [
-            (measure([word.format(round=turn) for word in ours], where), measure(theirs, where))
+        times_s = [
+            (measure_time([word.format(round=turn) for word in ours], where), measure_time(theirs, where))
             for turn in range(rounds)
         ]
-        (our_s, our_mib), (their_s, their_mib) = (
-            map(statistics.median, zip(*side, strict=True)) for side in zip(*both, strict=True)
-        )
+        our_s, their_s = map(statistics.median, zip(*times_s, strict=True))
+        our_mib = measure_memory([word.format(round=rounds) for word in ours], where)
+        their_mib = measure_memory(theirs, where)
         rows.append(
             {
                 "what": what,
