@@ -20,6 +20,7 @@ from ci_gate.errors import OutsideError
 from ci_gate.evidence.stacks import STACKS_CPU, STACKS_WALL, Frame, decode_stacks, read_stacks
 from ci_gate.judge.code.attribution import count_samples
 from ci_gate.measure.perf_sampling import PerfSampling, convert_script
+from ci_gate.measure.rights import become_root
 from ci_gate.measure.samplers import begin_sampling
 from ci_gate.measure.stack_sampling import StackSampling
 from tests.images import connect_engine, python_image
@@ -292,6 +293,16 @@ def test_container__takes_root(tmp_path, monkeypatch):
     service = SimpleNamespace(process_ids=lambda: (os.getpid(),), is_container=True, placement=None)
     with pytest.raises(OutsideError, match=r"takes root here, or sudo without a password \(a container\)"):
         StackSampling("py-spy", service, os.getpid(), tmp_path, tmp_path, 1)
+
+
+def test_sudo__that_says_nothing_is_not_awaited_for_ever(tmp_path, monkeypatch):
+    (tmp_path / "sudo").write_text(f"#!/bin/sh\nexec {shutil.which('sleep')} 30\n")
+    (tmp_path / "sudo").chmod(0o755)
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setattr("ci_gate.measure.rights._SUDO_S", 0.2)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(OutsideError, match="takes root here"):
+        become_root("a container")
 
 
 def find_busy(stacks):
