@@ -107,7 +107,7 @@ def _make_row(function: FunctionChange) -> CodeRow:
 
 
 def _name_kind(function: FunctionChange) -> str:
-    """What waits for a core, or for the interpreter's lock, waits because of what it computes as well."""
+    """What waits for the interpreter's lock waits because of what it computes as well."""
     if not function.waits:
         return "CPU"
     cpu = function.own.cpu

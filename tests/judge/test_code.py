@@ -23,7 +23,7 @@ from ci_gate.judge.code.attribution import Function, count_samples
 from ci_gate.judge.code.difference import compare_code
 from ci_gate.judge.code.flame import draw_flames
 from ci_gate.judge.code.on_cpu import keep_on_cpu
-from tests.judge.code_simulation import IDLE, Code, compare, make_side
+from tests.judge.code_simulation import IDLE, LIBRARY, SERVER, Code, compare, make_side
 
 SHOP = (
     Code(name="load", cpu_ms=1.5, waiting_ms=6.0),
@@ -277,6 +277,19 @@ def test_head_alone__does_not_name_what_a_service_was_started_by_though_some_sta
         frames=(start, IDLE, rows), threads=(stacks,), period_s=0.02
     )
     assert "<module>" not in [each.name for each in compare_code({CODE_HEAD: side}, None).alone.functions]
+
+
+@pytest.mark.parametrize("share", [0.48, 0.52, 0.6])
+def test_thread__that_does_two_things_was_started_by_neither(share):
+    """A library below one of them is no cost of its own, however much that one is at work."""
+    job, view = (Frame(name=name, file="shop.py", line=3) for name in ("price_job", "view"))
+    frames = (job, LIBRARY, SERVER, view)
+    count = round(800 * share)
+    stacks = ((0, 1),) * count + ((2, 3),) * (800 - count)
+    samples = count_samples(Stacks(frames=frames, threads=(stacks,), period_s=0.01))
+    own = dict(zip([each.name for each in samples.functions], samples.own.sum(axis=0), strict=True))
+    assert own == {"price_job": count, "view": 800 - count, "dumps": 0, "serve": 0}
+    assert not samples.always
 
 
 def test_head_alone__says_why_it_is_not_known():

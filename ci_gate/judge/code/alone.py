@@ -36,7 +36,7 @@ class FunctionCost(StrictValue, frozen=True):
 
     @property
     def total_ms(self) -> float:
-        """All of its own time."""
+        """All of its own time, but for what waited for a core."""
         return self.cpu.ms + self.waiting.ms
 
     @property

@@ -21,6 +21,8 @@ BLOCKS: Final = 24
 """Separate batches behind a standard error: 10 to 30 do (Schmeiser 1982, Operations Research 30:556)."""
 _MIN_ENTRY: Final = 0.98
 """Of a thread's samples: what is on so many of its stacks started it, and does not decide what they cost."""
+_MIN_WHOLE: Final = 0.9
+"""Of a thread's samples: where so many begin alike, the others are torn."""
 _LIBRARY: Final = re.compile(
     r"(^|/)(site-packages|dist-packages|lib(64)?/python\d[^/]*|s?bin|node_modules)/|^[<\[]|^$|^node:|\.so[\d.]*$"
 )
@@ -137,6 +139,8 @@ class _Code:
         for stack, times in thread.items():
             begins[self._first(stack)] += times
         most = max(begins, key=lambda each: begins[each], default=None)
+        if begins[most] < _MIN_WHOLE * thread.total():
+            return thread  # it does several things: no stack is torn
         return Counter({stack: times for stack, times in thread.items() if self._first(stack) == most})
 
     def _first(self, stack: Stack) -> int | None:

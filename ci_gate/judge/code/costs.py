@@ -6,7 +6,8 @@ samples; that of the product is of first order (Goodman 1960, Journal of the Ame
 55:708).
 
 Time in a function is, by Little's law (Operations Research 9, 1961), the mean number of threads in it over
-the rate of successes. What of that is not on a CPU is waiting.
+the rate of successes. What of that is neither on a CPU nor waits for one is waiting: a thread that could run
+is sampled as on a CPU, so such samples may be more than the CPU time.
 """
 
 from __future__ import annotations
