@@ -49,7 +49,7 @@ class Guard(NamedTuple):
 class Watchdog:
     """A context manager around the process. Leaving it ends whatever has not been released.
 
-    Raises OutsideError where it does not come up, at the first process or container at the latest.
+    If the process does not start, the first guard of a process group or of a container raises OutsideError.
     Guard *before* starting where a mark or a label can be given beforehand: then there is no moment at
     which a kill leaves something behind. All methods may be called from any thread.
     """
@@ -62,7 +62,7 @@ class Watchdog:
         self._starting, self._is_up = threading.Lock(), False
 
     def __enter__(self) -> Self:
-        """It starts beside what comes next. What it is told meanwhile waits in the pipe."""
+        """Does not wait until the process is ready: what it is told meanwhile waits in the pipe."""
         root = str(Path(__file__).parents[3])
         paths = [root, *filter(None, [self._environ.get("PYTHONPATH")])]
         self._process = subprocess.Popen(
@@ -158,6 +158,7 @@ class Watchdog:
         try:
             self._send({"guard": guard.key, **what})
         except OSError as error:
+            self._await_start()
             raise OutsideError(f"the watchdog process has ended ({error}): something killed it") from error
         return guard
 
@@ -228,7 +229,7 @@ def main() -> None:
     """The process itself."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    with contextlib.suppress(BrokenPipeError):  # ci-gate was killed already: all the more is to be ended
+    with contextlib.suppress(BrokenPipeError):  # ci-gate was killed meanwhile: what is guarded is to be ended
         os.write(1, READY)
     end_guarded(read_guards(sys.stdin.buffer))
 

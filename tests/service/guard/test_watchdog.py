@@ -68,7 +68,7 @@ def test_watchdog__ends_what_is_marked_before_it_starts(tag):
 
 def test_watchdog__that_was_killed_is_noticed_and_does_not_disturb_the_end(tag):
     with Watchdog() as watchdog:
-        guard = watchdog.guard_marked("x")
+        guard = watchdog.guard_container("a=b")  # it is up now
         os.kill(watchdog.pid, signal.SIGKILL)
         assert await_true(lambda: read_stat(watchdog.pid).state == "Z")
         watchdog.release(guard)
@@ -97,9 +97,12 @@ def test_watchdog__outside_its_block_refuses_to_guard():
 def test_watchdog__that_cannot_start_says_so(tmp_path):
     (tmp_path / "sitecustomize.py").write_text("raise SystemExit(9)")
     with Watchdog({"PYTHONPATH": str(tmp_path)}) as watchdog:
+        nobody = 2**22  # no process has such a number
         for guard in (
-            lambda: watchdog.guard_process_group(os.getpid()),
+            lambda: watchdog.guard_process_group(nobody),
             lambda: watchdog.guard_container("a=b"),
+            lambda: watchdog.guard_marked("x"),
+            lambda: watchdog.temporary_folder("kept-").__enter__(),
         ):
             with pytest.raises(OutsideError, match="did not start"):
                 guard()
@@ -107,6 +110,7 @@ def test_watchdog__that_cannot_start_says_so(tmp_path):
 
 def test_watchdog__costs_little_to_start():
     with Watchdog() as watchdog:
+        watchdog.guard_container("a=b")  # it is up now
         times = psutil.Process(watchdog.pid).cpu_times()
     assert times.user + times.system < 0.5
 
