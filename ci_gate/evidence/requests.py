@@ -39,14 +39,15 @@ def read_requests(folders: Sequence[Path], marks: Iterable[Mark]) -> Requests:
     Raises EvidenceError where a file is not what we write.
     """
     if len(folders) == 1:
-        ((samples, strings),) = _read_parts(folders[0], at_once=None)
+        ((samples, strings),) = _read_parts(folders[0], None)
     else:
-        samples, strings = merge_samples([functools.partial(_read_parts, folder) for folder in folders])
+        parts = [functools.partial(_read_parts, folder, _AT_ONCE) for folder in folders]
+        samples, strings = merge_samples(parts)
     bring_together(samples, find_due(samples, find_steady_bounds(marks, samples)))
     return samples, strings
 
 
-def _read_parts(folder: Path, at_once: int | None = _AT_ONCE) -> Iterator[Requests]:
+def _read_parts(folder: Path, at_once: int | None) -> Iterator[Requests]:
     """What a folder has, by so many rows; as a whole where ``at_once`` is None."""
     path = folder / "samples.bin"
     if at_once is None:

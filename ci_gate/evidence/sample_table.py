@@ -43,9 +43,7 @@ def read_samples(path: Path, *, first_row: int = 0, count: int | None = None) ->
     another version.
     """
     try:
-        size = path.stat().st_size
-        if size > _MAX_BYTES:
-            raise EvidenceError(f"{path} is larger than {_MAX_BYTES} bytes")
+        size = _find_size(path)
         with path.open("rb") as file:
             if size and file.read(len(MAGIC)) != MAGIC:  # empty: its writer got no room for a single block
                 raise EvidenceError(f"{path} is no file of samples of this version")
@@ -65,7 +63,7 @@ def read_samples(path: Path, *, first_row: int = 0, count: int | None = None) ->
 def count_rows(path: Path) -> int:
     """How many rows `read_samples` has of a file. Raises EvidenceError where it cannot be read."""
     try:
-        rows = max(path.stat().st_size - len(MAGIC), 0) // SAMPLE_DTYPE.itemsize
+        rows = max(_find_size(path) - len(MAGIC), 0) // SAMPLE_DTYPE.itemsize
         with path.open("rb") as file:
             for last in range(rows, 0, -_SHORT):  # from its end: behind the last one is only reserved space
                 first = max(last - _SHORT, 0)
@@ -76,6 +74,13 @@ def count_rows(path: Path) -> int:
     except OSError as error:
         raise EvidenceError(f"{path}: {error.strerror}") from error
     return 0
+
+
+def _find_size(path: Path) -> int:
+    size = path.stat().st_size
+    if size > _MAX_BYTES:
+        raise EvidenceError(f"{path} is larger than {_MAX_BYTES} bytes")
+    return size
 
 
 def _find_impossible(samples: NDArray[np.void]) -> NDArray[np.bool_]:
