@@ -93,6 +93,7 @@ def measure_memory(command: Sequence[str], folder: Path) -> float:
             with contextlib.suppress(psutil.Error):
                 most = max(most, sum(map(memory, (root, *root.children(recursive=True)))))
             time.sleep(0.02)
+    assert process.returncode == 0, f"{command}: exit status {process.returncode}"
     return most / 2**20
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import textwrap
@@ -138,6 +139,7 @@ def call(capfd):
                 run_cli([str(argument) for argument in arguments])
         finally:
             signal.signal(signal.SIGTERM, handler)
+            gc.unfreeze()  # this process does not end with the command
         out, err = capfd.readouterr()
         return ended.value.code, out, err
 

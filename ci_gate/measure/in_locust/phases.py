@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from locust.event import Events
 
 
-_FIRST_POLL_S, _POLL_S = 0.01, 0.1  # few users have spawned at once
+_FIRST_POLL_S, _POLL_S = 0.01, 0.1  # a small number of users is there at once
 _KEPT_ERRORS = 100
 _SHAPE_ALLOWANCE, _SHAPE_ALLOWANCE_S = 1.1, 10.0  # beyond what was foreseen of a shape
 
