@@ -1,168 +1,120 @@
-"""What recording costs the generator: request rate of plain Locust against Locust with the recorder.
+"""What recording costs a process of Locust: CPU for each request, and what of it any listener would cost.
 
-Both are run in turn, several times, at their rate limit, against a server that does nothing; the server
-counts. Prints a table and the median ratio. Run on a machine with two free cores:
+One user asks a server that does nothing, by batches in turn: Locust alone, Locust with a listener that does
+nothing, and Locust with the recorder's. All are in one process, so they differ in nothing else. Prints the
+medians, and by how much the second and the third are beyond the first in the same round. On a quiet machine:
 
-    python benchmarks/recorder_cost.py
+python -m benchmarks.recorder_cost [--rounds 200] [--requests 500]
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import contextlib
+import functools
+import gc
 import json
 import multiprocessing
-import os
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-import urllib.request
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import psutil
 from tabulate import tabulate
 
-from ci_gate.evidence.recording import RecordingPlan, write_json
-from ci_gate.measure.load_run import locust_command
-
-USERS = 50
-LOCUSTFILE = """
-from locust import FastHttpUser, constant, task
-
-class Visitor(FastHttpUser):
-    wait_time = constant(0)
-
-    @task
-    def visit(self):
-        self.client.get("/api/v1/things/1", name="/api/v1/things/{id}")
-"""
+ALONE, EMPTY, RECORDER = KINDS = ("Locust alone", "a listener that does nothing", "the recorder's")
 BODY = json.dumps({"id": 1, "status": "pending", "text": "x" * 200}).encode()
+REPLY = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (
+    len(BODY),
+    BODY,
+)
 HEADER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+Listener = Callable[..., None]
 
 
-class Counter(asyncio.Protocol):
-    """Answers every request alike and counts; ``GET /count`` says how many."""
-
-    served = 0
-
-    def connection_made(self, transport):
-        self.transport = transport
-        self.rest = b""
-
-    def data_received(self, data):
-        *requests, self.rest = (self.rest + data).split(b"\r\n\r\n")
-        for request in requests:
-            body = str(Counter.served).encode() if request.startswith(b"GET /count") else BODY
-            Counter.served += 1
-            self.transport.write(HEADER % len(body) + body)
-
-
-def serve(listener: socket.socket) -> None:
-    """Serve on an open socket for as long as the process lives."""
-    import uvloop
-
-    async def run() -> None:
-        server = await asyncio.get_running_loop().create_server(Counter, sock=listener)
-        await server.serve_forever()
-
-    uvloop.run(run())
+def measure(
+    user: Any, listeners: dict[str, Listener | None], rounds: int, requests: int
+) -> list[dict[str, float]]:
+    """Of each round the microseconds of CPU for each request, by what listened."""
+    events = user.environment.events.request
+    measured = []
+    for number in range(rounds + 1):
+        took_us = {}
+        for kind in KINDS[number % 3 :] + KINDS[: number % 3]:
+            if listener := listeners[kind]:
+                events.add_listener(listener)
+            began_s = time.process_time()
+            for _ in range(requests):
+                user.visit()
+            took_us[kind] = (time.process_time() - began_s) / requests * 1e6
+            if listener:
+                events.remove_listener(listener)
+        measured.append(took_us)
+    return measured[1:]  # in the first, connections and caches were new
 
 
-def count(url: str) -> int:
-    """How many requests the server has answered."""
-    with urllib.request.urlopen(f"{url}/count", timeout=10) as reply:  # noqa: S310 - our own server
-        return int(reply.read())
+def run(folder: Path, rounds: int, requests: int) -> list[dict[str, float]]:
+    """As `measure`; samples go to ``folder``. Locust is imported here alone, for it patches the process."""
+    import gevent
+    from gevent.server import StreamServer
+    from locust import FastHttpUser, constant, task
+    from locust.env import Environment
+    from locust.event import Events
 
+    from ci_gate.evidence.samples import SampleWriter
+    from ci_gate.measure.in_locust.recorder import Recorder
 
-def measure(folder: Path, url: str, *, recorded: bool, seconds: float) -> tuple[float, float]:
-    """Requests per second, and microseconds of generator CPU per request, over ``seconds``."""
-    folder.mkdir()
-    (folder / "visit.py").write_text(LOCUSTFILE, encoding="utf-8")
-    plan = RecordingPlan(
-        scenario="cost",
-        recording="head",
-        locustfile=str(folder / "visit.py"),
-        users={"Visitor": USERS},
-        spawn_rate=USERS,
-        warmup_s=0,
-        duration_s=600,
-        drain_s=1,
-        spawn_timeout_s=10,
-        seed=1,
-        arrivals_per_s=None,
-        ramp_s=0,
-        offered_per_s=None,
-    )
-    write_json(folder / "plan.json", plan)
-    command = locust_command(plan, folder, url)
-    if not recorded:
-        command = (sys.executable, "-m", "locust", *command[5:])
-    with (folder / "locust.log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, env=dict(os.environ))
-    try:
-        time.sleep(4)
-        meter = psutil.Process(process.pid)
-        before, cpu_before, began = count(url), meter.cpu_times(), time.monotonic()
-        time.sleep(seconds)
-        after, cpu_after, took_s = count(url), meter.cpu_times(), time.monotonic() - began
-    finally:
-        process.kill()
-        process.wait()
-    spent_s = cpu_after.user + cpu_after.system - cpu_before.user - cpu_before.system
-    return (after - before) / took_s, spent_s / (after - before) * 1e6
+    def answer(connection: Any, _address: object) -> None:
+        while connection.recv(4096):
+            connection.sendall(HEADER % len(BODY) + BODY)
+
+    server = StreamServer(("127.0.0.1", 0), answer)
+    server.init_socket()
+    multiprocessing.get_context("fork").Process(target=server.serve_forever, daemon=True).start()
+
+    class Visitor(FastHttpUser):
+        host = f"http://127.0.0.1:{server.server_port}"
+        wait_time = constant(0)
+
+        @task
+        def visit(self) -> None:
+            self.client.get("/api/v1/things/1", name="/api/v1/things/{id}")
+
+    environment = Environment(events=Events(), host=Visitor.host)
+    environment.create_local_runner()  # which adds up each request, as in any run
+    recorder = Recorder(SampleWriter(folder), None, Visitor.host, str)
+    listeners = {ALONE: None, EMPTY: lambda **_event: None, RECORDER: recorder.make_listener()}
+    gc.freeze()  # as the recorder does
+    # As a user's greenlet: the recorder looks there for the user.
+    return list(gevent.spawn(measure, Visitor(environment), listeners, rounds, requests).get())
 
 
 def main() -> None:
-    """Measure in turn, print every round and the medians."""
+    """Measure, and print the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--seconds", type=float, default=6)
+    parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--requests", type=int, default=500)
     options = parser.parse_args()
-    with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-        server = multiprocessing.get_context("fork").Process(target=serve, args=(listener,), daemon=True)
-        server.start()
-        stack.callback(server.terminate)
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        rows = []
-        for number in range(options.rounds):
-            order = (False, True) if number % 2 else (True, False)
-            seen = {
-                recorded: measure(
-                    folder / f"{number}-{recorded}", url, recorded=recorded, seconds=options.seconds
-                )
-                for recorded in order
-            }
-            (plain, plain_us), (ours, ours_us) = seen[False], seen[True]
-            rows.append(
-                (number + 1, plain, ours, 1 - ours / plain, plain_us, ours_us, ours_us / plain_us - 1)
-            )
-            print(
-                f"round {number + 1}: rate {1 - ours / plain:+.1%}, CPU {ours_us / plain_us - 1:+.1%}",
-                flush=True,
-            )
-    medians = ["median", *(statistics.median(column) for column in list(zip(*rows, strict=True))[1:])]
-    table = [
-        (
-            name,
-            f"{plain:,.0f}",
-            f"{ours:,.0f}",
-            f"{lost:.1%}",
-            f"{plain_us:.1f}",
-            f"{ours_us:.1f}",
-            f"{more:+.1%}",
-        )
-        for name, plain, ours, lost, plain_us, ours_us, more in [*rows, medians]
-    ]
-    headers = ("round", "plain /s", "recorded /s", "rate lost", "plain CPU us", "recorded CPU us", "CPU more")
-    print(tabulate(table, headers=headers, disable_numparse=True, stralign="right"))
+    with tempfile.TemporaryDirectory() as folder:
+        rounds = run(Path(folder), options.rounds, options.requests)
+    print(tabulate(map(functools.partial(describe, rounds), KINDS), headers="keys", floatfmt=".1f"))
+
+
+def describe(rounds: list[dict[str, float]], kind: str) -> dict[str, object]:
+    """A row of the table."""
+    more_us = statistics.quantiles([each[kind] - each[ALONE] for each in rounds], n=4)
+    alone_us, own_us = (statistics.median(each[name] for each in rounds) for name in (ALONE, kind))
+    return {
+        "listening": kind,
+        "us of a request": own_us,
+        "more": more_us[1],
+        "a quarter is below": more_us[0],
+        "a quarter is above": more_us[2],
+        "% more": 100 * more_us[1] / alone_us,
+    }
 
 
 if __name__ == "__main__":

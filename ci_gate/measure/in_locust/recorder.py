@@ -1,7 +1,7 @@
 """Runs inside Locust and records every request exactly; with any unmodified locustfile.
 
 ``python -m ci_gate.measure.in_locust FOLDER locust-arguments...`` is Locust with the recorder in it;
-FOLDER/plan.json says what to do, once the host is known (AWAITED_HOST). At its rate limit Locust spends 60
+FOLDER/plan.json says what to do, once the host is known (AWAITED_HOST). At its rate limit Locust spends 100
 microseconds on a request: what runs for every request is written for speed, and what Locust does not report
 is found without touching the others.
 """
