@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import struct
+import time
 
 from prometheus_client import (
     CollectorRegistry,
@@ -16,6 +19,8 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector
 
 _LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+_ATTEMPTS, _PAUSE_S = 50, 0.01
 
 
 class Metrics:
@@ -61,6 +66,11 @@ class Metrics:
             return generate_latest(self._registry)
         shared = CollectorRegistry()
         MultiProcessCollector(shared)  # type: ignore[no-untyped-call]  # the library has no annotation here
+        for _ in range(_ATTEMPTS):
+            # A worker that begins makes its file before it has written anything into it.
+            with contextlib.suppress(struct.error):
+                return generate_latest(shared)
+            time.sleep(_PAUSE_S)
         return generate_latest(shared)
 
 
