@@ -109,6 +109,15 @@ class _Code:
             on_stack=frozenset(number for number, _ in at_work),
         )
 
+    def keep_whole(self, thread: Counter[Stack]) -> Counter[Stack]:
+        """The stacks that begin where nearly all do: a generator has no caller while it is entered."""
+        alike: dict[int | None, Counter[Stack]] = {}
+        for stack, times in thread.items():
+            first = next((number for frame in stack if (number := self.of_frame[frame]) is not None), None)
+            alike.setdefault(first, Counter())[stack] = times
+        least = _MIN_WHOLE * thread.total()
+        return next((stacks for stacks in alike.values() if stacks.total() >= least), thread)
+
     def find_entries(self, thread: Counter[Stack]) -> frozenset[int]:
         """What started the thread: own functions before any library, and on nearly all of its stacks."""
         return self._find_steady(thread, self._take_own)
@@ -125,26 +134,12 @@ class _Code:
         )
 
     def _find_steady(self, thread: Counter[Stack], take: Callable[[Stack], Iterable[int]]) -> frozenset[int]:
-        whole = self._keep_whole(thread)
         counts: Counter[int] = Counter()
-        for stack, times in whole.items():
+        for stack, times in thread.items():
             for number in set(take(stack)):
                 counts[number] += times
-        least = _MIN_ENTRY * whole.total()
+        least = _MIN_ENTRY * thread.total()
         return frozenset(each for each, times in counts.items() if times >= least)
-
-    def _keep_whole(self, thread: Counter[Stack]) -> Counter[Stack]:
-        """The stacks that begin where most do: a generator has no caller while it is entered."""
-        begins: Counter[int | None] = Counter()
-        for stack, times in thread.items():
-            begins[self._first(stack)] += times
-        most = max(begins, key=lambda each: begins[each], default=None)
-        if begins[most] < _MIN_WHOLE * thread.total():
-            return thread  # it does several things: no stack is torn
-        return Counter({stack: times for stack, times in thread.items() if self._first(stack) == most})
-
-    def _first(self, stack: Stack) -> int | None:
-        return next((self.of_frame[frame] for frame in stack if self.of_frame[frame] is not None), None)
 
     def _take_own(self, stack: Stack) -> Iterator[int]:
         """The own functions at the beginning of a stack, before the first library that they call."""
@@ -165,10 +160,10 @@ def count_samples(stacks: Stacks) -> Samples:
     below: dict[int, Counter[int | None]] = {}
     always: set[int] = set()
     for thread in stacks.threads:
-        seen = Counter(thread)
-        entries = code.find_entries(seen)
+        whole = code.keep_whole(Counter(thread))
+        entries = code.find_entries(whole)
         if len(thread) >= _MIN_ENTRY * stacks.ticks:
-            always |= code.find_always(seen)
+            always |= code.find_always(whole)
         known: dict[Stack, _Place] = {}
         for number, stack in enumerate(thread):
             block = number * BLOCKS // len(thread)

@@ -121,11 +121,7 @@ class Costs:
 
     def is_ready(self, function: Function) -> bool:
         """Whether threads in it mostly can run: they compute, or wait for a core, which others have."""
-        on_cpu, wall = self._side.on_cpu, self._side.wall
-        ready_s = float(_add(self._on_cpu, (function,)).sum()) * on_cpu.period_s
-        return (
-            wall is not None and float(_add(self._wall, (function,)).sum()) * wall.period_s < MOSTLY * ready_s
-        )
+        return self.threads(function).value < MOSTLY * self._ready(function).value
 
     def waiting_ms(self, *functions: Function) -> Estimate:
         """Time of a success in them that waits for anything but a core, in ms."""
