@@ -50,19 +50,12 @@ def read_requests(folders: Sequence[Path], marks: Iterable[Mark]) -> Requests:
 def _read_parts(folder: Path, at_once: int | None) -> Iterator[Requests]:
     """What a folder has, by so many rows; as a whole where ``at_once`` is None."""
     path = folder / "samples.bin"
-    if at_once is None:
-        read = [functools.partial(read_samples, path)]
-    else:
-        rows = count_rows(path)
-        read = [
-            functools.partial(read_samples, path, first_row=first, count=min(at_once, rows - first))
-            for first in range(0, max(rows, 1), at_once)  # an empty file is looked at too
-        ]
-    clock, strings = read_clock(folder), None
-    for part in read:
-        samples = part()
-        if strings is None:
-            strings = read_lines(folder / "strings.jsonl", str) or ("",)  # after the rows that name them
+    rows = count_rows(path)
+    strings = read_lines(folder / "strings.jsonl", str) or ("",)  # after the rows that name them
+    clock = read_clock(folder)
+    step = at_once or rows or 1
+    for first in range(0, max(rows, 1), step):  # an empty file is looked at too
+        samples = read_samples(path, first_row=first, count=min(step, rows - first))
         if clock:
             clock.shift_samples(samples)
         yield set_unnamed_aside(samples, len(strings)), strings

@@ -42,20 +42,17 @@ def read_samples(path: Path, *, first_row: int = 0, count: int | None = None) ->
     All of them, or ``count`` that are known to be there. Raises EvidenceError where the file is missing or of
     another version.
     """
+    if count is None:
+        count = max(count_rows(path) - first_row, 0)
     try:
-        size = _find_size(path)
         with path.open("rb") as file:
-            if size and file.read(len(MAGIC)) != MAGIC:  # empty: its writer got no room for a single block
+            magic = file.read(len(MAGIC))
+            if magic and magic != MAGIC:  # empty: its writer got no room for a single block
                 raise EvidenceError(f"{path} is no file of samples of this version")
             file.seek(len(MAGIC) + first_row * SAMPLE_DTYPE.itemsize)
-            rows = max(size - len(MAGIC), 0) // SAMPLE_DTYPE.itemsize - first_row
-            samples = np.fromfile(file, dtype=SAMPLE_DTYPE, count=max(rows, 0) if count is None else count)
+            samples = np.fromfile(file, dtype=SAMPLE_DTYPE, count=count)
     except OSError as error:
         raise EvidenceError(f"{path}: {error.strerror}") from error
-    if count is None:
-        is_whole = samples["ending"] != 0
-        behind = int(is_whole[::-1].argmax()) if is_whole.any() else len(samples)
-        samples = samples[: len(samples) - behind]  # behind the last one is only reserved space
     set_aside(samples, _find_impossible(samples))
     return samples
 
@@ -63,7 +60,10 @@ def read_samples(path: Path, *, first_row: int = 0, count: int | None = None) ->
 def count_rows(path: Path) -> int:
     """How many rows `read_samples` has of a file. Raises EvidenceError where it cannot be read."""
     try:
-        rows = max(_find_size(path) - len(MAGIC), 0) // SAMPLE_DTYPE.itemsize
+        size = path.stat().st_size
+        if size > _MAX_BYTES:
+            raise EvidenceError(f"{path} is larger than {_MAX_BYTES} bytes")
+        rows = max(size - len(MAGIC), 0) // SAMPLE_DTYPE.itemsize
         with path.open("rb") as file:
             for last in range(rows, 0, -_SHORT):  # from its end: behind the last one is only reserved space
                 first = max(last - _SHORT, 0)
@@ -74,13 +74,6 @@ def count_rows(path: Path) -> int:
     except OSError as error:
         raise EvidenceError(f"{path}: {error.strerror}") from error
     return 0
-
-
-def _find_size(path: Path) -> int:
-    size = path.stat().st_size
-    if size > _MAX_BYTES:
-        raise EvidenceError(f"{path} is larger than {_MAX_BYTES} bytes")
-    return size
 
 
 def _find_impossible(samples: NDArray[np.void]) -> NDArray[np.bool_]:
