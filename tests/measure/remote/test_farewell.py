@@ -42,6 +42,13 @@ def farewell(tmp_path):
         thread.join(30)
 
 
+def make_outbox(own):
+    """Of a worker with one short file."""
+    own.mkdir()
+    (own / "marks.jsonl").write_text("{}\n")
+    return Outbox(own, RECORDING, 1)
+
+
 def await_answer(connection, message, kind):
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
@@ -102,10 +109,7 @@ def test_recording_of_another_worker__is_not_added_to(farewell, tmp_path, monkey
     """One whose place was given to another sends what it still has: that belongs to nobody's recording."""
     monkeypatch.setattr("ci_gate.measure.remote.farewell.MAX_WAIT_S", 2.0)
     start, _ = farewell
-    own = tmp_path / "own"
-    own.mkdir()
-    (own / "marks.jsonl").write_text("{}\n")
-    (block,) = Outbox(own, RECORDING, 1).take()
+    (block,) = make_outbox(tmp_path / "own").take()
     address = start(2)
     copy = tmp_path / "head" / "worker-1"
     with Connection(address, SECRET) as displaced, Connection(address, SECRET) as admitted:
@@ -124,9 +128,7 @@ def test_worker_that_sends_slowly__is_waited_for(farewell, tmp_path, monkeypatch
     monkeypatch.setattr("ci_gate.measure.remote.farewell._QUIET_S", 0.2)
     start, lines = farewell
     own = tmp_path / "own"
-    own.mkdir()
-    (own / "marks.jsonl").write_text("{}\n")
-    outbox = Outbox(own, RECORDING, 1)
+    outbox = make_outbox(own)
     (block,) = outbox.take()
     with Connection(start(1), SECRET) as connection:
         Receiver(tmp_path / "head" / "worker-1").begin(connection.name.encode())
