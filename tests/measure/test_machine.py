@@ -194,13 +194,15 @@ def test_container__its_quota_and_how_long_it_held_back(tmp_path):
             with start_service(service, placement, watchdog=watchdog) as running:
                 path = tmp_path / "machine.jsonl"
                 with MachineMeter(path, running) as meter:
-                    _, second, third = read_after(path, meter, 0, 1, 1)
+                    read_after(path, meter, 0, 1)
+                    # Others on this machine may leave it less than its quota, and then nothing is held back.
+                    assert await_true(lambda: read_after(path, meter, 1)[-1].service_throttled_s > 0.05)
+                    *_, before, last = read_lines(path, MachineReading)
         finally:
             engine.images.remove(tag, force=True)
-    # Of its group. Others on this machine leave it less, and then less is held back.
-    assert 0.05 < third.service_cpu_s - second.service_cpu_s < 0.35
-    assert 1e6 < third.service_memory_bytes < 100e6
-    for reading in (second, third):
+    # Of its group.
+    assert 0.02 < (last.service_cpu_s - before.service_cpu_s) / (last.wall_s - before.wall_s) < 0.35
+    assert 1e6 < last.service_memory_bytes < 100e6
+    for reading in (before, last):
         assert reading.service_cpus == 0.25
-        assert reading.service_throttled_s > 0.05
         assert reading.service_cpu_percent < 60

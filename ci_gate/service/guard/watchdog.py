@@ -82,9 +82,13 @@ class Watchdog:
         """Raises OutsideError if the process does not come up."""
         if self._is_up:
             return
+        process = self._running()
         with self._starting:
-            self._is_up = self._is_up or _stream(self._running().stdout).read(len(READY)) == READY
+            self._is_up = self._is_up or _stream(process.stdout).read(len(READY)) == READY
         if not self._is_up:
+            # A process that is about to end may still hold its pipe open: what it is told would be lost.
+            process.kill()
+            process.wait()
             raise OutsideError(f"the watchdog process did not start: {sys.executable} -m {__name__}")
 
     def __exit__(self, *_: object) -> None:

@@ -108,6 +108,14 @@ def test_watchdog__that_cannot_start_says_so(tmp_path):
                 guard()
 
 
+def test_watchdog__that_ends_slowly_without_having_started_takes_nothing(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text("import os, time; os.close(1); time.sleep(60)")
+    with Watchdog({"PYTHONPATH": str(tmp_path)}) as watchdog:
+        for guard in (lambda: watchdog.guard_container("a=b"), lambda: watchdog.guard_marked("x")):
+            with pytest.raises(OutsideError, match="did not start"):
+                guard()
+
+
 def test_watchdog__costs_little_to_start():
     with Watchdog() as watchdog:
         watchdog.guard_container("a=b")  # it is up now
