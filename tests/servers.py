@@ -141,7 +141,7 @@ def contained_postgres() -> Iterator[str]:
         command = ["unshare", "-p", "-f", *server, "-h", "127.0.0.1"]
         with subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL) as process:
             try:
-                _await_listener(port)
+                _await_postgres(binaries, port)
                 yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
             finally:  # the first process of a namespace takes all others with it
                 for server in psutil.Process(process.pid).children():
@@ -150,13 +150,15 @@ def contained_postgres() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _await_listener(port: int) -> None:
+def _await_postgres(binaries: Path, port: int) -> None:
+    """Until it takes sessions: it listens before."""
+    command = [str(binaries / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
     deadline = time.monotonic() + READY_TIMEOUT_S
     while time.monotonic() < deadline:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        if subprocess.run(command, check=False).returncode == 0:
             return
         time.sleep(0.1)
-    raise AssertionError(f"nothing listens on port {port}")
+    raise AssertionError(f"no PostgreSQL is ready on port {port}")
 
 
 @contextmanager

@@ -57,6 +57,8 @@ scenarios:
 """,
     "thresholds.yaml",
 )
+LONG_S = 60.0
+"""What ends early ends before that, however slow the machine is."""
 PHASES = ["started", "spawned", "steady", "stopping", "ended"]
 
 
@@ -98,11 +100,12 @@ def test_open__one_schedule_and_each_arrival_once(run_locust, processes):
     """Arrivals in the steady phase are as many as the schedule says, by however many processes."""
     changes = {"arrivals_per_s": 40.0, "ramp_s": 1.0, "duration_s": 3.0, "spawn_timeout_s": 30.0}
     recording = run_locust(VISIT, users={"Visitor": 8}, processes=processes, **changes)
+    begin_s, end_s = recording.mark("steady").wall_s, recording.mark("stopping").wall_s
     intended_s = np.sort(recording.samples["intended_s"])
     schedule = Schedule(40.0, 1.0)
-    planned_s = np.array([schedule.start_of(number) for number in range(len(intended_s))])
-    assert np.allclose(intended_s - intended_s[0], planned_s, atol=1e-4)
-    begin_s, end_s = recording.mark("steady").wall_s, recording.mark("stopping").wall_s
+    due_s = intended_s[intended_s <= end_s]  # after that one process may go on for longer than another
+    planned_s = np.array([schedule.start_of(number) for number in range(len(due_s))])
+    assert np.allclose(due_s - due_s[0], planned_s, atol=1e-4)
     within = int(((intended_s >= begin_s) & (intended_s < begin_s + 3.0)).sum())
     assert abs(within - 120) <= 1
     assert intended_s[-1] > end_s - 0.1
@@ -133,10 +136,10 @@ def test_locustfile_that_ends_the_test__ends_it_in_all_processes_and_is_named(ru
 calls = []
 """
     )
-    plan = {"duration_s": 20.0, "processes": 2, "spawn_timeout_s": 30.0}
+    plan = {"duration_s": LONG_S, "processes": 2, "spawn_timeout_s": 30.0}
     began = time.monotonic()
     recording = run_locust(stopping, users={"Visitor": 4}, **plan)
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < LONG_S
     assert "in enough" in recording.totals.stopped.where
     codes = find_codes(recording, make_plan("", {"Visitor": 4}, **plan))
     assert "worker-lost" not in codes
@@ -150,7 +153,7 @@ def run_with_fault(site, placement, watchdog, tmp_path):
     def run(fault, locustfile=LOCUSTFILE, phase="steady", **changes):
         scenario = tmp_path / "visit.py"
         scenario.write_text(locustfile)
-        changes = {"duration_s": 12.0, "processes": 2, "spawn_timeout_s": 30.0} | changes
+        changes = {"duration_s": LONG_S, "processes": 2, "spawn_timeout_s": 30.0} | changes
         plan = make_plan(str(scenario), {"Visitor": 8}, **changes)
         folder = tmp_path / "head"
         known: list[psutil.Process] = []
@@ -195,7 +198,7 @@ def once(number, which):
 
 def test_fault__a_worker_is_killed(run_with_fault):
     took_s, recording, codes = run_with_fault(once(signal.SIGKILL, 1))
-    assert took_s < 8
+    assert took_s < LONG_S
     assert "was killed before it wrote its totals" in codes["worker-lost"]
     assert recording.mark("worker_lost")
     assert recording.mark("ended")
@@ -204,8 +207,8 @@ def test_fault__a_worker_is_killed(run_with_fault):
 
 
 def test_fault__a_worker_is_killed_in_the_warm_up(run_with_fault):
-    took_s, recording, codes = run_with_fault(once(signal.SIGKILL, 2), phase="spawned", warmup_s=20.0)
-    assert took_s < 8
+    took_s, recording, codes = run_with_fault(once(signal.SIGKILL, 2), phase="spawned", warmup_s=LONG_S)
+    assert took_s < LONG_S
     assert "was killed before it wrote its totals" in codes["worker-lost"]
     assert not recording.mark("steady")
     assert recording.mark("ended")
@@ -217,7 +220,7 @@ def test_fault__a_worker_is_killed_while_replies_are_awaited(run_with_fault):
     took_s, recording, codes = run_with_fault(
         once(signal.SIGKILL, 1), hanging, phase="stopping", duration_s=2.0, drain_s=4.0
     )
-    assert took_s < 15
+    assert took_s < LONG_S
     assert "was killed before it wrote its totals" in codes["worker-lost"]
     assert recording.mark("ended")
     assert not recording.mark("worker_lost")
@@ -225,7 +228,7 @@ def test_fault__a_worker_is_killed_while_replies_are_awaited(run_with_fault):
 
 def test_fault__a_worker_is_stopped_for_good(run_with_fault):
     took_s, recording, codes = run_with_fault(once(signal.SIGSTOP, 1))
-    assert took_s < 12
+    assert took_s < LONG_S
     assert "worker-lost" in codes
     assert recording.mark("ended")
 
@@ -240,14 +243,14 @@ def test_fault__a_worker_is_stopped_for_five_seconds(run_with_fault):
             go_on(processes, since_s)
 
     took_s, recording, codes = run_with_fault(fault)
-    assert took_s < 20
+    assert took_s < LONG_S
     assert "worker-lost" in codes
     assert recording.mark("ended")
 
 
 def test_fault__the_master_is_killed(run_with_fault):
     took_s, recording, codes = run_with_fault(once(signal.SIGKILL, 0))
-    assert took_s < 8
+    assert took_s < LONG_S
     assert "locust-ended-early" in codes
     assert not recording.mark("ended")
 

@@ -35,8 +35,14 @@ class Handler(site.Handler):
 with site.Server(("127.0.0.1", int(sys.argv[1])), Handler) as server:
     server.serve_forever(poll_interval=0.05)
 """
-# Its readiness is waited for: what ends before that is no service.
-LEAVE_A_CHILD_LATER = "if os.fork(): time.sleep(2.5); sys.exit()"
+LEAVE_A_CHILD = """
+READING, WRITING = os.pipe()
+if os.fork():
+    os.read(READING, 1)
+    sys.exit()
+"""
+# Once the load runs: what ends before it is ready is no service.
+LEAVE_IT_UNDER_LOAD = 'len(BEGAN) == 20 and os.write(WRITING, b"!") and self.path or self.path'
 
 
 def write_service(repository, path="self.path", before=""):
@@ -108,8 +114,8 @@ def test_early_end__users_that_never_got_through_on_start(repository, call, tmp_
     ("relax", "outcome"), [("relax: {service-ended: it leaves a child}", "PASS"), ("", "INVALID")]
 )
 def test_early_end__of_the_service_only_where_that_is_not_right(repository, call, tmp_path, relax, outcome):
-    """Its command ends once it has loaded, and leaves a child that serves."""
-    write_service(repository, before=LEAVE_A_CHILD_LATER)
+    """Its command ends and leaves a child that serves."""
+    write_service(repository, LEAVE_IT_UNDER_LOAD, before=LEAVE_A_CHILD)
     repository.edit("thresholds.yaml", "{duration: 2s, warmup: 0s}", "{duration: 8s, warmup: 0s}")
     repository.edit("thresholds.yaml", "    limits:", f"    {relax}\n    limits:")
     _, scenario, text = run(repository, call, tmp_path / "out")

@@ -65,9 +65,9 @@ def test_container__that_dies_at_start_shows_its_log(engine, app_image, placemen
 
 def test_container__that_is_never_ready_is_removed(engine, app_image, placement, watchdog):
     image = app_image("--status", "503 Busy")
-    service = make_service("image", image, ready_timeout_s=1.0)
+    service = make_service("image", image, ready_timeout_s=4.0)
     with (
-        pytest.raises(ServiceError, match=r"not ready after 1 s: .* answered 503") as caught,
+        pytest.raises(ServiceError, match=r"not ready after 4 s: .* answered 503") as caught,
         start_service(service, placement, watchdog=watchdog, stop_grace_s=1),
     ):
         pytest.fail("ready")
@@ -76,7 +76,7 @@ def test_container__that_is_never_ready_is_removed(engine, app_image, placement,
 
 
 def test_container__that_listens_on_its_own_loopback_is_told_so(app_image, placement, watchdog):
-    service = make_service("image", app_image("--host", "127.0.0.1"), ready_timeout_s=1.0)
+    service = make_service("image", app_image("--host", "127.0.0.1"), ready_timeout_s=4.0)
     with (
         pytest.raises(ServiceError, match=r"it must listen on 0\.0\.0\.0, port 8000"),
         start_service(service, placement, watchdog=watchdog),

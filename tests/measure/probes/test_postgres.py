@@ -312,13 +312,11 @@ def test_server_cpu__is_of_all_processes_of_this_server_that_ended_too(url, open
     assert read_cpu(probe) == 0  # since the first look
     time.sleep(0.2)
     idle_s = read_cpu(probe)
-    began_s = time.monotonic()
     with psycopg.connect(url, autocommit=True) as connection:
-        while time.monotonic() < began_s + 1:
+        for _ in range(3):
             connection.execute(BUSY)
-        lasted_s = time.monotonic() - began_s
         running_s = read_cpu(probe)
-    assert running_s - idle_s > 0.2 * lasted_s
+    assert running_s - idle_s > 0.15
     time.sleep(0.5)
     assert read_cpu(probe) >= running_s  # the session's process is gone, what it used is not
 
