@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import signal
 import struct
 import threading
 import uuid
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from docker.errors import DockerException, NotFound
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 
 LABEL = "ci-gate.run"
 LOG_DRAIN_S = 5.0
+EVENT_DELAY_S = 2.0
 _SIGNAL_BASE = 128
 
 
@@ -92,7 +96,7 @@ class GuardedContainer:
             return None if state["Running"] else int(state["ExitCode"])
 
     def _describe_end(self, state: dict[str, Any]) -> str:
-        if state.get("OOMKilled"):
+        if state.get("OOMKilled") or self._has_run_out_of_memory(state):
             limit = f" of {format_exact(self.memory_bytes / 2**20)} MiB" if self.memory_bytes else ""
             return f"{KILLED_FOR_MEMORY}{limit}"
         if not state:
@@ -100,6 +104,24 @@ class GuardedContainer:
         status = int(state.get("ExitCode", 0))
         error = f" ({state['Error']})" if state.get("Error") else ""
         return describe_status(_SIGNAL_BASE - status if status > _SIGNAL_BASE else status) + error
+
+    def _has_run_out_of_memory(self, state: dict[str, Any]) -> bool:
+        """What the state of a container lacks if its end came before the event, which follows soon."""
+        if not self.memory_bytes or state.get("ExitCode") != _SIGNAL_BASE + signal.SIGKILL:
+            return False
+        began_s, ended_s = (
+            datetime.fromisoformat(state[moment]).timestamp() for moment in ("StartedAt", "FinishedAt")
+        )
+        with contextlib.suppress(DockerException, RequestException):
+            events = self.client.api.events(
+                since=math.floor(began_s),
+                until=math.ceil(ended_s + EVENT_DELAY_S),
+                filters={"container": self.container_id, "event": "oom"},
+                decode=True,
+            )
+            with contextlib.closing(events):
+                return next(events, None) is not None
+        return False
 
     def _state(self) -> dict[str, Any]:
         """Empty if the container is no more."""

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from ci_gate.errors import OutsideError, ServiceError
+from ci_gate.service.container import GuardedContainer
 from ci_gate.service.reset import run_before_each
 from ci_gate.service.start import STOP_GRACE_S, start_service
 from tests.service.services import await_true, containers_of, make_service
@@ -71,7 +72,7 @@ def test_container__that_is_never_ready_is_removed(engine, app_image, placement,
         start_service(service, placement, watchdog=watchdog, stop_grace_s=1),
     ):
         pytest.fail("ready")
-    assert "listening" in caught.value.log_tail
+    assert "sent all" in caught.value.log_tail
     assert containers_of(engine, image) == []
 
 
@@ -95,8 +96,23 @@ def test_container__that_needs_more_memory_than_allowed_says_so(engine, app_imag
     assert containers_of(engine, image) == []
 
 
+def test_container__whose_memory_is_told_of_after_its_end(
+    engine, app_image, placement, watchdog, monkeypatch
+):
+    """As of an engine that hears of the end first: some 3 in 100 do on a busy machine."""
+    read = GuardedContainer._state
+    monkeypatch.setattr(GuardedContainer, "_state", lambda self: read(self) | {"OOMKilled": False})
+    service = make_service("image", app_image("--allocate-mib", "200"), memory_bytes=40 << 20)
+    with (
+        pytest.raises(ServiceError, match="killed because it needed more than its memory limit of 40 MiB"),
+        start_service(service, placement, watchdog=watchdog),
+    ):
+        pytest.fail("ready")
+
+
 def test_container__that_ends_under_load_is_noticed(engine, app_image, placement, watchdog):
-    with start_service(make_service("image", app_image()), placement, watchdog=watchdog) as running:
+    service = make_service("image", app_image(), memory_bytes=64 << 20)  # which it does not need
+    with start_service(service, placement, watchdog=watchdog) as running:
         engine.api.kill(running.container_id)
         assert await_true(lambda: not running.alive())
         assert running.ended() == "killed by SIGKILL (by the kernel, if memory ran out)"
