@@ -324,4 +324,5 @@ def test_recorder__a_reply_that_comes_while_users_are_ended_is_one_request(run_l
     assert set(recording.samples["ending"]) <= {ENDED_WELL, ENDED_NEVER}
     intended = np.sort(recording.samples["intended_s"])
     assert np.diff(intended) == pytest.approx(0.01, abs=1e-6)
-    assert {recording.strings[number] for number in recording.samples["user_class"]} == {"Patient"}
+    # Nobody's are those for which a machine that stood still had no user left.
+    assert {recording.strings[number] for number in recording.samples["user_class"]} - {""} == {"Patient"}
