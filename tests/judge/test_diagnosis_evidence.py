@@ -163,4 +163,6 @@ def test_scenario_that_was_not_measured__has_no_reason_in_its_title():
     (alone,) = diagnose_head(None, failure=failure, is_slow=False).causes
     (with_recording,) = diagnose_head(make_evidence(), failure=failure, is_slow=False).causes
     assert alone.title == "nothing was measured"
+    assert with_recording.code == "not-finished"
     assert with_recording.title == "the scenario was not measured to its end"
+    assert "service.log" not in with_recording.next_step

@@ -109,10 +109,20 @@ def find_unmeasured(failure: str, *, has_recording: bool = False) -> Iterator[Ca
     """What kept the scenario from being measured, or from being measured to its end; nothing for ''."""
     if not failure:
         return
+    numbers = (shorten_failure(failure),)
+    if has_recording:
+        yield Cause(
+            code="not-finished",
+            title="the scenario was not measured to its end",
+            numbers=numbers,
+            next_step="mend what it says, and run again",
+            share=None,
+        )
+        return
     yield Cause(
         code="not-started",
-        title="the scenario was not measured to its end" if has_recording else "nothing was measured",
-        numbers=(shorten_failure(failure),),
+        title="nothing was measured",
+        numbers=numbers,
         next_step="start it by hand as thresholds.yaml does; read service.log in the evidence folder",
         share=None,
     )
