@@ -66,6 +66,7 @@ SCENARIOS = """scenarios:
     users: {Visitor: 2, Second: 1, Lines: 1}
     spawn_rate: 100
     limits: {all: {p50: 900ms}}
+    relax: {generator-late: the machine has other tests to run}
 """
 
 

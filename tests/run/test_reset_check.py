@@ -114,7 +114,7 @@ def test_second_trial__that_is_over_finds_what_it_would_have_found(rows, data):
 
 
 def test_left_over__relaxed_is_a_note_with_the_reason():
-    text = THRESHOLDS.replace("    limits:", "    relax: {state-left-over: orders are final}\n    limits:")
+    text = THRESHOLDS.replace("relax: {", "relax: {state-left-over: orders are final, ")
     (finding,) = find(GOOD, BROKEN_B, text)
     assert finding.severity == "info"
     assert "orders are final" in finding.message

@@ -60,9 +60,7 @@ def test_run__on_a_machine_of_its_own_fails_at_once(slow, call, tmp_path, monkey
 def test_run__that_relaxes_the_rule_fails_whoever_has_the_machine(slow, call, tmp_path, monkeypatch):
     taken = ForeignUse(cores=float(os.cpu_count() or 1), stolen_cores=0.0, processes=())
     monkeypatch.setattr(ForeignMeter, "read", lambda _self, _roots: taken)
-    slow.edit(
-        "thresholds.yaml", "    limits:", "    relax: {machine-taken: the compiler is ours}\n    limits:"
-    )
+    slow.edit("thresholds.yaml", "relax: {", "relax: {machine-taken: the compiler is ours, ")
     code, scenario, said = run(call, slow, tmp_path / "out")
     assert (code, scenario.outcome) == (1, "FAIL"), said
     assert "once more" not in said
