@@ -198,7 +198,7 @@ def once(number, which):
 
 def test_fault__a_worker_is_killed(run_with_fault):
     took_s, recording, codes = run_with_fault(once(signal.SIGKILL, 1))
-    assert took_s < LONG_S
+    assert took_s < LONG_S / 2
     assert "was killed before it wrote its totals" in codes["worker-lost"]
     assert recording.mark("worker_lost")
     assert recording.mark("ended")
@@ -208,7 +208,7 @@ def test_fault__a_worker_is_killed(run_with_fault):
 
 def test_fault__a_worker_is_killed_in_the_warm_up(run_with_fault):
     took_s, recording, codes = run_with_fault(once(signal.SIGKILL, 2), phase="spawned", warmup_s=LONG_S)
-    assert took_s < LONG_S
+    assert took_s < LONG_S / 2
     assert "was killed before it wrote its totals" in codes["worker-lost"]
     assert not recording.mark("steady")
     assert recording.mark("ended")
@@ -220,7 +220,7 @@ def test_fault__a_worker_is_killed_while_replies_are_awaited(run_with_fault):
     took_s, recording, codes = run_with_fault(
         once(signal.SIGKILL, 1), hanging, phase="stopping", duration_s=2.0, drain_s=4.0
     )
-    assert took_s < LONG_S
+    assert took_s < LONG_S / 2
     assert "was killed before it wrote its totals" in codes["worker-lost"]
     assert recording.mark("ended")
     assert not recording.mark("worker_lost")
@@ -228,7 +228,7 @@ def test_fault__a_worker_is_killed_while_replies_are_awaited(run_with_fault):
 
 def test_fault__a_worker_is_stopped_for_good(run_with_fault):
     took_s, recording, codes = run_with_fault(once(signal.SIGSTOP, 1))
-    assert took_s < LONG_S
+    assert took_s < LONG_S / 2
     assert "worker-lost" in codes
     assert recording.mark("ended")
 
@@ -243,14 +243,14 @@ def test_fault__a_worker_is_stopped_for_five_seconds(run_with_fault):
             go_on(processes, since_s)
 
     took_s, recording, codes = run_with_fault(fault)
-    assert took_s < LONG_S
+    assert took_s < LONG_S / 2
     assert "worker-lost" in codes
     assert recording.mark("ended")
 
 
 def test_fault__the_master_is_killed(run_with_fault):
     took_s, recording, codes = run_with_fault(once(signal.SIGKILL, 0))
-    assert took_s < LONG_S
+    assert took_s < LONG_S / 2
     assert "locust-ended-early" in codes
     assert not recording.mark("ended")
 
