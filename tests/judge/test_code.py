@@ -354,8 +354,19 @@ def test_head_alone__that_waits_for_a_core_does_not_wait_for_anything_else():
 def test_samples__of_a_line_that_really_computes_are_kept():
     side = make_side(SHOP)
     stacks = side.recording.stacks
-    assert keep_on_cpu(stacks, cores=0.36) is stacks[STACKS_CPU]
-    assert keep_on_cpu(stacks, cores=0.001).threads[0]
+    assert keep_on_cpu([(stacks, 0.36)]) == [stacks[STACKS_CPU]]
+    assert keep_on_cpu([(stacks, 0.001)])[0].threads[0]
+
+
+def test_samples__of_a_line_that_waits_are_taken_off_both_sides():
+    """Of one side they are beyond its CPU time, of the other they could be chance: left there, they grew."""
+    frames = tuple(Frame(name=name, file="shop.py", line=line) for line, name in enumerate(("work", "serve")))
+    on_cpu = Stacks(frames=frames, threads=(((0,),) * 60 + ((1,),) * 40,), period_s=0.01)
+    wall = Stacks(frames=frames, threads=(((0,),) * 60 + ((1,),) * 940,), period_s=0.01)
+    stacks = {STACKS_CPU: on_cpu, STACKS_WALL: wall}
+    kept = [side.threads for side in keep_on_cpu([(stacks, 0.05), (stacks, 0.09)])]
+    assert kept == [(((0,),) * 60,)] * 2
+    assert keep_on_cpu([(stacks, 0.09)] * 2) == [on_cpu] * 2
 
 
 def test_flame__of_more_stacks_than_anybody_writes_is_bounded():

@@ -12,7 +12,7 @@ is sampled as on a CPU, so such samples may be more than the CPU time.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -170,16 +170,24 @@ def _estimate_share(column: NDArray[np.float64], totals: NDArray[np.float64]) ->
     return Estimate(value=share, error=float(np.sqrt(max(scatter, independent))))
 
 
-def measure_costs(recording: ClassifiedRecording) -> SideCosts | str:
-    """What the code of a side costs under this load; or why that is not known."""
-    success, stacks = measure_success(recording), recording.recording.stacks
-    if isinstance(success, str):
-        return success
-    return SideCosts(
-        on_cpu=count_samples(keep_on_cpu(stacks, success.cores)),
-        wall=count_samples(stacks[STACKS_WALL]) if STACKS_WALL in stacks else None,
-        success=success,
-    )
+def measure_costs(sides: Sequence[ClassifiedRecording]) -> list[SideCosts] | str:
+    """What the code of each side costs under this load; or why that is not known of one."""
+    known: list[SuccessCost] = []
+    for side in sides:
+        cost = measure_success(side)
+        if isinstance(cost, str):
+            return cost
+        known.append(cost)
+    stacks = [side.recording.stacks for side in sides]
+    kept = keep_on_cpu([(each, cost.cores) for each, cost in zip(stacks, known, strict=True)])
+    return [
+        SideCosts(
+            on_cpu=count_samples(on_cpu),
+            wall=count_samples(each[STACKS_WALL]) if STACKS_WALL in each else None,
+            success=cost,
+        )
+        for each, on_cpu, cost in zip(stacks, kept, known, strict=True)
+    ]
 
 
 def measure_success(recording: ClassifiedRecording) -> SuccessCost | str:

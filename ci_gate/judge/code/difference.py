@@ -95,11 +95,9 @@ def compare_code(recordings: Mapping[str, ClassifiedRecording], failure: str | N
         return CodeChange(why_not=failure)
     if CODE_HEAD not in recordings:
         return None
-    sides = [measure_costs(recordings[name]) for name in (CODE_BASE, CODE_HEAD) if name in recordings]
-    for side in sides:
-        if isinstance(side, str):
-            return CodeChange(why_not=side)
-    known = [side for side in sides if isinstance(side, SideCosts)]
+    known = measure_costs([recordings[name] for name in (CODE_BASE, CODE_HEAD) if name in recordings])
+    if isinstance(known, str):
+        return CodeChange(why_not=known)
     code = _compare(known) if CODE_BASE in recordings else _list_alone(known[0])
     return msgspec.structs.replace(code, notes=tuple(find_gaps(known)))
 

@@ -53,10 +53,10 @@ def draw_flames(recordings: Mapping[str, ClassifiedRecording]) -> tuple[Flame, .
     known = [cost for cost in costs if isinstance(cost, SuccessCost)]
     if CODE_HEAD not in recordings or len(known) < len(costs):
         return ()
-    stacks = [
-        {**side.recording.stacks, STACKS_CPU: keep_on_cpu(side.recording.stacks, cost.cores)}
-        for side, cost in zip(sides, known, strict=True)
-    ]
+    on_cpu = keep_on_cpu(
+        [(side.recording.stacks, cost.cores) for side, cost in zip(sides, known, strict=True)]
+    )
+    stacks = [{**side.recording.stacks, STACKS_CPU: kept} for side, kept in zip(sides, on_cpu, strict=True)]
     return tuple(_draw_kinds(stacks, known))
 
 

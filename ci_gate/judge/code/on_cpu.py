@@ -3,14 +3,14 @@
 The state of a thread and its stack are not read in the same moment: a thread that just ended its work counts
 as on a CPU, in the line where it then waits. On a busy machine that is most of an idle service's samples. But
 there are no more samples on a CPU than there was CPU time: what is beyond that is taken from the lines where
-threads mostly wait.
+threads mostly wait. From both sides, for what is left on one of them alone would look like its work.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -21,26 +21,53 @@ MOSTLY: Final = 3.0
 """As much time in a line as ready to run in it: threads mostly wait there, and not for a core."""
 
 
-def keep_on_cpu(stacks: Mapping[str, Stacks], cores: float) -> Stacks:
-    """The on-CPU stacks of a service that uses so many cores, without those in lines where threads wait."""
+def keep_on_cpu(sides: Sequence[tuple[Mapping[str, Stacks], float]]) -> list[Stacks]:
+    """The on-CPU stacks of each side, without those in lines where threads wait.
+
+    ``sides`` are what was sampled of a service, and how many cores it used.
+    """
+    waiting = [_find_waiting(stacks) for stacks, _ in sides]
+    dropped = {
+        (leaf.file, leaf.name)
+        for (stacks, cores), lines in zip(sides, waiting, strict=True)
+        for leaf in _select_excess(stacks, cores, lines)
+    }
+    return [
+        _drop(stacks[STACKS_CPU], {leaf for leaf in lines if (leaf.file, leaf.name) in dropped})
+        for (stacks, _), lines in zip(sides, waiting, strict=True)
+    ]
+
+
+def _find_waiting(stacks: Mapping[str, Stacks]) -> dict[Frame, float]:
+    """The lines where threads mostly wait: how much more time they were in one than ready to run in it."""
     on_cpu, wall = stacks[STACKS_CPU], stacks.get(STACKS_WALL)
     if wall is None:
-        return on_cpu
-    leaves, all_leaves = _count_leaves(on_cpu), _count_leaves(wall)
+        return {}
+    all_leaves = _count_leaves(wall)
+    times = {
+        leaf: all_leaves[leaf] * wall.period_s / (count * on_cpu.period_s)
+        for leaf, count in _count_leaves(on_cpu).items()
+    }
+    return {leaf: more for leaf, more in times.items() if more >= MOSTLY}
+
+
+def _select_excess(stacks: Mapping[str, Stacks], cores: float, waiting: Mapping[Frame, float]) -> set[Frame]:
+    """Those that have what is beyond the CPU time, most waited in first; none where that is chance."""
+    on_cpu, wall = stacks[STACKS_CPU], stacks.get(STACKS_WALL)
+    if wall is None:
+        return set()
+    leaves = _count_leaves(on_cpu)
     possible = cores * wall.ticks * wall.period_s / on_cpu.period_s
     excess = int(leaves.total() - possible)
     if excess <= _CHANCE * math.sqrt(possible):
-        return on_cpu
-    waiting = {
-        leaf: all_leaves[leaf] * wall.period_s / (count * on_cpu.period_s) for leaf, count in leaves.items()
-    }
+        return set()
     dropped: set[Frame] = set()
-    for leaf in sorted(leaves, key=lambda leaf: (-waiting[leaf], leaf.file, leaf.name, leaf.line)):
-        if waiting[leaf] < MOSTLY or excess <= 0:
+    for leaf in sorted(waiting, key=lambda leaf: (-waiting[leaf], leaf.file, leaf.name, leaf.line)):
+        if excess <= 0:
             break
         dropped.add(leaf)  # whole lines: the few that are left would be chance, and differ between two sides
         excess -= leaves[leaf]
-    return _drop(on_cpu, dropped)
+    return dropped
 
 
 def _leaf(stacks: Stacks, stack: Stack) -> Frame | None:
@@ -57,6 +84,8 @@ def _count_leaves(stacks: Stacks) -> Counter[Frame]:
 
 
 def _drop(stacks: Stacks, leaves: set[Frame]) -> Stacks:
+    if not leaves:
+        return stacks
     threads = (
         tuple(stack for stack in thread if _leaf(stacks, stack) not in leaves) for thread in stacks.threads
     )
