@@ -19,7 +19,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ci_gate.evidence.stacks import STACKS_CPU, STACKS_WALL
+from ci_gate.evidence.stacks import STACKS_CPU, STACKS_WALL, Stacks
 from ci_gate.judge.code.attribution import BLOCKS, Function, Samples, count_samples
 from ci_gate.judge.code.on_cpu import MOSTLY, keep_on_cpu
 from ci_gate.judge.resources import cover
@@ -172,25 +172,35 @@ def _estimate_share(column: NDArray[np.float64], totals: NDArray[np.float64]) ->
 
 def measure_costs(sides: Sequence[ClassifiedRecording]) -> list[SideCosts] | str:
     """What the code of each side costs under this load; or why that is not known of one."""
-    known: list[SuccessCost] = []
-    for side in sides:
-        cost = measure_success(side)
-        if isinstance(cost, str):
-            return cost
-        known.append(cost)
-    stacks = [side.recording.stacks for side in sides]
-    kept = keep_on_cpu([(each, cost.cores) for each, cost in zip(stacks, known, strict=True)])
+    measured = measure_stacks(sides)
+    if isinstance(measured, str):
+        return measured
     return [
         SideCosts(
-            on_cpu=count_samples(on_cpu),
-            wall=count_samples(each[STACKS_WALL]) if STACKS_WALL in each else None,
-            success=cost,
+            on_cpu=count_samples(stacks[STACKS_CPU]),
+            wall=count_samples(stacks[STACKS_WALL]) if STACKS_WALL in stacks else None,
+            success=success,
         )
-        for each, on_cpu, cost in zip(stacks, kept, known, strict=True)
+        for success, stacks in measured
     ]
 
 
-def measure_success(recording: ClassifiedRecording) -> SuccessCost | str:
+def measure_stacks(sides: Sequence[ClassifiedRecording]) -> list[tuple[SuccessCost, dict[str, Stacks]]] | str:
+    """What a success of each side costs, and its stacks, on a CPU those that were there; or why not known."""
+    costs: list[SuccessCost] = []
+    for side in sides:
+        cost = _measure_success(side)
+        if isinstance(cost, str):
+            return cost
+        costs.append(cost)
+    stacks = [side.recording.stacks for side in sides]
+    on_cpu = keep_on_cpu([(each, cost.cores) for each, cost in zip(stacks, costs, strict=True)])
+    return [
+        (cost, {**each, STACKS_CPU: kept}) for cost, each, kept in zip(costs, stacks, on_cpu, strict=True)
+    ]
+
+
+def _measure_success(recording: ClassifiedRecording) -> SuccessCost | str:
     """What a success of a sampled side costs; or why that is not known."""
     steady = recording.steady
     if STACKS_CPU not in recording.recording.stacks:

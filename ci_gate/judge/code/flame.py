@@ -11,8 +11,7 @@ from ci_gate.evidence.readings import StrictValue
 from ci_gate.evidence.recording import CODE_BASE, CODE_HEAD
 from ci_gate.evidence.stacks import STACKS_CPU, STACKS_WALL, Stacks
 from ci_gate.judge.code.attribution import Function, function_of
-from ci_gate.judge.code.costs import SuccessCost, measure_success
-from ci_gate.judge.code.on_cpu import keep_on_cpu
+from ci_gate.judge.code.costs import SuccessCost, measure_stacks
 from ci_gate.judge.steady import ClassifiedRecording
 
 _MIN_WIDTH: Final = 0.004  # of the graph: what is narrower cannot be seen
@@ -48,19 +47,13 @@ class Flame(StrictValue, frozen=True):
 
 def draw_flames(recordings: Mapping[str, ClassifiedRecording]) -> tuple[Flame, ...]:
     """Of the time on a CPU, and of all time in own code; () where a side that was loaded was not sampled."""
-    sides = [recordings[name] for name in (CODE_HEAD, CODE_BASE) if name in recordings]
-    costs = [measure_success(side) for side in sides]
-    known = [cost for cost in costs if isinstance(cost, SuccessCost)]
-    if CODE_HEAD not in recordings or len(known) < len(costs):
+    if CODE_HEAD not in recordings:
         return ()
-    on_cpu = keep_on_cpu(
-        [(side.recording.stacks, cost.cores) for side, cost in zip(sides, known, strict=True)]
-    )
-    stacks = [{**side.recording.stacks, STACKS_CPU: kept} for side, kept in zip(sides, on_cpu, strict=True)]
-    return tuple(_draw_kinds(stacks, known))
+    measured = measure_stacks([recordings[name] for name in (CODE_HEAD, CODE_BASE) if name in recordings])
+    return () if isinstance(measured, str) else tuple(_draw_kinds(measured))
 
 
-def _draw_kinds(sides: Sequence[Mapping[str, Stacks]], costs: list[SuccessCost]) -> Iterator[Flame]:
+def _draw_kinds(sides: Sequence[tuple[SuccessCost, Mapping[str, Stacks]]]) -> Iterator[Flame]:
     """``sides`` are head, and base where there is one."""
     for name in (STACKS_CPU, STACKS_WALL):
         functions: dict[Function, int] = {}
@@ -68,7 +61,7 @@ def _draw_kinds(sides: Sequence[Mapping[str, Stacks]], costs: list[SuccessCost])
             _sum_paths(each[name], functions, _ms_per_sample(cost, name, each[name]), name == STACKS_WALL)
             if name in each
             else {}
-            for each, cost in zip(sides, costs, strict=True)
+            for cost, each in sides
         )
         base = others[0] if others else None
         total_ms = head.get((), 0.0)

@@ -26,48 +26,40 @@ def keep_on_cpu(sides: Sequence[tuple[Mapping[str, Stacks], float]]) -> list[Sta
 
     ``sides`` are what was sampled of a service, and how many cores it used.
     """
-    waiting = [_find_waiting(stacks) for stacks, _ in sides]
-    dropped = {
-        (leaf.file, leaf.name)
-        for (stacks, cores), lines in zip(sides, waiting, strict=True)
-        for leaf in _select_excess(stacks, cores, lines)
-    }
+    found = [_find_waiting(stacks, cores) for stacks, cores in sides]
+    dropped = {(leaf.file, leaf.name) for _, beyond in found for leaf in beyond}
     return [
-        _drop(stacks[STACKS_CPU], {leaf for leaf in lines if (leaf.file, leaf.name) in dropped})
-        for (stacks, _), lines in zip(sides, waiting, strict=True)
+        _drop(stacks[STACKS_CPU], {leaf for leaf in waiting if (leaf.file, leaf.name) in dropped})
+        for (stacks, _), (waiting, _) in zip(sides, found, strict=True)
     ]
 
 
-def _find_waiting(stacks: Mapping[str, Stacks]) -> dict[Frame, float]:
-    """The lines where threads mostly wait: how much more time they were in one than ready to run in it."""
+def _find_waiting(stacks: Mapping[str, Stacks], cores: float) -> tuple[list[Frame], list[Frame]]:
+    """The lines where threads mostly wait, most first; and of them, those with what is beyond the CPU time.
+
+    There are none of these where it is so little that it is chance.
+    """
     on_cpu, wall = stacks[STACKS_CPU], stacks.get(STACKS_WALL)
     if wall is None:
-        return {}
-    all_leaves = _count_leaves(wall)
+        return [], []
+    leaves, all_leaves = _count_leaves(on_cpu), _count_leaves(wall)
     times = {
-        leaf: all_leaves[leaf] * wall.period_s / (count * on_cpu.period_s)
-        for leaf, count in _count_leaves(on_cpu).items()
+        leaf: all_leaves[leaf] * wall.period_s / (count * on_cpu.period_s) for leaf, count in leaves.items()
     }
-    return {leaf: more for leaf, more in times.items() if more >= MOSTLY}
-
-
-def _select_excess(stacks: Mapping[str, Stacks], cores: float, waiting: Mapping[Frame, float]) -> set[Frame]:
-    """Those that have what is beyond the CPU time, most waited in first; none where that is chance."""
-    on_cpu, wall = stacks[STACKS_CPU], stacks.get(STACKS_WALL)
-    if wall is None:
-        return set()
-    leaves = _count_leaves(on_cpu)
+    waiting = sorted(
+        (leaf for leaf in leaves if times[leaf] >= MOSTLY),
+        key=lambda leaf: (-times[leaf], leaf.file, leaf.name, leaf.line),
+    )
     possible = cores * wall.ticks * wall.period_s / on_cpu.period_s
     excess = int(leaves.total() - possible)
-    if excess <= _CHANCE * math.sqrt(possible):
-        return set()
-    dropped: set[Frame] = set()
-    for leaf in sorted(waiting, key=lambda leaf: (-waiting[leaf], leaf.file, leaf.name, leaf.line)):
-        if excess <= 0:
-            break
-        dropped.add(leaf)  # whole lines: the few that are left would be chance, and differ between two sides
-        excess -= leaves[leaf]
-    return dropped
+    beyond: list[Frame] = []
+    if excess > _CHANCE * math.sqrt(possible):
+        for leaf in waiting:
+            if excess <= 0:
+                break
+            beyond.append(leaf)  # whole lines: the few that are left would be chance
+            excess -= leaves[leaf]
+    return waiting, beyond
 
 
 def _leaf(stacks: Stacks, stack: Stack) -> Frame | None:
