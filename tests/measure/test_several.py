@@ -25,6 +25,7 @@ from ci_gate.service.start import start_service
 from ci_gate.thresholds import parse_thresholds
 from tests.measure.conftest import make_plan
 from tests.measure.test_shapes import SHAPES
+from tests.schedules import assert_each_arrival_once
 from tests.service.services import make_service
 
 VISIT = """
@@ -102,10 +103,7 @@ def test_open__one_schedule_and_each_arrival_once(run_locust, processes):
     recording = run_locust(VISIT, users={"Visitor": 8}, processes=processes, **changes)
     begin_s, end_s = recording.mark("steady").wall_s, recording.mark("stopping").wall_s
     intended_s = np.sort(recording.samples["intended_s"])
-    schedule = Schedule(40.0, 1.0)
-    due_s = intended_s[intended_s <= end_s]  # after that one process may go on for longer than another
-    planned_s = np.array([schedule.start_of(number) for number in range(len(due_s))])
-    assert np.allclose(due_s - due_s[0], planned_s, atol=1e-4)
+    assert_each_arrival_once(recording, Schedule(40.0, 1.0), 1e-4)
     within = int(((intended_s >= begin_s) & (intended_s < begin_s + 3.0)).sum())
     assert abs(within - 120) <= 1
     assert intended_s[-1] > end_s - 0.1

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 
-import numpy as np
 import psutil
 import pytest
 
@@ -22,6 +21,7 @@ from ci_gate.judge.verdict import decode_verdict
 from ci_gate.measure.in_locust.schedule import Schedule
 from tests.conftest import LONG, SERVICE
 from tests.hosts import MASTER_ADDRESS, running_hosts
+from tests.schedules import assert_each_arrival_once
 
 PORT = 5557
 OPEN = "spawn_rate: 100\n    arrivals: 40/s\n    ramp: 1s"
@@ -354,11 +354,6 @@ def test_four_hosts__one_schedule_and_each_arrival_once(field):
     assert scenario.outcome == Outcome.PASS, field.logs()
     assert field.end_workers() == dict.fromkeys(range(1, 5), 0)
     recording = field.assert_nothing_counts_twice()
-    intended_s = np.sort(recording.samples["intended_s"])
-    schedule = Schedule(40.0, 1.0)
-    # After that one process may go on for longer than another.
-    due_s = intended_s[intended_s <= recording.mark("stopping").wall_s]
-    planned_s = np.array([schedule.start_of(number) for number in range(len(due_s))])
     off_s = max(worker.clock.uncertainty_s for worker in recording.workers)
-    assert np.allclose(due_s - due_s[0], planned_s, atol=2 * off_s + 0.005)
+    assert_each_arrival_once(recording, Schedule(40.0, 1.0), 2 * off_s + 0.005)
     assert len(recording.workers) == 4
