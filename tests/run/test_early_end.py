@@ -41,8 +41,8 @@ if os.fork():
     os.read(READING, 1)
     sys.exit()
 """
-# Once the load runs: what ends before it is ready is no service.
-LEAVE_IT_UNDER_LOAD = 'len(BEGAN) == 20 and os.write(WRITING, b"!") and self.path or self.path'
+# Once the load runs: what ends before it is ready is no service. ">=": two threads may both go past 20.
+LEAVE_IT_UNDER_LOAD = 'len(BEGAN) >= 20 and os.write(WRITING, b"!") and self.path or self.path'
 
 
 def write_service(repository, path="self.path", before=""):
