@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import threading
-from pathlib import Path
 
 from ci_gate.evidence.recording import read_recording
 from ci_gate.measure.load_run import Job, record, start_generator
 from ci_gate.service.start import start_service
+from tests.leftovers import find_files_and_threads, nothing_left
 from tests.measure.conftest import make_plan
-from tests.service.services import await_true, make_service
+from tests.service.services import make_service
 
 LOCUSTFILE = """
 from locust import HttpUser, constant, task
@@ -25,20 +23,15 @@ class Visitor(HttpUser):
 """
 
 
-def list_open() -> list[str]:
-    found = []
-    for each in Path("/proc/self/fd").iterdir():
-        with contextlib.suppress(OSError):  # the one that lists this folder is gone by now
-            found.append(str(each.readlink()))
-    return sorted(found)
-
-
 def test_record__leaves_no_file_and_no_thread_open(site, placement, watchdog, tmp_path):
     scenario = tmp_path / "visit.py"
     scenario.write_text(LOCUSTFILE)
     plan = make_plan(str(scenario), {"Visitor": 1}, duration_s=0.5)
-    files, threads = list_open(), threading.active_count()
-    with start_service(make_service("url", site), placement, watchdog=watchdog) as running:
+    # The site is a part of this process: its end of each connection goes a moment later.
+    with (
+        nothing_left(find_files_and_threads, within_s=60),
+        start_service(make_service("url", site), placement, watchdog=watchdog) as running,
+    ):
         for number in (1, 2):
             job = Job(plan=plan, folder=tmp_path / str(number), service=running)
             with start_generator(
@@ -46,8 +39,6 @@ def test_record__leaves_no_file_and_no_thread_open(site, placement, watchdog, tm
             ) as generator:
                 record(((job, generator),), on_second=lambda: False)
             assert read_recording(job.folder).mark("ended")
-    # The site is a part of this process: its end of each connection goes a moment later.
-    assert await_true(lambda: (list_open(), threading.active_count()) == (files, threads)), list_open()
 
 
 def test_generator__that_is_given_no_service_ends_and_records_nothing(watchdog, tmp_path):

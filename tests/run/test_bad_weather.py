@@ -18,6 +18,7 @@ from ci_gate.errors import GateError
 from ci_gate.judge.verdict import Verdict, decode_verdict, encode_verdict
 from ci_gate.run.judging import judge_folder
 from tests.disks import mounted_disk
+from tests.leftovers import find_children, nothing_left
 from tests.steady import await_steady
 
 
@@ -41,10 +42,6 @@ def killing(out, name):
     assert killed
 
 
-def find_children():
-    return [child for child in psutil.Process().children(recursive=True) if child.status() != "zombie"]
-
-
 @pytest.mark.parametrize(
     ("victim", "code"),
     [("ci_gate.measure.in_locust", "locust-ended-early"), ("service.py", "service-ended")],
@@ -53,15 +50,13 @@ def test_weather__kill_9_in_the_middle(repository, call, tmp_path, victim, code)
     """The load of 80 s is not put on to its end: neither of the two comes back."""
     repository.edit("thresholds.yaml", "{duration: 2s, warmup: 0s}", "{duration: 80s, warmup: 0s}")
     out = tmp_path / "out"
-    before = find_children()
     began_s = time.monotonic()
-    with killing(out, victim):
+    with nothing_left(find_children), killing(out, victim):
         exit_code, table, _ = call("run", "--quiet", "--thresholds", repository.thresholds, "--out", out)
     assert exit_code == 3, table
     assert f"[{code}]" in table
     assert ("the load was ended early" in table) == (code == "service-ended")
     assert time.monotonic() - began_s < 70
-    assert find_children() == before
     assert decode_verdict((out / "verdict.json").read_bytes()).scenarios[0].endpoints[0].requests > 20
 
 
@@ -95,14 +90,13 @@ def small_disk(tmp_path):
 
 
 def test_weather__a_full_disk(repository, call, small_disk):
-    before = find_children()
-    code, table, err = call(
-        "run", "--quiet", "--thresholds", repository.thresholds, "--out", small_disk / "out"
-    )
+    with nothing_left(find_children):
+        code, table, err = call(
+            "run", "--quiet", "--thresholds", repository.thresholds, "--out", small_disk / "out"
+        )
     assert code == 3, table + err
     assert "[locust-ended-early]" in table
     assert "Traceback" not in err
-    assert find_children() == before
     assert "No space left" in err + (small_disk / "out" / "visits" / "head" / "locust.log").read_text()
 
 

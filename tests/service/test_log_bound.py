@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 
 import pytest
 
@@ -12,6 +11,7 @@ from ci_gate.service.log import open_log
 from ci_gate.service.log_bound import KEPT_BYTES, keep_bounded
 from ci_gate.service.reset import run_before_each
 from ci_gate.service.start import start_service
+from tests.leftovers import find_files_and_threads, nothing_left
 from tests.service.services import app_command, await_true, make_service
 
 MIB = 1024**2
@@ -33,9 +33,9 @@ def write_slowly(path, mib):
 def test_log__takes_little_of_the_disk_while_it_grows(tmp_path, monkeypatch, has_holes):
     if not has_holes:
         monkeypatch.setattr(log_bound, "punch_hole", refuse)
-    path, threads = tmp_path / "service.log", threading.active_count()
+    path = tmp_path / "service.log"
     path.write_bytes(b"an earlier start")
-    with keep_bounded(open_log(path)):
+    with nothing_left(find_files_and_threads), keep_bounded(open_log(path)):
         write_slowly(path, 20)
     kept = path.read_bytes()
     head, count, tail = LEFT_OUT.split(kept)
@@ -43,7 +43,6 @@ def test_log__takes_little_of_the_disk_while_it_grows(tmp_path, monkeypatch, has
     assert tail.endswith(bytes([19]) * MIB)
     assert len(head) + int(count.replace(b",", b"")) + len(tail) == 16 + 20 * MIB
     assert len(tail) == KEPT_BYTES or not has_holes
-    assert threading.active_count() == threads
 
 
 def test_log__that_is_short_stays_as_it_is(tmp_path):

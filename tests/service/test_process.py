@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 
 import pytest
 
 from ci_gate.service.log import open_log
 from ci_gate.service.process import Command, start_process
+from tests.leftovers import find_files_and_threads, nothing_left
 
 READ = "import sys; print(repr(sys.stdin.read()))"
 
@@ -50,9 +50,8 @@ def test_input__of_one_that_has_ended_goes_nowhere(tmp_path, watchdog):
 
 
 def test_input__leaves_no_file_open(tmp_path, watchdog):
-    before = len([*Path("/proc/self/fd").iterdir()])
-    for number in range(3):
-        (tmp_path / str(number)).mkdir()
-        with start_process(make_command(tmp_path / str(number), reads_input=True), watchdog):
-            pass  # nothing is written
-    assert len([*Path("/proc/self/fd").iterdir()]) == before
+    with nothing_left(find_files_and_threads):
+        for number in range(3):
+            (tmp_path / str(number)).mkdir()
+            with start_process(make_command(tmp_path / str(number), reads_input=True), watchdog):
+                pass  # nothing is written

@@ -3,7 +3,6 @@ from __future__ import annotations
 import math
 import threading
 import time
-from pathlib import Path
 
 import pytest
 import redis
@@ -12,6 +11,7 @@ from ci_gate.evidence.readings import ProbeReading
 from ci_gate.evidence.strict_json import read_lines
 from ci_gate.measure.probes import ProbeTargets, probing, redis_info, run_probes
 from ci_gate.measure.probes.probing import Prober
+from tests.leftovers import find_files_and_threads, nothing_left
 from tests.service.services import await_true
 
 
@@ -156,7 +156,6 @@ def test_run_probes__server_that_dies_leaves_errors(tmp_path, redis_url, fast):
 @pytest.mark.parametrize("fails", ["the next probe", "its thread"])
 def test_run_probes__one_that_cannot_be_made_leaves_no_thread_and_no_file(tmp_path, monkeypatch, fails):
     first, second = Scripted({}), Scripted({})
-    threads, files = set(threading.enumerate()), count_files()
 
     def make(*_args):
         yield "redis", first, ""
@@ -169,13 +168,11 @@ def test_run_probes__one_that_cannot_be_made_leaves_no_thread_and_no_file(tmp_pa
         raise OSError("no more threads")
 
     monkeypatch.setattr(probing, "make_probes", make)
-    with pytest.raises(OSError), run_probes(ProbeTargets(), tmp_path):  # noqa: PT011 - either of the two
+    with (
+        nothing_left(find_files_and_threads),
+        pytest.raises(OSError),  # noqa: PT011 - either of the two
+        run_probes(ProbeTargets(), tmp_path),
+    ):
         pytest.fail("began")
-    assert set(threading.enumerate()) == threads
     assert first.calls[-1] == "finish"
     assert second.calls == ([] if fails == "the next probe" else ["finish"])
-    assert count_files() == files
-
-
-def count_files():
-    return len(list(Path("/proc/self/fd").iterdir()))
