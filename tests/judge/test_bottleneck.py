@@ -415,13 +415,18 @@ def test_failing_replies__are_named_by_their_kind(status, words, title):
 
 
 @pytest.mark.parametrize(
-    ("limits", "codes_"), [("successes: 90%", []), ("successes: 96%", ["failing-replies"])]
+    ("limits", "failed", "codes_"),
+    [
+        ("successes: 96%", 50, ["failing-replies"]),
+        ("successes: 90%", 100, []),  # equality keeps a limit, also where 1 - 0.9 is not 0.1
+        ("successes: 90%", 101, ["failing-replies"]),
+    ],
 )
-def test_failing_replies__are_allowed_as_successes_say(limits, codes_):
+def test_failing_replies__are_allowed_as_successes_say(limits, failed, codes_):
     text = THRESHOLDS.replace("p95: 200ms", f"p95: 200ms, {limits}")
     scenario = parse_thresholds(text, "t").scenarios[0]
     assert scenario.limits[1].metric == SUCCESSES
-    assert codes(diagnose_head(make_replies(50, 500), is_slow=False, scenario=scenario)) == codes_
+    assert codes(diagnose_head(make_replies(failed, 500), is_slow=False, scenario=scenario)) == codes_
 
 
 def test_failing_replies__that_are_most_come_before_what_is_slow():

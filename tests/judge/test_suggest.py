@@ -202,6 +202,15 @@ def test_unusable__a_run_whose_endpoint_fails():
     assert explain_unusable(of_its_own, failing, ()) is None
 
 
+@pytest.mark.parametrize(("limit", "most"), [("successes: 90%", 10), ("failures: 29%", 29)])
+def test_unusable__equality_keeps_a_limit_as_it_does_in_a_verdict(limit, most):
+    """1 - 0.9 is less than 10 %, and 0.29 * 100 is less than 29, in floating point."""
+    said = read(f"all: {{{limit}}}").scenarios[0]
+    for failures in (most, most + 1):
+        why = explain_unusable(said, scenario(endpoints=[endpoint("all", 100, failures=failures)]), ())
+        assert (why is None) == (failures == most), why
+
+
 def test_unusable__a_head_that_was_worse_than_base_but_not_one_that_broke_a_limit():
     worse = scenario(outcome="FAIL", comparison=duet(outcome="FAIL"))
     assert explain_unusable(SCENARIO, worse, ()) == "head was worse than base"

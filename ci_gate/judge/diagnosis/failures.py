@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Final
 
 import numpy as np
@@ -180,10 +181,11 @@ def find_throttling(failures: Failures) -> Iterator[Cause]:
 def find_failing(scenario: Scenario, failures: Failures, recording: Recording) -> Iterator[Cause]:
     """More failures than the scenario allows, beside throttling, and server errors that are the pool's."""
     kinds = _sort_by_kind(failures)
-    shares = {kind: failures.share(rows) for kind, rows in kinds.items()}
+    counts = {kind: int(rows.sum()) for kind, rows in kinds.items()}
     if are_timeouts_of_the_pool(recording):
-        shares["broken"] = 0.0
-    total, most = sum(shares.values()), max(shares, key=lambda kind: shares[kind])
+        counts["broken"] = 0
+    total = Fraction(sum(counts.values()), max(int(failures.requests.sum()), 1))
+    most = max(counts, key=lambda kind: counts[kind])
     if total > _allowed_failures(scenario):
         title, next_step = _KINDS[most]
         total_count, *by_endpoint = _count_failures(failures, kinds[most])
@@ -199,7 +201,7 @@ def find_failing(scenario: Scenario, failures: Failures, recording: Recording) -
                 *by_endpoint,
             ),
             next_step=next_step,
-            share=total,
+            share=float(total),
             share_of="requests",
         )
 
@@ -235,9 +237,9 @@ def _sort_by_kind(failures: Failures) -> dict[str, NDArray[np.bool_]]:
     return {**kinds, "wrong": rest & ~np.logical_or.reduce(list(kinds.values()))}
 
 
-def _allowed_failures(scenario: Scenario) -> float:
+def _allowed_failures(scenario: Scenario) -> Fraction:
     """The parser gives every scenario one limit on failures or on successes of all requests."""
-    bounds = {limit.metric: limit.bound for limit in scenario.limits if limit.endpoint == ALL_ENDPOINTS}
+    bounds = {limit.metric: limit.exact_bound for limit in scenario.limits if limit.endpoint == ALL_ENDPOINTS}
     return bounds[FAILURES] if FAILURES in bounds else 1 - bounds[SUCCESSES]
 
 

@@ -58,7 +58,7 @@ def find_lost_limit(
     for limit in scenario.limits:
         if limit.metric not in {FAILURES, SUCCESSES}:
             continue
-        allowed = 1 - limit.bound if limit.metric == SUCCESSES else limit.bound
+        allowed = float(1 - limit.exact_bound if limit.metric == SUCCESSES else limit.exact_bound)
         rows = steady.rows_of(limit.endpoint)
         requests, failures = int(rows.sum()), int((rows & ~steady.success).sum())
         if failures >= _MIN_FAILURES and failures > allowed * (requests + to_come):
