@@ -207,7 +207,7 @@ class OddValue(StrictValue, frozen=True):
     argument: str  # of the event: name, response_time, ...
     value: str
     read_as: str
-    count: int
+    count: Count
 
 
 class Totals(StrictValue, frozen=True):

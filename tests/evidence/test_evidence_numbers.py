@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import json
+import pkgutil
 
 import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import inspect
 
+import ci_gate.evidence
 from ci_gate.errors import GateError
-from ci_gate.evidence.readings import ProbeReading, StatementReading, StatementTotal
+from ci_gate.evidence.readings import ProbeReading, StatementReading, StatementTotal, StrictValue
 from ci_gate.evidence.recording import (
     CONFIRM,
     DUET_BASE,
@@ -300,6 +304,39 @@ def test_a_number_out_of_range__is_refused(evidence, text):
         count = sum(1 for line in lines[:3] for _ in find_numbers(json.loads(line)))
         for number in range(count):
             assert not is_judged(evidence, name, (number, text, 0), judge_and_show), (name, number)
+
+
+def list_numbers(kind):
+    """The numeric types in the type of a field, however deep."""
+    if isinstance(kind, inspect.IntType | inspect.FloatType):
+        yield kind
+    for name in ("item_type", "key_type", "value_type"):
+        if (inner := getattr(kind, name, None)) is not None:
+            yield from list_numbers(inner)
+    for name in ("types", "item_types"):
+        for inner in getattr(kind, name, ()):
+            yield from list_numbers(inner)
+
+
+def list_kinds(parent):
+    for kind in parent.__subclasses__():
+        yield kind
+        yield from list_kinds(kind)
+
+
+def test_every_number_that_is_read__has_a_range():
+    for module in pkgutil.walk_packages(ci_gate.evidence.__path__, "ci_gate.evidence."):
+        importlib.import_module(module.name)
+    kinds = [kind for kind in list_kinds(StrictValue) if kind.__module__.startswith("ci_gate.evidence.")]
+    assert len(kinds) > 20
+    unbounded = [
+        f"{kind.__name__}.{field.name}"
+        for kind in kinds
+        for field in inspect.type_info(kind).fields
+        for number in list_numbers(field.type)
+        if number.le is None or number.ge is None
+    ]
+    assert unbounded == []
 
 
 def test_numbers_as_written__are_judged(evidence, steps):
