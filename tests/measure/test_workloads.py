@@ -237,3 +237,26 @@ def test_client__of_the_authors_own_may_ask_for_anything(tmp_path):
         "Polling": (None, 1),
         "Plain": (("GET /a",), 1),
     }
+
+
+HOSTS = """
+from locust import HttpUser, User, constant, task
+class Sock(User):
+    host = "ws://127.0.0.1:9000"
+class Lines(User):
+    host = "127.0.0.1:9000"
+class Pages(User):
+    host = "http://127.0.0.1:9000"
+class Web(HttpUser):
+    host = "ws.example"
+for each in (Sock, Lines, Pages, Web):
+    each.wait_time, each.tasks = constant(1), [lambda user: None]
+"""
+
+
+@pytest.mark.parametrize(("host", "unused"), [("", "Pages Web"), ("127.0.0.1:1", "Sock Lines Pages Web")])
+def test_workload__a_host_is_kept_or_not_used_and_never_both(tmp_path, host, unused):
+    (tmp_path / "load.py").write_text(HOSTS)
+    given = settings("load.py", host=host)
+    (workload,) = describe_workloads([given], tmp_path, dict(os.environ)).values()
+    assert {each.user_classes for each in workload.unused} == {(name,) for name in unused.split()}

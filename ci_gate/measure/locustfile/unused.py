@@ -28,7 +28,7 @@ from ci_gate.measure.locustfile.of_locust import (
     WEIGHT,
     Part,
 )
-from ci_gate.measure.locustfile.own_hosts import is_http
+from ci_gate.measure.locustfile.own_hosts import find_own_host, is_http
 
 _FILES: Final = ("locust.conf", "pyproject.toml")
 _USER_CLASSES: Final = "LOCUST_USER_CLASSES"  # Locust reads it beside its options
@@ -143,7 +143,8 @@ def _of_class(user_class: type[User], given: GivenSettings) -> Iterator[UnusedSe
             )
     host = user_class.host
     of_http = is_http(user_class)
-    if isinstance(host, str) and host and (of_http or given.host or "://" in host):
+    is_kept = find_own_host(user_class) is not None and not given.host
+    if isinstance(host, str) and host and not is_kept:
         key = "host" if given.host and not of_http else _key_of(CLASS_HOST)
         yield UnusedSetting(
             what=f"host of {name} ({hide_credentials(host)})",
