@@ -9,7 +9,7 @@ import msgspec
 
 from ci_gate.evidence.clocks import Clock, read_clock
 from ci_gate.evidence.delivery import Delivery, read_delivery
-from ci_gate.evidence.readings import EndpointTotal, ErrorCount, Mark, Reading, Totals
+from ci_gate.evidence.readings import EndpointTotal, ErrorCount, Mark, Reading, Redirects, Totals
 from ci_gate.evidence.strict_json import read_json, read_lines
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def merge_totals(master: Totals | None, workers: tuple[Worker, ...]) -> Totals |
         listener_texts=_add_errors(part.listener_texts for part in totals),
         other_hosts={name: host for part in totals for name, host in part.other_hosts.items()},
         own_hosts={name: host for part in totals for name, host in part.own_hosts.items()},
-        redirects=_add_up((each for part in totals for each in part.redirects), lambda each: each.endpoint),
+        redirects=_add_redirects(each for part in totals for each in part.redirects),
         odd_values=_add_up(
             (each for part in totals for each in part.odd_values),
             lambda each: (each.endpoint, each.argument),
@@ -148,6 +148,19 @@ def _add_endpoints(totals: Iterable[EndpointTotal]) -> tuple[EndpointTotal, ...]
     return tuple(
         EndpointTotal(endpoint=name, requests=count, failures=failures[name])
         for name, count in requests.items()
+    )
+
+
+def _add_redirects(redirects: Iterable[Redirects]) -> tuple[Redirects, ...]:
+    """By endpoint and page; what two processes asked for may be two paths."""
+    every = tuple(redirects)
+    asked: dict[tuple[str, str], dict[str, None]] = {}
+    for each in every:
+        paths = asked.setdefault((each.endpoint, each.page), {})
+        paths |= dict.fromkeys(path for path in (each.asked, each.also_asked) if path)
+    return tuple(
+        msgspec.structs.replace(each, also_asked=next(iter([*asked[each.endpoint, each.page]][1:]), ""))
+        for each in _add_up(every, lambda each: (each.endpoint, each.page))
     )
 
 

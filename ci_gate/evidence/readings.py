@@ -178,6 +178,7 @@ class Redirects(StrictValue, frozen=True):
     asked: str  # the path of one such request
     page: str  # the path that answered
     count: Count
+    also_asked: str = ""  # the path of another one, where there was one
 
 
 class ExitCode(StrictValue, frozen=True):

@@ -22,6 +22,7 @@ A line each, in any order, over ten seconds of ramp, then the steady phase, and 
     start failure ShopUser 3 Error()         task error ShopUser 9 Error(); listener errors 3
     Locust counted GET /items 598 2          instead of what the samples say; heard GET /items 599 0
     9 of GET /items from /items by /login    replies that came from another page
+    9 of GET /item from /item/1 and /item/2 by /    the same, of several paths with one name
     exit code 1: the books do not balance    own host Lines 127.0.0.1:90
     stopped by books.py:14, in watch: enough 3 ShopUser left
     shape Spike; shape ended it              reading 3-9 s target=10
@@ -168,8 +169,10 @@ def read_error(draft: Draft, kind, subject, count, error) -> None:
     errors.append(ErrorCount(subject=subject, error=error, count=int(count)))
 
 
-def read_redirects(draft: Draft, count, endpoint, asked, page) -> None:
-    draft.redirects.append(Redirects(endpoint=endpoint, asked=asked, page=page, count=int(count)))
+def read_redirects(draft: Draft, count, endpoint, asked, also_asked, page) -> None:
+    draft.redirects.append(
+        Redirects(endpoint=endpoint, asked=asked, also_asked=also_asked or "", page=page, count=int(count))
+    )
 
 
 def read_exit_code(draft: Draft, code, printed) -> None:
@@ -244,7 +247,7 @@ LINES: tuple[tuple[str, Callable[..., None]], ...] = (
     (r"(start failure|task error) (\S+) (\d+) (.+)", read_error),
     (r"other host (\S+) (.+)", lambda draft, host, name: draft.other_hosts.update({name: host})),
     (r"own host (\S+) (\S+)", lambda draft, name, host: draft.own_hosts.update({name: host})),
-    (r"(\d+) of (\S+ \S+) from (\S+) by (\S+)", read_redirects),
+    (r"(\d+) of (\S+ \S+) from (\S+)(?: and (\S+))? by (\S+)", read_redirects),
     (r"exit code (\S+):(.*)", read_exit_code),
     (r"stopped by (\S+, in \w+|nobody): ?(.*)", read_stop),
     (r"(\d+) ([A-Z]\w+) left", lambda draft, count, name: draft.left_users.update({name: int(count)})),

@@ -64,6 +64,13 @@ LOCUSTFILE_PROOFS = (
         "came from /b",
         f"{PAGES}9 of GET /account from /a by /b\n9 of GET /orders from /a/ by /b",
     ),
+    Proof(  # many pages under one name are many
+        "redirected",
+        f"{PAGES}200 of GET /account from /account/1 and /account/2 by /",
+        "200 of 200 replies came from /, by redirects from /account/1, /account/2 ...",
+        f"{PAGES}200 of GET /account from /account/1 by /\n"
+        "100 of POST /orders from /orders/1 and /orders/2 by /",
+    ),
     Proof(  # a login is never what a page is
         "redirected",
         f"{PAGES}2 of GET /account from /account by /accounts/login/",
@@ -76,6 +83,18 @@ LOCUSTFILE_PROOFS = (
         "POST /orders 100 of 100 replies came from /users/sign_in",
         f"{PAGES}9 POST /logout 200 5ms\n9 of POST /logout from /logout by /login\n"
         "9 POST /login 200 5ms\n9 of POST /login from /login by /login/code",
+    ),
+    Proof(  # as a word of the path, and only so
+        "redirected",
+        f"{PAGES}2 of GET /account from /account by /users/login_form",
+        "2 of 200 replies came from /users/login_form",
+        f"{PAGES}2 of GET /account from /account by /blogs/logins-of-authors",
+    ),
+    Proof(
+        "redirected",
+        f"{PAGES}2 of GET /account from /account by /auth",
+        "2 of 200 replies came from /auth",
+        f"{PAGES}2 of GET /account from /account by /author",
     ),
     Proof(  # what is asked for in the ramp only is not judged
         "redirected",

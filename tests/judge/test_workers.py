@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ci_gate.evidence.processes import Worker, merge_readings, merge_totals
-from ci_gate.evidence.readings import EarlyStop, EndpointTotal, ErrorCount, Mark
+from ci_gate.evidence.readings import EarlyStop, EndpointTotal, ErrorCount, Mark, Redirects
 from ci_gate.evidence.requests import bring_together, merge_samples
 from ci_gate.evidence.steady_rows import find_due, find_steady_bounds
 from ci_gate.judge.diagnosis.observation import observe_steady
@@ -134,6 +134,22 @@ def test_totals__each_process_counts_and_none_twice():
     lost = msgspec.structs.replace(workers[0], totals=None)
     assert merge_totals(master, (lost, workers[1])).heard is None
     assert merge_totals(None, tuple(workers)) is None
+
+
+def test_totals__redirects_of_two_pages_stay_two_and_what_each_process_asked_for_counts():
+    recording = draw(HEALTHY).recording
+    to_home = Redirects(endpoint="GET /items", asked="/items/1", page="/", count=9)
+    to_login = msgspec.structs.replace(to_home, page="/login", count=2)
+    seen = ((to_home, to_login), (msgspec.structs.replace(to_home, asked="/items/2"),))
+    workers = tuple(
+        msgspec.structs.replace(each, totals=msgspec.structs.replace(recording.totals, redirects=redirects))
+        for each, redirects in zip(make_workers(recording, 2), seen, strict=True)
+    )
+    merged = merge_totals(recording.totals, workers)
+    assert merged.redirects == (
+        msgspec.structs.replace(to_home, also_asked="/items/2", count=18),
+        to_login,
+    )
 
 
 def test_worker_lost__not_where_all_were_there():

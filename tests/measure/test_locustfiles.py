@@ -77,6 +77,22 @@ def test_redirect__pages_are_counted_by_who_answered(run_locust, base):
     assert abs(count - int((recording.samples["endpoint"][sent] == account).sum())) <= 1
 
 
+@pytest.mark.parametrize("base", ["FastHttpUser", "HttpUser"])
+def test_redirect__of_many_pages_under_one_name_says_so(run_locust, base):
+    recording = run_locust(
+        visits(
+            base,
+            "for number in range(3):",
+            '    self.client.get(f"/members?page={number}", name="/one")',
+            '    self.client.get(f"/members/{number}", name="/items")',
+        ),
+        users={"Visitor": 1},
+    )
+    asked = {each.endpoint: (each.asked, each.also_asked) for each in recording.totals.redirects}
+    assert asked["GET /one"] == ("/members", "")
+    assert len({*asked["GET /items"]} - {""}) == 2
+
+
 def test_redirect__of_a_first_visit_in_the_ramp_is_not_counted(run_locust):
     recording = run_locust(
         visits(

@@ -16,8 +16,12 @@ LOCUSTFILE_IGNORED: Final = "locustfile-ignored"
 _MIN_REDIRECTED: Final = 0.01
 _MIN_PAGES: Final = 2
 _READING: Final = ("GET ", "HEAD ")
-_SIGN_IN: Final = re.compile(r"\b(log|sign)[-_]?(in|on)\b|\bsessions?/new\b|\bsso\b", re.IGNORECASE)
-_SIGN_OUT: Final = re.compile(r"\b(log|sign)[-_]?(out|off)\b", re.IGNORECASE)
+# As a word of a path: login_form and sign-in are, blogging is not.
+_WORD: Final = r"(?<![a-z0-9])(?:{})(?![a-z0-9])"
+_SIGN_IN: Final = re.compile(
+    _WORD.format(r"(?:log|sign)[-_]?(?:in|on)|sessions?/new|sso|auth|authenticate|authorize"), re.IGNORECASE
+)
+_SIGN_OUT: Final = re.compile(_WORD.format(r"(?:log|sign)[-_]?(?:out|off)"), re.IGNORECASE)
 
 
 def _find_ignored(rule_input: RuleInput) -> Iterator[Violation]:
@@ -77,12 +81,19 @@ def _find_redirected(rule_input: RuleInput) -> Iterator[Violation]:
             pages.setdefault(seen.page, []).append(seen)
     for page, group in pages.items():
         away = [each for each in group if not _is_about_signing(each.asked)]
-        read = {each.asked.rstrip("/") for each in away if each.endpoint.startswith(_READING)}
+        read = {
+            path.rstrip("/")
+            for each in away
+            if each.endpoint.startswith(_READING)
+            for path in (each.asked, each.also_asked)
+            if path and not _is_about_signing(path)
+        }
         if len(read) >= _MIN_PAGES or _SIGN_IN.search(page):
             for each in away:
                 total = max(requests[each.endpoint], each.count)
                 message = f"{each.count:,} of {total:,} replies came from {page}, by redirects"
-                yield each.endpoint, f"{message} from {each.asked}"
+                others = f", {each.also_asked} ..." if each.also_asked else ""
+                yield each.endpoint, f"{message} from {each.asked}{others}"
 
 
 def _is_about_signing(path: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -13,6 +14,15 @@ _PAGES_OF_ENDPOINT: Final = 50
 _KEPT: Final = 1000
 
 
+@dataclass(slots=True)
+class _Seen:
+    """How often a page answered, and for which two paths, of the many that may have been asked for."""
+
+    asked: str
+    also_asked: str = ""
+    count: int = 1
+
+
 class Answers:
     """Gets every reply that was redirected, or whose URL does not begin with ``home``."""
 
@@ -21,7 +31,7 @@ class Answers:
         self.home = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/"
         self._server = server_of(host)
         self._servers: dict[str, str] = {}
-        self._pages: dict[str, dict[str, tuple[str, int]]] = {}  # asked, and how often, by page
+        self._pages: dict[str, dict[str, _Seen]] = {}  # of each endpoint, by the page that answered
         self.other_hosts: dict[str, str] = {}  # by the first endpoints that were answered there
 
     def see(self, endpoint: str, url: Any, response: Any) -> None:
@@ -50,13 +60,16 @@ class Answers:
         if len(self._pages) < _REMEMBERED:
             self._pages.setdefault(endpoint, {})
         pages = self._pages.get(endpoint, {})
-        if page in pages:
-            pages[page] = (pages[page][0], pages[page][1] + 1)
+        if seen := pages.get(page):
+            seen.count += 1
+            if not seen.also_asked and asked.rstrip("/") != seen.asked.rstrip("/"):
+                seen.also_asked = asked
         elif len(pages) < _PAGES_OF_ENDPOINT:
-            pages[page] = (asked, 1)
+            pages[page] = _Seen(asked)
         else:  # each result has a page of its own: only one that comes again and again is to stay
-            left = {page: (asked, count - 1) for page, (asked, count) in pages.items() if count > 1}
-            self._pages[endpoint] = left
+            for each in pages.values():
+                each.count -= 1
+            self._pages[endpoint] = {page: each for page, each in pages.items() if each.count}
 
     def begin_steady(self) -> None:
         """Forget the redirects of the ramp: a first visit without a session is often sent to a login."""
@@ -65,9 +78,11 @@ class Answers:
     def redirects(self) -> tuple[Redirects, ...]:
         """How often which path was answered by which other one since then, the most frequent first."""
         every = (
-            Redirects(endpoint=endpoint, asked=asked, page=page, count=count)
+            Redirects(
+                endpoint=endpoint, asked=seen.asked, also_asked=seen.also_asked, page=page, count=seen.count
+            )
             for endpoint, pages in self._pages.items()
-            for page, (asked, count) in pages.items()
+            for page, seen in pages.items()
         )
         return tuple(sorted(every, key=lambda each: -each.count)[:_KEPT])
 
