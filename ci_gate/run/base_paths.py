@@ -130,12 +130,11 @@ class PathMap:
     def _refuse_inside(self, text: str, where: str, *, bare: bool) -> str:
         """``text``, unless it names head's code in the midst of other words; ``bare``: or its top alone."""
         # Behind a separator, an option's letters or a URL's slashes; /x/repo is another folder than /repo.
-        before, path = (
-            rf"(?:^|{_SEPARATOR})(?:(?!{_SEPARATOR})[^/])*/{{0,2}}",
-            rf"(/(?:(?!{_SEPARATOR}).)*)?(?![\w.-])",
-        )
-        for found in re.finditer(before + f"({re.escape(str(self.head))})" + path, text):
-            named = found[1] + (found[2] or "")
+        # Any other path may be a link to it; the folder's own may have separators in its name.
+        before = rf"(?:^|{_SEPARATOR})(?:(?!{_SEPARATOR})[^/])*/{{0,2}}"
+        rest = rf"/(?:(?!{_SEPARATOR}).)*"
+        for found in re.finditer(rf"{before}({re.escape(str(self.head))}(?:{rest})?(?![\w.-])|{rest})", text):
+            named = found[1]
             inside = self._below_head(Path(named))
             if inside is None or (inside == Path() and not bare):
                 continue

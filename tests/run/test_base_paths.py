@@ -171,6 +171,20 @@ def test_environment__that_names_code_inside_of_a_text_is_refused(top):
         assert f"OPTIONS names {top}/src inside of a text" in refusal(top, {"OPTIONS": text})
 
 
+def test_text__that_names_code_through_a_symlink_is_refused(top, tmp_path):
+    (tmp_path / "link").symlink_to(top)
+    (tmp_path / "deep").symlink_to(top / "src")
+    for path in ("link/src", "deep", "link/load/../src"):
+        said = refusal(top, {"OPTIONS": f"-cp {tmp_path}/{path}:/usr/share/java"})
+        assert f"OPTIONS names {tmp_path}/{path} inside of a text" in said
+    said = refusal(top, command=f"\"sh -c 'cd {tmp_path}/link; exec python app.py' {{port}}\"")
+    assert f"service.command names {tmp_path}/link inside of a text" in said
+    with open_at(
+        top, {"OPTIONS": f"-cp {tmp_path}/link/build:{tmp_path}/linked", "ROOT": f"-C {tmp_path}/link"}
+    ):
+        pass
+
+
 def test_command__leads_to_base(top):
     command = f"{top}/load/run.sh --config={top}/load/config.txt --port {{port}} /usr/bin"
     with open_at(top, {}, command=command, env=f"{{CONF: {top}/src, PORT: '{{port}}'}}") as base:
