@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -15,6 +16,7 @@ from ci_gate.report.reasons import MAX_REASONS
 from ci_gate.thresholds import DEFAULT_FILE
 
 _BASE_FOLDER: Final = "../gate-base"
+_COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 def make_reproduction(verdict: Verdict, scenarios: Sequence[ScenarioVerdict]) -> Piece:
@@ -47,10 +49,17 @@ def list_commands(verdict: Verdict, scenarios: Sequence[ScenarioVerdict]) -> tup
 
 
 def _check_out(verdict: Verdict) -> Iterator[list[str]]:
-    """The pull request's own commit: the merge that was measured is GitHub's alone, and soon gone."""
+    """The pull request's own commit: the merge that was measured is GitHub's alone, and soon gone.
+
+    Base may be newer than what the reader's clone has of its branch.
+    """
     occasion = verdict.occasion
     if occasion is not None and occasion.pull_number:
-        yield ["git", "fetch", "origin", f"pull/{occasion.pull_number}/head"]
+        base = verdict.git.get("base", "")
+        if verdict.options.get("dockerfile"):
+            base = base and occasion.base_sha
+        commits = [base] if _COMMIT.fullmatch(base) else []
+        yield ["git", "fetch", "origin", f"pull/{occasion.pull_number}/head", *commits]
     head = (occasion.head_sha if occasion else "") or verdict.git.get("head", "")
     if head:
         yield ["git", "checkout", head]

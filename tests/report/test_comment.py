@@ -544,12 +544,21 @@ OCCASION = Occasion(
     run_attempt=1,
 )
 CHECKOUT = ("git fetch origin pull/7/head", f"git checkout {'b' * 40}")
+WITH_BASE = (f"git fetch origin pull/7/head {'c' * 40}", f"git checkout {'b' * 40}")
 
 
 @pytest.mark.parametrize(
     ("values", "commands"),
     [
         ({"git": {"head": SHA}}, (*CHECKOUT, "ci-gate run --profile quick")),
+        (
+            {"git": {"head": SHA, "base": "c" * 40}},
+            (*WITH_BASE, f"ci-gate run --profile quick --base {'c' * 40}"),
+        ),
+        (
+            {"git": {"head": SHA, "base": "v1.2"}},
+            (*CHECKOUT, "ci-gate run --profile quick --base v1.2"),
+        ),
         (
             {"thresholds_file": "load/my thresholds.yaml", "options": {"users": "5"}},
             (*CHECKOUT, "ci-gate run --profile quick --thresholds 'load/my thresholds.yaml' --users 5"),
@@ -562,7 +571,7 @@ CHECKOUT = ("git fetch origin pull/7/head", f"git checkout {'b' * 40}")
                 "options": {"image": "gate-head", "dockerfile": "docker/Dockerfile"},
             },
             (
-                *CHECKOUT,
+                *WITH_BASE,
                 "docker build --file docker/Dockerfile --tag gate-head .",
                 f"git worktree add ../gate-base {'c' * 40}",
                 "docker build --file ../gate-base/docker/Dockerfile --tag gate-base ../gate-base",
@@ -579,7 +588,7 @@ CHECKOUT = ("git fetch origin pull/7/head", f"git checkout {'b' * 40}")
                 },
             },
             (
-                *CHECKOUT,
+                *WITH_BASE,
                 "docker build --file shop/Dockerfile --tag gate-head:shop shop",
                 f"git worktree add ../gate-base {'c' * 40}",
                 "docker build --file ../gate-base/shop/Dockerfile --tag gate-base:shop ../gate-base/shop",
