@@ -25,7 +25,7 @@ from ci_gate.github.publication import (
     mark_stale,
     try_base,
 )
-from ci_gate.github.threshold_files import ThresholdFiles, fetch_side
+from ci_gate.github.threshold_files import ThresholdFiles, demand_side, fetch_side
 from ci_gate.judge.gate.mistakes import add_mistakes, make_empty_verdict
 from ci_gate.judge.gate.untouched import is_of_untouched, mark_touched
 from ci_gate.judge.validity.findings import Finding
@@ -124,7 +124,9 @@ class OtherRun:
         is_untouched = is_of_untouched(verdict)
         if verdict.scenarios or is_untouched:
             verdict = self._check_occasion(verdict, pull)
-        verdict, base = try_base(verdict, lambda: fetch_side(self.transport, self.repository, file, base_ref))
+        verdict, base = try_base(
+            verdict, lambda: demand_side(fetch_side(self.transport, self.repository, file, base_ref))
+        )
         if is_untouched and (base is None or base != head):
             verdict = mark_touched(verdict)
         report = make_report(

@@ -12,7 +12,7 @@ import msgspec
 from ci_gate.errors import EXIT_FAIL, EXIT_PASS, BadInputError, EvidenceError
 from ci_gate.github.api.event import Event
 from ci_gate.github.key import DEFAULT_KEY
-from ci_gate.github.threshold_files import ThresholdFiles
+from ci_gate.github.threshold_files import NoThresholdsError, ThresholdFiles
 from ci_gate.judge.changes.approval import judge_approval
 from ci_gate.judge.changes.rejudge import judge_under_base
 from ci_gate.judge.changes.threshold_changes import compare_thresholds
@@ -120,19 +120,23 @@ def try_base(
 ) -> tuple[Verdict, ThresholdFiles | None]:
     """Base's side, None where it cannot be read, and the verdict, which then says that nothing was reviewed.
 
-    It stays no more than a note: a base that is wrong must not keep anyone from fixing it.
+    It stays no more than a note: a base that is wrong must not keep anyone from fixing it, and one without
+    the file not from adding it, though it may have been moved.
     """
     try:
         return verdict, read()
+    except NoThresholdsError:
+        why = "base has no such file: it is new, or was moved, or the workflow names another one than before"
     except (BadInputError, EvidenceError) as error:
-        finding = Finding(
-            code="base-unreadable",
-            severity="info",
-            subject="thresholds.yaml",
-            message=f"what was loosened is not known, for base's file is wrong: {error}",
-            remedy="review every line of head's file",
-        )
-        return msgspec.structs.replace(verdict, findings=(*verdict.findings, finding)), None
+        why = f"base's file is wrong: {error}"
+    finding = Finding(
+        code="base-unreadable",
+        severity="info",
+        subject="thresholds.yaml",
+        message=f"what was loosened is not known, for {why}",
+        remedy="review every line of head's file, and the workflow that names it",
+    )
+    return msgspec.structs.replace(verdict, findings=(*verdict.findings, finding)), None
 
 
 def mark_contradiction(

@@ -40,7 +40,7 @@ from ci_gate.github.review import (
     read_reviewed_base,
     read_reviewed_head,
 )
-from ci_gate.github.threshold_files import ThresholdFiles, read_side
+from ci_gate.github.threshold_files import ThresholdFiles, demand_side, read_side
 from ci_gate.judge.gate.lacking import demand_all, list_measured
 from ci_gate.judge.gate.mistakes import add_mistakes, make_empty_verdict
 from ci_gate.judge.history.worse import judge_history
@@ -212,7 +212,7 @@ class _Edge:
         if self._review is not None:
             return read_reviewed_base(self._review)
         base = self.options.base
-        return None if base is None else read_side(base, self.options.thresholds_file)
+        return None if base is None else demand_side(read_side(base, self.options.thresholds_file))
 
     def _write_outputs(self, report: Report) -> None:
         if path := self.environ.get("GITHUB_OUTPUT"):

@@ -10,7 +10,7 @@ import msgspec
 from ci_gate.errors import BadInputError, EvidenceError, UsageError
 from ci_gate.evidence.strict_json import decode_document
 from ci_gate.github.problems import list_problems, missing_file, parse_problems, render_problems
-from ci_gate.github.threshold_files import ThresholdFiles, read_side
+from ci_gate.github.threshold_files import ThresholdFiles, demand_side, read_side
 from ci_gate.run.base_checkout import check_out
 from ci_gate.run.git import find_top
 from ci_gate.thresholds import Thresholds, parse_thresholds
@@ -70,8 +70,8 @@ def read_reviewed_head(review: Review) -> ThresholdFiles | None:
 
 
 def read_reviewed_base(review: Review) -> ThresholdFiles | None:
-    """None without a base, or where it has no thresholds.yaml. Raises BadInputError for one that is wrong."""
-    return None if review.base is None else _read_side(review.base, review.file)
+    """None without a base. Raises BadInputError for a file that is wrong, NoThresholdsError for no file."""
+    return None if review.base is None else demand_side(_read_side(review.base, review.file))
 
 
 def demand_head(review: Review) -> ThresholdFiles:

@@ -30,6 +30,17 @@ class ThresholdFiles:
     digests: Mapping[str, str]
 
 
+class NoThresholdsError(EvidenceError):
+    """The side has no such file."""
+
+
+def demand_side(side: ThresholdFiles | None) -> ThresholdFiles:
+    """``side``. Raises NoThresholdsError where there is none."""
+    if side is None:
+        raise NoThresholdsError("it has no such file")
+    return side
+
+
 def read_side(repository: Path, file: str) -> ThresholdFiles | None:
     """The side checked out at ``repository``; None where it has no such file.
 

@@ -343,9 +343,17 @@ def test_edited_locustfile__is_shown_and_needs_no_approval(job):
     assert "`file load/checkout.py`" in job.comments[0]
 
 
-def test_base_without_thresholds__has_nothing_to_compare(job):
-    (job.folder / "base").mkdir()
-    assert job.own_run(base=None) == 0
+def test_base_without_thresholds__is_said_for_the_file_may_have_been_moved(job):
+    """It stays green: else nobody could add the file."""
+    said = (
+        "what was loosened is not known, for base has no such file: it is new, or was moved, or the workflow"
+    )
+    moved = write_files(job.folder / "base", {"load/thresholds.yaml": THRESHOLDS.encode()})
+    payload = {"pull_request": {"number": 7, "head": {"sha": SHA, "ref": "topic"}, "labels": []}}
+    assert job.own_run() == 0  # a run that has no base, such as one by hand
+    assert said not in job.comments[0]
+    assert job.publish("pull_request", payload, verdict_file=job.head / "verdict.json", base=moved) == 0
+    assert said in job.comments[0]
     assert "Threshold changes" not in job.comments[0]
 
 
