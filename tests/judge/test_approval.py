@@ -52,6 +52,37 @@ def test_approval__of_one_setting_is_none_of_another_or_of_two():
     assert judge_approval(compare_thresholds(parse(DOCUMENT), parse(two)), LABEL, (approved,)).is_missing
 
 
+def rename_scenario(p50):
+    document = edit(*ALL, "p50", to=p50)
+    document["scenarios"]["pay"] = document["scenarios"].pop("checkout")
+    return document
+
+
+def rename_endpoint(p95):
+    document = edit("scenarios", "checkout", "limits", "GET /a/", to={"p95": p95})
+    del document["scenarios"]["checkout"]["limits"]["GET /a"]
+    return document
+
+
+@pytest.mark.parametrize("rename", [rename_scenario, rename_endpoint])
+def test_approval__of_another_name_is_of_what_stands_under_it(rename):
+    """What was removed is loosened; what came in its place was only added."""
+    little, much = (compare_thresholds(parse(DOCUMENT), parse(rename(text))) for text in ("310ms", "20s"))
+    approved = label_of(little)
+    assert not judge_approval(little, LABEL, (approved,)).is_missing
+    assert judge_approval(much, LABEL, (approved,)).is_missing
+
+
+def test_approval__of_a_removed_scenario_is_of_all_that_it_asked():
+    removed = edit("scenarios", "burst")
+    burst = ("scenarios", "burst", "limits", "all", "p50")
+    labels = [
+        label_of(compare_thresholds(parse(edit(*burst, to=text)), parse(removed)))
+        for text in ("1s", "1000ms", "2s")
+    ]
+    assert labels[0] == labels[1] != labels[2]
+
+
 def test_approval__is_of_one_base_too():
     """Base has become stricter since: what was a small step is a large one."""
     approved = label_of(changes("250ms"))

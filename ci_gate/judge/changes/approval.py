@@ -35,10 +35,14 @@ class Approval:
 def judge_approval(changes: Iterable[ThresholdChange], prefix: str, labels: Iterable[str]) -> Approval:
     """``prefix`` is base's ``loosening_label``, ``labels`` are the pull request's; case does not count.
 
-    The same set of loosened settings has the same label on every commit; any other set has another one.
+    The same set of loosened settings has the same label on every commit; any other set has another one. Where
+    a limit or a scenario was removed, what was added belongs to the set: it may be the same by another name.
     """
+    changes = tuple(changes)
     loosened = [change for change in changes if change.direction == "loosened"]
-    label = f"{prefix}:{digest_loosening(loosened)}"
+    is_removed = any(change.action == "removed" for change in loosened)
+    agreed = [change for change in changes if change in loosened or (is_removed and change.action == "added")]
+    label = f"{prefix}:{digest_loosening(agreed)}"
     given = sorted({each for each in labels if each.casefold().startswith(prefix.casefold())})
     is_given = label.casefold() in {each.casefold() for each in given}
     return Approval(
@@ -52,7 +56,7 @@ def judge_approval(changes: Iterable[ThresholdChange], prefix: str, labels: Iter
 def digest_loosening(loosened: Iterable[ThresholdChange]) -> str:
     """26 characters of base32: 128 bits of SHA-256 over every setting with its old and new value."""
     rows = sorted(
-        json.dumps([change.scenario, change.endpoint, change.setting, change.old, change.new])
+        json.dumps([change.scenario, change.endpoint, change.setting, change.old, change.new, change.content])
         for change in loosened
     )
     digest = hashlib.sha256("\n".join(rows).encode()).digest()[:_DIGEST_BYTES]

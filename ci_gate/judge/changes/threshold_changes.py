@@ -5,8 +5,10 @@ Each file becomes a table of settings, each with how much it demands; a change c
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import inf
 from typing import Final, Literal
@@ -38,7 +40,8 @@ class ThresholdChange:
     """One setting that differs. ``old`` is None for one that was added, ``new`` for one that was removed.
 
     ``scenario`` is empty for what holds for all, ``endpoint`` for what holds for no endpoint alone.
-    ``line`` is where the new file says it, None where no line does.
+    ``line`` is where the new file says it, None where no line does. ``content`` is of what a row sums up: a
+    digest of all settings of a scenario that was added or removed.
     """
 
     scenario: str
@@ -48,6 +51,7 @@ class ThresholdChange:
     new: str | None
     direction: Direction
     line: int | None
+    content: str = ""
 
     @property
     def action(self) -> Literal["added", "removed", "edited"]:
@@ -79,11 +83,13 @@ class _Setting:
     """``demand`` grows with what is asked, None if it has no direction; ``presence``: so does being there."""
 
     text: str
+    content: str = ""
     demand: float | None = None
     presence: Literal[-1, 0, 1] = 0
     line: int | None = None
 
 
+_NOTHING: Final = _Setting(text="")
 _Key = tuple[str, str, str]
 _Row = tuple[_Key, _Setting]
 
@@ -101,6 +107,7 @@ def _compare(key: _Key, old: _Setting | None, new: _Setting | None) -> Threshold
         new=hide_credentials(new.text) if new else None,
         direction=_DIRECTIONS[direction + 1],
         line=new.line if new else None,
+        content=(new or old or _NOTHING).content,
     )
 
 
@@ -119,11 +126,25 @@ def _settings_of(thresholds: Thresholds, other: Thresholds) -> dict[_Key, _Setti
         rows += _profile_rows(profile)
     for scenario in thresholds.scenarios:
         if other.scenario(scenario.name) is None:  # one row says it all
-            whole = _Setting(text=count(len(scenario.limits), "limit"), presence=1, line=scenario.at.line)
+            whole = _Setting(
+                text=count(len(scenario.limits), "limit"),
+                presence=1,
+                line=scenario.at.line,
+                content=_digest(_scenario_rows(scenario)),
+            )
             rows.append(((scenario.name, "", "scenario"), whole))
         else:
             rows += _scenario_rows(scenario)
     return dict(rows)
+
+
+def _digest(rows: Iterable[_Row]) -> str:
+    """Of what they ask: another way to write the same has the same."""
+    texts = sorted(
+        json.dumps([*key, setting.text if setting.demand is None else setting.demand])
+        for key, setting in rows
+    )
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
 
 
 def _gate_rows(thresholds: Thresholds) -> Iterator[_Row]:
