@@ -81,14 +81,14 @@ def test_closed__four_processes_share_the_users_and_every_request_is_recorded_on
     assert [worker.number for worker in recording.workers] == [1, 2, 3, 4]
     for worker in recording.workers:
         assert [mark.name for mark in worker.marks] == ["started", "steady", "stopping", "ended"]
-        assert worker.readings[-1].ready == 2
+        assert max(reading.ready for reading in worker.readings) == 2
     counts = row_counts(tmp_path / "head")
     assert counts[0] == 0
     assert min(counts[1:]) > 0
     assert sum(counts) == len(recording.samples) == sum(each.requests for each in recording.totals.heard)
     # Locust's own statistics, added up by its master, say the same.
     assert sum(each.requests for each in recording.totals.endpoints) == len(recording.samples)
-    assert recording.readings[-1].users == {"Visitor": 8}
+    assert {"Visitor": 8} in [reading.users for reading in recording.readings]
     # Each process draws other numbers.
     starts = [text for text in recording.strings if text.startswith("GET start ")]
     assert len(set(starts)) == 8
