@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Mapping
+import os
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from ci_gate.addresses import hide_credentials
 from ci_gate.errors import BadInputError, UsageError
 from ci_gate.run.base_checkout import check_out
 from ci_gate.run.base_paths import PathMap
+from ci_gate.run.editable import find_editable
 from ci_gate.run.git import find_commit, find_top
 from ci_gate.service.guard.watchdog import Watchdog
 from ci_gate.thresholds import Service, Thresholds, parse_thresholds
+
+_PYTHONPATH: Final = "PYTHONPATH"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +70,32 @@ def open_base(
             raise _url_and_revision(base)
         paths = PathMap(head=head, base=worktree, head_folder=repository.resolve(), base_folder=folder)
         own_environ = paths.see_environ(environ)
+        seen = _see_service(own, paths, own_environ)
+        if seen.kind == "command":
+            installed = paths.see_installed(find_editable(_list_programs(seen, own_environ)))
+            own_environ |= _look_first(installed, own_environ.get(_PYTHONPATH, ""))
+            env = dict(seen.env)
+            if _PYTHONPATH in env:
+                env |= _look_first(installed, env[_PYTHONPATH])
+            seen = dataclasses.replace(seen, env=tuple(env.items()))
         yield BaseVersion(
-            name=f"{base} ({commit[:12]})",
-            service=_see_service(own, paths, own_environ),
-            repository=folder,
-            environ=own_environ,
+            name=f"{base} ({commit[:12]})", service=seen, repository=folder, environ=own_environ
         )
+
+
+def _list_programs(service: Service, environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """The folders of programs that its interpreter may be in."""
+    try:
+        program = shlex.split(service.target)[:1]
+    except ValueError:
+        program = []  # reported where it is started
+    named = (Path(each).parent for each in program if each.startswith("/"))
+    return (*named, *(Path(each) for each in environ.get("PATH", "").split(os.pathsep) if each))
+
+
+def _look_first(folders: Sequence[str], python_path: str) -> dict[str, str]:
+    """PYTHONPATH with these folders before all others; nothing without any."""
+    return {_PYTHONPATH: os.pathsep.join(filter(None, (*folders, python_path)))} if folders else {}
 
 
 def _see_service(service: Service, paths: PathMap, environ: Mapping[str, str]) -> Service:

@@ -6,7 +6,7 @@ import os
 import re
 import shlex
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -51,6 +51,11 @@ class PathMap:
             else self._refuse_inside(value, name, bare=False)
             for name, value in environ.items()
         }
+
+    def see_installed(self, folders: Iterable[Path]) -> tuple[str, ...]:
+        """Base's own of these folders, for those that are code of head's checkout."""
+        seen = ((folder, self._map(folder, "an editable install", strict=False)) for folder in folders)
+        return tuple(str(own) for folder, own in seen if own != folder)
 
     def see_value(self, value: str, where: str) -> str:
         """A value that thresholds.yaml says, as base may see it. Raises UsageError."""

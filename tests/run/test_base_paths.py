@@ -6,6 +6,7 @@ import os
 import shlex
 import subprocess
 import sys
+import venv
 
 import pytest
 
@@ -216,3 +217,51 @@ def test_command__that_is_found_among_untracked_files_is_refused(top):
     (top / "build/shop").chmod(0o755)
     said = refusal(top, {"PATH": f"{top}/build:{os.environ['PATH']}"}, command="shop --port {port}")
     assert f"service.command (shop) names {top}/build/shop, which git does not track" in said
+
+
+def make_environment(folder):
+    """A virtual environment that sees what this one has, and its interpreter."""
+    venv.create(folder, symlinks=True, system_site_packages=True, with_pip=False)
+    return folder / "bin" / "python", next(folder.glob("lib/python3*/site-packages"))
+
+
+def say_where(site, kind, top):
+    """As installers write it: a folder of modules, or setuptools' finder of packages."""
+    if kind == "folder":
+        (site / "__editable__.shop-1.pth").write_text(f"{top}/src\n")
+        return
+    (site / "__editable__.shop-1.pth").write_text("import __editable___shop_1_finder")
+    (site / "__editable___shop_1_finder.py").write_text(
+        f"from __future__ import annotations\nMAPPING: dict[str, str] = {{'shop': '{top}/src/shop'}}\n"
+    )
+
+
+@pytest.mark.parametrize("kind", ["folder", "finder"])
+@pytest.mark.parametrize("named", ["PATH", "command"])
+def test_editable_install__of_heads_code_is_bases_own_for_base(top, tmp_path, kind, named):
+    python, site = make_environment(tmp_path / "environment")
+    say_where(site, kind, top)
+    path = f"{python.parent}:{os.environ['PATH']}" if named == "PATH" else os.environ["PATH"]
+    command = f"{python} app.py {{port}}" if named == "command" else "python app.py {port}"
+    with open_at(top, {"PATH": path, "PYTHONPATH": "/else"}, command=command) as base:
+        assert base.environ["PYTHONPATH"] == f"{base.repository.parent}/src:/else"
+        shown = subprocess.run(
+            [python, "-c", SHOW], cwd=base.repository, env=dict(base.environ), capture_output=True, text=True,
+            check=True,
+        ).stdout  # fmt: skip
+    assert shown == "base\n"
+
+
+def test_editable_install__comes_before_the_path_that_the_service_says(top, tmp_path):
+    python, site = make_environment(tmp_path / "environment")
+    say_where(site, "folder", top)
+    with open_at(top, {}, command=f"{python} app.py {{port}}", env="{PYTHONPATH: /else}") as base:
+        assert dict(base.service.env) == {"PYTHONPATH": f"{base.repository.parent}/src:/else"}
+
+
+def test_editable_install__of_other_code_is_shared(top, tmp_path):
+    python, site = make_environment(tmp_path / "environment")
+    (site / "others.pth").write_text(f"{top}-libs\nimport sys\n{top}/.venv/lib\n{top}/nothing\n")
+    (site / "__editable___odd_finder.py").write_text("MAPPING = {open}\n")
+    with open_at(top, {}, command=f"{python} app.py {{port}}") as base:
+        assert "PYTHONPATH" not in {**base.environ, **dict(base.service.env)}
