@@ -39,7 +39,8 @@ def _read_mapping(text: str) -> Iterator[str]:
         places = ast.literal_eval(text)
     except (ValueError, SyntaxError):
         return
-    yield from (each for each in places.values() if isinstance(each, str))
+    if isinstance(places, dict):
+        yield from (each for each in places.values() if isinstance(each, str))
 
 
 def _read(path: Path) -> str:

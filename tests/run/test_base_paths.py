@@ -262,6 +262,7 @@ def test_editable_install__comes_before_the_path_that_the_service_says(top, tmp_
 def test_editable_install__of_other_code_is_shared(top, tmp_path):
     python, site = make_environment(tmp_path / "environment")
     (site / "others.pth").write_text(f"{top}-libs\nimport sys\n{top}/.venv/lib\n{top}/nothing\n")
-    (site / "__editable___odd_finder.py").write_text("MAPPING = {open}\n")
+    for number, text in enumerate(("{open}", "{'a'}", "{1: 2}")):
+        (site / f"__editable___odd_{number}_finder.py").write_text(f"MAPPING = {text}\n")
     with open_at(top, {}, command=f"{python} app.py {{port}}") as base:
         assert "PYTHONPATH" not in {**base.environ, **dict(base.service.env)}

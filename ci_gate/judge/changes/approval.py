@@ -41,7 +41,11 @@ def judge_approval(changes: Iterable[ThresholdChange], prefix: str, labels: Iter
     changes = tuple(changes)
     loosened = [change for change in changes if change.direction == "loosened"]
     is_removed = any(change.action == "removed" for change in loosened)
-    agreed = [change for change in changes if change in loosened or (is_removed and change.action == "added")]
+    agreed = [
+        change
+        for change in changes
+        if change.direction == "loosened" or (is_removed and change.action == "added")
+    ]
     label = f"{prefix}:{digest_loosening(agreed)}"
     given = sorted({each for each in labels if each.casefold().startswith(prefix.casefold())})
     is_given = label.casefold() in {each.casefold() for each in given}
