@@ -63,7 +63,7 @@ class Stacks:
 class _Frame(msgspec.Struct, frozen=True):
     name: str
     file: str | None = None
-    line: Count | None = None
+    line: int | None = None
 
 
 class _Shared(msgspec.Struct, frozen=True):

