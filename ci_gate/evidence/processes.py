@@ -159,7 +159,7 @@ def _add_redirects(redirects: Iterable[Redirects]) -> tuple[Redirects, ...]:
         paths = asked.setdefault((each.endpoint, each.page), {})
         paths |= dict.fromkeys(path for path in (each.asked, each.also_asked) if path)
     return tuple(
-        msgspec.structs.replace(each, also_asked=next(iter([*asked[each.endpoint, each.page]][1:]), ""))
+        msgspec.structs.replace(each, also_asked=(*asked[each.endpoint, each.page], "")[1])
         for each in _add_up(every, lambda each: (each.endpoint, each.page))
     )
 

@@ -5,7 +5,6 @@ What passed is two lines and one fold: nobody has to do anything about it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Final
@@ -26,7 +25,7 @@ from ci_gate.report.detail import (
 from ci_gate.report.diagnosis import make_diagnoses, make_why
 from ci_gate.report.document import Piece, render_within
 from ci_gate.report.environment import describe_environment
-from ci_gate.report.escape import code_span, escape_markdown
+from ci_gate.report.escape import COMMIT, code_span, escape_markdown
 from ci_gate.report.headline import explain_effect, summarise
 from ci_gate.report.limits import find_tightest
 from ci_gate.report.outcome_words import SYMBOLS
@@ -38,7 +37,6 @@ from ci_gate.report.scenario_table import make_scenario_piece
 MAX_COMMENT_BYTES: Final = 65_000  # GitHub refuses a comment of more than 65,536 characters
 MAX_SUMMARY_BYTES: Final = 1_000_000  # GitHub drops a job summary of more than 1 MiB
 
-_COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 _SHORT: Final = 7  # of a commit, as a pull request shows it
 _RUNS: Final = "/actions/runs/"
 _MAX_MACHINES: Final = 3
@@ -130,7 +128,7 @@ def _describe_sides(report: Report) -> str:
 
 def _show_commit(name: str, run_url: str) -> str:
     """Seven characters of a commit, with a link to it where one is known; another name as it is."""
-    if not _COMMIT.fullmatch(name):
+    if not COMMIT.fullmatch(name):
         return code_span(name) if name else ""
     short = f"`{name[:_SHORT]}`"
     repository, runs, _ = run_url.partition(_RUNS)

@@ -35,6 +35,8 @@ _BREAKS: Final = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+COMMIT: Final = re.compile(r"[0-9a-f]{40}")
+"""A whole one, as GitHub has them."""
 _TOO_MUCH_OF_A_COMMIT: Final = re.compile(r"[0-9a-f]{6}(?=[0-9a-f])", re.IGNORECASE)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import re
 import shlex
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -11,12 +10,11 @@ from typing import Final
 from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.verdict import ScenarioVerdict, Verdict
 from ci_gate.report.document import Piece, Rank
-from ci_gate.report.escape import MAX_NAME_LENGTH, clean
+from ci_gate.report.escape import COMMIT, MAX_NAME_LENGTH, clean
 from ci_gate.report.reasons import MAX_REASONS
 from ci_gate.thresholds import DEFAULT_FILE
 
 _BASE_FOLDER: Final = "../gate-base"
-_COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 def make_reproduction(verdict: Verdict, scenarios: Sequence[ScenarioVerdict]) -> Piece:
@@ -58,7 +56,7 @@ def _check_out(verdict: Verdict) -> Iterator[list[str]]:
         base = verdict.git.get("base", "")
         if verdict.options.get("dockerfile"):
             base = base and occasion.base_sha
-        commits = [base] if _COMMIT.fullmatch(base) else []
+        commits = [base] if COMMIT.fullmatch(base) else []
         yield ["git", "fetch", "origin", f"pull/{occasion.pull_number}/head", *commits]
     head = (occasion.head_sha if occasion else "") or verdict.git.get("head", "")
     if head:

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Literal
 
 from ci_gate.thresholds.locust_settings import LocustSettings
-from ci_gate.thresholds.metrics import DEFAULT_CPU_OF, Metric
+from ci_gate.thresholds.metrics import DEFAULT_CPU_OF, FAILURES, SUCCESSES, Metric
 from ci_gate.thresholds.service import Probes, Service
 from ci_gate.thresholds.yaml.source import Position
 
@@ -47,6 +47,16 @@ class Limit:
     def exact_bound(self) -> Fraction:
         """The bound as the exact decimal of the file; its 15 digits or fewer survive in a float."""
         return Fraction(repr(self.bound))
+
+    @property
+    def max_failures(self) -> Fraction | None:
+        """The share of requests that may fail: ``successes: 99%`` is another way to write ``failures: 1%``.
+
+        None for a limit on something else.
+        """
+        if self.metric == SUCCESSES:
+            return 1 - self.exact_bound
+        return self.exact_bound if self.metric == FAILURES else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import base64
-import hashlib
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from ci_gate.judge.changes.threshold_changes import ThresholdChange
+from ci_gate.judge.changes.threshold_changes import ThresholdChange, digest_rows
 
 _DIGEST_BYTES: Final = 16  # nobody can construct two sets with one digest: that would take 2^64 tries
 
@@ -59,15 +57,11 @@ def judge_approval(changes: Iterable[ThresholdChange], prefix: str, labels: Iter
 
 def digest_loosening(loosened: Iterable[ThresholdChange]) -> str:
     """26 characters of base32: 128 bits of SHA-256 over every setting with its old and new value."""
-    rows = sorted(
-        json.dumps(
-            [change.scenario, change.endpoint, change.setting, change.old, change.new]
-            + [change.content] * bool(change.content)
-        )
-        for change in loosened
+    rows = (
+        (each.scenario, each.endpoint, each.setting, each.old, each.new, *filter(None, [each.content]))
+        for each in loosened
     )
-    digest = hashlib.sha256("\n".join(rows).encode()).digest()[:_DIGEST_BYTES]
-    return base64.b32encode(digest).decode().rstrip("=").lower()
+    return base64.b32encode(digest_rows(rows)[:_DIGEST_BYTES]).decode().rstrip("=").lower()
 
 
 def _means(label: str, prefix: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import Final, Literal
@@ -89,7 +89,6 @@ class _Setting:
     line: int | None = None
 
 
-_NOTHING: Final = _Setting(text="")
 _Key = tuple[str, str, str]
 _Row = tuple[_Key, _Setting]
 
@@ -107,7 +106,7 @@ def _compare(key: _Key, old: _Setting | None, new: _Setting | None) -> Threshold
         new=hide_credentials(new.text) if new else None,
         direction=_DIRECTIONS[direction + 1],
         line=new.line if new else None,
-        content=(new or old or _NOTHING).content,
+        content=next(each.content for each in (new, old) if each),
     )
 
 
@@ -140,11 +139,13 @@ def _settings_of(thresholds: Thresholds, other: Thresholds) -> dict[_Key, _Setti
 
 def _digest(rows: Iterable[_Row]) -> str:
     """Of what they ask: another way to write the same has the same."""
-    texts = sorted(
-        json.dumps([*key, setting.text if setting.demand is None else setting.demand])
-        for key, setting in rows
-    )
-    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
+    asked = ((*key, setting.text if setting.demand is None else setting.demand) for key, setting in rows)
+    return digest_rows(asked).hex()
+
+
+def digest_rows(rows: Iterable[Sequence[str | float | None]]) -> bytes:
+    """SHA-256 over rows of values, whatever their order."""
+    return hashlib.sha256("\n".join(sorted(map(json.dumps, rows))).encode()).digest()
 
 
 def _gate_rows(thresholds: Thresholds) -> Iterator[_Row]:
@@ -275,10 +276,9 @@ def _locust_texts(locust: LocustSettings) -> Iterator[tuple[str, str]]:
 
 def _limit_setting(limit: Limit) -> _Setting:
     """``successes: 99%`` is another way to write ``failures: 1%``."""
-    if limit.metric == SUCCESSES:
-        text, demand = f"successes {limit.text}", -round(1 - limit.bound, 12)
-    else:
-        text, demand = limit.text, -limit.metric.worse * limit.bound
+    most = limit.max_failures
+    demand = -limit.metric.worse * limit.bound if most is None else -float(most)
+    text = f"successes {limit.text}" if limit.metric == SUCCESSES else limit.text
     text += "" if limit.at else " (default)"
     return _Setting(text=text, demand=demand, presence=1, line=_line_of(limit))
 

@@ -20,7 +20,7 @@ from ci_gate.judge.diagnosis.observation import find_window
 from ci_gate.judge.log_ends import shorten_failure
 from ci_gate.judge.steady import ClassifiedRecording, find_error_statuses, find_throttled
 from ci_gate.judge.summary import describe_statuses
-from ci_gate.thresholds import ALL_ENDPOINTS, FAILURES, SUCCESSES, Scenario
+from ci_gate.thresholds import ALL_ENDPOINTS, Scenario
 from ci_gate.wording import count, format_mib, format_number
 
 MIN_LATE_S: Final = 1.0
@@ -74,9 +74,9 @@ class Failures:
     strings: tuple[str, ...]
     requests: NDArray[np.intp]
 
-    def share(self, rows: NDArray[np.bool_]) -> float:
+    def share(self, rows: NDArray[np.bool_]) -> Fraction:
         """Of all requests."""
-        return int(rows.sum()) / max(int(self.requests.sum()), 1)
+        return Fraction(int(rows.sum()), max(int(self.requests.sum()), 1))
 
     @property
     def are_late(self) -> bool:
@@ -173,7 +173,7 @@ def find_throttling(failures: Failures) -> Iterator[Cause]:
             numbers=tuple(_count_failures(failures, throttled)),
             next_step="raise the service's limit for the test's users or their one address; "
             "or accept the status where it is wanted",
-            share=failures.share(throttled),
+            share=float(failures.share(throttled)),
             share_of="requests",
         )
 
@@ -181,11 +181,10 @@ def find_throttling(failures: Failures) -> Iterator[Cause]:
 def find_failing(scenario: Scenario, failures: Failures, recording: Recording) -> Iterator[Cause]:
     """More failures than the scenario allows, beside throttling, and server errors that are the pool's."""
     kinds = _sort_by_kind(failures)
-    counts = {kind: int(rows.sum()) for kind, rows in kinds.items()}
+    shares = {kind: failures.share(rows) for kind, rows in kinds.items()}
     if are_timeouts_of_the_pool(recording):
-        counts["broken"] = 0
-    total = Fraction(sum(counts.values()), max(int(failures.requests.sum()), 1))
-    most = max(counts, key=lambda kind: counts[kind])
+        shares["broken"] = Fraction(0)
+    total, most = sum(shares.values(), Fraction(0)), max(shares, key=lambda kind: shares[kind])
     if total > _allowed_failures(scenario):
         title, next_step = _KINDS[most]
         total_count, *by_endpoint = _count_failures(failures, kinds[most])
@@ -239,8 +238,8 @@ def _sort_by_kind(failures: Failures) -> dict[str, NDArray[np.bool_]]:
 
 def _allowed_failures(scenario: Scenario) -> Fraction:
     """The parser gives every scenario one limit on failures or on successes of all requests."""
-    bounds = {limit.metric: limit.exact_bound for limit in scenario.limits if limit.endpoint == ALL_ENDPOINTS}
-    return bounds[FAILURES] if FAILURES in bounds else 1 - bounds[SUCCESSES]
+    of_all = (limit.max_failures for limit in scenario.limits if limit.endpoint == ALL_ENDPOINTS)
+    return next(most for most in of_all if most is not None)
 
 
 def _count_failures(failures: Failures, rows: NDArray[np.bool_]) -> Iterator[str]:

@@ -14,7 +14,7 @@ from ci_gate.judge.steady import SteadyPhase
 from ci_gate.judge.summary import EndpointSummary
 from ci_gate.judge.validity.findings import Finding
 from ci_gate.judge.verdict import ScenarioVerdict
-from ci_gate.thresholds import ALL_ENDPOINTS, FAILURES, RATE, SUCCESSES, Metric, Scenario, metric_of
+from ci_gate.thresholds import ALL_ENDPOINTS, FAILURES, RATE, Metric, Scenario, metric_of
 from ci_gate.wording import count
 
 LADDER: Final = tuple(map(metric_of, ("p99", "p95", "p90", "p50")))
@@ -96,9 +96,8 @@ def explain_unusable(
 
 
 def _explain_failing(scenario: Scenario, verdict: ScenarioVerdict) -> str | None:
-    bounds = {limit.endpoint: limit.exact_bound for limit in scenario.limits if limit.metric == FAILURES}
-    bounds |= {
-        limit.endpoint: 1 - limit.exact_bound for limit in scenario.limits if limit.metric == SUCCESSES
+    bounds = {
+        limit.endpoint: limit.max_failures for limit in scenario.limits if limit.max_failures is not None
     }
     for row in verdict.endpoints:
         bound = bounds.get(row.endpoint, bounds[ALL_ENDPOINTS])

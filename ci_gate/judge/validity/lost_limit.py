@@ -13,7 +13,7 @@ import numpy as np
 
 from ci_gate.evidence.recording import RecordingPlan
 from ci_gate.judge.steady import ClassifiedRecording
-from ci_gate.thresholds import FAILURES, SUCCESSES, Limit, Scenario
+from ci_gate.thresholds import Limit, Scenario
 from ci_gate.wording import count
 
 NO_SUCCESS_S: Final = 10.0
@@ -56,9 +56,9 @@ def find_lost_limit(
     rate_per_s = plan.arrivals_per_s or _MAX_RATIO * (plan.offered_per_s or _MAX_RATE_PER_S)
     to_come = sum(plan.users.values()) + rate_per_s * left_s
     for limit in scenario.limits:
-        if limit.metric not in {FAILURES, SUCCESSES}:
+        if limit.max_failures is None:
             continue
-        allowed = float(1 - limit.exact_bound if limit.metric == SUCCESSES else limit.exact_bound)
+        allowed = float(limit.max_failures)
         rows = steady.rows_of(limit.endpoint)
         requests, failures = int(rows.sum()), int((rows & ~steady.success).sum())
         if failures >= _MIN_FAILURES and failures > allowed * (requests + to_come):
