@@ -31,6 +31,10 @@ class Reply:
         self.status_code = status
 
 
+class HttpReply(Reply):
+    """As of a client of Locust's own."""
+
+
 class HostileReply:
     @property
     def status_code(self):
@@ -40,12 +44,12 @@ class HostileReply:
 @pytest.fixture
 def events():
     clock = iter((0.0, LIVED_S, LIVED_S))
-    return OddEvents(str, lambda: next(clock))
+    return OddEvents(str, (HttpReply,), lambda: next(clock))
 
 
 def read(events, now_s=1_700_000_000.0, **changes):
     values = {"start_time": None, "response_time": 5.0, "response_length": 10, "response": None}
-    return events.read("MQ publish", now_s=now_s, failed=False, **{**values, **changes})
+    return events.read("MQ publish", now_s=now_s, **{**values, "failed": False, **changes})
 
 
 @pytest.mark.parametrize(
@@ -144,7 +148,6 @@ def test_length__that_is_none_is_noted(events, value, length):
     [
         (None, NOT_HTTP),
         (object(), NOT_HTTP),
-        (Reply(None), 0),
         (Reply("404"), 404),
         (Reply(HTTPStatus.OK), 200),
         (Reply(np.int64(503)), 503),
@@ -153,6 +156,23 @@ def test_length__that_is_none_is_noted(events, value, length):
 )
 def test_status__is_read(events, response, status):
     assert read(events, response=response).status == status
+    assert events.take() == ()
+
+
+@pytest.mark.parametrize(
+    ("response", "failed", "status"),
+    [
+        (Reply(0), False, NOT_HTTP),  # gRPC's OK
+        (Reply(None), False, NOT_HTTP),
+        (Reply(0), True, 0),
+        (HttpReply(0), False, 0),  # the scenario called it a success
+        (HttpReply(None), False, 0),
+    ],
+)
+def test_status__of_nothing_is_no_reply_but_from_a_client_of_another_protocol(
+    events, response, failed, status
+):
+    assert read(events, response=response, failed=failed).status == status
     assert events.take() == ()
 
 
@@ -187,7 +207,7 @@ def test_names__are_texts_whatever_they_are(events):
 
 
 def test_odd_values__are_counted_and_bounded():
-    events = OddEvents(str)
+    events = OddEvents(str, ())
     for number in range(150):
         for _ in range(2):
             events.read(
@@ -236,6 +256,7 @@ ODD_CLIENT = """
             self.fire("nan", response_time=float("nan"))
             self.fire("status", response=Reply("odd"))
             self.fire("own request", response=Reply(200, request=object()))
+            self.fire("fine", response=Reply(0))
             self.fire("error", exception=Odd())
             self.fire(["a", "list"])
             self.fire("half \\ud800")
@@ -260,7 +281,7 @@ def test_odd_events__in_a_real_run_are_rows_like_others(run_locust):
         "['a', 'list']",
         "half ?",
     ]
-    names += ["perf_counter", "milliseconds", "long ago", "bare", "own request"]
+    names += ["perf_counter", "milliseconds", "long ago", "bare", "own request", "fine"]
     rows = {name: rows_of(recording, f"MQ {name}") for name in names}
     assert {len(each) for each in rows.values()} == {len(rows["plain"])}
     failed = {name for name, each in rows.items() if set(each["ending"]) == {ENDED_BY_CHECK}}
@@ -282,6 +303,7 @@ def test_odd_events__in_a_real_run_are_rows_like_others(run_locust):
         ("MQ bare", "response_time"),
     }
     assert odd["MQ half a byte", "response_length"].count == len(rows["plain"])
+    assert {name for name, each in rows.items() if 0 in each["status"]} == set()
     assert recording.totals.listener_errors == 0  # the scenario has no listener
     assert {(each.endpoint, each.requests) for each in recording.totals.heard} == {
         (f"MQ {name}", len(each)) for name, each in rows.items()

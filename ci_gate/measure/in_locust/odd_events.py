@@ -38,10 +38,19 @@ class ReadEvent:
 
 
 class OddEvents:
-    """Reads events one value at a time, and counts what was odd in them."""
+    """Reads events one value at a time, and counts what was odd in them.
 
-    def __init__(self, clean: Callable[[str], str], clock: Callable[[], float] = time.monotonic) -> None:
+    ``http_replies`` are the classes of the replies of Locust's own clients: there status 0 is no reply.
+    """
+
+    def __init__(
+        self,
+        clean: Callable[[str], str],
+        http_replies: tuple[type, ...],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._clean = clean  # of secrets; what is recorded is read by many
+        self._http_replies = http_replies
         self._clock = clock
         self._began_s = clock()
         self._seen: dict[tuple[str, str], list[Any]] = {}  # value and meaning of the first, and the count
@@ -76,6 +85,8 @@ class OddEvents:
             self._note(endpoint, "response_length", response_length, str(length))
         status = _find_status(response)
         code = NOT_HTTP if status is _NO_STATUS else _read_status(status)
+        if code == 0 and not failed and not isinstance(response, self._http_replies):
+            code = NOT_HTTP  # of another protocol: 0 is gRPC's OK
         if code is None:
             unread = self._note(endpoint, "status_code", status, "a failure")
         return ReadEvent(

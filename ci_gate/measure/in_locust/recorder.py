@@ -22,7 +22,8 @@ from typing import Any
 import locust.main
 import msgspec
 from locust import argument_parser, events
-from locust.contrib.fasthttp import LocustBadStatusCode
+from locust.contrib.fasthttp import FastResponse, LocustBadStatusCode
+from requests import Response
 from requests.exceptions import HTTPError
 
 from ci_gate.addresses import (
@@ -85,7 +86,7 @@ class Recorder:
         self._open_replies = OpenReplies()
         self._waiting = WaitingRequests()
         self._bodies = Bodies()
-        self._odd = OddEvents(clean)
+        self._odd = OddEvents(clean, (Response, FastResponse))
         self._texts = ErrorTexts()
         self._rows = Rows(writer, self._waiting.find_user, has_arrivals=arrivals is not None)
         self._write_row = self._rows.make_writer()
@@ -142,6 +143,7 @@ class Recorder:
                     and type(status) is type(response_length) is int
                     and (response_time >= 0 and began_s <= start_s <= now_s + CLOCK_SLACK_S - took_s)
                     and (0 <= status <= NOT_HTTP and 0 <= response_length <= MAX_BYTES)
+                    and (status or exception)  # 0 and no failure: of another protocol, perhaps
                 )
             except Exception:  # noqa: BLE001 - a scenario's own client may put in anything, of any class
                 is_plain = False
