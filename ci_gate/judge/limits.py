@@ -52,8 +52,8 @@ class LimitResult(StrictValue, frozen=True):
 class Figure:
     """What was measured for a limit, and on how many samples; None where nothing was.
 
-    Of windows, ``measured`` is of the worst that has enough samples, and ``samples`` are those of the one
-    with the fewest. A share is a fraction of counts, so that equality is exact: in floating point,
+    Of windows, ``measured`` is of the worst that has a figure, and ``samples`` are those of the one with the
+    fewest. A share is a fraction of counts, so that equality is exact: in floating point,
     1 - 990/1000 is above 1 %.
     """
 

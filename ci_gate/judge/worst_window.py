@@ -23,9 +23,9 @@ _ROUNDING: Final = 1e-9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorstWindow:
-    """The figure of the worst window that has enough samples, and the fewest samples of any window.
+    """The figure of the worst window that has one, and the fewest samples of any window.
 
-    ``measured`` and when it begins, in seconds of the phase, are None where no window has enough.
+    ``measured`` and when it begins, in seconds of the phase, are None where no window has one.
     """
 
     measured: float | Fraction | None
@@ -38,7 +38,8 @@ def find_worst_window(
 ) -> WorstWindow:
     """The worst window of the metric's length, of the requests of ``rows``.
 
-    Windows with fewer than ``needed`` samples have no figure: successes for a percentile, else requests.
+    Windows with fewer than ``needed`` samples have no figure: successes for a percentile, else requests. But
+    each has a rate: while a service stands still, nobody sends it enough.
     """
     begins_s = plan_windows(steady.duration_s, metric.over_s or 0.0)
     if not begins_s.size:
@@ -56,7 +57,7 @@ def find_worst_window(
     known = [
         (figure, begins)
         for figure, size, begins in zip(figures, sizes, begins_s.tolist(), strict=True)
-        if figure is not None and size >= needed
+        if figure is not None and (size >= needed or metric.whole == RATE)
     ]
     measured, begins = max(known, key=lambda each: metric.worse * each[0]) if known else (None, None)
     return WorstWindow(measured=measured, begins_s=begins, fewest=min(sizes))

@@ -103,6 +103,22 @@ def test_worst__a_window_that_breaks_it_fails_whatever_others_lack():
     assert breach.samples < breach.needed
 
 
+def test_worst__rate_is_that_of_a_window_in_which_the_service_stood_still():
+    load = "10 ShopUser\nsteady 40 s\n800 GET /items 200 5ms within 0-15\n700 GET /items 200 5ms within 27-40"
+    verdict = judge(worst({"rate": "20/s"}), load=load)
+    assert verdict.outcome == "FAIL"
+    (breach,) = verdict.breaches
+    assert (breach.metric, breach.measured, breach.samples) == ("worst rate over 10s", 0, 0)
+    assert 15 <= breach.begins_s <= 17
+
+
+def test_worst__rate_that_is_kept_by_too_few_requests_shows_nothing():
+    load = f"{STALL}\n20 GET /rare 200 5ms"
+    verdict = judge("limit GET /rare worst rate 0.1/s over 10s", load=load)
+    assert verdict.outcome == "INVALID"
+    assert [finding.code for finding in verdict.findings] == ["too-few-samples"]
+
+
 def test_worst__of_a_phase_that_is_shorter_than_a_window_is_not_measured():
     verdict = judge(worst({"p50": "1s"}, "60s"))
     assert verdict.outcome == "INVALID"
@@ -143,7 +159,7 @@ def test_worst_window__is_that_of_every_window_by_itself(times_ms, over, name, f
         good = rows["status"] < 400
         n = int((inside & good).sum()) if metric.is_percentile else int(inside.sum())
         sizes.append(n)
-        if n < 3:
+        if n < 3 and name != "rate":
             continue
         if metric.is_percentile:
             figures.append(float(np.quantile(rows["response_ms"][inside & good], metric.quantile)))
