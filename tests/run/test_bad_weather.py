@@ -65,7 +65,7 @@ def test_weather__kill_9_in_the_middle(repository, call, tmp_path, victim, code)
     [("/close", "✗ all failures"), ("/hang", "✗ all failures"), ("/status/503", "503 x")],
 )
 def test_weather__a_service_that_does_not_answer(repository, call, tmp_path, path, text):
-    repository.edit("visits.py", '"/ok"', f'"{path}", name="/ok", timeout=0.5')
+    repository.edit("visits.py", '"/ok"', f'"{path}", name="/ok", timeout=0.2')
     code, table, _ = call("run", "--quiet", "--thresholds", repository.thresholds, "--out", tmp_path / "out")
     assert code == 1, table
     assert text in table
