@@ -146,6 +146,24 @@ def test_questions__a_single_endpoint_is_not_asked_twice():
     assert {c.endpoint for c in compared(base, head, endpoints=("GET /",)).changes} == {"all"}
 
 
+def test_questions__many_endpoints_take_no_more_looks_at_each_request_than_few(monkeypatch):
+    looked, pick = [], SideSamples.pick
+
+    def count(samples, rows):
+        looked.append(len(rows))
+        return pick(samples, rows)
+
+    monkeypatch.setattr(SideSamples, "pick", count)
+    looks = []
+    for endpoints in (2, 400):
+        looked.clear()
+        many = replace(even_load(5.0, per_second=200), endpoint=np.arange(12_000) % endpoints)
+        comparison = compared(many, many, endpoints=tuple(map(str, range(endpoints))))
+        assert len({change.endpoint for change in comparison.changes}) == endpoints + 1
+        looks.append(sum(looked))
+    assert looks[1] < 1.1 * looks[0]
+
+
 def test_compare__refuses_a_phase_of_too_few_blocks():
     base, head = duet(duration_s=20.0)
     assert compared(base, head, duration_s=20.0).changes
