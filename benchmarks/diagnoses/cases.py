@@ -113,17 +113,16 @@ CASES: Final = (
     Case(
         name="foreign",
         about="eight programs of somebody else on the machine, beside a healthy service",
-        head=reference(CONNECTORS, limits={"all": {"p50": "20ms"}}),
+        head=reference(CONNECTORS, limits={"all": {"p50": "5ms"}}),
         strangers=8,
         first=("host-cpu",),
         also=("generator",),
     ),
     Case(
         name="stall",
-        about="a blocking call of 1.5 s in the event loop, every 4 s",
+        about="a blocking call of 1.5 s in the event loop, after every 2.5 s",
         head=small(UVICORN, "ItemUser", 20, env={"STALL_S": "1.5"}, limits={"all": {"p95": "200ms"}}),
         first=("stall",),
-        also=("unknown",),
     ),
     Case(
         name="slow-endpoint",
@@ -132,7 +131,6 @@ CASES: Final = (
             UVICORN, "ReportUser", 10, env={"REPORT_S": "0.4"}, limits={"GET /report": {"p50": "100ms"}}
         ),
         first=("slow-endpoint",),
-        also=("unknown",),
     ),
     Case(
         name="statement-growth",

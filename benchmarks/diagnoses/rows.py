@@ -12,12 +12,13 @@ from tabulate import tabulate
 from benchmarks.diagnoses.cases import CASES, Case
 from ci_gate.evidence.readings import StrictValue
 from ci_gate.judge.diagnosis.bottleneck import Diagnosis
+from ci_gate.judge.diagnosis.causes import UNKNOWN
 from ci_gate.judge.foreign import MAX_FOREIGN
 
 MIN_RIGHT: Final = 0.9
 HOST_CPU: Final = "host-cpu"
 TAKERS: Final = re.compile(r"others beside the service [\d.]+ \(\S")
-FAILING: Final = "failing-replies"
+NO_STORY: Final = frozenset({"failing-replies", UNKNOWN})
 HEADERS: Final = (
     "case",
     "what is wrong",
@@ -81,10 +82,10 @@ def is_right(case: Case, row: Row) -> bool:
 def list_invented(case: Case, row: Row) -> list[str]:
     """Causes that the case does not have; `host-cpu` is one where nobody took the CPU or none is named.
 
-    That replies failed is no story: they were counted.
+    That replies failed is no story: they were counted. Nor is it one that something was not observed.
     """
     is_taken = row.names_takers and (row.foreign_cores or 0.0) >= MAX_FOREIGN * row.host_cores
-    invented = [code for code in row.codes if code not in {*case.first, *case.also, FAILING}]
+    invented = [code for code in row.codes if code not in {*case.first, *case.also, *NO_STORY}]
     return [code for code in invented if code != HOST_CPU or not is_taken]
 
 

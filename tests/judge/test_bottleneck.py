@@ -181,6 +181,39 @@ def test_listen_queue__of_busy_cores_is_a_number_beside_them():
     assert any("40.0 connections waited to be accepted" in line for line in cause.numbers)
 
 
+@pytest.mark.parametrize(
+    ("readings", "named"),
+    [
+        ((0, 0, 0, 0, 0, 0, 0, 0, 0, 90), False),  # what users that came together had just opened
+        ((0, 0, 0, 0, 0, 0, 40, 40, 40, 40), False),
+        ((0, 0, 0, 0, 0, 40, 40, 40, 40, 40), True),
+    ],
+)
+def test_listen_queue__is_one_that_most_readings_find(readings, named):
+    machine = tuple(
+        msgspec.structs.replace(each, service_listen_queue=queue)
+        for each, queue in zip(make_machine(20.0, None, 40.0), readings, strict=True)
+    )
+    found = codes(diagnose_head(make_evidence(machine=machine), is_slow=False))
+    assert found == (["listen-queue"] if named else [])
+
+
+def test_listen_queue__of_more_than_are_in_flight_is_none_that_they_wait_in():
+    """Recorded: 100 requests/s of 3.6 ms each, of twenty users who ask at the same moments."""
+    assert codes(diagnose({**HEALTHY, "in_flight": 0.36, "queue": 9, "is_slow": False})) == []
+
+
+@pytest.mark.parametrize(("busy", "share"), [(100.0, 1.0), (60.0, 0.65)])
+def test_generator__that_has_a_core_makes_a_reply_wait_for_several_turns(busy, share):
+    """Recorded: 122 replies/s of 152 ms, of a service that takes 2 ms, to users who compute 8 ms for each."""
+    words = {"in_flight": 18.6, "rate": 122, "cpu": 4.8, "pool": None, "database": None}
+    lag = 48.6 if busy >= 90 else 100.0
+    evidence = make_evidence(**words, generator=busy, lag=2 * lag, mean_lag=lag)
+    cause = diagnose_head(evidence).causes[0]
+    assert cause.code == "generator"
+    assert cause.share == pytest.approx(share, abs=0.02)
+
+
 @pytest.mark.parametrize(("mean_lag", "named"), [(33.0, False), (138.0, True), (None, True)])
 def test_generator__is_late_by_its_average_and_not_by_its_worst_moments(mean_lag, named):
     """Recorded: late by 138 ms on average at the worst of each second: 10 of 8.4 requests waited for it."""

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 STALL_S = float(os.environ.get("STALL_S", "0"))
 REPORT_S = float(os.environ.get("REPORT_S", "0"))
-EVERY_S = 4.0
+EVERY_S = 2.5
 POOL = AsyncConnectionPool(
     os.environ["DATABASE_URL"], min_size=4, max_size=4, open=False, kwargs={"autocommit": True}
 )

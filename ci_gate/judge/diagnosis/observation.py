@@ -69,6 +69,7 @@ class ResourceUsage:
     foreign_cores: float | None  # by programs that are neither the service, nor Locust, nor a known server
     takers: tuple[tuple[str, float], ...]  # who took most of that
     listen_queue: float | None  # connections to its port that the service has not accepted yet
+    listen_queue_share: float  # of its readings that found one waiting
     max_listen_queue: int | None
     accepting: int | None  # processes that accept, at most; None: not known
     listen_overflows_per_s: float  # connections that came to a full queue; 0 also where that is not known
@@ -173,6 +174,7 @@ def observe(
         foreign_cores=foreign[0] if foreign else None,
         takers=foreign[1] if foreign else (),
         listen_queue=_mean(queues),
+        listen_queue_share=_mean(float(each > 0) for each in queues) or 0.0,
         max_listen_queue=max(queues, default=None),
         listen_overflows_per_s=_count_overflows(machine),
         accepting=max((each.service_accepting or 0 for each in machine), default=0) or None,

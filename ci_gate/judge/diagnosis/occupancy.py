@@ -12,7 +12,10 @@ from typing import Final
 
 from ci_gate.judge.diagnosis.observation import ResourceUsage
 
+FULL: Final = 0.9  # of a resource's capacity, on average
 _SIDE_BY_SIDE: Final = frozenset({"outside", "service", "database", "pool"})
+_TURNS: Final = 4
+"""For which a reply waits in a busy event loop: to be seen and to be read, its head and then its body."""
 _SESSION_STATES: Final = ("waiting_lock", "waiting_io", "on_cpu", "waiting_lwlock", "waiting_other")
 
 
@@ -93,7 +96,7 @@ def _locate_inside(
     lock, io, *working = (most * number for number in sessions)
     queue = min(count_pool_queue(usage), total - held)
     rest = total - held - queue
-    generator = min(rest, usage.requests_per_s * usage.generator_lag_s) if is_generator_short else 0.0
+    generator = min(rest, _count_in_generator(usage)) if is_generator_short else 0.0
     rest -= generator
     idle = held - lock - io - sum(working)  # connections held while the database has nothing to do for them
     cores = rest + idle if is_cpu_short else (usage.service_cores or 0.0) + (usage.waited_cores or 0.0)
@@ -103,6 +106,15 @@ def _locate_inside(
     queued = holders.divide(queue) if holders.total else Occupancy(pool=queue)
     others = Occupancy(service=by_rest, outside=rest - by_rest, generator=generator)
     return holders.add(queued).add(others)
+
+
+def _count_in_generator(usage: ResourceUsage) -> float:
+    """Requests whose replies wait for Locust, by Little's law: its loop is late by one turn on average.
+
+    A process that has not the whole of a core is late because others run, and each reply waits for that once.
+    """
+    turns = _TURNS if usage.busiest_generator_cores >= FULL else 1
+    return turns * usage.requests_per_s * usage.generator_lag_s
 
 
 def count_pool_queue(usage: ResourceUsage) -> float:

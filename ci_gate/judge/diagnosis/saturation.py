@@ -6,12 +6,11 @@ import math
 from typing import Final, Literal
 
 from ci_gate.judge.diagnosis.observation import ResourceUsage
-from ci_gate.judge.diagnosis.occupancy import count_pool_queue
+from ci_gate.judge.diagnosis.occupancy import FULL, count_pool_queue
 from ci_gate.judge.foreign import MAX_FOREIGN
 
 MIN_SHARE: Final = 0.2
 """Of the requests' time: what holds less of it is not what makes them slow."""
-FULL: Final = 0.9  # of a resource's capacity, on average
 MIN_QUEUE: Final = 1.0  # requests, on average: hardly ever none
 ONE_THREAD_CORES: Final = 1.5  # a process that uses more is not held by one thread
 MAX_THROTTLED: Final = 0.1  # of the quota's time
@@ -101,8 +100,13 @@ def is_database_full(usage: ResourceUsage) -> bool:
 
 
 def is_listen_queue_long(usage: ResourceUsage) -> bool:
-    """Connections wait to be accepted, hardly ever none."""
-    return (usage.listen_queue or 0.0) >= MIN_QUEUE
+    """Connections wait to be accepted, hardly ever none.
+
+    By readings of single moments: one may find what users who came together have just opened. On average no
+    more wait than requests are in flight.
+    """
+    waiting = min(usage.listen_queue or 0.0, usage.in_flight)
+    return waiting >= MIN_QUEUE and usage.listen_queue_share >= _MAJORITY
 
 
 def is_listen_queue_overflowing(usage: ResourceUsage) -> bool:
