@@ -40,6 +40,7 @@ def measure(case: Case, place: Place, number: int, keep: Path | None) -> Row:
         evidence = Path(case.name.replace(" ", "-"), f"{number:02}")
         out = (keep.absolute() if keep else folder) / evidence
         out.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(out, ignore_errors=True)  # of a call that was ended before it wrote its row
         for _ in range(case.strangers):
             stack.enter_context(burning("stranger", detached=True))
         command = [*COMMAND, "--out", str(out)]
