@@ -75,7 +75,7 @@ def _count_outside(usage: ResourceUsage, short: frozenset[str]) -> tuple[str, fl
     if "workers" in short:
         return "workers", max(usage.in_flight - (usage.service.mean("workers_busy") or 0.0), 0.0)
     if "listen" in short:
-        return "listen", min(usage.listen_queue or 0.0, usage.in_flight)
+        return "listen", count_in_listen_queue(usage)
     return "listen", 0.0
 
 
@@ -113,8 +113,18 @@ def _count_in_generator(usage: ResourceUsage) -> float:
 
     A process that has not the whole of a core is late because others run, and each reply waits for that once.
     """
-    turns = _TURNS if usage.busiest_generator_cores >= FULL else 1
+    turns = _TURNS if is_generator_busy(usage) else 1
     return turns * usage.requests_per_s * usage.generator_lag_s
+
+
+def is_generator_busy(usage: ResourceUsage) -> bool:
+    """A process of Locust needs a core for itself."""
+    return usage.busiest_generator_cores >= FULL
+
+
+def count_in_listen_queue(usage: ResourceUsage) -> float:
+    """By readings of single moments; on average no more wait than requests are in flight."""
+    return min(usage.listen_queue or 0.0, usage.in_flight)
 
 
 def count_pool_queue(usage: ResourceUsage) -> float:

@@ -6,7 +6,12 @@ import math
 from typing import Final, Literal
 
 from ci_gate.judge.diagnosis.observation import ResourceUsage
-from ci_gate.judge.diagnosis.occupancy import FULL, count_pool_queue
+from ci_gate.judge.diagnosis.occupancy import (
+    FULL,
+    count_in_listen_queue,
+    count_pool_queue,
+    is_generator_busy,
+)
 from ci_gate.judge.foreign import MAX_FOREIGN
 
 MIN_SHARE: Final = 0.2
@@ -66,7 +71,7 @@ def is_host_full(usage: ResourceUsage) -> bool:
 
 def is_generator_short(usage: ResourceUsage) -> bool:
     """A process of Locust needs a core for itself, or is late on average."""
-    return usage.busiest_generator_cores >= FULL or usage.generator_lag_s >= LATE_S
+    return is_generator_busy(usage) or usage.generator_lag_s >= LATE_S
 
 
 def are_workers_busy(usage: ResourceUsage) -> bool:
@@ -102,11 +107,9 @@ def is_database_full(usage: ResourceUsage) -> bool:
 def is_listen_queue_long(usage: ResourceUsage) -> bool:
     """Connections wait to be accepted, hardly ever none.
 
-    By readings of single moments: one may find what users who came together have just opened. On average no
-    more wait than requests are in flight.
+    One reading alone may find what users who came together have just opened.
     """
-    waiting = min(usage.listen_queue or 0.0, usage.in_flight)
-    return waiting >= MIN_QUEUE and usage.listen_queue_share >= _MAJORITY
+    return count_in_listen_queue(usage) >= MIN_QUEUE and usage.listen_queue_share >= _MAJORITY
 
 
 def is_listen_queue_overflowing(usage: ResourceUsage) -> bool:
