@@ -47,6 +47,8 @@ class Database:
         event.listen(engine, "before_cursor_execute", lambda *_: metrics.statements.inc())
         self._engine = engine
         self._write_engine, self._read_engine = split_engine(engine)
+        if faults.open_transaction is not None:
+            self._read_engine = engine  # else reads have no transaction that could stay open
         self._readers = ThreadPoolExecutor(size, thread_name_prefix="db")
         # SQLite has one writer at a time. A queue in front of it is fair; its own busy handler sleeps.
         is_sqlite = engine.dialect.name == "sqlite"

@@ -26,8 +26,7 @@ from ci_gate.judge.compare.duet import DuetVerdict
 from ci_gate.judge.diagnosis.bottleneck import Diagnosis, gather_circumstances
 from ci_gate.judge.diagnosis.causes import UNKNOWN
 from ci_gate.judge.diagnosis.observation import ProbeWindow, count_in_flight, observe
-from ci_gate.judge.diagnosis.occupancy import locate
-from ci_gate.judge.diagnosis.saturation import MIN_SHARE
+from ci_gate.judge.diagnosis.occupancy import MIN_SHARE, locate
 from ci_gate.service.process import describe_status
 from ci_gate.thresholds import SUCCESSES, parse_thresholds
 from tests.judge.bottleneck_notation import (
@@ -78,8 +77,13 @@ PROOFS = (
     ),
     (
         "open-transaction",
-        {"database": OPEN, "pool": {**FULL_POOL, "pool_size": 50, "pool_in_use": 40}},
+        {"database": OPEN, "pool": {"pool_size": 50, "pool_in_use": 40, "pool_waiting": 0}},
         {"database": OPEN, "pool": {**FULL_POOL, "pool_size": 40, "pool_in_use": 40}},
+    ),
+    (
+        "connection-pool",  # in bursts: full now and then, and much waited for
+        {"pool": {**IDLE_POOL, "pool_in_use": 3, "pool_waiting": 30}},
+        {"pool": {**IDLE_POOL, "pool_size": 50, "pool_in_use": 40, "pool_waiting": 2}},
     ),
     ("generator", {"generator": 98.0, "lag": 600.0}, {"generator": 70.0, "lag": 20.0}),
     ("redis-cpu", {"redis": {"cpu_s": 0.98}}, {"redis": {"cpu_s": 0.5}}),
@@ -139,6 +143,38 @@ def test_pool__is_named_only_where_one_was_observed():
         texts = " ".join((*diagnosis.causes[0].numbers, diagnosis.causes[0].next_step))
         assert "pool" not in texts
     assert "40.0 database sessions idled in a transaction, 40 at most" in diagnosis.causes[0].numbers
+
+
+@pytest.mark.parametrize(
+    ("idle", "named"),
+    [
+        (26, {"open-transaction": 0.52, "slow-dependency": 0.48}),
+        (20, {"slow-dependency": 0.6, "open-transaction": 0.4}),
+        (5, {"slow-dependency": 0.9}),
+    ],
+)
+def test_connections_that_nobody_waits_for__are_no_pool_whoever_holds_them(idle, named):
+    pool = {"pool_size": 100, "pool_in_use": 48, "pool_waiting": 0}
+    diagnosis = diagnose({"pool": pool, "database": {**OPEN, "connections_idle_in_transaction": idle}})
+    assert codes(diagnosis) == list(named)
+    assert [cause.share for cause in diagnosis.causes] == pytest.approx(list(named.values()), abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("pool", "code"),
+    [
+        ({"pool_size": 5, "pool_in_use": 5}, "unknown"),
+        ({"pool_in_use": 5}, "unknown"),
+        ({"pool_size": 5, "pool_in_use": 2}, "slow-dependency"),
+        ({"pool_size": 5, "pool_in_use": 5, "pool_waiting": 0}, "slow-dependency"),
+        ({"pool_size": 5, "pool_in_use": 5, "pool_wait_seconds": 0}, "slow-dependency"),
+    ],
+)
+def test_pool_that_may_be_full__hides_who_waits_where_nothing_shows_its_queue(pool, code):
+    diagnosis = diagnose({"pool": pool})
+    assert codes(diagnosis) == [code]
+    said = "who waits for a connection of the pool: the probe service names no pool_waiting"
+    assert diagnosis.unknown == ((said,) if code == UNKNOWN else ())
 
 
 def test_open_transactions__of_a_busy_cpu_are_a_number_beside_it():

@@ -148,10 +148,11 @@ def test_cause__of_a_pool_is_the_part_that_holds_and_waits_for_its_connections()
     assert growth_of(diagnose(recordings)).share == pytest.approx(10 / 20 * 40 / 50, rel=0.02)
 
 
-def test_cause__of_a_broken_tolerance_for_statements_is_named_though_nothing_is_slow():
+def worse(metric):
+    """A comparison in which head breaks its tolerance for it."""
     change = Change(
         endpoint="all",
-        metric="statements",
+        metric=metric,
         base=2.0,
         head=22.0,
         change=10.0,
@@ -165,7 +166,7 @@ def test_cause__of_a_broken_tolerance_for_statements_is_named_though_nothing_is_
         is_real=True,
         outcome="FAIL",
     )
-    comparison = DuetVerdict(
+    return DuetVerdict(
         outcome="FAIL",
         duration_s=30.0,
         analyses=1,
@@ -174,9 +175,31 @@ def test_cause__of_a_broken_tolerance_for_statements_is_named_though_nothing_is_
         not_compared=(),
         findings=(),
     )
+
+
+def test_cause__of_a_broken_tolerance_for_statements_is_named_though_nothing_is_slow():
     recordings = duet({ITEM: (1, 0.1)}, {ITEM: (20, 2.0)}, in_flight=0.5, rate=100)
-    assert growth_of(diagnose(recordings, is_slow=False, comparison=comparison))
+    assert growth_of(diagnose(recordings, is_slow=False, comparison=worse("statements")))
     assert growth_of(diagnose(recordings, is_slow=False)) is None
+
+
+@pytest.mark.parametrize(
+    ("base_in_flight", "is_slow", "metric", "named"),
+    [
+        (0.3, False, "p95", ["statement-growth"]),  # 2 ms of 5 are head's alone, all of which grew
+        (0.3, True, "p95", ["statement-growth"]),
+        (0.3, True, "statements", ["unknown", "statement-growth"]),  # base may be above that limit, too
+        (0.1, False, "p95", ["unknown", "statement-growth"]),  # 4 ms of 5 are head's, and 2 of them grew
+    ],
+)
+def test_wait_for_what_was_not_observed__is_left_out_where_base_waits_as_long(
+    base_in_flight, is_slow, metric, named
+):
+    words = {"in_flight": 0.5, "rate": 100, "cpu": 5.0, "database": {**IDLE_DATABASE, "on_cpu": 0}}
+    recordings = duet({ITEM: (1, 0.1)}, {ITEM: (1, 2.1)}, **words)
+    base = duet({ITEM: (1, 0.1)}, {}, **{**words, "in_flight": base_in_flight})
+    recordings[DUET_BASE] = base[DUET_BASE]
+    assert codes(diagnose(recordings, is_slow=is_slow, comparison=worse(metric))) == named
 
 
 def test_n_plus_one__is_known_by_the_databases_own_count_where_the_service_has_none():

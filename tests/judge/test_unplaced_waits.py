@@ -8,7 +8,7 @@ import pytest
 
 from ci_gate.evidence.readings import ForeignProcess, ForeignUse, Reading
 from ci_gate.evidence.recording import DUET_BASE, DUET_HEAD
-from ci_gate.judge.diagnosis.saturation import MIN_SHARE
+from ci_gate.judge.diagnosis.occupancy import MIN_SHARE
 from ci_gate.judge.diagnosis.stalls import find_stalls
 from ci_gate.judge.steady import classify
 from tests.judge.bottleneck_notation import (

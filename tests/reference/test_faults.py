@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psycopg
 import pytest
 import requests
 
@@ -92,6 +93,23 @@ def test_open_transaction__keeps_one_for_each_request_and_nobody_waits(
         assert duration_s(lambda: read(client), at_once=1) >= 0.3
         waits = "reference_db_pool_waits_total"
         assert grown(service, waits, lambda: duration_s(lambda: read(client), at_once=20)) == 0
+
+
+@pytest.mark.postgres
+@pytest.mark.redis
+def test_open_transaction__is_one_of_reads_too(postgres_url: str, redis_url: str, tmp_path: Path) -> None:
+    settings = {"DATABASE_URL": postgres_url, "REDIS_URL": redis_url, "FAULTS": "open_transaction=3s"}
+    reset(settings)
+    with started_service(settings, tmp_path) as service, ThreadPoolExecutor() as threads:
+        client = Client(service)
+        future = threads.submit(read, client)
+        with psycopg.connect(postgres_url, autocommit=True) as connection:
+            query = "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction'"
+            most = 0
+            while not future.done():
+                most = max(most, connection.execute(query).fetchone()[0])
+                time.sleep(0.05)
+        assert most == 1
 
 
 def test_n_plus_one__sends_statements_for_each_row(backend: Mapping[str, str], tmp_path: Path) -> None:

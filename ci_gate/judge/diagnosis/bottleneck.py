@@ -34,11 +34,15 @@ from ci_gate.judge.diagnosis.failures import (
 )
 from ci_gate.judge.diagnosis.memory import find_evictions, find_full_memory, find_kill
 from ci_gate.judge.diagnosis.observation import ProbeWindow, ResourceUsage, observe_steady
-from ci_gate.judge.diagnosis.occupancy import locate
-from ci_gate.judge.diagnosis.saturation import MIN_SHARE, find_cpu_limit, is_listen_queue_overflowing
+from ci_gate.judge.diagnosis.occupancy import MIN_SHARE, locate
+from ci_gate.judge.diagnosis.saturation import (
+    find_cpu_limit,
+    is_listen_queue_overflowing,
+    is_pool_queue_hidden,
+)
 from ci_gate.judge.diagnosis.statement_growth import StatementGrowth, find_grown, find_statement_growth
 from ci_gate.judge.diagnosis.statements import count_statements, make_n_plus_one, subtract_first
-from ci_gate.judge.diagnosis.unplaced import explain_unplaced, select_placed
+from ci_gate.judge.diagnosis.unplaced import explain_unplaced, leave_out_bases, select_placed
 from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.steady import ClassifiedRecording
@@ -84,12 +88,20 @@ class ScenarioContext:
         return is_slow or (RATE in broken and not any(metric.is_share for metric in broken))
 
     @property
+    def is_slower_than_base(self) -> bool:
+        """A latency, or the rate, is worse than its tolerance."""
+        return any(metric.is_percentile or metric == RATE for metric in self._worse_than_base)
+
+    @property
     def _broken(self) -> set[Metric]:
         """The metrics whose limit or tolerance is broken."""
-        changes = self.comparison.changes if self.comparison else ()
         metrics = {limit.metric for limit in self.limits if limit.outcome == Outcome.FAIL}
-        metrics |= {change.metric for change in changes if change.outcome == Outcome.FAIL}
-        return {metric_of(name).whole for name in metrics}
+        return {metric_of(name).whole for name in metrics} | self._worse_than_base
+
+    @property
+    def _worse_than_base(self) -> set[Metric]:
+        changes = self.comparison.changes if self.comparison else ()
+        return {metric_of(each.metric).whole for each in changes if each.outcome == Outcome.FAIL}
 
     @property
     def sends_more(self) -> bool:
@@ -148,6 +160,8 @@ def diagnose(circumstances: ScenarioContext, recordings: Mapping[str, Classified
     waits = tuple(_find_waits(usage, head, recordings, grown, growths, is_too_slow=is_too_slow))
     if are_late:  # a wait for nothing that was observed says less than how the replies failed
         waits = select_placed(waits)
+    if circumstances.is_slower_than_base:
+        waits = leave_out_bases(waits, recordings)
     explained, waits = explain_unplaced(waits, classified, usage, recordings)
     is_placed = bool(select_placed(waits))  # then memory that was nearly full explains nothing of it
     others = [cause for cause in failures if cause not in hindering]
@@ -244,6 +258,8 @@ def _name_unobserved(usage: ResourceUsage) -> Iterator[str]:
         yield f"the database: {_explain_silence(usage.postgres, 'postgres')}"
     if usage.service.mean("pool_in_use") is None:
         yield f"the connection pool: {_explain_silence(usage.service, 'service')}"
+    elif is_pool_queue_hidden(usage):
+        yield "who waits for a connection of the pool: the probe service names no pool_waiting"
 
 
 def _explain_silence(window: ProbeWindow, probe: str) -> str:

@@ -25,7 +25,6 @@ from ci_gate.judge.diagnosis.occupancy import Occupancy
 from ci_gate.judge.diagnosis.saturation import (
     MIN_QUEUE,
     CpuLimit,
-    are_transactions_open,
     are_workers_busy,
     is_database_full,
     is_generator_short,
@@ -76,8 +75,6 @@ def find_resource(name: str, usage: ResourceUsage, cpu: CpuLimit | None) -> Reso
     """The place of this name; the CPU and the outside are called by what was seen of them."""
     if name == "service":
         return _CPU[cpu or name_cpu(usage)]
-    if name == "pool" and are_transactions_open(usage):
-        return _OPEN_TRANSACTION
     if name == "outside":
         return next(resource for resource in _OUTSIDE if resource.is_full(usage))
     return _PLACES[name]
@@ -103,6 +100,13 @@ _PLACES: Final[dict[str, Resource]] = {
         next_step="give connections back before calling other systems or computing; then raise its size",
         is_full=is_pool_full,
         describe=describe_pool,
+    ),
+    "transactions": Resource(
+        code="open-transaction",
+        title="transactions that are kept open while the database has nothing to do for them",
+        next_step="commit before computing or calling other systems, and begin as late as possible",
+        is_full=lambda _seen: False,
+        describe=describe_open_transactions,
     ),
     "locks": Resource(
         code="lock-contention",
@@ -148,13 +152,6 @@ _PLACES: Final[dict[str, Resource]] = {
         describe=describe_generator,
     ),
 }
-_OPEN_TRANSACTION: Final = Resource(
-    code="open-transaction",
-    title="transactions that are kept open while the database has nothing to do for them",
-    next_step="commit before computing or calling other systems, and begin as late as possible",
-    is_full=lambda _seen: False,
-    describe=describe_open_transactions,
-)
 _CPU: Final[dict[CpuLimit, Resource]] = {
     "service-cpu": Resource(
         code="service-cpu",

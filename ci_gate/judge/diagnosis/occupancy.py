@@ -13,7 +13,9 @@ from typing import Final
 from ci_gate.judge.diagnosis.observation import ResourceUsage
 
 FULL: Final = 0.9  # of a resource's capacity, on average
-_SIDE_BY_SIDE: Final = frozenset({"outside", "service", "database", "pool"})
+MIN_SHARE: Final = 0.2
+"""Of the requests' time: what holds less of it is not what makes them slow."""
+_SIDE_BY_SIDE: Final = frozenset({"outside", "service", "database", "transactions", "pool"})
 _TURNS: Final = 4
 """For which a reply waits in a busy event loop: to be seen and to be read, its head and then its body."""
 _SESSION_STATES: Final = ("waiting_lock", "waiting_io", "on_cpu", "waiting_lwlock", "waiting_other")
@@ -23,7 +25,8 @@ _SESSION_STATES: Final = ("waiting_lock", "waiting_io", "on_cpu", "waiting_lwloc
 class Occupancy:
     """Mean numbers of requests by what they waited for or used; together they are all in flight."""
 
-    pool: float = 0.0  # a connection that is held while the database is idle, or the queue for it
+    pool: float = 0.0  # a connection that others wait for, held while the database is idle, or that queue
+    transactions: float = 0.0  # that are open while the database is idle, and no connection is waited for
     locks: float = 0.0
     io: float = 0.0
     database: float = 0.0  # statements at work
@@ -53,12 +56,7 @@ def locate(usage: ResourceUsage, short: frozenset[str] = frozenset()) -> Occupan
     ``listen`` are, a request outside waits for one to take it.
     """
     door, queue = _count_outside(usage, short)
-    placed = _locate_inside(
-        usage,
-        usage.in_flight - queue,
-        is_cpu_short="service" in short,
-        is_generator_short="generator" in short,
-    )
+    placed = _locate_inside(usage, usage.in_flight - queue, short)
     if queue <= 0:
         return placed
     # All wait outside: whoever is to take them waits for the CPU, where that is short.
@@ -84,25 +82,35 @@ def count_in_pool(usage: ResourceUsage) -> float:
     return (usage.service.mean("pool_in_use") or 0.0) + count_pool_queue(usage)
 
 
-def _locate_inside(
-    usage: ResourceUsage, total: float, *, is_cpu_short: bool, is_generator_short: bool
-) -> Occupancy:
+def _locate_inside(usage: ResourceUsage, total: float, short: frozenset[str]) -> Occupancy:
     sessions = [usage.postgres.mean(state) or 0.0 for state in _SESSION_STATES]
+    in_transaction = usage.postgres.mean("connections_idle_in_transaction") or 0.0
     held = usage.service.mean("pool_in_use")
     if held is None:
-        held = sum(sessions) + (usage.postgres.mean("connections_idle_in_transaction") or 0.0)
+        held = sum(sessions) + in_transaction
     held = min(held, total)
     most = min(1.0, held / sum(sessions)) if sum(sessions) else 0.0
     lock, io, *working = (most * number for number in sessions)
     queue = min(count_pool_queue(usage), total - held)
     rest = total - held - queue
-    generator = min(rest, _count_in_generator(usage)) if is_generator_short else 0.0
+    generator = min(rest, _count_in_generator(usage)) if "generator" in short else 0.0
     rest -= generator
     idle = held - lock - io - sum(working)  # connections held while the database has nothing to do for them
-    cores = rest + idle if is_cpu_short else (usage.service_cores or 0.0) + (usage.waited_cores or 0.0)
+    cores = rest + idle if "service" in short else (usage.service_cores or 0.0) + (usage.waited_cores or 0.0)
     by_rest = min(rest, cores)
     by_idle = min(idle, cores - by_rest)
-    holders = Occupancy(locks=lock, io=io, database=sum(working), service=by_idle, pool=idle - by_idle)
+    idle -= by_idle
+    is_waited_for = "pool" in short or queue >= MIN_SHARE * total
+    pool, transactions = (idle, 0.0) if is_waited_for else (0.0, min(idle, in_transaction))
+    holders = Occupancy(
+        locks=lock,
+        io=io,
+        database=sum(working),
+        service=by_idle,
+        pool=pool,
+        transactions=transactions,
+        outside=idle - pool - transactions,  # whoever holds a connection that nobody wants waits for more
+    )
     queued = holders.divide(queue) if holders.total else Occupancy(pool=queue)
     others = Occupancy(service=by_rest, outside=rest - by_rest, generator=generator)
     return holders.add(queued).add(others)

@@ -14,8 +14,6 @@ from ci_gate.judge.diagnosis.occupancy import (
 )
 from ci_gate.judge.foreign import MAX_FOREIGN
 
-MIN_SHARE: Final = 0.2
-"""Of the requests' time: what holds less of it is not what makes them slow."""
 MIN_QUEUE: Final = 1.0  # requests, on average: hardly ever none
 ONE_THREAD_CORES: Final = 1.5  # a process that uses more is not held by one thread
 MAX_THROTTLED: Final = 0.1  # of the quota's time
@@ -86,19 +84,6 @@ def is_pool_full(usage: ResourceUsage) -> bool:
     return size > 0 and in_use >= FULL * size and count_pool_queue(usage) >= MIN_QUEUE
 
 
-def are_transactions_open(usage: ResourceUsage) -> bool:
-    """Connections are held by transactions that do nothing, and no pool is full of them.
-
-    Without a pool that was observed, nothing else holds one while the database idles.
-    """
-    idle = usage.postgres.mean("connections_idle_in_transaction") or 0.0
-    in_use = usage.service.mean("pool_in_use")
-    if in_use is None:
-        return True
-    idle_in_use = in_use - (usage.postgres.mean("connections_active") or 0.0)
-    return not is_pool_full(usage) and idle > 0 and idle >= _MAJORITY * idle_in_use
-
-
 def is_database_full(usage: ResourceUsage) -> bool:
     """It works on as many statements as this machine has cores; those of another machine are not known."""
     return usage.host_cores is not None and (usage.postgres.mean("on_cpu") or 0.0) >= FULL * usage.host_cores
@@ -124,5 +109,13 @@ def is_redis_full(usage: ResourceUsage) -> bool:
 
 def is_inside_observed(usage: ResourceUsage) -> bool:
     """CPU, pool and database: enough to say that a wait is for none of them."""
-    has_pool = usage.service.mean("pool_in_use") is not None
+    has_pool = usage.service.mean("pool_in_use") is not None and not is_pool_queue_hidden(usage)
     return usage.service_cores is not None and has_pool and bool(usage.postgres.readings)
+
+
+def is_pool_queue_hidden(usage: ResourceUsage) -> bool:
+    """Nothing shows how many wait for a connection of the pool, and it may be full."""
+    if usage.service.mean("pool_waiting") is not None or usage.service.rate("pool_wait_seconds") is not None:
+        return False
+    size, in_use = usage.service.mean("pool_size") or 0.0, usage.service.mean("pool_in_use") or 0.0
+    return in_use >= FULL * size

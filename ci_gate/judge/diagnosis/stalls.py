@@ -14,8 +14,7 @@ from ci_gate.evidence.samples import ENDED_BY_CHECK, ENDED_BY_STATUS, ENDED_UNRE
 from ci_gate.judge.diagnosis.causes import Cause
 from ci_gate.judge.diagnosis.describe_resources import describe_machine
 from ci_gate.judge.diagnosis.observation import ResourceUsage, count_in_flight, observe, select_sent
-from ci_gate.judge.diagnosis.occupancy import FULL
-from ci_gate.judge.diagnosis.saturation import MIN_SHARE
+from ci_gate.judge.diagnosis.occupancy import FULL, MIN_SHARE
 from ci_gate.judge.foreign import MAX_FOREIGN
 from ci_gate.judge.steady import ClassifiedRecording
 from ci_gate.wording import count, in_percent
