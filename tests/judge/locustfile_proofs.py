@@ -96,6 +96,18 @@ LOCUSTFILE_PROOFS = (
         "2 of 200 replies came from /auth",
         f"{PAGES}2 of GET /account from /account by /author",
     ),
+    Proof(  # a site's first page may be another one, which a reader is to know
+        "other-page",
+        f"{PAGES}200 of GET /account from /account by /home",
+        "GET /account 200 of 200 replies came from /home, by redirects from /account",
+        f"{PAGES}99 of GET /account from /account by /home\n100 of POST /orders from /orders by /cart",
+    ),
+    Proof(  # what is no login is not told twice
+        "other-page",
+        f"{PAGES}200 of GET /account from /account by /welcome\n50 of GET /orders from /orders by /all",
+        "GET /account 200 of 200",
+        f"{PAGES}200 of GET /account from /account by /welcome\n100 of GET /orders from /orders by /welcome",
+    ),
     Proof(  # what is asked for in the ramp only is not judged
         "redirected",
         f"{PAGES}100 of POST /orders from /orders by /login",

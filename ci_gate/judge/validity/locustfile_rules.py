@@ -15,6 +15,7 @@ from ci_gate.wording import format_exact
 LOCUSTFILE_IGNORED: Final = "locustfile-ignored"
 _MIN_REDIRECTED: Final = 0.01
 _MIN_PAGES: Final = 2
+_MOSTLY: Final = 0.5
 _READING: Final = ("GET ", "HEAD ")
 # As a word of a path: login_form and sign-in are, blogging is not.
 _WORD: Final = r"(?<![a-z0-9])(?:{})(?![a-z0-9])"
@@ -71,10 +72,7 @@ def _find_redirected(rule_input: RuleInput) -> Iterator[Violation]:
 
     That a change is answered by a redirect to its result is how the web works, and so is a slash more.
     """
-    numbers, counts = count_ids(rule_input.steady.samples["endpoint"])
-    requests = {
-        rule_input.steady.strings[number]: int(count) for number, count in zip(numbers, counts, strict=True)
-    }
+    requests = _count_requests(rule_input)
     pages: dict[str, list[Redirects]] = {}
     for seen in rule_input.recording.totals.redirects if rule_input.recording.totals else ():
         if seen.count >= _MIN_REDIRECTED * requests.get(seen.endpoint, math.inf):
@@ -90,10 +88,33 @@ def _find_redirected(rule_input: RuleInput) -> Iterator[Violation]:
         }
         if len(read) >= _MIN_PAGES or _SIGN_IN.search(page):
             for each in away:
-                total = max(requests[each.endpoint], each.count)
-                message = f"{each.count:,} of {total:,} replies came from {page}, by redirects"
-                others = f", {each.also_asked} ..." if each.also_asked else ""
-                yield each.endpoint, f"{message} from {each.asked}{others}"
+                yield each.endpoint, _describe(each, requests)
+
+
+def _find_other_pages(rule_input: RuleInput) -> Iterator[Violation]:
+    """A page that was read and is another one, as a site's first page may be: nobody but a reader knows."""
+    requests = _count_requests(rule_input)
+    judged = {endpoint for endpoint, _message in _find_redirected(rule_input)}
+    for seen in rule_input.recording.totals.redirects if rule_input.recording.totals else ():
+        is_most = seen.count >= _MOSTLY * requests.get(seen.endpoint, math.inf)
+        is_read = seen.endpoint.startswith(_READING) and not _is_about_signing(seen.asked)
+        if is_most and is_read and seen.endpoint not in judged:
+            yield seen.endpoint, _describe(seen, requests)
+
+
+def _describe(seen: Redirects, requests: dict[str, int]) -> str:
+    total = max(requests[seen.endpoint], seen.count)
+    others = f", {seen.also_asked} ..." if seen.also_asked else ""
+    return (
+        f"{seen.count:,} of {total:,} replies came from {seen.page}, by redirects from {seen.asked}{others}"
+    )
+
+
+def _count_requests(rule_input: RuleInput) -> dict[str, int]:
+    """Those of each endpoint in the steady phase."""
+    numbers, counts = count_ids(rule_input.steady.samples["endpoint"])
+    names = (rule_input.steady.strings[number] for number in numbers)
+    return dict(zip(names, map(int, counts), strict=True))
 
 
 def _is_about_signing(path: str) -> bool:
@@ -140,6 +161,15 @@ LOCUSTFILE_RULES: Final = (
         "or a login",
         threshold_text=f"{_MIN_REDIRECTED:.0%} or more of the requests of an endpoint, in the steady phase",
         remedy="check in on_start that the login worked, and let the scenario call the page that answers",
+    ),
+    Rule(
+        code="other-page",
+        severity="info",
+        stage=Stage.REPLIES,
+        find=_find_other_pages,
+        meaning="another page than the one asked for answered most reads of an endpoint; it is no login",
+        threshold_text=f"{_MOSTLY:.0%} or more of the requests of a GET or HEAD, in the steady phase",
+        remedy="nothing, if that page is meant; let the scenario call it, so that one request is one",
     ),
     Rule(
         code="locustfile-failed",
