@@ -202,6 +202,16 @@ def test_wait_for_what_was_not_observed__is_left_out_where_base_waits_as_long(
     assert codes(diagnose(recordings, is_slow=is_slow, comparison=worse(metric))) == named
 
 
+@pytest.mark.parametrize(
+    ("on_cpu", "named"), [(4, ["database-cpu", "statement-growth"]), (2, ["statement-growth"])]
+)
+def test_place__that_base_has_too_is_named_beside_a_growth_only_where_it_is_full(on_cpu, named):
+    words = {"rate": 100, "cpu": 5.0, "database": {**IDLE_DATABASE, "on_cpu": on_cpu}}
+    recordings = duet({ITEM: (1, 0.1)}, {ITEM: (1, 20.1)}, **words, in_flight=5)
+    recordings[DUET_BASE] = duet({ITEM: (1, 0.1)}, {}, **words, in_flight=3)[DUET_BASE]
+    assert codes(diagnose(recordings, is_slow=False, comparison=worse("p95"))) == named
+
+
 def test_n_plus_one__is_known_by_the_databases_own_count_where_the_service_has_none():
     sides = ((DUET_BASE, 3, 1), (DUET_HEAD, 60, 58))
     recordings = {

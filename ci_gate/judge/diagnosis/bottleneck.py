@@ -34,15 +34,20 @@ from ci_gate.judge.diagnosis.failures import (
 )
 from ci_gate.judge.diagnosis.memory import find_evictions, find_full_memory, find_kill
 from ci_gate.judge.diagnosis.observation import ProbeWindow, ResourceUsage, observe_steady
-from ci_gate.judge.diagnosis.occupancy import MIN_SHARE, locate
+from ci_gate.judge.diagnosis.occupancy import MIN_SHARE, estimate_error, locate
 from ci_gate.judge.diagnosis.saturation import (
     find_cpu_limit,
     is_listen_queue_overflowing,
     is_pool_queue_hidden,
 )
-from ci_gate.judge.diagnosis.statement_growth import StatementGrowth, find_grown, find_statement_growth
+from ci_gate.judge.diagnosis.statement_growth import (
+    StatementGrowth,
+    explain_slowness,
+    find_grown,
+    find_statement_growth,
+)
 from ci_gate.judge.diagnosis.statements import count_statements, make_n_plus_one, subtract_first
-from ci_gate.judge.diagnosis.unplaced import explain_unplaced, leave_out_bases, select_placed
+from ci_gate.judge.diagnosis.unplaced import explain_unplaced, select_placed
 from ci_gate.judge.limits import LimitResult
 from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.steady import ClassifiedRecording
@@ -157,11 +162,12 @@ def diagnose(circumstances: ScenarioContext, recordings: Mapping[str, Classified
     explains = speed_counts and (is_slow or are_late or circumstances.sends_more)
     growths = tuple(find_statement_growth(grown, recordings[DUET_HEAD])) if grown and explains else ()
     is_too_slow = speed_counts and (is_slow or are_late)
-    waits = tuple(_find_waits(usage, head, recordings, grown, growths, is_too_slow=is_too_slow))
+    is_slower = circumstances.is_slower_than_base
+    waits = tuple(
+        _find_waits(usage, head, recordings, grown, growths, is_too_slow=is_too_slow, is_slower=is_slower)
+    )
     if are_late:  # a wait for nothing that was observed says less than how the replies failed
         waits = select_placed(waits)
-    if circumstances.is_slower_than_base:
-        waits = leave_out_bases(waits, recordings)
     explained, waits = explain_unplaced(waits, classified, usage, recordings)
     is_placed = bool(select_placed(waits))  # then memory that was nearly full explains nothing of it
     others = [cause for cause in failures if cause not in hindering]
@@ -195,19 +201,23 @@ def _find_waits(
     growths: tuple[Cause, ...],
     *,
     is_too_slow: bool,
+    is_slower: bool,
 ) -> Iterator[Cause]:
-    """Where the requests' time went, as far as it is for want of something, or makes them too slow."""
+    """Where the requests' time went, as far as it is for want of something, or makes them too slow.
+
+    Where statements explain what head is slower by than base (``is_slower``), the rest is base's, too: only
+    what is saturated is named beside them.
+    """
     spent = subtract_first(head)
     short = list(_find_short_resources(usage, spent, is_too_slow=is_too_slow))
-    left = 1.0
     counts = count_statements(recordings)
     if counts and counts.is_many_more and (short or is_too_slow):
-        extra = make_n_plus_one(counts, usage, spent, grown)
-        left -= extra.share or 0.0
-        yield extra
-    else:
-        left -= sum(cause.share or 0.0 for cause in growths)
-        yield from growths
+        growths = (make_n_plus_one(counts, usage, spent, grown),)
+    yield from growths
+    more = sum(cause.share or 0.0 for cause in growths)
+    if is_slower and explain_slowness(more, recordings):
+        short = list(_find_short_resources(usage, spent, is_too_slow=False))
+    left = 1 - more
     for cause in short:
         share = None if cause.share is None else left * cause.share
         if left == 1.0 or share is None or share >= MIN_SHARE:
@@ -222,7 +232,7 @@ def _find_short_resources(
     for name in occupancy.__slots__ if occupancy.total else ():
         number = getattr(occupancy, name)
         is_short = is_short_of(name, usage, occupancy, cpu)
-        is_large = number >= MIN_SHARE * occupancy.total
+        is_large = number * (1 - estimate_error(name, usage)) >= MIN_SHARE * occupancy.total
         # A generator at its limit makes every number wrong, however little of the time is its own. And who
         # finds the listen queue full waits outside of it, nobody knows how many.
         is_overflowing = name == "listen" and cpu is None and is_listen_queue_overflowing(usage)

@@ -48,6 +48,17 @@ class ProbeWindow:
         passed_s = values[-1][0] - values[0][0] if values else 0.0
         return self.rise(counter) / passed_s if passed_s > 0 else None
 
+    def relative_error(self, *gauges: str) -> float:
+        """The standard error of the mean of their sum, as a share of it; 1 of a single reading."""
+        sums = [
+            sum(each.values.get(gauge, 0.0) for gauge in gauges)
+            for each in self.readings
+            if not each.values.keys().isdisjoint(gauges)
+        ]
+        if not any(sums):
+            return 0.0
+        return float(np.std(sums, ddof=1) / np.sqrt(len(sums)) / np.mean(sums)) if len(sums) > 1 else 1.0
+
     def _values(self, name: str) -> list[tuple[float, float]]:
         return [(each.wall_s, each.values[name]) for each in self.readings if name in each.values]
 

@@ -7,6 +7,7 @@ queue lasts for as long as those in front hold what is queued for, its time is d
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -16,9 +17,13 @@ FULL: Final = 0.9  # of a resource's capacity, on average
 MIN_SHARE: Final = 0.2
 """Of the requests' time: what holds less of it is not what makes them slow."""
 _SIDE_BY_SIDE: Final = frozenset({"outside", "service", "database", "transactions", "pool"})
-_TURNS: Final = 4
-"""For which a reply waits in a busy event loop: to be seen and to be read, its head and then its body."""
 _SESSION_STATES: Final = ("waiting_lock", "waiting_io", "on_cpu", "waiting_lwlock", "waiting_other")
+_GAUGES: Final = {
+    "locks": ("waiting_lock",),
+    "io": ("waiting_io",),
+    "database": ("on_cpu", "waiting_lwlock", "waiting_other"),
+    "transactions": ("connections_idle_in_transaction",),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +82,16 @@ def _count_outside(usage: ResourceUsage, short: frozenset[str]) -> tuple[str, fl
     return "listen", 0.0
 
 
+def estimate_error(name: str, usage: ResourceUsage) -> float:
+    """The standard error of a place that readings once a second tell, as a share of its number; 0 of others.
+
+    A service that answers quickly has hardly a request in flight, and one reading of a few makes much of it.
+    """
+    if name == "pool":
+        return usage.service.relative_error("pool_waiting")
+    return usage.postgres.relative_error(*_GAUGES[name]) if name in _GAUGES else 0.0
+
+
 def count_in_pool(usage: ResourceUsage) -> float:
     """Requests that hold a connection of the pool or wait for one."""
     return (usage.service.mean("pool_in_use") or 0.0) + count_pool_queue(usage)
@@ -93,7 +108,7 @@ def _locate_inside(usage: ResourceUsage, total: float, short: frozenset[str]) ->
     lock, io, *working = (most * number for number in sessions)
     queue = min(count_pool_queue(usage), total - held)
     rest = total - held - queue
-    generator = min(rest, _count_in_generator(usage)) if "generator" in short else 0.0
+    generator = min(rest, _count_in_generator(usage, short)) if "generator" in short else 0.0
     rest -= generator
     idle = held - lock - io - sum(working)  # connections held while the database has nothing to do for them
     cores = rest + idle if "service" in short else (usage.service_cores or 0.0) + (usage.waited_cores or 0.0)
@@ -116,13 +131,18 @@ def _locate_inside(usage: ResourceUsage, total: float, short: frozenset[str]) ->
     return holders.add(queued).add(others)
 
 
-def _count_in_generator(usage: ResourceUsage) -> float:
-    """Requests whose replies wait for Locust, by Little's law: its loop is late by one turn on average.
+def _count_in_generator(usage: ResourceUsage, short: frozenset[str]) -> float:
+    """Requests whose replies wait for Locust, by Little's law: each for as long as its loop is late.
 
-    A process that has not the whole of a core is late because others run, and each reply waits for that once.
+    A process that uses a core has a queue of its own, which the lateness of one timer does not show: of a
+    server that is busy for a share r of the time, r / (1 - r) requests on average (M/M/1; L. Kleinrock,
+    *Queueing Systems* 1, 1975, 3.2). Whose queue it is, is not known where the service's CPU is short, too.
     """
-    turns = _TURNS if is_generator_busy(usage) else 1
-    return turns * usage.requests_per_s * usage.generator_lag_s
+    late = usage.requests_per_s * usage.generator_lag_s
+    if not is_generator_busy(usage) or "service" in short:
+        return late
+    idle = 1 - usage.busiest_generator_cores
+    return max(late, usage.busiest_generator_cores / idle if idle > 0 else math.inf)
 
 
 def is_generator_busy(usage: ResourceUsage) -> bool:

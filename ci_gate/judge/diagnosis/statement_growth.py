@@ -12,7 +12,7 @@ from ci_gate.evidence.readings import MAX_STATEMENTS, StatementReading, StrictVa
 from ci_gate.evidence.recording import DUET_BASE, DUET_HEAD
 from ci_gate.judge.diagnosis.causes import Cause
 from ci_gate.judge.diagnosis.observation import observe_steady
-from ci_gate.judge.diagnosis.occupancy import count_in_pool
+from ci_gate.judge.diagnosis.occupancy import MIN_SHARE, count_in_pool
 from ci_gate.judge.diagnosis.statement_texts import fold_query, shorten_query
 from ci_gate.judge.resources import Counted, have_own_databases, per_success
 from ci_gate.judge.steady import ClassifiedRecording
@@ -185,6 +185,20 @@ def find_statement_growth(grown: tuple[StatementGrowth, ...], head: ClassifiedRe
             next_step="find the loop that sends it; load all rows by one statement, as a join does",
             share=None,
         )
+
+
+def explain_slowness(share: float, recordings: Mapping[str, ClassifiedRecording]) -> bool:
+    """Whether ``share`` of head's time is all that it is slower by than base, but for what is not named."""
+    if not share or DUET_BASE not in recordings or DUET_HEAD not in recordings:
+        return False
+    base_s, head_s = (_measure_mean_s(recordings[name]) for name in (DUET_BASE, DUET_HEAD))
+    return head_s > 0 and 1 - base_s / head_s - share < MIN_SHARE
+
+
+def _measure_mean_s(classified: ClassifiedRecording) -> float:
+    """For which a request is in flight, by Little's law: also those that have no reply yet."""
+    usage = observe_steady(classified)
+    return usage.in_flight / usage.requests_per_s if usage.requests_per_s else 0.0
 
 
 def _make_cause(grown: list[StatementGrowth], *, title: str, next_step: str, share: float | None) -> Cause:

@@ -7,16 +7,14 @@ from typing import Final
 
 import msgspec
 
-from ci_gate.evidence.recording import DUET_BASE, DUET_HEAD
 from ci_gate.judge.diagnosis.causes import UNKNOWN, Cause
-from ci_gate.judge.diagnosis.observation import ResourceUsage, observe_steady
+from ci_gate.judge.diagnosis.observation import ResourceUsage
 from ci_gate.judge.diagnosis.occupancy import MIN_SHARE
 from ci_gate.judge.diagnosis.slow_endpoint import describe_endpoints, make_slow_endpoint
 from ci_gate.judge.diagnosis.stalls import make_stall
 from ci_gate.judge.steady import ClassifiedRecording
 
 _UNPLACED: Final = frozenset({UNKNOWN, "slow-dependency"})
-_OF_HEAD_ALONE: Final = frozenset({"n-plus-one", "statement-growth"})
 
 Causes = tuple[Cause, ...]
 
@@ -24,25 +22,6 @@ Causes = tuple[Cause, ...]
 def select_placed(waits: Causes) -> Causes:
     """Those of something that was observed."""
     return tuple(cause for cause in waits if cause.code not in _UNPLACED)
-
-
-def leave_out_bases(waits: Causes, recordings: Mapping[str, ClassifiedRecording]) -> Causes:
-    """``waits`` without those of nothing that was observed, where head waits no longer for that than base.
-
-    That is where what is head's alone explains how much longer its requests take than base's.
-    """
-    grown = sum(cause.share or 0.0 for cause in waits if cause.code in _OF_HEAD_ALONE)
-    if not grown or DUET_BASE not in recordings or DUET_HEAD not in recordings:
-        return waits
-    base_s, head_s = (_measure_mean_s(recordings[name]) for name in (DUET_BASE, DUET_HEAD))
-    is_explained = head_s > 0 and 1 - base_s / head_s - grown < MIN_SHARE
-    return select_placed(waits) if is_explained else waits
-
-
-def _measure_mean_s(classified: ClassifiedRecording) -> float:
-    """For which a request is in flight, by Little's law: also those that have no reply yet."""
-    usage = observe_steady(classified)
-    return usage.in_flight / usage.requests_per_s if usage.requests_per_s else 0.0
 
 
 def explain_unplaced(
