@@ -91,8 +91,8 @@ CASES: Final = (
     ),
     Case(
         name="quota",
-        about="a container with a quarter of a core",
-        head=reference_image(CONNECTORS, cpus=0.25),
+        about="a container with a fifth of a core",
+        head=reference_image(CONNECTORS, cpus=0.2),
         first=("cpu-quota",),
         needs_engine=True,
     ),
