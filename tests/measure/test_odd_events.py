@@ -114,6 +114,12 @@ def test_start_time__of_the_other_clocks(events, clock):
     assert events.take() == ()
 
 
+def test_start_time__of_another_clock_does_not_depend_on_when_the_event_is_looked_at(events):
+    before_s = time.time()
+    got = read(events, start_time=time.perf_counter() - 3, now_s=before_s - 0.5)
+    assert before_s - 3.01 <= got.start_s <= time.time() - 2.99
+
+
 @pytest.mark.parametrize(
     "value", [1_600_000_000, 1_700_000_002.0, -3, np.nan, "12:00", Hostile(), 1e300, time.process_time]
 )
