@@ -24,7 +24,7 @@ from ci_gate.evidence.samples import (
 from ci_gate.judge.compare.comparison import Change
 from ci_gate.judge.compare.duet import DuetVerdict
 from ci_gate.judge.diagnosis.bottleneck import Diagnosis, gather_circumstances
-from ci_gate.judge.diagnosis.causes import UNKNOWN
+from ci_gate.judge.diagnosis.causes import GENERATOR, UNKNOWN
 from ci_gate.judge.diagnosis.observation import ProbeWindow, count_in_flight, observe
 from ci_gate.judge.diagnosis.occupancy import MIN_SHARE, locate
 from ci_gate.service.process import describe_status
@@ -112,16 +112,50 @@ def test_healthy__has_no_cause(more):
     assert diagnose({**HEALTHY, **more, "is_slow": False}) == Diagnosis(causes=(), unknown=())
 
 
-@pytest.mark.parametrize(("busy", "named"), [(1, False), (4, True)])
-def test_place__that_one_reading_shows_is_not_named(busy, named):
+def read_now_and_then(evidence, probe, readings, **gauges):
+    """The evidence in which so many readings of the probe show these gauges, and the others zeros."""
+    own = [each for each in evidence.probes if each.probe == probe]
+    shown = [gauges if number < readings else dict.fromkeys(gauges, 0.0) for number in range(len(own))]
+    changed = [
+        msgspec.structs.replace(each, values={**each.values, **values})
+        for each, values in zip(own, shown, strict=True)
+    ]
+    others = [each for each in evidence.probes if each.probe != probe]
+    return msgspec.structs.replace(evidence, probes=(*changed, *others))
+
+
+@pytest.mark.parametrize(("readings", "named"), [(1, False), (4, True)])
+@pytest.mark.parametrize(
+    ("gauge", "code"),
+    [
+        ("on_cpu", "database-cpu"),
+        ("waiting_lwlock", "database-cpu"),
+        ("waiting_other", "database-cpu"),
+        ("waiting_lock", "lock-contention"),
+        ("waiting_io", "database-io"),
+        ("connections_idle_in_transaction", "open-transaction"),
+    ],
+)
+def test_place__that_one_reading_shows_is_not_named(gauge, code, readings, named):
     """Recorded: 49 requests/s of 4.5 ms, and one reading of eight that found a statement at work."""
-    evidence = make_evidence(in_flight=0.25, rate=50, cpu=1.0, pool=None)
-    probes = tuple(
-        msgspec.structs.replace(each, values={**each.values, "on_cpu": float(number < busy)})
-        for number, each in enumerate(evidence.probes)
-    )
-    diagnosis = diagnose_head(msgspec.structs.replace(evidence, probes=probes))
-    assert ("database-cpu" in codes(diagnosis)) == named
+    idle = {**IDLE_DATABASE, "connections_active": 0, "on_cpu": 0}
+    evidence = make_evidence(in_flight=0.25, rate=50, cpu=1.0, pool=None, database=idle)
+    diagnosis = diagnose_head(read_now_and_then(evidence, "postgres", readings, **{gauge: 1.0}))
+    assert (code in codes(diagnosis)) == named
+
+
+@pytest.mark.parametrize(("readings", "named"), [(1, False), (5, True)])
+def test_pool__that_one_reading_shows_is_not_named(readings, named):
+    evidence = make_evidence(in_flight=8.0, rate=50, database={**IDLE_DATABASE, "on_cpu": 0})
+    diagnosis = diagnose_head(read_now_and_then(evidence, "service", readings, pool_waiting=20.0))
+    assert ("connection-pool" in codes(diagnosis)) == named
+
+
+@pytest.mark.parametrize("is_slow", [True, False])
+def test_place__that_is_full_is_named_by_one_reading_where_something_is_too_slow(is_slow):
+    evidence = make_evidence(pool=None, database={**IDLE_DATABASE, "waiting_lock": 0})
+    evidence = read_now_and_then(evidence, "postgres", 1, waiting_lock=500.0)
+    assert ("lock-contention" in codes(diagnose_head(evidence, is_slow=is_slow))) == is_slow
 
 
 def test_readings__that_are_equal_or_none_have_no_error():
@@ -188,6 +222,7 @@ def test_connections_that_nobody_waits_for__are_no_pool_whoever_holds_them(idle,
         ({"pool_size": 5, "pool_in_use": 5}, "unknown"),
         ({"pool_in_use": 5}, "unknown"),
         ({"pool_size": 5, "pool_in_use": 2}, "slow-dependency"),
+        ({"pool_in_use": 0}, "slow-dependency"),
         ({"pool_size": 5, "pool_in_use": 5, "pool_waiting": 0}, "slow-dependency"),
         ({"pool_size": 5, "pool_in_use": 5, "pool_wait_seconds": 0}, "slow-dependency"),
     ],
@@ -195,7 +230,7 @@ def test_connections_that_nobody_waits_for__are_no_pool_whoever_holds_them(idle,
 def test_pool_that_may_be_full__hides_who_waits_where_nothing_shows_its_queue(pool, code):
     diagnosis = diagnose({"pool": pool})
     assert codes(diagnosis) == [code]
-    said = "who waits for a connection of the pool: the probe service names no pool_waiting"
+    said = "who waits for a connection of the pool: the probe service has no pool_waiting"
     assert diagnosis.unknown == ((said,) if code == UNKNOWN else ())
 
 
@@ -276,6 +311,23 @@ def test_generator__that_needs_a_core_has_the_queue_of_a_server_that_is_so_busy(
         for cause in diagnose({**words, "generator": busy, "mean_lag": mean_lag}).causes
     }
     assert causes["generator"] == pytest.approx(share, abs=0.02)
+
+
+def test_generator__leaves_the_service_the_cores_that_it_used():
+    words = {"in_flight": 1.0, "rate": 100, "cpu": 85.0, "generator": 91.0, "mean_lag": 0.5}
+    causes = diagnose({**words, "pool": None, "database": None}).causes
+    assert {cause.code: round(cause.share, 2) for cause in causes} == {"service-cpu": 0.85, "generator": 0.15}
+
+
+def test_generator__is_named_where_all_of_the_time_has_another_place():
+    words = {"generator": 98.0, "lag": 600.0, "pool": {**FULL_POOL, "pool_waiting": 50}}
+    assert codes(diagnose(words)) == ["connection-pool", "generator"]
+
+
+def test_queue_of_the_workers__is_theirs_where_they_keep_transactions_open():
+    words = {"pool": WORKERS, "database": {**OPEN, "connections_idle_in_transaction": 4}}
+    (first, *_) = diagnose(words).causes
+    assert (first.code, first.share > 0.9) == ("workers", True)
 
 
 def test_generator__beside_a_service_without_a_core_has_what_it_is_late_by():
@@ -794,4 +846,4 @@ def test_document__explains_every_cause():
         path.read_text(encoding="utf-8") for path in Path(ci_gate.judge.__path__[0]).rglob("*.py")
     )
     named = set(re.findall(r'Resource\(\s*code="([a-z-]+)"|Cause\(\s*code="([a-z-]+)"', sources))
-    assert explained == {UNKNOWN, *(code for pair in named for code in pair if code)}
+    assert explained == {GENERATOR, UNKNOWN, *(code for pair in named for code in pair if code)}

@@ -184,21 +184,24 @@ def test_cause__of_a_broken_tolerance_for_statements_is_named_though_nothing_is_
 
 
 @pytest.mark.parametrize(
-    ("base_in_flight", "is_slow", "metric", "named"),
+    ("base", "more_ms", "is_slow", "metric", "named"),
     [
-        (0.3, False, "p95", ["statement-growth"]),  # 2 ms of 5 are head's alone, all of which grew
-        (0.3, True, "p95", ["statement-growth"]),
-        (0.3, True, "statements", ["unknown", "statement-growth"]),  # base may be above that limit, too
-        (0.1, False, "p95", ["unknown", "statement-growth"]),  # 4 ms of 5 are head's, and 2 of them grew
+        ({}, 2, False, "p95", ["statement-growth"]),  # 2 ms of 5 are head's alone, all of which grew
+        ({}, 2, False, "rate", ["statement-growth"]),
+        ({"in_flight": 0.15, "rate": 50}, 2, False, "p95", ["statement-growth"]),
+        ({}, 2, True, "p95", ["unknown", "statement-growth"]),  # head is beyond a limit, and base may be, too
+        ({"in_flight": 0.1}, 2, False, "p95", ["unknown", "statement-growth"]),  # 4 of 5, and 2 of them grew
+        ({"in_flight": 0.5}, 2, False, "p95", ["unknown", "statement-growth"]),  # not slower on average
+        ({"in_flight": 0.43}, 0, False, "p95", ["unknown"]),  # nothing grew
     ],
 )
 def test_wait_for_what_was_not_observed__is_left_out_where_base_waits_as_long(
-    base_in_flight, is_slow, metric, named
+    base, more_ms, is_slow, metric, named
 ):
     words = {"in_flight": 0.5, "rate": 100, "cpu": 5.0, "database": {**IDLE_DATABASE, "on_cpu": 0}}
-    recordings = duet({ITEM: (1, 0.1)}, {ITEM: (1, 2.1)}, **words)
-    base = duet({ITEM: (1, 0.1)}, {}, **{**words, "in_flight": base_in_flight})
-    recordings[DUET_BASE] = base[DUET_BASE]
+    recordings = duet({ITEM: (1, 0.1)}, {ITEM: (1, 0.1 + more_ms)}, **words)
+    words |= {"in_flight": 0.3, **base}
+    recordings[DUET_BASE] = duet({ITEM: (1, 0.1)}, {}, **words)[DUET_BASE]
     assert codes(diagnose(recordings, is_slow=is_slow, comparison=worse(metric))) == named
 
 
@@ -210,6 +213,16 @@ def test_place__that_base_has_too_is_named_beside_a_growth_only_where_it_is_full
     recordings = duet({ITEM: (1, 0.1)}, {ITEM: (1, 20.1)}, **words, in_flight=5)
     recordings[DUET_BASE] = duet({ITEM: (1, 0.1)}, {}, **words, in_flight=3)[DUET_BASE]
     assert codes(diagnose(recordings, is_slow=False, comparison=worse("p95"))) == named
+
+
+def test_cause__of_a_pool_whose_queue_is_hidden_has_no_share():
+    pool = {"pool_size": 5, "pool_in_use": 5}
+    recordings = duet({ITEM: (1, 10.0)}, {ITEM: (1, 60.0)}, pool=pool)
+    diagnosis = diagnose(recordings)
+    assert codes(diagnosis)[0] == "statement-growth"
+    assert growth_of(diagnosis).share is None
+    shorter = duet({ITEM: (1, 10.0)}, {ITEM: (1, 18.0)}, pool=pool)  # not a fifth of what holds connections
+    assert growth_of(diagnose(shorter)) is None
 
 
 def test_n_plus_one__is_known_by_the_databases_own_count_where_the_service_has_none():

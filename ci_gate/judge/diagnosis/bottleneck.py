@@ -17,6 +17,7 @@ from ci_gate.evidence.readings import StatementTotal, StrictValue
 from ci_gate.evidence.recording import DUET_HEAD, HEAD, Recording, RunInfo
 from ci_gate.judge.compare.duet import DuetVerdict
 from ci_gate.judge.diagnosis.causes import (
+    GENERATOR,
     Cause,
     find_full,
     find_resource,
@@ -93,15 +94,22 @@ class ScenarioContext:
         return is_slow or (RATE in broken and not any(metric.is_share for metric in broken))
 
     @property
-    def is_slower_than_base(self) -> bool:
-        """A latency, or the rate, is worse than its tolerance."""
-        return any(metric.is_percentile or metric == RATE for metric in self._worse_than_base)
+    def is_only_slower_than_base(self) -> bool:
+        """A latency, or the rate, is worse than its tolerance, and no limit of them is broken."""
+        worse, broken = (
+            any(metric.is_percentile or metric == RATE for metric in metrics)
+            for metrics in (self._worse_than_base, self._beyond_limits)
+        )
+        return worse and not broken
 
     @property
     def _broken(self) -> set[Metric]:
         """The metrics whose limit or tolerance is broken."""
-        metrics = {limit.metric for limit in self.limits if limit.outcome == Outcome.FAIL}
-        return {metric_of(name).whole for name in metrics} | self._worse_than_base
+        return self._beyond_limits | self._worse_than_base
+
+    @property
+    def _beyond_limits(self) -> set[Metric]:
+        return {metric_of(each.metric).whole for each in self.limits if each.outcome == Outcome.FAIL}
 
     @property
     def _worse_than_base(self) -> set[Metric]:
@@ -162,7 +170,7 @@ def diagnose(circumstances: ScenarioContext, recordings: Mapping[str, Classified
     explains = speed_counts and (is_slow or are_late or circumstances.sends_more)
     growths = tuple(find_statement_growth(grown, recordings[DUET_HEAD])) if grown and explains else ()
     is_too_slow = speed_counts and (is_slow or are_late)
-    is_slower = circumstances.is_slower_than_base
+    is_slower = circumstances.is_only_slower_than_base
     waits = tuple(
         _find_waits(usage, head, recordings, grown, growths, is_too_slow=is_too_slow, is_slower=is_slower)
     )
@@ -220,7 +228,7 @@ def _find_waits(
     left = 1 - more
     for cause in short:
         share = None if cause.share is None else left * cause.share
-        if left == 1.0 or share is None or share >= MIN_SHARE:
+        if left == 1.0 or share is None or share >= MIN_SHARE or cause.code == GENERATOR:
             yield msgspec.structs.replace(cause, share=share)
 
 
@@ -232,12 +240,13 @@ def _find_short_resources(
     for name in occupancy.__slots__ if occupancy.total else ():
         number = getattr(occupancy, name)
         is_short = is_short_of(name, usage, occupancy, cpu)
-        is_large = number * (1 - estimate_error(name, usage)) >= MIN_SHARE * occupancy.total
+        error = 0.0 if is_short and is_too_slow else estimate_error(name, usage)
+        is_large = number * (1 - error) >= MIN_SHARE * occupancy.total
         # A generator at its limit makes every number wrong, however little of the time is its own. And who
         # finds the listen queue full waits outside of it, nobody knows how many.
         is_overflowing = name == "listen" and cpu is None and is_listen_queue_overflowing(usage)
-        is_named_anyway = is_overflowing or (name == "generator" and is_short)
-        if (is_large and (is_short or is_too_slow)) or (number and is_named_anyway):
+        is_named_anyway = (is_overflowing and number) or (name == GENERATOR and is_short)
+        if (is_large and (is_short or is_too_slow)) or is_named_anyway:
             resource = find_resource(name, usage, cpu)
             numbers = [f"{number:,.1f} of {occupancy.total:,.1f} requests in flight, on average"]
             numbers += resource.describe(usage)
@@ -269,7 +278,7 @@ def _name_unobserved(usage: ResourceUsage) -> Iterator[str]:
     if usage.service.mean("pool_in_use") is None:
         yield f"the connection pool: {_explain_silence(usage.service, 'service')}"
     elif is_pool_queue_hidden(usage):
-        yield "who waits for a connection of the pool: the probe service names no pool_waiting"
+        yield "who waits for a connection of the pool: the probe service has no pool_waiting"
 
 
 def _explain_silence(window: ProbeWindow, probe: str) -> str:

@@ -35,6 +35,7 @@ from ci_gate.judge.diagnosis.saturation import (
     name_cpu,
 )
 
+GENERATOR: Final = "generator"
 UNKNOWN: Final = "unknown"
 """The code of the cause that is left where too little was observed: its next step speaks of what was not."""
 
@@ -144,8 +145,8 @@ _PLACES: Final[dict[str, Resource]] = {
         is_full=is_listen_queue_long,
         describe=describe_listen_queue,
     ),
-    "generator": Resource(
-        code="generator",
+    GENERATOR: Resource(
+        code=GENERATOR,
         title="Locust itself: replies waited for it",
         next_step="give it a core of its own, or let the users' code do less per request",
         is_full=is_generator_short,

@@ -7,6 +7,7 @@ from typing import Final
 
 from ci_gate.evidence.readings import StatementTotal
 from ci_gate.judge.diagnosis.observation import ResourceUsage
+from ci_gate.judge.diagnosis.occupancy import is_generator_busy
 from ci_gate.judge.diagnosis.statement_texts import shorten_query
 from ci_gate.judge.foreign import describe_takers
 from ci_gate.wording import count, format_exact, format_number, in_percent
@@ -144,6 +145,8 @@ def describe_generator(usage: ResourceUsage) -> Iterator[str]:
     """Locust's CPU and lateness; of several processes, of the worst."""
     late = f"its event loop was late by {1000 * usage.generator_lag_s:,.0f} ms on average"
     yield f"Locust used {in_percent(usage.busiest_generator_cores)} of a core, and {late}"
+    if is_generator_busy(usage):
+        yield "what waited for nothing else that was observed may have waited for it"
 
 
 def describe_outside(usage: ResourceUsage) -> Iterator[str]:

@@ -55,7 +55,7 @@ class ProbeWindow:
             for each in self.readings
             if not each.values.keys().isdisjoint(gauges)
         ]
-        if not any(sums):
+        if sum(sums) <= 0:
             return 0.0
         return float(np.std(sums, ddof=1) / np.sqrt(len(sums)) / np.mean(sums)) if len(sums) > 1 else 1.0
 

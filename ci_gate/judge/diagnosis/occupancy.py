@@ -108,7 +108,8 @@ def _locate_inside(usage: ResourceUsage, total: float, short: frozenset[str]) ->
     lock, io, *working = (most * number for number in sessions)
     queue = min(count_pool_queue(usage), total - held)
     rest = total - held - queue
-    generator = min(rest, _count_in_generator(usage, short)) if "generator" in short else 0.0
+    used = min(rest, (usage.service_cores or 0.0) + (usage.waited_cores or 0.0))
+    generator = min(rest - used, _count_in_generator(usage, short)) if "generator" in short else 0.0
     rest -= generator
     idle = held - lock - io - sum(working)  # connections held while the database has nothing to do for them
     cores = rest + idle if "service" in short else (usage.service_cores or 0.0) + (usage.waited_cores or 0.0)
@@ -116,17 +117,11 @@ def _locate_inside(usage: ResourceUsage, total: float, short: frozenset[str]) ->
     by_idle = min(idle, cores - by_rest)
     idle -= by_idle
     is_waited_for = "pool" in short or queue >= MIN_SHARE * total
-    pool, transactions = (idle, 0.0) if is_waited_for else (0.0, min(idle, in_transaction))
-    holders = Occupancy(
-        locks=lock,
-        io=io,
-        database=sum(working),
-        service=by_idle,
-        pool=pool,
-        transactions=transactions,
-        outside=idle - pool - transactions,  # whoever holds a connection that nobody wants waits for more
-    )
+    holders = Occupancy(locks=lock, io=io, database=sum(working), service=by_idle, pool=idle)
     queued = holders.divide(queue) if holders.total else Occupancy(pool=queue)
+    if not is_waited_for:  # whoever holds a connection that nobody wants waits for something else
+        transactions = min(idle, in_transaction)
+        holders = replace(holders, pool=0.0, transactions=transactions, outside=idle - transactions)
     others = Occupancy(service=by_rest, outside=rest - by_rest, generator=generator)
     return holders.add(queued).add(others)
 

@@ -117,5 +117,5 @@ def is_pool_queue_hidden(usage: ResourceUsage) -> bool:
     """Nothing shows how many wait for a connection of the pool, and it may be full."""
     if usage.service.mean("pool_waiting") is not None or usage.service.rate("pool_wait_seconds") is not None:
         return False
-    size, in_use = usage.service.mean("pool_size") or 0.0, usage.service.mean("pool_in_use") or 0.0
-    return in_use >= FULL * size
+    size, most = usage.service.mean("pool_size") or 0.0, usage.service.peak("pool_in_use") or 0.0
+    return most > 0 and most >= FULL * size

@@ -13,6 +13,7 @@ from ci_gate.evidence.recording import DUET_BASE, DUET_HEAD
 from ci_gate.judge.diagnosis.causes import Cause
 from ci_gate.judge.diagnosis.observation import observe_steady
 from ci_gate.judge.diagnosis.occupancy import MIN_SHARE, count_in_pool
+from ci_gate.judge.diagnosis.saturation import is_pool_queue_hidden
 from ci_gate.judge.diagnosis.statement_texts import fold_query, shorten_query
 from ci_gate.judge.resources import Counted, have_own_databases, per_success
 from ci_gate.judge.steady import ClassifiedRecording
@@ -169,12 +170,13 @@ def find_statement_growth(grown: tuple[StatementGrowth, ...], head: ClassifiedRe
         if held
         else sessions / usage.in_flight
     )
-    if longer and share >= _MIN_TIME and not is_locked:
+    is_hidden = bool(held) and is_pool_queue_hidden(usage)  # then what waits for those that hold one is, too
+    if longer and (sessions / held if held and is_hidden else share) >= _MIN_TIME and not is_locked:
         yield _make_cause(
             longer,
             title="the database takes longer for a statement on head than on base",
             next_step="EXPLAIN ANALYZE it on head and on base: a lost index, more rows, another plan",
-            share=min(share, 1.0),
+            share=None if is_hidden else min(share, 1.0),
         )
         return
     more = sorted((each for each in grown if each.is_called_much_more), key=lambda each: -each.more_calls)
@@ -189,10 +191,10 @@ def find_statement_growth(grown: tuple[StatementGrowth, ...], head: ClassifiedRe
 
 def explain_slowness(share: float, recordings: Mapping[str, ClassifiedRecording]) -> bool:
     """Whether ``share`` of head's time is all that it is slower by than base, but for what is not named."""
-    if not share or DUET_BASE not in recordings or DUET_HEAD not in recordings:
+    if share < MIN_SHARE or DUET_BASE not in recordings or DUET_HEAD not in recordings:
         return False
     base_s, head_s = (_measure_mean_s(recordings[name]) for name in (DUET_BASE, DUET_HEAD))
-    return head_s > 0 and 1 - base_s / head_s - share < MIN_SHARE
+    return head_s > base_s and 1 - base_s / head_s - share < MIN_SHARE
 
 
 def _measure_mean_s(classified: ClassifiedRecording) -> float:

@@ -32,19 +32,21 @@ def explain_unplaced(
 ) -> tuple[Causes, Causes]:
     """Causes that say more than ``waits``, and ``waits`` with the share that is left of theirs.
 
-    There are no such causes where ``waits`` has a place for the time, or is empty; then it gets what the
+    There are no such causes where all of the time has a place, or 20 % of it; else ``waits`` get what the
     endpoints show.
     """
-    if not waits or select_placed(waits):
+    placed = select_placed(waits)
+    unplaced = tuple(cause for cause in waits if cause not in placed)
+    if not unplaced or any(cause.share is None or cause.share >= MIN_SHARE for cause in placed):
         return (), waits
     if stall := tuple(make_stall(head, usage)):
-        return stall, _take_off(stall[0], waits)
-    is_unknown = any(cause.code == UNKNOWN for cause in waits)
+        return stall, (*placed, *_take_off(stall[0], unplaced))
+    is_unknown = any(cause.code == UNKNOWN for cause in unplaced)
     if slow := tuple(make_slow_endpoint(recordings, head) if is_unknown else ()):
-        return slow, _take_off(slow[0], waits)
-    first, *others = waits
+        return slow, (*placed, *_take_off(slow[0], unplaced))
+    first, *others = unplaced
     numbers = (*first.numbers[:1], *describe_endpoints(head.steady), *first.numbers[1:])
-    return (), (msgspec.structs.replace(first, numbers=numbers), *others)
+    return (), (*placed, msgspec.structs.replace(first, numbers=numbers), *others)
 
 
 def _take_off(explained: Cause, waits: Causes) -> Causes:

@@ -94,12 +94,12 @@ def _find_redirected(rule_input: RuleInput) -> Iterator[Violation]:
 def _find_other_pages(rule_input: RuleInput) -> Iterator[Violation]:
     """A page that was read and is another one, as a site's first page may be: nobody but a reader knows."""
     requests = _count_requests(rule_input)
-    judged = {endpoint for endpoint, _message in _find_redirected(rule_input)}
+    told = set(_find_redirected(rule_input))
     for seen in rule_input.recording.totals.redirects if rule_input.recording.totals else ():
         is_most = seen.count >= _MOSTLY * requests.get(seen.endpoint, math.inf)
         is_read = seen.endpoint.startswith(_READING) and not _is_about_signing(seen.asked)
-        if is_most and is_read and seen.endpoint not in judged:
-            yield seen.endpoint, _describe(seen, requests)
+        if is_most and is_read and (note := (seen.endpoint, _describe(seen, requests))) not in told:
+            yield note
 
 
 def _describe(seen: Redirects, requests: dict[str, int]) -> str:
