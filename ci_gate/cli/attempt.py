@@ -67,6 +67,12 @@ class _Given:
 @click.option("--host", help="Of users that are no HTTP users: 127.0.0.1:5432.")
 @click.option("--directory", help="Locust's working folder, for relative paths.")
 @click.option("--shape", help="The LoadTestShape that says how many users run; --users scales it.")
+@click.option(
+    "--relax",
+    multiple=True,
+    metavar="CODE=REASON",
+    help="A finding that is to block nothing, and why; may be given again.",
+)
 @click.option("--write", "writes", is_flag=True, help=f"Write {DEFAULT_FILE} of these options.")
 @out_option
 @quiet_option
@@ -77,6 +83,7 @@ def try_command(  # noqa: PLR0913 - one parameter for each option
     users: int | None,
     duration: str,
     limits: tuple[str, ...],
+    relax: tuple[str, ...],
     out: Path | None,
     *,
     writes: bool,
@@ -95,6 +102,7 @@ def try_command(  # noqa: PLR0913 - one parameter for each option
     scenario = (
         _Line(text=f"    locustfile: {write_scalar(_path_from_here(locustfile))}", option="LOCUSTFILE"),
         *_write_given(_Given(**given)),
+        *_write_relaxed(relax),
     )
     shape = given["shape"]
     load = () if shape else _share_users(locustfile, scenario, users or _USERS)
@@ -134,6 +142,14 @@ def _write_given(given: _Given) -> Iterator[_Line]:
         yield _Line(text=f"    host: {write_scalar(given.host)}", option="--host")
     if given.shape:
         yield _Line(text=f"    shape: {write_scalar(given.shape)}", option="--shape")
+
+
+def _write_relaxed(relax: tuple[str, ...]) -> Iterator[_Line]:
+    if relax:
+        yield _Line(text="    relax:", option="--relax")
+    for each in relax:
+        code, _, reason = each.partition("=")
+        yield _Line(text=f"      {write_scalar(code)}: {write_text(reason)}", option=f"--relax {each!r}")
 
 
 def _split(args: str) -> list[str]:
