@@ -102,7 +102,7 @@ def try_command(  # noqa: PLR0913 - one parameter for each option
     scenario = (
         _Line(text=f"    locustfile: {write_scalar(_path_from_here(locustfile))}", option="LOCUSTFILE"),
         *_write_given(_Given(**given)),
-        *_write_relaxed(relax),
+        *_write_map("relax", relax),
     )
     shape = given["shape"]
     load = () if shape else _share_users(locustfile, scenario, users or _USERS)
@@ -126,12 +126,7 @@ def _path_from_here(locustfile: str) -> str:
 def _write_given(given: _Given) -> Iterator[_Line]:
     if given.directory:
         yield _Line(text=f"    directory: {write_scalar(given.directory)}", option="--directory")
-    if given.env:
-        yield _Line(text="    env:", option="--env")
-    for each in given.env:
-        name, is_set, text = each.partition("=")
-        value = text if is_set else f"${{{name}}}"
-        yield _Line(text=f"      {write_scalar(name)}: {write_text(value)}", option=f"--env {each!r}")
+    yield from _write_map("env", given.env, unset="${{{}}}")
     if given.args:
         yield _Line(text=f"    args: {_write_list(_split(given.args))}", option="--args")
     if given.tags:
@@ -144,12 +139,14 @@ def _write_given(given: _Given) -> Iterator[_Line]:
         yield _Line(text=f"    shape: {write_scalar(given.shape)}", option="--shape")
 
 
-def _write_relaxed(relax: tuple[str, ...]) -> Iterator[_Line]:
-    if relax:
-        yield _Line(text="    relax:", option="--relax")
-    for each in relax:
-        code, _, reason = each.partition("=")
-        yield _Line(text=f"      {write_scalar(code)}: {write_text(reason)}", option=f"--relax {each!r}")
+def _write_map(key: str, given: tuple[str, ...], *, unset: str = "") -> Iterator[_Line]:
+    """``NAME=TEXT`` of each; NAME alone is ``unset``, with the name for its {}."""
+    if given:
+        yield _Line(text=f"    {key}:", option=f"--{key}")
+    for each in given:
+        name, is_set, text = each.partition("=")
+        value = text if is_set else unset.format(name)
+        yield _Line(text=f"      {write_scalar(name)}: {write_text(value)}", option=f"--{key} {each!r}")
 
 
 def _split(args: str) -> list[str]:

@@ -17,11 +17,12 @@ FULL: Final = 0.9  # of a resource's capacity, on average
 MIN_SHARE: Final = 0.2
 """Of the requests' time: what holds less of it is not what makes them slow."""
 _SIDE_BY_SIDE: Final = frozenset({"outside", "service", "database", "transactions", "pool"})
-_SESSION_STATES: Final = ("waiting_lock", "waiting_io", "on_cpu", "waiting_lwlock", "waiting_other")
+_WORKING: Final = ("on_cpu", "waiting_lwlock", "waiting_other")
+_SESSION_STATES: Final = ("waiting_lock", "waiting_io", *_WORKING)
 _GAUGES: Final = {
     "locks": ("waiting_lock",),
     "io": ("waiting_io",),
-    "database": ("on_cpu", "waiting_lwlock", "waiting_other"),
+    "database": _WORKING,
     "transactions": ("connections_idle_in_transaction",),
 }
 
@@ -108,11 +109,12 @@ def _locate_inside(usage: ResourceUsage, total: float, short: frozenset[str]) ->
     lock, io, *working = (most * number for number in sessions)
     queue = min(count_pool_queue(usage), total - held)
     rest = total - held - queue
-    used = min(rest, (usage.service_cores or 0.0) + (usage.waited_cores or 0.0))
-    generator = min(rest - used, _count_in_generator(usage, short)) if "generator" in short else 0.0
+    cores = (usage.service_cores or 0.0) + (usage.waited_cores or 0.0)
+    free = rest - min(rest, cores)
+    generator = min(free, _count_in_generator(usage, short)) if "generator" in short else 0.0
     rest -= generator
     idle = held - lock - io - sum(working)  # connections held while the database has nothing to do for them
-    cores = rest + idle if "service" in short else (usage.service_cores or 0.0) + (usage.waited_cores or 0.0)
+    cores = rest + idle if "service" in short else cores
     by_rest = min(rest, cores)
     by_idle = min(idle, cores - by_rest)
     idle -= by_idle

@@ -109,8 +109,12 @@ def is_redis_full(usage: ResourceUsage) -> bool:
 
 def is_inside_observed(usage: ResourceUsage) -> bool:
     """CPU, pool and database: enough to say that a wait is for none of them."""
-    has_pool = usage.service.mean("pool_in_use") is not None and not is_pool_queue_hidden(usage)
-    return usage.service_cores is not None and has_pool and bool(usage.postgres.readings)
+    return usage.service_cores is not None and is_pool_observed(usage) and bool(usage.postgres.readings)
+
+
+def is_pool_observed(usage: ResourceUsage) -> bool:
+    """How many hold a connection of it, and how many wait for one."""
+    return usage.service.mean("pool_in_use") is not None and not is_pool_queue_hidden(usage)
 
 
 def is_pool_queue_hidden(usage: ResourceUsage) -> bool:

@@ -170,7 +170,7 @@ def find_statement_growth(grown: tuple[StatementGrowth, ...], head: ClassifiedRe
         if held
         else sessions / usage.in_flight
     )
-    is_hidden = bool(held) and is_pool_queue_hidden(usage)  # then what waits for those that hold one is, too
+    is_hidden = is_pool_queue_hidden(usage)  # then what waits for those that hold one is, too
     if longer and (sessions / held if held and is_hidden else share) >= _MIN_TIME and not is_locked:
         yield _make_cause(
             longer,

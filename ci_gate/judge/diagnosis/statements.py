@@ -14,7 +14,7 @@ from ci_gate.judge.diagnosis.causes import Cause
 from ci_gate.judge.diagnosis.describe_resources import describe_most_called
 from ci_gate.judge.diagnosis.observation import ResourceUsage, observe_steady
 from ci_gate.judge.diagnosis.occupancy import count_in_pool
-from ci_gate.judge.diagnosis.saturation import is_pool_queue_hidden
+from ci_gate.judge.diagnosis.saturation import is_pool_observed
 from ci_gate.judge.diagnosis.statement_growth import StatementGrowth, describe_growth
 from ci_gate.judge.resources import have_own_databases
 from ci_gate.judge.steady import ClassifiedRecording
@@ -66,7 +66,7 @@ def make_n_plus_one(
     Without a pool that was observed, its share of the requests' time is not known.
     """
     in_pool = min(count_in_pool(usage) / usage.in_flight, 1.0) if usage.in_flight else 0.0
-    has_pool = usage.service.mean("pool_in_use") is not None and not is_pool_queue_hidden(usage)
+    has_pool = is_pool_observed(usage)
     most = sorted((each for each in grown if each.more_calls > 0), key=lambda each: -each.more_calls)
     times = f"{counts.head / counts.base:,.1f} x"
     return Cause(

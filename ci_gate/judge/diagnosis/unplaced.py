@@ -36,7 +36,7 @@ def explain_unplaced(
     endpoints show.
     """
     placed = select_placed(waits)
-    unplaced = tuple(cause for cause in waits if cause not in placed)
+    unplaced = tuple(cause for cause in waits if cause.code in _UNPLACED)
     if not unplaced or any(cause.share is None or cause.share >= MIN_SHARE for cause in placed):
         return (), waits
     if stall := tuple(make_stall(head, usage)):
