@@ -217,7 +217,10 @@ def test_arrivals__a_stall_shows_as_the_schedule_implies(tmp_path, run_locust, m
         print(f"p{quantile:%}: implied {implied:.0f} ms, measured {seen:.0f} ms, plain {plain:.0f} ms")
         # The stall is not omitted, nor what the replies that came after it took.
         assert seen >= 0.95 * implied
-        assert seen >= 0.95 * np.quantile(queue(steady.samples, users=2), quantile)
+        # A busy machine is behind its schedule at the end, too: what was never sent kept no user.
+        sent = steady.samples["ending"] != ENDED_NEVER
+        queued = np.quantile(queue(steady.samples[sent], users=2), quantile)
+        assert np.quantile(steady.latency_ms[sent], quantile) >= 0.95 * queued
         assert plain != pytest.approx(implied, rel=0.05)
     # And nothing is added to a reply but what its task began late.
     began_late_ms = (steady.samples["start_s"] - intended) * 1000
