@@ -222,22 +222,26 @@ REGRESSIONS = (
 )
 
 
-def write_versions(repository: Repository, regression: Regression, postgres_url: str, redis_url: str) -> None:
+def write_versions(
+    repository: Repository, regression: Regression | None, postgres_url: str, redis_url: str
+) -> None:
     """Commits the service as base, puts the regression into what lies there as head; fresh databases."""
     package = repository.folder / PACKAGE
     shutil.copytree(ROOT / PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
     server = postgres_url.rpartition("/")[0]
     repository.write("thresholds.yaml", THRESHOLDS.replace("POSTGRES", server).replace("CACHE", redis_url))
     repository.write(f"{PACKAGE}/scenarios/work.py", LOCUSTFILE)
-    file = f"{PACKAGE}/{regression.file}"
-    future = "from __future__ import annotations\n"
-    repository.edit(file, future, future + regression.before)
-    if regression.was:
-        repository.edit(file, regression.old, regression.was)
+    if regression:
+        file = f"{PACKAGE}/{regression.file}"
+        future = "from __future__ import annotations\n"
+        repository.edit(file, future, future + regression.before)
+        if regression.was:
+            repository.edit(file, regression.old, regression.was)
     git(repository.folder, "init", "-q")
     git(repository.folder, "add", ".")
     git(repository.folder, "commit", "-qm", "base")
-    repository.edit(file, regression.was or regression.old, regression.new)
+    if regression:
+        repository.edit(file, regression.was or regression.old, regression.new)
     make_databases(postgres_url)
 
 
