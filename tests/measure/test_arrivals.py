@@ -121,8 +121,10 @@ def test_arrivals__without_a_free_user_are_failures(run_locust):
     )
     steady = classify(recording, ()).steady
     unsent = steady.samples[steady.samples["endpoint"] == recording.strings.index(UNSENT)]
-    assert len(unsent) == pytest.approx(50 * steady.duration_s - 2, abs=2)  # two hang
-    assert set(unsent["ending"]) == {ENDED_NEVER}
+    assert len(steady.samples) == pytest.approx(50 * steady.duration_s, abs=1)
+    # Two hang, unless they began before the phase, whose mark comes late on a busy machine.
+    assert len(steady.samples) - 2 <= len(unsent) <= len(steady.samples)
+    assert set(steady.samples["ending"]) == {ENDED_NEVER}
     assert summarise(steady)[0].successes == 0
 
 
