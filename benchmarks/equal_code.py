@@ -131,7 +131,7 @@ def make_rows(runs: Sequence[Run]) -> Iterator[dict[str, object]]:
             "difference by its error, standard deviation": (
                 f"{errors.std(ddof=1):.2f} ({bounds[0]:.2f} to {bounds[1]:.2f})"
             ),
-            f"beyond {REAL:g}": int((abs(errors) > REAL).sum()),
+            **{f"beyond {limit:g}": int((abs(errors) > limit).sum()) for limit in (3.0, REAL)},
             "runs that name a function": sum(bool(run.named) for run in mine),
         }
 

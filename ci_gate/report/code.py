@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from ci_gate.judge.code.alone import CodeCost, FunctionCost, HeadCode
+from ci_gate.judge.code.costs import REAL
 from ci_gate.judge.code.difference import CodeChange, CodeTime, FunctionChange, TimeChange
 from ci_gate.judge.outcome import Outcome
 from ci_gate.judge.verdict import ScenarioVerdict
@@ -30,12 +31,12 @@ _ALONE_TITLE: Final = "Which code takes most time"
 _NOTHING: Final = "no function takes clearly longer"
 _TOO_FEW: Final = "too few samples to name a function"
 _HOW_TO_READ: Final = (
-    "Milliseconds of a success, with three standard errors. What a library does counts for the function that "
+    "Milliseconds of a success, with four standard errors. What a library does counts for the function that "
     "calls it. Code that was only moved or renamed takes more in one place and less in another: its file, or "
     "the function above it, does not."
 )
 _HOW_TO_READ_ALONE: Final = (
-    "Milliseconds of a success, with three standard errors, of head alone: nothing was compared. What "
+    "Milliseconds of a success, with four standard errors, of head alone: nothing was compared. What "
     "a library does counts for the function that calls it."
 )
 
@@ -80,7 +81,7 @@ def list_costs_alone(code: HeadCode) -> tuple[AloneRow, ...]:
 
 
 def _format_cost(cost: CodeCost) -> str:
-    return f"{format_ms(cost.ms)} ± {format_ms(3 * cost.error_ms)}" if cost.ms else "-"
+    return f"{format_ms(cost.ms)} ± {format_ms(REAL * cost.error_ms)}" if cost.ms else "-"
 
 
 def _place(function: FunctionChange | FunctionCost) -> str:
@@ -120,7 +121,7 @@ def _pick(time: CodeTime, function: FunctionChange) -> TimeChange:
 
 def _format_more(change: TimeChange) -> str:
     more = add_sign(change.more_ms, format_ms(abs(change.more_ms)))
-    return f"{more} ± {format_ms(3 * change.error_ms)}"
+    return f"{more} ± {format_ms(REAL * change.error_ms)}"
 
 
 def explain_columns(code: CodeChange) -> str:

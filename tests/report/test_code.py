@@ -100,7 +100,7 @@ def timeline(flame):
 
 
 def cost(ms):
-    return CodeCost(ms=ms, error_ms=0.1)
+    return CodeCost(ms=ms, error_ms=0.075)
 
 
 ALONE = CodeChange(

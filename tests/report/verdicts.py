@@ -178,7 +178,7 @@ def slow_request(endpoint="GET /a", sent_at_s=12.4, response_ms=812.0, status="2
 
 
 def time_change(base_ms, head_ms):
-    return TimeChange(base_ms=base_ms, head_ms=head_ms, error_ms=0.1)
+    return TimeChange(base_ms=base_ms, head_ms=head_ms, error_ms=0.075)
 
 
 def function_change(name="risk_score", file="shop/risk.py", *, base_ms=0.4, head_ms=4.3, waits=False):

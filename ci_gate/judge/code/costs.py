@@ -2,8 +2,8 @@
 
 Time on a CPU is a function's share of the on-CPU samples times the CPU time of a success. The error of a
 share is that of a ratio of batches (Cochran 1977, Sampling Techniques, 6.3), at least that of independent
-samples, and _SCATTER times that; that of the product is of first order (Goodman 1960, Journal of the American
-Statistical Association 55:708).
+samples; that of the product is of first order (Goodman 1960, Journal of the American Statistical Association
+55:708).
 
 Time in a function is, by Little's law (Operations Research 9, 1961), the mean number of threads in it over
 the rate of successes. What of that is neither on a CPU nor waits for one is waiting: a thread that could run
@@ -25,12 +25,10 @@ from ci_gate.judge.code.on_cpu import MOSTLY, keep_on_cpu
 from ci_gate.judge.resources import cover
 from ci_gate.judge.steady import ClassifiedRecording
 
-REAL: Final = 3.0
-"""Standard errors beyond which a figure is named: hundreds of functions are looked at."""
+REAL: Final = 4.0
+"""Standard errors beyond which a figure is named: dozens of functions are looked at, with few samples each,
+and of equal versions one in a hundred differed by more than three (benchmarks.equal_code)."""
 _HALF: Final = 0.5  # a sample: what was never seen is not known to be nothing
-_SCATTER: Final = 1.4
-"""By how much functions of equal versions differ more than the blocks of one sampling say (measured, docs):
-which of the threads that begin together has to wait for a core can last as long as the sampling does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +168,7 @@ def _estimate_share(column: NDArray[np.float64], totals: NDArray[np.float64]) ->
     scatter = float((residuals**2).sum()) * BLOCKS / (BLOCKS - 1) / total**2
     seen = (mine + _HALF) / (total + 1)
     independent = seen * (1 - seen) / total
-    return Estimate(value=share, error=_SCATTER * float(np.sqrt(max(scatter, independent))))
+    return Estimate(value=share, error=float(np.sqrt(max(scatter, independent))))
 
 
 def measure_costs(sides: Sequence[ClassifiedRecording]) -> list[SideCosts] | str:
