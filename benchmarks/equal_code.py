@@ -117,11 +117,11 @@ def make_rows(runs: Sequence[Run]) -> Iterator[dict[str, object]]:
     """A row for each load: 1 is what the scatter is where the error is right."""
     for load in WAITS:
         mine = [run for run in runs if run.load == load]
+        if not mine:
+            continue
         errors = np.array(
             [(each.head_ms - each.base_ms) / each.error_ms for run in mine for each in run.changes]
         )
-        if not mine:
-            continue
         df = len(errors) - 1
         bounds = np.sqrt(df * errors.var(ddof=1) / stats.chi2.ppf((0.975, 0.025), df))
         yield {

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 from ci_gate.cli.main import run_cli
 from ci_gate.measure.foreign import ForeignMeter
-from tests.servers import running_postgres
+from tests.servers import running_postgres, running_redis
 
 # The default run says the same each time: fixed examples, and nothing that a busy machine could fail. The
 # random run is a job of its own, of property tests alone: each as often as this, by a new seed each time.
@@ -150,4 +150,10 @@ def call(capfd):
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory):
     with running_postgres(tmp_path_factory.mktemp("postgres")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory):
+    with running_redis(tmp_path_factory.mktemp("redis")) as url:
         yield url

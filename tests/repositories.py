@@ -21,6 +21,13 @@ def make_repository(folder: Path, files: dict[str, str]) -> Path:
     return folder
 
 
+def commit_base(folder: Path) -> None:
+    """Make a repository of what lies there, in one commit."""
+    git(folder, "init", "-q")
+    git(folder, "add", ".")
+    git(folder, "commit", "-qm", "base")
+
+
 def commit_files(folder: Path, files: dict[str, str]) -> str:
     """Write them, commit everything, and return the commit."""
     for name, text in files.items():

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
+import psycopg
 import pytest
 
 READY_TIMEOUT_S = 30
@@ -87,6 +88,18 @@ def running_postgres(
             _run([*pg_ctl, "-m", "immediate", "-w", "stop"], cwd=folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def make_databases(url: str) -> str:
+    """New ones for base and head, of which the server counts the statements; its URL without a database."""
+    server = url.rpartition("/")[0]
+    for side in ("base", "head"):
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE IF EXISTS {side} WITH (FORCE)")
+            connection.execute(f"CREATE DATABASE {side}")
+        with psycopg.connect(f"{server}/{side}", autocommit=True) as connection:
+            connection.execute("CREATE EXTENSION pg_stat_statements")
+    return server
 
 
 def _own_for_postgres(folder: Path) -> list[str]:

@@ -6,14 +6,6 @@ from pathlib import Path
 import pytest
 
 from tests.reference.processes import Client, RunningService, reset, started_service
-from tests.servers import running_redis
-
-
-@pytest.fixture(scope="session")
-def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_redis(tmp_path_factory.mktemp("redis")) as url:
-        yield url
-
 
 EMBEDDED = pytest.param("embedded")
 SERVERS = pytest.param("servers", marks=[pytest.mark.postgres, pytest.mark.redis])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tests.conftest import Repository
-from tests.repositories import git
+from tests.repositories import commit_base
 
 SERVICE = """
 import sys
@@ -215,8 +215,6 @@ def write_versions(repository: Repository, regression: Regression | None) -> Non
     repository.write("shop.py", SHOP)
     repository.write("visits.py", LOCUSTFILE)
     repository.write("thresholds.yaml", THRESHOLDS)
-    git(repository.folder, "init", "-q")
-    git(repository.folder, "add", ".")
-    git(repository.folder, "commit", "-qm", "base")
+    commit_base(repository.folder)
     if regression:
         repository.edit("shop.py", regression.old, regression.new)

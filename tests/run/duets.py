@@ -5,7 +5,7 @@ from __future__ import annotations
 from ci_gate.evidence.recording import read_run, recording_folder
 from ci_gate.judge.verdict import decode_verdict
 from tests.conftest import SITE
-from tests.repositories import git
+from tests.repositories import commit_base
 
 SERVICE_WITH_DELAY = """
 import importlib.util, sys, time
@@ -37,10 +37,8 @@ def make_versions(repository):
     repository.edit("thresholds.yaml", "    limits:", "    regression: {p50: 10%}\n    limits:")
     repository.edit("thresholds.yaml", "profiles:", "compare: {max_duration: 30s}\nprofiles:")
     repository.edit("thresholds.yaml", "Visitor: 5", "Visitor: 10")
-    git(repository.folder, "init", "-q")
     write(0.010)
-    git(repository.folder, "add", ".")
-    git(repository.folder, "commit", "-qm", "base")
+    commit_base(repository.folder)
     return write
 
 

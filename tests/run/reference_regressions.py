@@ -6,14 +6,13 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-import psycopg
-
 from tests.conftest import Repository
-from tests.repositories import git
+from tests.repositories import commit_base
+from tests.servers import make_databases
 
 PACKAGE = "reference_service"
 ROOT = Path(__file__).parents[2]
-SIDES = ("base", "head")
+FUTURE = "from __future__ import annotations\n"
 
 THRESHOLDS = """
 schema: 1
@@ -89,19 +88,18 @@ class Worker(SignedInUser):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Regression:
-    """``old`` in a file of the service becomes ``new``. The time is then in a function, or in a statement.
+    """What base and head have instead of ``text`` in a file of the service; empty is the text as it is.
 
-    ``was``: what base has instead of ``old``, where the service has nothing of the kind that it could lose.
-    ``before``: what both sides' file has beside its imports.
+    The time is then in a function, or in a statement. ``before``: what both have beside the file's imports.
     """
 
     name: str
     file: str
-    old: str
-    new: str
+    text: str
     function: str
     statement: str = ""
-    was: str = ""
+    base: str = ""
+    head: str = ""
     before: str = ""
 
 
@@ -109,8 +107,8 @@ REGRESSIONS = (
     Regression(
         name="a loop in the risk score",
         file="deployments.py",
-        old="    reach = next(",
-        new=(
+        text="    reach = next(",
+        head=(
             "    for devices in range(draft.device_count % 7 + 20_000):\n"
             "        risk = max(risk for least, risk in _RISK_BY_DEVICES if devices != least)\n"
             "    reach = next("
@@ -120,22 +118,21 @@ REGRESSIONS = (
     Regression(
         name="a slower hash",
         file="passwords.py",
-        old="PasswordHasher(time_cost=1,",
-        new="PasswordHasher(time_cost=4,",
+        text="PasswordHasher(time_cost=1,",
+        head="PasswordHasher(time_cost=4,",
         function="verify_password",
     ),
     Regression(
         name="a cache that is gone",
         file="connectors.py",
         before="_KNOWN = {}\n",
-        was=(
+        base=(
             "    if plane not in _KNOWN:\n"
             '        found = connection.execute(_CONNECTOR, {"of_plane": plane})\n'
             "        _KNOWN[plane] = dict(found.mappings().one())\n"
             "    connector = _KNOWN[plane]\n"
         ),
-        old='    connector = connection.execute(_CONNECTOR, {"of_plane": plane}).mappings().one()\n',
-        new='    connector = connection.execute(_CONNECTOR, {"of_plane": plane}).mappings().one()\n',
+        text='    connector = connection.execute(_CONNECTOR, {"of_plane": plane}).mappings().one()\n',
         function="read_status",
         statement="FROM connectors",
     ),
@@ -143,8 +140,8 @@ REGRESSIONS = (
         name="replies that are serialised four times more",
         file="replies.py",
         before="import json\n",
-        old="    return Response(_encode(content), status, media_type",
-        new=(
+        text="    return Response(_encode(content), status, media_type",
+        head=(
             "    for _ in range(4):\n"
             "        content = json.loads(json.dumps(content, indent=2))\n"
             "    return Response(_encode(content), status, media_type"
@@ -155,8 +152,8 @@ REGRESSIONS = (
         name="a regex that goes back",
         file="admission.py",
         before="import re\n",
-        old="        user = await self._sessions.find_user(token) if scheme",
-        new=(
+        text="        user = await self._sessions.find_user(token) if scheme",
+        head=(
             '        re.fullmatch(r"(?:[A-Za-z0-9_-]{1,9})+!", token[:16])\n'
             "        user = await self._sessions.find_user(token) if scheme"
         ),
@@ -166,8 +163,8 @@ REGRESSIONS = (
         name="a lock that is held",
         file="deployments.py",
         before="import threading\nimport time\n_LOCK = threading.Lock()\n",
-        old='    row = connection.execute(_BY_ID, {"id": deployment_id}).mappings().first()\n',
-        new=(
+        text='    row = connection.execute(_BY_ID, {"id": deployment_id}).mappings().first()\n',
+        head=(
             "    with _LOCK:\n"
             "        time.sleep(0.03)\n"
             '        row = connection.execute(_BY_ID, {"id": deployment_id}).mappings().first()\n'
@@ -178,16 +175,16 @@ REGRESSIONS = (
         name="a sleep in blocking code",
         file="approvals.py",
         before="import time\n",
-        old="    if board is None:\n        rows =",
-        new="    time.sleep(0.02)\n    if board is None:\n        rows =",
+        text="    if board is None:\n        rows =",
+        head="    time.sleep(0.02)\n    if board is None:\n        rows =",
         function="list_pending",
     ),
     Regression(
         name="a query in a loop",
         file="approvals.py",
         before="from reference_service.deployments import find_deployment\n",
-        old="    return [dict(row) for row in rows.mappings()]",
-        new=(
+        text="    return [dict(row) for row in rows.mappings()]",
+        head=(
             "    found = [dict(row) for row in rows.mappings()]\n"
             "    for row in found:\n"
             '        row["deployment"] = find_deployment(connection, row["deployment_id"])\n'
@@ -199,8 +196,8 @@ REGRESSIONS = (
     Regression(
         name="a larger payload",
         file="approvals.py",
-        old="    return [dict(row) for row in rows.mappings()]",
-        new=(
+        text="    return [dict(row) for row in rows.mappings()]",
+        head=(
             '    steps = [{"step": number, "by": "nobody", "comment": "none yet"} for number in range(120)]\n'
             '    return [{**row, "history": [dict(step) for step in steps]} for row in rows.mappings()]'
         ),
@@ -210,8 +207,8 @@ REGRESSIONS = (
         name="a log line for each row",
         file="approvals.py",
         before='import logging\nLOG = logging.getLogger("approvals")\n',
-        old="    return [dict(row) for row in rows.mappings()]",
-        new=(
+        text="    return [dict(row) for row in rows.mappings()]",
+        head=(
             "    found = [dict(row) for row in rows.mappings()]\n"
             "    for row in found:\n"
             '        LOG.warning("pending: %s", row)\n'
@@ -228,29 +225,14 @@ def write_versions(
     """Commits the service as base, puts the regression into what lies there as head; fresh databases."""
     package = repository.folder / PACKAGE
     shutil.copytree(ROOT / PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
-    server = postgres_url.rpartition("/")[0]
-    repository.write("thresholds.yaml", THRESHOLDS.replace("POSTGRES", server).replace("CACHE", redis_url))
+    text = THRESHOLDS.replace("POSTGRES", make_databases(postgres_url)).replace("CACHE", redis_url)
+    repository.write("thresholds.yaml", text)
     repository.write(f"{PACKAGE}/scenarios/work.py", LOCUSTFILE)
     if regression:
         file = f"{PACKAGE}/{regression.file}"
-        future = "from __future__ import annotations\n"
-        repository.edit(file, future, future + regression.before)
-        if regression.was:
-            repository.edit(file, regression.old, regression.was)
-    git(repository.folder, "init", "-q")
-    git(repository.folder, "add", ".")
-    git(repository.folder, "commit", "-qm", "base")
+        repository.edit(file, FUTURE, FUTURE + regression.before)
+        base, head = regression.base or regression.text, regression.head or regression.text
+        repository.edit(file, regression.text, base)
+    commit_base(repository.folder)
     if regression:
-        repository.edit(file, regression.was or regression.old, regression.new)
-    make_databases(postgres_url)
-
-
-def make_databases(postgres_url: str) -> None:
-    """One for each side, empty, of which the server counts the statements."""
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        for side in SIDES:
-            connection.execute(f"DROP DATABASE IF EXISTS {side} WITH (FORCE)")
-            connection.execute(f"CREATE DATABASE {side}")
-    for side in SIDES:
-        with psycopg.connect(f"{postgres_url.rpartition('/')[0]}/{side}", autocommit=True) as connection:
-            connection.execute("CREATE EXTENSION pg_stat_statements")
+        repository.edit(file, base, head)

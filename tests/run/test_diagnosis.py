@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import psycopg
 import pytest
 
 from ci_gate.judge.verdict import decode_verdict
 from tests.conftest import LONG, SITE
-from tests.repositories import git
-from tests.servers import running_postgres
+from tests.repositories import commit_base
+from tests.servers import make_databases, running_postgres
 
 # A pre-fork server with two workers, each of which serves one connection at a time and waits meanwhile.
 TWO_SYNC_WORKERS = """
@@ -101,16 +100,6 @@ def shop(repository):
     return repository
 
 
-def make_databases(url, monkeypatch):
-    server = url.removesuffix("/postgres")
-    for side in ("base", "head"):
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {side}")
-        with psycopg.connect(f"{server}/{side}", autocommit=True) as connection:
-            connection.execute("CREATE EXTENSION pg_stat_statements")
-    monkeypatch.setenv("SHOP_SERVER", server)
-
-
 @pytest.mark.parametrize(("users", "backlog", "named"), [(60, 1024, True), (60, 5, True), (1, 1024, False)])
 def test_two_sync_workers__and_many_users_wait_in_the_listen_queue(
     users, backlog, named, repository, call, tmp_path
@@ -137,7 +126,7 @@ def test_transactions__that_stay_open_are_named_and_a_wait_outside_of_one_is_not
 ):
     waits = "time.sleep(0.3)"
     with running_postgres(tmp_path) as url:
-        make_databases(url, monkeypatch)
+        monkeypatch.setenv("SHOP_SERVER", make_databases(url))
         write_shop(
             shop, f"with own.connection.transaction():\n            execute('SELECT 1')\n            {waits}"
         )
@@ -155,7 +144,7 @@ def test_server_without_a_connection_left__is_named(
     max_connections, named, shop, call, tmp_path, monkeypatch
 ):
     with running_postgres(tmp_path, max_connections=max_connections) as url:
-        make_databases(url, monkeypatch)
+        monkeypatch.setenv("SHOP_SERVER", make_databases(url))
         write_shop(shop, "execute('SELECT pg_sleep(0.05)')")
         diagnosis = diagnose(call, shop, tmp_path / "out")
     if named:
@@ -179,13 +168,11 @@ def test_statement__that_grew_against_base_is_named(changed, code, calls, shop, 
     shop.edit("thresholds.yaml", "    limits:", "    regression: {p50: 10%}\n    limits:")
     shop.edit("thresholds.yaml", "profiles:", "compare: {max_duration: 30s, confirm: false}\nprofiles:")
     shop.edit("thresholds.yaml", "Visitor: 20", "Visitor: 5")
-    git(shop.folder, "init", "-q")
     write_shop(shop, ONE_ITEM, ITEMS)
-    git(shop.folder, "add", ".")
-    git(shop.folder, "commit", "-qm", "base")
+    commit_base(shop.folder)
     write_shop(shop, *changed)
     with running_postgres(tmp_path) as url:
-        make_databases(url, monkeypatch)
+        monkeypatch.setenv("SHOP_SERVER", make_databases(url))
         diagnosis = diagnose(call, shop, tmp_path / "out", "--base", "HEAD", "--no-profile-code")
     query = "SELECT name FROM items WHERE id = $1"
     if code is None:

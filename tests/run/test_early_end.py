@@ -13,7 +13,7 @@ from ci_gate.evidence.recording import read_recording
 from ci_gate.judge.steady import classify
 from ci_gate.judge.verdict import decode_verdict
 from tests.conftest import SITE
-from tests.repositories import git
+from tests.repositories import commit_base
 from tests.steady import await_steady
 
 SITE_WITH = """
@@ -49,12 +49,6 @@ def write_service(repository, path="self.path", before=""):
     repository.write("service.py", SITE_WITH.format(site=str(SITE), path=path, before=before))
 
 
-def make_base(repository):
-    git(repository.folder, "init", "-q")
-    git(repository.folder, "add", ".")
-    git(repository.folder, "commit", "-qm", "base")
-
-
 def run(repository, call, out, *options):
     code, table, progress = call("run", "--thresholds", repository.thresholds, "--out", out, *options)
     return code, decode_verdict((out / "verdict.json").read_bytes()).scenarios[0], table + progress
@@ -65,7 +59,7 @@ def test_early_end__nothing_succeeds_for_ten_seconds(repository, call, tmp_path)
     write_service(repository, '"/ok" if at_s < 3 else "/status/503"')
     repository.edit("thresholds.yaml", "{duration: 2s, warmup: 0s}", "{duration: 100s, warmup: 0s}")
     repository.edit("thresholds.yaml", "    limits:", "    regression: {p50: 10%}\n    limits:")
-    make_base(repository)
+    commit_base(repository.folder)
     code, scenario, text = run(repository, call, tmp_path / "out", "--base", "HEAD")
     assert code == 1, text
     assert scenario.outcome == "FAIL"
@@ -102,7 +96,7 @@ def test_early_end__not_for_replies_that_take_longer_than_ten_seconds(repository
 def test_early_end__users_that_never_got_through_on_start(repository, call, tmp_path):
     repository.edit("visits.py", "    @task", "    def on_start(self):\n        raise KeyError\n\n    @task")
     repository.edit("thresholds.yaml", "    limits:", "    regression: {p50: 10%}\n    limits:")
-    make_base(repository)
+    commit_base(repository.folder)
     code, scenario, text = run(repository, call, tmp_path / "out", "--base", "HEAD")
     assert code == 3, text
     (finding,) = scenario.comparison.findings
@@ -127,7 +121,7 @@ def test_early_end__of_the_service_only_where_that_is_not_right(repository, call
 @pytest.mark.slow
 def test_early_end__the_locust_of_one_side_is_gone(repository, call, tmp_path):
     repository.edit("thresholds.yaml", "    limits:", "    regression: {p50: 10%}\n    limits:")
-    make_base(repository)
+    commit_base(repository.folder)
     out = tmp_path / "out"
     with killing_locust(out / "visits" / "duet-base"):
         code, scenario, text = run(repository, call, out, "--base", "HEAD")

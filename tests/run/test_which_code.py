@@ -6,9 +6,11 @@ import pytest
 
 from ci_gate.judge.verdict import decode_verdict
 from tests.conftest import LONG
+from tests.run import reference_regressions
 from tests.run.code_regressions import REGRESSIONS, write_versions
 from tests.site import running_site
 
+TOP = 3
 # What it computes for a request stands in one function, what it waits for in another.
 WORK = """
 def risk_score():
@@ -39,6 +41,7 @@ def run(call, repository, out, *options):
     code, table, progress = call(
         "run", "--thresholds", repository.thresholds, "--out", out, "--base", "HEAD", *options
     )
+    assert (out / "verdict.json").exists(), table + progress
     return code, decode_verdict((out / "verdict.json").read_bytes()).scenarios[0], table + progress
 
 
@@ -63,8 +66,24 @@ def test_code__a_function_that_got_slower_is_named(repository, call, tmp_path, r
     check_named(scenario, regression, report)
 
 
+@LONG
+@pytest.mark.slow
+@pytest.mark.parametrize("regression", reference_regressions.REGRESSIONS, ids=lambda each: each.name)
+def test_code__or_statement_that_got_slower_in_the_reference_service_is_named(
+    repository, call, tmp_path, postgres_url, redis_url, regression
+):
+    reference_regressions.write_versions(repository, regression, postgres_url, redis_url)
+    _, scenario, report = run(call, repository, tmp_path / "out", "--profile-code")
+    print(report)
+    named = [(each.name, each.file) for each in scenario.code.functions[:TOP]]
+    statements = [each.query for each in scenario.diagnosis.statements[:TOP]]
+    is_function = (regression.function, f"{reference_regressions.PACKAGE}/{regression.file}") in named
+    is_statement = regression.statement and any(regression.statement in each for each in statements)
+    assert is_function or is_statement, report
+
+
 def check_named(scenario, regression, report):
-    named = {each.name: each.file for each in scenario.code.functions[:3]}
+    named = {each.name: each.file for each in scenario.code.functions[:TOP]}
     assert regression.function in named, report
     assert named[regression.function] == "shop.py"
 
